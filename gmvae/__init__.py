@@ -1,0 +1,35 @@
+"""Deep clustering with Gaussian mixture variational auto-encoders.
+
+The names below are handed on from their files when they are first used, so that ``import gmvae``
+itself is quick.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "config",
+    "ModelConfig": "config",
+    "ObjectiveConfig": "config",
+    "TrainingConfig": "config",
+    "DataConfig": "config",
+    "RunConfig": "config",
+    "experiment": "experiments",
+    "Run": "run",
+    "RunFolder": "files",
+    "load_model": "files",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmvae' has no attribute {name!r}")
+    return getattr(import_module(f"gmvae.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

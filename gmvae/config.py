@@ -1,0 +1,214 @@
+"""What decides a run: the model, the objective, the training, the data and the run folder.
+
+Every field is a flag of the command line too (``x_size`` is ``--x-size``); the string below a
+field is that flag's help. A configuration checks itself when it is made, and never changes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self, TypeVar, get_args
+
+Section = TypeVar("Section")
+
+Network = Literal["fc"]
+Likelihood = Literal["bernoulli", "gaussian"]
+Assignment = Literal["recogniser", "posterior"]
+Optimiser = Literal[
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "asgd",
+    "nadam", "radam", "rmsprop", "rprop", "sgd", "sign",
+]  # fmt: skip
+DatasetName = Literal["spiral"]
+Plot = Literal["latent", "recon", "bound", "consistency"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The generative and the recognition model."""
+
+    clusters: int = 10
+    """Number of clusters, K."""
+    x_size: int = 10
+    """Size of x, the continuous latent that holds the clusters."""
+    w_size: int = 10
+    """Size of w, the latent that shapes the clusters."""
+    hidden_size: int = 500
+    """Units of each hidden layer, H."""
+    network: Network = "fc"
+    """Bodies of recogniser and decoder."""
+    likelihood: Likelihood = "gaussian"
+    """p(y | x): bernoulli for observations in [0, 1], gaussian for real ones."""
+    assignment: Assignment = "recogniser"
+    """q(z | ...): a softmax head on y (recogniser, paper version 1) or Bayes' rule (posterior, version 2)."""
+
+    def __post_init__(self) -> None:
+        for name in ("clusters", "x_size", "w_size", "hidden_size"):
+            _whole(name, getattr(self, name), minimum=1)
+        _choice("network", self.network, Network)
+        _choice("likelihood", self.likelihood, Likelihood)
+        _choice("assignment", self.assignment, Assignment)
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """The weights of the five terms. The reported bound never contains them."""
+
+    cv_weight: float = 1.0
+    """Weight of the consistency violation, alpha; 0 turns it off (assignment recogniser)."""
+    z_prior_weight: float = 1.0
+    """Weight of the z prior term, eta; 0 turns it off (assignment recogniser)."""
+    min_information: float = 0.5
+    """Minimum information constraint, lambda, in nats: z prior is free below it (assignment posterior)."""
+    mc_samples: int = 1
+    """Monte Carlo samples of x and w per observation, M."""
+
+    def __post_init__(self) -> None:
+        for name in ("cv_weight", "z_prior_weight", "min_information"):
+            _real(name, getattr(self, name), minimum=0)
+        _whole("mc_samples", self.mc_samples, minimum=1)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the objective is optimised."""
+
+    optimiser: Optimiser = "adam"
+    """One of torch's, or sign: steps of one size against the gradient's sign, as the original code makes."""
+    learning_rate: float = 1e-4
+    """Step size of the optimiser."""
+    batch_size: int = 50
+    """Observations per step."""
+    epochs: int = 100
+    """Passes over the data."""
+    seed: int = 1
+    """Seed of weights, batches and noise."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+
+    def __post_init__(self) -> None:
+        _choice("optimiser", self.optimiser, Optimiser)
+        _real("learning_rate", self.learning_rate, minimum=0, open_end=True)
+        _whole("batch_size", self.batch_size, minimum=2)
+        _whole("epochs", self.epochs, minimum=1)
+        _whole("seed", self.seed, minimum=0)
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
+            raise ValueError(
+                f"device is {self.device!r}: it must be auto, cpu, cuda, cuda:N (N from 0) or mps"
+            )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The observations."""
+
+    dataset: DatasetName = "spiral"
+    """Built-in data set."""
+    data_path: str | None = None
+    """File to take in place of the built-in data: an array of shape (N, size), .npy or Torch7's .t7."""
+    labels_path: str | None = None
+    """File of N labels for --data-path (.npy or .t7). They only measure; training never sees them."""
+    points: int = 5000
+    """Number of generated points."""
+    arms: int = 5
+    """Number of generated arms."""
+    data_seed: int = 0
+    """Seed of the generated points, apart from --seed so that runs differ on the same data."""
+
+    def __post_init__(self) -> None:
+        _choice("dataset", self.dataset, DatasetName)
+        _whole("points", self.points, minimum=2)
+        _whole("arms", self.arms, minimum=1)
+        _whole("data_seed", self.data_seed, minimum=0)
+        if self.labels_path is not None and self.data_path is None:
+            raise ValueError(
+                f"labels_path is {self.labels_path!r} without a data_path: name the data they belong to"
+            )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run writes, and where."""
+
+    run_dir: str | None = None
+    """Run folder, which must not hold a run yet; runs/EXPERIMENT-TIME unless given."""
+    plots: tuple[Plot, ...] = get_args(Plot)
+    """Pictures to draw while training."""
+    plot_every: int = 50
+    """Epochs between two drawings of the pictures; 0 for none at all."""
+    checkpoint_every: float = 60.0
+    """Seconds between two checkpoints: what a crash can cost. One is written at the end, too."""
+    measure: bool = True
+    """Compare clusters with labels after each epoch, where the data have labels."""
+    save_model: bool = True
+    """Write model.safetensors at the end."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plots", tuple(self.plots))
+        for plot in self.plots:
+            _choice("plots", plot, Plot)
+        _whole("plot_every", self.plot_every, minimum=0)
+        _real("checkpoint_every", self.checkpoint_every, minimum=0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as nested dictionaries of JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The configuration that :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: where a section or a field is unknown, or a value breaks its rule.
+        """
+        sections: dict[str, Any] = {}
+        for section in fields(cls):
+            kind = section.default_factory
+            given = values.get(section.name, {})
+            sections[section.name] = from_mapping(kind, given, section.name)  # type: ignore[arg-type]
+        _known("configuration", values, {section.name for section in fields(cls)})
+        return cls(**sections)
+
+
+def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
+    """One section of a configuration from a dictionary; ``ValueError`` where a field is unknown."""
+    _known(name, values, {f.name for f in fields(kind)})  # type: ignore[arg-type]
+    return kind(**values)
+
+
+def _known(what: str, given: Mapping[str, Any], names: set[str]) -> None:
+    unknown = sorted(set(given) - names)
+    if unknown:
+        raise ValueError(
+            f"{what} has {', '.join(unknown)}: unknown here, so it was written by another version"
+        )
+
+
+def _choice(name: str, value: object, kind: Any) -> None:
+    if value not in get_args(kind):
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(get_args(kind))}")
+
+
+def _whole(name: str, value: object, *, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ValueError(f"{name} is {value!r}: it must be a whole number of at least {minimum}")
+
+
+def _real(name: str, value: object, *, minimum: float, open_end: bool = False) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < minimum or (open_end and value == minimum):  # type: ignore[arg-type, operator]
+        rule = "above" if open_end else "of at least"
+        raise ValueError(f"{name} is {value!r}: it must be a finite number {rule} {minimum:g}")

@@ -1,0 +1,103 @@
+"""Arrays in files: NumPy's .npy, and the tensors that Torch7 wrote (.t7). Neither runs any code."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+TORCH7_STRING, TORCH7_TORCH = 2, 4
+TORCH7_STORAGES = {
+    "torch.ByteTensor": "<u1",
+    "torch.CharTensor": "<i1",
+    "torch.ShortTensor": "<i2",
+    "torch.IntTensor": "<i4",
+    "torch.LongTensor": "<i8",
+    "torch.FloatTensor": "<f4",
+    "torch.DoubleTensor": "<f8",
+}
+
+
+def read_array(path: str | Path) -> NDArray[np.generic]:
+    """The array in a file.
+
+    Raises:
+        ValueError: where the file is of another kind, is broken, or does not hold one array of numbers.
+        OSError: where it cannot be read.
+    """
+    path = Path(path)
+    readers = {".npy": _read_npy, ".t7": _read_torch7}
+    if path.suffix not in readers:
+        raise ValueError(f"{path} ends in {path.suffix!r}: it must be a .npy or a .t7 file")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: it must be a .npy or a .t7 file")
+    return readers[path.suffix](path)
+
+
+def _read_npy(path: Path) -> NDArray[np.generic]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} is not a whole .npy file of numbers: write it anew with numpy.save"
+        ) from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise ValueError(f"{path} does not hold an array of numbers")
+    return array
+
+
+def _read_torch7(path: Path) -> NDArray[np.generic]:
+    """One tensor in Torch7's binary form (little-endian, longs of 8 bytes).
+
+    An object is its type's number, an index, a version string, a class name and the fields. A tensor's
+    fields are its dimensions, sizes, strides and offset (from 1), then its storage as another object.
+    """
+    stream = _Torch7Stream(path)
+    kind = stream.object_class()
+    if kind not in TORCH7_STORAGES:
+        raise ValueError(f"{path} holds a {kind}: it must hold one tensor of numbers")
+    dimensions = stream.integer()
+    shape, strides = stream.longs(dimensions), stream.longs(dimensions)
+    offset = stream.longs(1)[0] - 1
+    stream.object_class()
+    storage = stream.numbers(stream.longs(1)[0], np.dtype(TORCH7_STORAGES[kind]))
+    span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if offset < 0 or min(shape, default=0) < 1 or min(strides) < 0 or offset + span > len(storage):
+        raise stream.broken()
+    steps = [stride * storage.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps, writeable=False).copy()
+
+
+class _Torch7Stream:
+    def __init__(self, path: Path) -> None:
+        self.path, self.bytes, self.position = path, path.read_bytes(), 0
+
+    def broken(self) -> ValueError:
+        return ValueError(f"{self.path} is not a whole Torch7 file in binary form")
+
+    def take(self, size: int) -> bytes:
+        if size < 0 or self.position + size > len(self.bytes):
+            raise self.broken()
+        self.position += size
+        return self.bytes[self.position - size : self.position]
+
+    def integer(self) -> int:
+        return int(struct.unpack("<i", self.take(4))[0])
+
+    def longs(self, count: int) -> list[int]:
+        return list(struct.unpack(f"<{count}q", self.take(8 * count)))
+
+    def string(self) -> str:
+        return self.take(self.integer()).decode("latin-1")
+
+    def object_class(self) -> str:
+        if self.integer() != TORCH7_TORCH:
+            raise self.broken()
+        self.integer()
+        name = self.string()
+        return self.string() if name.startswith("V ") else name
+
+    def numbers(self, count: int, kind: np.dtype) -> NDArray[np.generic]:
+        return np.frombuffer(self.take(count * kind.itemsize), dtype=kind)

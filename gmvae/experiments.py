@@ -1,0 +1,27 @@
+"""The experiments of the paper, as configurations. The command line takes its defaults from here."""
+
+from __future__ import annotations
+
+from gmvae.config import Config, DataConfig, ModelConfig, ObjectiveConfig, TrainingConfig
+
+EXPERIMENTS = {
+    "spiral": Config(
+        model=ModelConfig(
+            clusters=8, x_size=2, w_size=2, hidden_size=100, network="fc", likelihood="gaussian"
+        ),
+        objective=ObjectiveConfig(cv_weight=2.0),
+        training=TrainingConfig(batch_size=200, epochs=500),
+        data=DataConfig(dataset="spiral"),
+    ),
+}
+
+DESCRIPTIONS = {
+    "spiral": "5,000 points in the plane, on five arcs: find the arcs (paper, section 4.1).",
+}
+
+
+def experiment(name: str) -> Config:
+    """The configuration of an experiment of the paper; ``ValueError`` where there is none of that name."""
+    if name not in EXPERIMENTS:
+        raise ValueError(f"experiment is {name!r}: it must be one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]

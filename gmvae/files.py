@@ -1,0 +1,212 @@
+"""What is written to disk: the model file, checkpoints, and the run folder around them.
+
+A file is written under a temporary name and renamed, so that nobody ever reads half of one. Tensors
+are safetensors, everything else is JSON or plain .npz: nothing is ever loaded with pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from gmvae.config import ModelConfig, from_mapping
+from gmvae.model import GMVAE
+
+FORMAT = 1
+"""Version of the model file. A reader takes this one only, and says so."""
+
+
+def save_model(path: Path, model: GMVAE) -> None:
+    """Write the whole model, weights and configuration, as one safetensors file."""
+    about = {
+        "format": FORMAT,
+        "y_shape": model.y_shape,
+        "config": asdict(model.config),
+        "versions": versions(),
+    }
+    write_tensors(path, model.state_dict(), about)
+
+
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> GMVAE:
+    """The model that :func:`save_model` wrote, ready for evaluation.
+
+    Raises:
+        ValueError: where the file is not a whole model file, or was written by a version with another format.
+        OSError: where it cannot be read.
+    """
+    tensors, about = read_tensors(path, device)
+    if about.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has model format {about.get('format')}, this version of gmvae reads {FORMAT}: "
+            f"it was written by {about.get('versions', {}).get('gmvae', 'something else')}"
+        )
+    try:
+        config = from_mapping(ModelConfig, about["config"], "model")
+        model = GMVAE(tuple(about["y_shape"]), config).to(device)
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is not a whole model of this version: {reason}") from error
+    return model.eval()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    """Write tensors, with a JSON object as metadata, as one safetensors file."""
+    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda part: save_file(whole, part, {"gmvae": json.dumps(about)}))
+
+
+def read_tensors(
+    path: str | Path, device: str | torch.device = "cpu"
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """What :func:`write_tensors` wrote; ``ValueError`` where the file is anything else."""
+    if not Path(path).is_file():
+        raise ValueError(f"{path} is not there: it must be a file that gmvae wrote")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            about = json.loads((file.metadata() or {})["gmvae"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a whole file that gmvae wrote") from error
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """``write`` a file under a temporary name in the same folder, then rename it to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the numbers."""
+    packages = ("gmvae", "torch", "numpy", "scikit-learn")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+class RunFolder:
+    """A run on disk; the README lists its files.
+
+    Arguments:
+        path: A folder that holds a run.
+
+    Raises:
+        ValueError: where it holds none.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise ValueError(f"{path} holds no run: it must be a folder that gmvae train made")
+
+    @classmethod
+    def create(cls, path: str | Path, about: Mapping[str, Any]) -> RunFolder:
+        """Begin a run in ``path``, which is made where it is not there; ``about`` becomes its config.json.
+
+        Raises:
+            ValueError: where it holds a run already, or anything else: a run overwrites nothing.
+            OSError: where it cannot be written.
+        """
+        path = Path(path)
+        if (path / "config.json").exists():
+            raise ValueError(
+                f"{path} already holds a run: name another --run-dir, or go on with gmvae resume {path}"
+            )
+        if path.is_dir() and any(path.iterdir()):
+            raise ValueError(f"{path} is not empty: name another --run-dir")
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", about)
+        return cls(path)
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint" / "state.safetensors"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def snapshot(self) -> Path:
+        """What the pictures of the latent space and of the reconstructions are drawn from."""
+        return self.plots / "snapshot.npz"
+
+    def about(self) -> dict[str, Any]:
+        """config.json."""
+        return read_json(self.path / "config.json")
+
+    def history(self) -> list[dict[str, Any]]:
+        """metrics.jsonl: a record for each epoch so far."""
+        lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add an epoch's record to metrics.jsonl, in one write."""
+        with open(self.metrics, "ab", buffering=0) as file:
+            file.write(json.dumps(record).encode() + b"\n")
+
+    def rewind(self, epoch: int) -> list[dict[str, Any]]:
+        """Drop the records after ``epoch`` from metrics.jsonl; the records that stay."""
+        kept = [record for record in self.history() if record["epoch"] <= epoch]
+        text = "".join(json.dumps(record) + "\n" for record in kept)
+        write_whole(self.metrics, lambda part: part.write_text(text))
+        return kept
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json."""
+        write_json(self.path / "summary.json", summary)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as indented JSON."""
+    write_whole(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; ``ValueError`` where it holds none."""
+    try:
+        value = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a whole JSON file") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} does not hold a JSON object")
+    return value
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as one .npz file."""
+
+    def write(part: Path) -> None:
+        with open(part, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    write_whole(path, write)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)

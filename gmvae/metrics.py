@@ -1,0 +1,82 @@
+"""How well clusters agree with labels, and how many clusters are used. Arrays in, numbers out.
+
+Labels are whole numbers, any set of them, shape (N,). They serve for measuring only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+
+def hungarian_accuracy(labels: ArrayLike, clusters: ArrayLike) -> float:
+    """Share of observations whose cluster is matched with their label, under the best one-to-one matching.
+
+    Arguments:
+        labels: Shape (N,).
+        clusters: Shape (N,). Where there are more clusters than labels, those left over count as wrong.
+    """
+    counts = _contingency(labels, clusters)
+    matched = linear_sum_assignment(counts, maximize=True)
+    return float(counts[matched].sum() / counts.sum())
+
+
+def aae_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """The paper's accuracy: each cluster takes the label of its most confident observation.
+
+    Many clusters may take the same label, so more clusters make it easier.
+    Source: Makhzani et al., "Adversarial Autoencoders", arXiv 1511.05644, section 6.
+
+    Arguments:
+        labels: Shape (N,).
+        probabilities: q(z | ...), shape (N, K).
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    label_of_cluster = labels[probabilities.argmax(0)]
+    return float(np.mean(label_of_cluster[probabilities.argmax(1)] == labels))
+
+
+def clusters_used(clusters: ArrayLike, n_clusters: int) -> int:
+    """Number of clusters that hold at least a tenth of an equal share, N / K, of the observations.
+
+    Arguments:
+        clusters: The most probable cluster of each observation, from 0, shape (N,).
+        n_clusters: K.
+    """
+    counts = np.bincount(np.asarray(clusters), minlength=n_clusters)
+    return int(np.sum(counts >= 0.1 * counts.sum() / n_clusters))
+
+
+def agreement(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
+    """The four measures against labels: ``acc`` (Hungarian), ``acc_aae``, ``nmi`` and ``ari``.
+
+    Arguments:
+        labels: Shape (N,).
+        probabilities: q(z | ...), shape (N, K).
+
+    Raises:
+        ValueError: where there are not as many labels as rows of probabilities.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    if labels.shape != probabilities.shape[:1]:
+        raise ValueError(
+            f"labels have shape {labels.shape}, probabilities {probabilities.shape}: "
+            "there must be one label for each observation"
+        )
+    clusters = probabilities.argmax(1)
+    return {
+        "acc": hungarian_accuracy(labels, clusters),
+        "acc_aae": aae_accuracy(labels, probabilities),
+        "nmi": float(normalized_mutual_info_score(labels, clusters)),
+        "ari": float(adjusted_rand_score(labels, clusters)),
+    }
+
+
+def _contingency(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.int64]:
+    names, rows = np.unique(np.asarray(labels), return_inverse=True)
+    kinds, columns = np.unique(np.asarray(clusters), return_inverse=True)
+    counts = np.zeros((len(names), len(kinds)), dtype=np.int64)
+    np.add.at(counts, (rows, columns), 1)
+    return counts

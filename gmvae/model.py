@@ -1,0 +1,152 @@
+r"""The Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv 1611.02648).
+
+Generative model, from the top down::
+
+    p(w) = N(0, I)        p(z) = 1/K
+    p(x | w, z=k) = N(mu_k(w), diag sigma_k^2(w))
+    p(y | x) = Bernoulli(mu(x))  or  N(mu(x), diag sigma^2(x))
+
+Recognition model, from the bottom up::
+
+    q(x | y), q(w | y): diagonal Gaussians
+    q(z | ...): a softmax head q(z | y), the "recogniser", or Bayes' rule p(z | x, w), the "posterior"
+
+In shapes, B is the number of observations, M of Monte Carlo samples of each, K of clusters.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gmvae import networks
+from gmvae.config import ModelConfig
+from gmvae.distributions import Bernoulli, Categorical, DiagonalGaussian
+
+
+class Generative(nn.Module):
+    """How observations come about: w and z give x, and x gives y.
+
+    Arguments:
+        y_shape: Shape of one observation.
+        config: Sizes, likelihood and network.
+    """
+
+    zero: Tensor
+
+    def __init__(self, y_shape: tuple[int, ...], config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        c = config
+        parameters = 1 if c.likelihood == "bernoulli" else 2
+        self.decoder = networks.decoder(c.network, c.x_size, c.hidden_size, y_shape, parameters)
+        self.prior = networks.prior(c.w_size, c.hidden_size, c.clusters, c.x_size)
+        self.register_buffer("zero", torch.zeros(()), persistent=False)
+
+    def p_w(self) -> DiagonalGaussian:
+        r""":math:`p(w) = \mathcal N(0, I)`, batch (), event (w_size,)."""
+        zeros = self.zero.expand(self.config.w_size)
+        return DiagonalGaussian(zeros, zeros)
+
+    def p_z(self) -> Categorical:
+        r""":math:`p(z) = 1/K`, batch (), event one of K."""
+        return Categorical.from_logits(self.zero.expand(self.config.clusters))
+
+    def p_x(self, w: Tensor) -> DiagonalGaussian:
+        r""":math:`p_\beta(x \mid w, z = k)` for every k: w of shape (*, w_size) to batch (*, K),
+        event (x_size,)."""
+        mean, log_variance = networks.over_batches(self.prior, w).unbind(-3)
+        return DiagonalGaussian(mean, log_variance)
+
+    def p_y(self, x: Tensor) -> Bernoulli | DiagonalGaussian:
+        r""":math:`p_\theta(y \mid x)`: x of shape (*, x_size) to batch (*), event (size of y,)."""
+        parameters = networks.over_batches(self.decoder, x).unbind(-2)
+        if self.config.likelihood == "bernoulli":
+            return Bernoulli(*parameters)
+        return DiagonalGaussian(*parameters)
+
+    def p_z_given(self, x: Tensor, p_x: DiagonalGaussian) -> Categorical:
+        r""":math:`p_\beta(z{=}k \mid x, w) = p(z{=}k)\,p_\beta(x \mid w, z{=}k) \,/\,
+        \sum_j p(z{=}j)\,p_\beta(x \mid w, z{=}j)` (paper, equation 6).
+
+        Arguments:
+            x: Shape (*, x_size).
+            p_x: What :meth:`p_x` gives for w, batch (*, K).
+        """
+        return Categorical.from_logits(self.p_z().log_probs + p_x.log_prob(x.unsqueeze(-2)))
+
+
+class Recognition(nn.Module):
+    """What an observation says about x and w and, in the recogniser form, about z.
+
+    Arguments:
+        y_shape: Shape of one observation.
+        config: Sizes, form of q(z | ...) and network.
+    """
+
+    def __init__(self, y_shape: tuple[int, ...], config: ModelConfig) -> None:
+        super().__init__()
+        c = config
+        self.body = networks.recogniser(c.network, y_shape, c.hidden_size)
+        self.x = nn.Linear(c.hidden_size, 2 * c.x_size)
+        self.w = nn.Linear(c.hidden_size, 2 * c.w_size)
+        self.z = nn.Linear(c.hidden_size, c.clusters) if c.assignment == "recogniser" else None
+
+    def forward(self, y: Tensor) -> tuple[DiagonalGaussian, DiagonalGaussian, Categorical | None]:
+        r""":math:`q_\phi(x \mid y)`, :math:`q_\phi(w \mid y)` and :math:`q_\phi(z \mid y)`, the last of them
+        ``None`` in the posterior form: y of shape (B, *y_shape) to batch (B,)."""
+        hidden = self.body(y)
+        q_x = DiagonalGaussian(*self.x(hidden).chunk(2, -1))
+        q_w = DiagonalGaussian(*self.w(hidden).chunk(2, -1))
+        q_z = None if self.z is None else Categorical.from_logits(self.z(hidden))
+        return q_x, q_w, q_z
+
+
+class Inference(NamedTuple):
+    """All that the objective needs to know of a batch: its distributions, and the samples between them."""
+
+    q_x: DiagonalGaussian  # q(x | y), batch (B,)
+    q_w: DiagonalGaussian  # q(w | y), batch (B,)
+    q_z: Categorical  # q(z | ...), batch (1, B) from the recogniser, (M, B) from the posterior
+    x: Tensor  # samples of q(x | y), (M, B, x_size)
+    w: Tensor  # samples of q(w | y), (M, B, w_size)
+    p_x: DiagonalGaussian  # p(x | w, z=k), batch (M, B, K)
+    p_y: Bernoulli | DiagonalGaussian  # p(y | x), batch (M, B)
+    p_z_given: Categorical  # p(z | x, w), batch (M, B)
+
+
+class GMVAE(nn.Module):
+    """The whole model: ``generative`` and ``recognition``, and the passes from one to the other.
+
+    Arguments:
+        y_shape: Shape of one observation, such as (2,) or (1, 28, 28).
+        config: Everything else.
+    """
+
+    def __init__(self, y_shape: tuple[int, ...], config: ModelConfig) -> None:
+        super().__init__()
+        self.y_shape, self.config = tuple(y_shape), config
+        self.generative = Generative(self.y_shape, config)
+        self.recognition = Recognition(self.y_shape, config)
+
+    def infer(self, y: Tensor, mc_samples: int = 1) -> Inference:
+        """From observations of shape (B, *y_shape) up to x, w and z, and down again, M times each."""
+        q_x, q_w, q_z = self.recognition(y)
+        x, w = q_x.rsample(mc_samples), q_w.rsample(mc_samples)
+        p_x, p_y = self.generative.p_x(w), self.generative.p_y(x)
+        p_z_given = self.generative.p_z_given(x, p_x)
+        q_z = p_z_given if q_z is None else q_z.unsqueeze(0)
+        return Inference(q_x, q_w, q_z, x, w, p_x, p_y, p_z_given)
+
+    def assign(self, y: Tensor) -> Categorical:
+        r"""The clusters of observations, without chance: :math:`q_\phi(z \mid y)`, or
+        :math:`p_\beta(z \mid x, w)` at the means of x and w. y of shape (B, *y_shape) to batch (B,)."""
+        q_x, q_w, q_z = self.recognition(y)
+        if q_z is None:
+            q_z = self.generative.p_z_given(q_x.mean, self.generative.p_x(q_w.mean))
+        return q_z
+
+    def extra_repr(self) -> str:
+        return f"y_shape={self.y_shape}, clusters={self.config.clusters}"

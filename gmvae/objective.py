@@ -1,0 +1,111 @@
+r"""The objective: five terms, the bound they add up to, and the loss that weighs them.
+
+.. math:: \mathcal L = \underbrace{\mathbb E_q \log p_\theta(y|x)}_{\text{reconstruction}}
+    - \underbrace{\mathbb E_q \mathrm{KL}(q(x|y) \| p_\beta(x|w,z))}_{\text{conditional prior}}
+    - \underbrace{\mathrm{KL}(q(w|y) \| p(w))}_{w\text{ prior}}
+    - \underbrace{\mathbb E_q \mathrm{KL}(q(z|\cdot) \| p(z))}_{z\text{ prior}}
+
+(paper, equation 5), and the consistency violation, which regularises but is no part of the bound.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from gmvae.config import ObjectiveConfig
+from gmvae.model import GMVAE, Inference
+
+
+class Terms(NamedTuple):
+    """The five terms of each observation, in nats, each of shape (B,)."""
+
+    reconstruction: Tensor
+    conditional_prior: Tensor
+    w_prior: Tensor
+    z_prior: Tensor
+    consistency_violation: Tensor
+
+
+def loss(model: GMVAE, y: Tensor, config: ObjectiveConfig) -> tuple[Tensor, Terms]:
+    """The loss of each observation, and the terms it was made of.
+
+    Arguments:
+        model: The model.
+        y: Observations, shape (B, *y_shape).
+        config: Weights, and the number of Monte Carlo samples.
+
+    Returns:
+        The loss, to be averaged, of shape (B,), and the terms, each of shape (B,).
+    """
+    terms = five_terms(model, y, config.mc_samples)
+    return weigh(terms, config, model.config.assignment), terms
+
+
+def elbo(terms: Terms) -> Tensor:
+    """The lower bound on log p(y), never weighted: terms 1 - 2 - 3 - 4, in nats, shape (B,)."""
+    return terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
+
+
+def weigh(terms: Terms, config: ObjectiveConfig, assignment: str) -> Tensor:
+    r"""The loss to minimise, shape (B,).
+
+    With the recogniser (paper version 1), :math:`-1 + 2 + 3 + \eta \cdot 4 + \alpha \cdot 5`; with the
+    posterior (version 2), :math:`-1 + 2 + 3 + \max(\lambda, \text{batch mean of } 4)`, whose gradient is
+    without term 4 where the batch's information about z is below :math:`\lambda`.
+
+    Differs: where term 4 is above :math:`\lambda`, version 2 of the original code turns around the sign of
+    the whole gradient into z, that of term 2 as well; here it is the gradient of the formula.
+    Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
+    """
+    bound = -terms.reconstruction + terms.conditional_prior + terms.w_prior
+    if assignment == "posterior":
+        return bound + terms.z_prior.mean().clamp(min=config.min_information)
+    return bound + config.z_prior_weight * terms.z_prior + config.cv_weight * terms.consistency_violation
+
+
+def formula(config: ObjectiveConfig, assignment: str) -> str:
+    """The loss of :func:`weigh` in words, with its weights."""
+    bound = "- reconstruction + conditional prior + w prior"
+    if assignment == "posterior":
+        return f"{bound} + max({config.min_information:g}, z prior)"
+    weighted = {
+        "z prior": config.z_prior_weight,
+        "consistency violation": config.cv_weight,
+    }
+    return bound + "".join(f" + {w:g} x {name}" for name, w in weighted.items() if w)
+
+
+def five_terms(model: GMVAE, y: Tensor, mc_samples: int = 1) -> Terms:
+    """The five terms of observations of shape (B, *y_shape), with M samples of x and w each.
+
+    Their expectations over z are exact sums over the K clusters.
+    """
+    given = model.infer(y, mc_samples)
+    p_w, p_z = model.generative.p_w(), model.generative.p_z()
+    return Terms(
+        reconstruction=given.p_y.log_prob(y.flatten(1)).mean(0),
+        conditional_prior=conditional_prior(given, model.config.assignment),
+        w_prior=given.q_w.kl(p_w),
+        z_prior=given.q_z.kl(p_z).mean(0),
+        consistency_violation=given.p_z_given.entropy().mean(0),
+    )
+
+
+def conditional_prior(given: Inference, assignment: str) -> Tensor:
+    r"""Term 2, :math:`\mathbb E_{q(w|y)\,q(z|\cdot)} \mathrm{KL}(q(x|y) \,\|\, p_\beta(x|w,z))`, shape (B,).
+
+    The recogniser's z knows nothing of the sample of x, and the divergence of two Gaussians is exact.
+    The posterior's z depends on that sample, which then stands for x in both densities:
+    :math:`\mathbb E_{q(x|y)q(w|y)} \sum_k p_\beta(z{=}k|x,w)\,[\log q(x|y) - \log p_\beta(x|w,z{=}k)]`.
+
+    Differs: version 2 of the original code weighs the exact divergences by the posterior at the sample,
+    as if the two were independent, which is not the bound.
+    """
+    if assignment == "recogniser":
+        divergence = given.q_x.unsqueeze(-2).kl(given.p_x)  # (M, B, K)
+    else:
+        log_q, log_p = given.q_x.log_prob(given.x), given.p_x.log_prob(given.x.unsqueeze(-2))
+        divergence = log_q.unsqueeze(-1) - log_p  # (M, B, K)
+    return (given.q_z.probs * divergence).sum(-1).mean(0)

@@ -1,0 +1,116 @@
+"""The flags of the original Torch7 code (``-cvWeight 0.0``), in terms of this package's.
+
+Every command of the original's README works with ``./run.sh`` as it is written there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from gmvae import cli
+from gmvae.experiments import EXPERIMENTS
+
+SAME = {
+    "-seed": "--seed",
+    "-learningRate": "--learning-rate",
+    "-batchSize": "--batch-size",
+    "-optimiser": "--optimiser",
+    "-epoch": "--epochs",
+    "-xSize": "--x-size",
+    "-wSize": "--w-size",
+    "-K": "--clusters",
+    "-hiddenSize": "--hidden-size",
+    "-zPriorWeight": "--z-prior-weight",
+    "-network": "--network",
+    "-nMC": "--mc-samples",
+    "-cvWeight": "--cv-weight",
+    "-dataSet": "--dataset",
+}
+"""Flags that only have another name here."""
+
+SWITCHES = {
+    "-continuous": (["--likelihood", "bernoulli"], ["--likelihood", "gaussian"]),
+    "-ACC": (["--no-measure"], ["--measure"]),
+    "-saveModel": (["--no-save-model"], ["--save-model"]),
+}
+"""Flags of value 0 or 1, and what either means here."""
+
+PICTURES = {"-visualise2D": ("latent", "recon"), "-reportLowerBound": ("bound", "consistency")}
+"""Flags of value 0 or 1, and the pictures that they are about."""
+
+OTHERS = {"-gpu", "-gpuID", "-_id", "-lambda"}
+"""Flags that say something else here, or only together."""
+
+
+def translate(name: str, arguments: Sequence[str]) -> list[str]:
+    """The flags of ``gmvae train`` for those of the original's ``run.sh``; both may be mixed.
+
+    Raises:
+        ValueError: where an original flag lacks its value, or has one that it cannot have.
+    """
+    given: dict[str, str] = {}
+    ours: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in SAME.keys() | SWITCHES.keys() | PICTURES.keys() | OTHERS:
+            given[argument] = next(rest, "")
+            if not given[argument]:
+                raise ValueError(f"{argument} has no value: the original's flags all take one")
+        else:
+            ours.append(argument)
+    theirs: list[str] = []
+    for flag, value in given.items():
+        if flag in SAME:
+            theirs += [SAME[flag], value]
+        elif flag in SWITCHES:
+            theirs += SWITCHES[flag][_switch(flag, value)]
+    if "-_id" in given:
+        theirs += ["--run-dir", f"runs/{given['-_id']}"]
+    if "-lambda" in given:  # known to version 2 only, whose q(z | ...) is the posterior
+        theirs += ["--assignment", "posterior", "--min-information", given["-lambda"]]
+    return theirs + _device(given) + _plots(name, given) + ours
+
+
+def _switch(flag: str, value: str) -> int:
+    if value not in ("0", "1"):
+        raise ValueError(f"{flag} is {value!r}: it must be 0 or 1")
+    return int(value)
+
+
+def _device(given: dict[str, str]) -> list[str]:
+    if "-gpu" not in given:
+        return []
+    if not _switch("-gpu", given["-gpu"]):
+        return ["--device", "cpu"]
+    number = given.get("-gpuID", "1")
+    if not number.isdecimal() or int(number) < 1:
+        raise ValueError(f"-gpuID is {number!r}: the original counts GPUs from 1")
+    return ["--device", f"cuda:{int(number) - 1}"]
+
+
+def _plots(name: str, given: dict[str, str]) -> list[str]:
+    asked = [flag for flag in PICTURES if flag in given]
+    if not asked or name not in EXPERIMENTS:
+        return []
+    plots: list[str] = list(EXPERIMENTS[name].run.plots)
+    for flag in asked:
+        plots = [plot for plot in plots if plot not in PICTURES[flag]]
+        plots += PICTURES[flag] * _switch(flag, given[flag])
+    return ["--plots", *plots]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """What ``run.sh`` calls once it has set up the environment."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    name, *rest = arguments or ["--help"]
+    try:
+        translated = translate(name, rest)
+    except ValueError as error:
+        print(f"gmvae: {error}", file=sys.stderr)
+        return 2
+    return cli.main(["train", name, *translated])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""The loop: data, model and objective in, one record per epoch out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gmvae import objective
+from gmvae.config import ObjectiveConfig, TrainingConfig
+from gmvae.model import GMVAE
+from gmvae.optimisers import optimiser
+
+
+class Trainer:
+    """Fits a model, one epoch at a time, and can stop after any of them and go on from there.
+
+    Arguments:
+        model: The model, on its device already.
+        objective_config: Weights of the terms.
+        config: Optimiser, batches, epochs.
+        stream: Where all chance comes from.
+    """
+
+    def __init__(
+        self,
+        model: GMVAE,
+        objective_config: ObjectiveConfig,
+        config: TrainingConfig,
+        stream: RandomStream,
+    ) -> None:
+        self.model, self.objective, self.config, self.stream = (
+            model,
+            objective_config,
+            config,
+            stream,
+        )
+        self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
+        self.epoch = 0
+
+    def epochs(self, y: Tensor) -> Iterator[dict[str, float]]:
+        """Train on observations of shape (N, *y_shape) until ``config.epochs`` are done.
+
+        Yields:
+            A record of each epoch: its number from 1, the seconds it took, and the means over its
+            batches of ``loss``, ``elbo`` and the five terms, in nats per observation.
+
+        Raises:
+            FloatingPointError: where the loss is no finite number any more.
+        """
+        while self.epoch < self.config.epochs:
+            began = time.perf_counter()
+            with self.stream.use():
+                means = self._epoch(y)
+            self.epoch += 1
+            if not math.isfinite(means["loss"]):
+                raise FloatingPointError(
+                    f"the loss is {means['loss']} in epoch {self.epoch}: lower the learning rate "
+                    f"(it is {self.config.learning_rate:g}), or bring the data to a scale of about 1"
+                )
+            yield {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
+
+    def _epoch(self, y: Tensor) -> dict[str, float]:
+        self.model.train()
+        names = ("loss", "elbo", *objective.Terms._fields)
+        totals = torch.zeros(len(names), device=y.device)
+        for batch in batches(len(y), self.config.batch_size):
+            loss, terms = objective.loss(self.model, y[batch.to(y.device)], self.objective)
+            self.optimiser.zero_grad()
+            loss.mean().backward()
+            self.optimiser.step()
+            with torch.no_grad():
+                totals += torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
+        return dict(zip(names, (totals / len(y)).tolist(), strict=True))
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that the next epoch depends on: tensors, and the number of epochs done."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for index, values in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
+        tensors |= {f"random.{name}": value for name, value in self.stream.states.items()}
+        return tensors, {"epoch": self.epoch}
+
+    def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken."""
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "random": {}}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = value
+        self.model.load_state_dict(parts["model"])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimiser"].items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        self.stream.states = {name: value.cpu() for name, value in parts["random"].items()}
+        self.epoch = about["epoch"]
+
+
+def batches(count: int, size: int) -> list[Tensor]:
+    """A random order of ``count`` observations in batches of ``size``.
+
+    What is left over makes a smaller last batch; a single observation, from which batch norm could
+    not tell a variance, joins the batch before it.
+    """
+    parts = list(torch.randperm(count).split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
+class RandomStream:
+    """A stream of torch's random numbers of its own: the caller's is left as it was.
+
+    Arguments:
+        seed: Where the stream starts.
+        device: The device whose numbers are drawn, beside the CPU's.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.device = device
+        with torch.random.fork_rng(self._gpus()):
+            torch.manual_seed(seed)
+            self.states = self._states()
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Draw from this stream within the ``with`` block, and go on from there in the next one."""
+        with torch.random.fork_rng(self._gpus()):
+            torch.set_rng_state(self.states["cpu"])
+            if "cuda" in self.states:
+                torch.cuda.set_rng_state(self.states["cuda"], self.device)
+            yield
+            self.states = self._states()
+
+    def _states(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self._gpus():
+            states["cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
+
+    def _gpus(self) -> list[torch.device]:
+        return [self.device] if self.device.type == "cuda" else []
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; for ``auto`` a GPU if there is one, else the CPU.
+
+    Raises:
+        ValueError: where this machine has no such device.
+    """
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return torch.device("cpu" if found is None or found.type not in ("cuda", "mps") else found)
+    device = torch.device(name)
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.mps.is_available())}
+    if (device.index or 0) >= count[device.type]:
+        raise ValueError(
+            f"device is {name!r}, but there are {count[device.type]} {device.type} devices: "
+            "choose another, or auto"
+        )
+    return device

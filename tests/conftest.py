@@ -1,0 +1,53 @@
+"""Where tests find real data, and models small enough to calculate by hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from gmvae.config import ModelConfig
+from gmvae.model import GMVAE
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def spiral_file() -> Path:
+    """The paper's own spiral, as .npy; the .t7 file lies beside it."""
+    for folder in (os.environ.get("GMVAE_DATA_DIR"), ROOT.parent / "shared" / "data"):
+        path = Path(folder or "") / "spiral" / "spiral.npy"
+        if folder and path.exists():
+            return path
+    pytest.skip("the paper's spiral is not here: put it in $GMVAE_DATA_DIR/spiral/")
+
+
+@pytest.fixture
+def build():
+    """Makes a small model with random weights, larger than the usual ones so that nothing is nearly zero."""
+
+    def build(y_shape=(3,), *, seed=0, double=True, scale=2.0, **options) -> GMVAE:
+        sizes = {"clusters": 4, "x_size": 2, "w_size": 2, "hidden_size": 8}
+        torch.manual_seed(seed)
+        model = GMVAE(y_shape, ModelConfig(**{**sizes, **options}))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(scale)
+        model.train(False)
+        return model.double() if double else model
+
+    return build
+
+
+@pytest.fixture
+def observations():
+    """Random observations that suit a likelihood."""
+
+    def observations(likelihood: str, count: int = 5, size: int = 3, seed: int = 7) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        values = torch.randn(count, size, generator=generator, dtype=torch.float64)
+        return (values > 0).double() if likelihood == "bernoulli" else values
+
+    return observations

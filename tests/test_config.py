@@ -1,0 +1,60 @@
+"""Configurations check themselves, and survive JSON."""
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from gmvae.config import Config, DataConfig, ModelConfig, ObjectiveConfig, RunConfig, TrainingConfig
+from gmvae.experiments import EXPERIMENTS, experiment
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_json_gives_the_same_configuration_back(name):
+    config = EXPERIMENTS[name]
+    changed = replace(config, run=replace(config.run, plots=("bound",)), model=ModelConfig(clusters=3))
+    assert Config.from_json(json.loads(json.dumps(changed.to_json()))) == changed != config
+
+
+def test_json_of_another_version_is_named():
+    values = Config().to_json()
+    values["model"]["colour"] = 3
+    with pytest.raises(ValueError, match=r"model has colour: unknown here"):
+        Config.from_json(values)
+    with pytest.raises(ValueError, match=r"configuration has extra: unknown here"):
+        Config.from_json({**Config().to_json(), "extra": {}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "message"),
+    [
+        (ModelConfig, "clusters", -3, "clusters is -3: it must be a whole number of at least 1"),
+        (ModelConfig, "clusters", 2.5, "clusters is 2.5: it must be a whole number"),
+        (ModelConfig, "clusters", True, "clusters is True: it must be a whole number"),
+        (ModelConfig, "x_size", 0, "x_size is 0"),
+        (ModelConfig, "network", "deep", "network is 'deep': it must be one of fc"),
+        (ObjectiveConfig, "mc_samples", 0, "mc_samples is 0"),
+        (ObjectiveConfig, "cv_weight", -0.1, "cv_weight is -0.1: it must be a finite number of at least 0"),
+        (ObjectiveConfig, "cv_weight", float("nan"), "cv_weight is nan"),
+        (TrainingConfig, "learning_rate", 0, "learning_rate is 0: it must be a finite number above 0"),
+        (TrainingConfig, "optimiser", "adamm", "optimiser is 'adamm': it must be one of adadelta"),
+        (TrainingConfig, "device", "gpu", "device is 'gpu'"),
+        (DataConfig, "labels_path", "l.npy", "labels_path is 'l.npy' without a data_path"),
+        (RunConfig, "plots", ("loss",), "plots is 'loss'"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_rule(kind, field, value, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        kind(**{field: value})
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_flags_are_flat():
+    names = [f.name for section in fields(Config) for f in fields(section.default_factory)]
+    assert len(names) == len(set(names))
+
+
+def test_unknown_experiment():
+    with pytest.raises(ValueError, match=r"experiment is 'spirla': it must be one of spiral"):
+        experiment("spirla")

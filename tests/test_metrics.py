@@ -1,0 +1,61 @@
+"""Against exhaustive search and cases worked out by hand."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from gmvae.metrics import aae_accuracy, agreement, clusters_used, hungarian_accuracy
+
+
+def one_hot(clusters, n_clusters):
+    return np.eye(n_clusters)[clusters]
+
+
+@pytest.mark.parametrize("n_clusters", [2, 4, 6])
+def test_hungarian_accuracy_is_the_best_matching(n_clusters):
+    rng = np.random.default_rng(n_clusters)
+    labels, clusters = rng.integers(4, size=50), rng.integers(n_clusters, size=50)
+    size = max(4, n_clusters)
+    best = max(
+        np.mean(np.array(matching)[clusters] == labels) for matching in permutations(range(size), size)
+    )
+    assert hungarian_accuracy(labels, clusters) == pytest.approx(best)
+
+
+def test_hungarian_accuracy_takes_any_labels():
+    assert hungarian_accuracy([-7, -7, 900, 900], [1, 1, 0, 0]) == 1
+
+
+def test_aae_accuracy_gives_each_cluster_the_label_of_its_most_confident_member():
+    labels = np.array([5, 5, 8, 8])
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.1, 0.6, 0.3]])
+    # cluster 0 takes 8 from row 2, cluster 1 takes 5 from row 1; rows fall into 0, 1, 0, 1
+    assert aae_accuracy(labels, probabilities) == 0.5
+
+
+def test_aae_accuracy_lets_clusters_share_a_label_where_hungarian_does_not():
+    labels, clusters = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2])
+    assert aae_accuracy(labels, one_hot(clusters, 3)) == 1
+    assert hungarian_accuracy(labels, clusters) == pytest.approx(4 / 6)
+
+
+def test_clusters_used_leaves_out_those_with_under_a_tenth_of_a_share():
+    clusters = np.repeat([0, 1, 2], [880, 100, 20])  # K = 4: a tenth of a share is 25
+    assert clusters_used(clusters, 4) == 2
+    assert clusters_used(np.repeat([0, 3], [975, 25]), 4) == 2
+
+
+def test_agreement_of_equal_and_of_unrelated_partitions():
+    labels = np.arange(5000) % 5
+    assert agreement(labels, one_hot((labels + 2) % 5, 8)) == pytest.approx(
+        {"acc": 1, "acc_aae": 1, "nmi": 1, "ari": 1}
+    )
+    unrelated = agreement(labels, one_hot(np.random.default_rng(0).permutation(labels), 8))
+    assert unrelated["nmi"] < 0.01
+    assert abs(unrelated["ari"]) < 0.01
+
+
+def test_agreement_wants_a_label_for_each():
+    with pytest.raises(ValueError, match=r"labels have shape \(3,\), probabilities \(4, 2\)"):
+        agreement([0, 1, 1], np.full((4, 2), 0.5))
