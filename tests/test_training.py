@@ -1,0 +1,160 @@
+"""The loop: what it minimises, that it can stop and go on, and that it finds clusters it was not told of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from gmvae import evaluation, objective
+from gmvae.config import ModelConfig, ObjectiveConfig, Optimiser, TrainingConfig
+from gmvae.data import spiral
+from gmvae.experiments import EXPERIMENTS
+from gmvae.model import GMVAE
+from gmvae.optimisers import Sign, optimiser
+from gmvae.training import RandomStream, Trainer, batches, pick_device
+
+CPU = torch.device("cpu")
+SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
+
+
+def trainer(epochs: int = 4, name: Optimiser = "adam", rate: float = 1e-3, seed: int = 1) -> Trainer:
+    stream = RandomStream(seed, CPU)
+    with stream.use():
+        model = GMVAE((2,), SMALL)
+    config = TrainingConfig(
+        optimiser=name, learning_rate=rate, batch_size=64, epochs=epochs, device="cpu"
+    )
+    return Trainer(model, ObjectiveConfig(), config, stream)
+
+
+Y = torch.from_numpy(spiral(points=257).y)
+
+
+def test_an_epoch_is_the_written_out_loop():
+    """Against the same steps by hand: the same batches and noise, torch's own Adam."""
+    ours = trainer(epochs=2)
+    torch.manual_seed(1)
+    model = GMVAE((2,), SMALL)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for record in ours.epochs(Y):
+        total = torch.zeros(7, dtype=torch.float64)
+        for batch in batches(257, 64):
+            terms = objective.five_terms(model, Y[batch])
+            bound = terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
+            loss = -bound + terms.consistency_violation
+            adam.zero_grad()
+            loss.mean().backward()
+            adam.step()
+            total += torch.stack([v.detach().double().sum() for v in (loss, bound, *terms)])
+        names = ["loss", "elbo", *objective.Terms._fields]
+        assert [record[n] for n in names] == pytest.approx((total / 257).tolist(), rel=1e-4)
+
+
+def test_batches_are_a_permutation_and_none_is_single():
+    torch.manual_seed(0)
+    parts = batches(257, 64)
+    assert [len(p) for p in parts] == [64, 64, 64, 65]
+    assert sorted(torch.cat(parts).tolist()) == list(range(257))
+    assert [len(p) for p in batches(10, 50)] == [10]
+    assert [len(p) for p in batches(130, 64)] == [64, 64, 2]
+
+
+@pytest.mark.parametrize("name", get_args(Optimiser))
+def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
+    whole = trainer(4, name)
+    list(whole.epochs(Y))
+    first = trainer(2, name)
+    list(first.epochs(Y))
+    second = trainer(4, name, seed=99)
+    second.restore(*first.state())
+    records = list(second.epochs(Y))
+    assert [r["epoch"] for r in records] == [3, 4]
+    for (key, ours), theirs in zip(
+        second.model.state_dict().items(), whole.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, theirs), key
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another():
+    def losses(seed):
+        torch.manual_seed(np.random.default_rng().integers(1 << 30).item())
+        return [r["loss"] for r in trainer(2, seed=seed).epochs(Y)]
+
+    assert losses(3) == losses(3) != losses(4)
+
+
+def test_the_callers_random_numbers_are_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    for _ in trainer(2).epochs(Y):
+        pass
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_sign_is_adam_with_a_fresh_state_at_every_step():
+    torch.manual_seed(0)
+    start, target = torch.randn(2, 40, dtype=torch.float64)
+    ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
+    sign = Sign([ours], lr=0.01)
+    for _ in range(30):
+        for parameter in (ours, theirs):
+            parameter.grad = None
+            (parameter - target).square().sum().backward()
+        sign.step()
+        torch.optim.Adam([theirs], lr=0.01).step()
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    assert (ours - target).abs().max() < (start - target).abs().max()
+
+
+@pytest.mark.parametrize("name", get_args(Optimiser))
+def test_every_optimiser_descends(name):
+    parameter = torch.nn.Parameter(torch.ones(3, 3))
+    steps = optimiser(name, [parameter], 1e-2)
+    for _ in range(50):
+        steps.zero_grad()
+        parameter.square().sum().backward()
+        steps.step()
+    assert parameter.square().sum() < 9
+
+
+def test_unknown_optimiser():
+    with pytest.raises(ValueError, match="optimiser is 'nothing'"):
+        optimiser("nothing", [torch.nn.Parameter(torch.ones(1))], 1)
+
+
+def test_a_loss_that_is_no_number_is_said():
+    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) in epoch 1: lower the learning rate"):
+        list(trainer(3, "sgd", rate=1e12).epochs(Y))
+
+
+def test_devices():
+    assert pick_device("cpu") == CPU
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(ValueError, match=r"device is 'cuda:63', but there are \d+ cuda devices"):
+        pick_device("cuda:63")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
+def test_a_short_run_recovers_the_arms_it_was_never_told_of(assignment):
+    data, preset = spiral(seed=11), EXPERIMENTS["spiral"]
+    stream = RandomStream(1, CPU)
+    model_config = replace(preset.model, assignment=assignment)
+    with stream.use():
+        model = GMVAE((2,), model_config)
+    config = replace(preset.training, epochs=150, device="cpu")
+    objective_config = replace(preset.objective, min_information=2.0)
+    y = data.tensor(CPU)
+    records = list(Trainer(model, objective_config, config, stream).epochs(y))
+    assert records[-1]["elbo"] > records[0]["elbo"] + 1
+    scores = evaluation.measure(model, y, data.labels)
+    if assignment == "recogniser":
+        assert scores["clusters_used"] == 5
+        assert scores["nmi"] > 0.97
+    else:
+        assert scores["nmi"] > 0.8
