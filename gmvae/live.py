@@ -22,7 +22,7 @@ def follow(source: Path, draw: Callable[[Figure], object], every: float = 0.5) -
     from matplotlib import pyplot
     from matplotlib.backends import BackendFilter, backend_registry
 
-    figure = pyplot.figure(layout="constrained")
+    figure = pyplot.figure()
     if pyplot.get_backend().lower() not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
         raise ValueError(
             f"no window can be opened (matplotlib's backend is {pyplot.get_backend()}): "

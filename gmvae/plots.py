@@ -16,12 +16,13 @@ from gmvae.evaluation import Snapshot
 
 History = Sequence[dict[str, Any]]
 Array = NDArray[np.floating[Any]]
-SIZE = (6.4, 5.6)
+SIZE = (7.0, 5.6)
 
 
 def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
     """The latent space: each observation's mean of x in its cluster's colour, and each component of
-    p(x | w = 0, z) as a star at its mean and an ellipse of two standard deviations.
+    p(x | w = 0, z) as a star at its mean and an ellipse of two standard deviations, dashed where the
+    component holds no observation.
 
     Where x has more than two dimensions, it is seen along the two in which its means vary most.
     """
@@ -33,8 +34,10 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
         values, vectors = np.linalg.eigh(plane.T @ (variance[:, None] * plane))
         width, height = 4 * np.sqrt(values.clip(min=0))
         angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
-        colour = _colour(k, len(means))
-        axes.add_patch(Ellipse(mean, width, height, angle=angle, fill=False, edgecolor=colour, linewidth=2))
+        line = "-" if (shown.clusters == k).any() else "--"
+        ellipse = Ellipse(mean, width, height, angle=angle, fill=False, linewidth=2, linestyle=line)
+        ellipse.set_edgecolor(_colour(k, len(means)))
+        axes.add_patch(ellipse)
     axes.plot(*means.T, "*", color="black", markersize=9, linestyle="none")
     return figure
 
@@ -66,10 +69,17 @@ OF_SNAPSHOT = {"latent": latent, "recon": recon}
 OF_HISTORY = {"bound": bound, "consistency": consistency}
 
 
-def _axes(figure: Figure | None, name: str, title: str) -> tuple[Figure, Axes]:
-    figure = figure or Figure(figsize=SIZE, layout="constrained")
+def _blank(figure: Figure | None, right: float) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes. Their margins are fixed: matplotlib's automatic layouts
+    take as long as all the drawing."""
+    figure = figure or Figure(figsize=SIZE)
     figure.clear()
-    axes = figure.add_subplot()
+    figure.subplots_adjust(left=0.12, right=right, bottom=0.1, top=0.93)
+    return figure, figure.add_subplot()
+
+
+def _axes(figure: Figure | None, name: str, title: str) -> tuple[Figure, Axes]:
+    figure, axes = _blank(figure, right=0.78)
     axes.set(title=title, xlabel=f"{name}$_1$", ylabel=f"{name}$_2$", aspect="equal")
     axes.set_adjustable("datalim")
     return figure, axes
@@ -85,9 +95,7 @@ def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters:
 
 
 def _by_epoch(history: History, key: str, title: str, figure: Figure | None) -> Figure:
-    figure = figure or Figure(figsize=SIZE, layout="constrained")
-    figure.clear()
-    axes = figure.add_subplot()
+    figure, axes = _blank(figure, right=0.96)
     axes.plot([r["epoch"] for r in history], [r[key] for r in history])
     axes.set(title=title, xlabel="epoch", ylabel="nats per observation")
     axes.grid(alpha=0.3)
