@@ -64,11 +64,23 @@ class ObjectiveConfig:
     """Minimum information constraint, lambda, in nats: z prior is free below it (assignment posterior)."""
     mc_samples: int = 1
     """Monte Carlo samples of x and w per observation, M."""
+    warm_up: int = 0
+    """Epochs in which the weight of the three divergences (2, 3, 4) grows from 0 to 1; 0 for none."""
+    cv_warm_up: int = 0
+    """Epochs after these in which the weight of the consistency violation grows from 0; 0 for none."""
 
     def __post_init__(self) -> None:
         for name in ("cv_weight", "z_prior_weight", "min_information"):
             _real(name, getattr(self, name), minimum=0)
         _whole("mc_samples", self.mc_samples, minimum=1)
+        _whole("warm_up", self.warm_up, minimum=0)
+        _whole("cv_warm_up", self.cv_warm_up, minimum=0)
+
+    def warmth(self, epoch: float) -> tuple[float, float]:
+        """The shares of the full weights, from 0 to 1, that the divergences and the consistency
+        violation have in an epoch, counted from 1. The second rises when the first has arrived."""
+        divergences = _share(epoch - 1, self.warm_up)
+        return divergences, _share(epoch - 1 - self.warm_up, self.cv_warm_up)
 
 
 @dataclass(frozen=True)
@@ -187,6 +199,12 @@ def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> S
     """One section of a configuration from a dictionary; ``ValueError`` where a field is unknown."""
     _known(name, values, {f.name for f in fields(kind)})  # type: ignore[arg-type]
     return kind(**values)
+
+
+def _share(done: float, duration: int) -> float:
+    if done >= duration:
+        return 1.0
+    return max(0.0, done / duration)
 
 
 def _known(what: str, given: Mapping[str, Any], names: set[str]) -> None:

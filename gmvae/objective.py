@@ -10,6 +10,7 @@ r"""The objective: five terms, the bound they add up to, and the loss that weigh
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from torch import Tensor
@@ -28,19 +29,22 @@ class Terms(NamedTuple):
     consistency_violation: Tensor
 
 
-def loss(model: GMVAE, y: Tensor, config: ObjectiveConfig) -> tuple[Tensor, Terms]:
+def loss(
+    model: GMVAE, y: Tensor, config: ObjectiveConfig, epoch: float = math.inf
+) -> tuple[Tensor, Terms]:
     """The loss of each observation, and the terms it was made of.
 
     Arguments:
         model: The model.
         y: Observations, shape (B, *y_shape).
         config: Weights, and the number of Monte Carlo samples.
+        epoch: The epoch, from 1, on which warm-ups depend; without it they are over.
 
     Returns:
         The loss, to be averaged, of shape (B,), and the terms, each of shape (B,).
     """
     terms = five_terms(model, y, config.mc_samples)
-    return weigh(terms, config, model.config.assignment), terms
+    return weigh(terms, config, model.config.assignment, epoch), terms
 
 
 def elbo(terms: Terms) -> Tensor:
@@ -48,21 +52,27 @@ def elbo(terms: Terms) -> Tensor:
     return terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
 
 
-def weigh(terms: Terms, config: ObjectiveConfig, assignment: str) -> Tensor:
+def weigh(terms: Terms, config: ObjectiveConfig, assignment: str, epoch: float = math.inf) -> Tensor:
     r"""The loss to minimise, shape (B,).
 
     With the recogniser (paper version 1), :math:`-1 + 2 + 3 + \eta \cdot 4 + \alpha \cdot 5`; with the
     posterior (version 2), :math:`-1 + 2 + 3 + \max(\lambda, \text{batch mean of } 4)`, whose gradient is
     without term 4 where the batch's information about z is below :math:`\lambda`.
 
+    While the model warms up (:meth:`gmvae.config.ObjectiveConfig.warmth`), terms 2, 3 and 4 have a common
+    share of their weights (Sonderby et al., arXiv 1602.02282), and then term 5 one of its own.
+
     Differs: where term 4 is above :math:`\lambda`, version 2 of the original code turns around the sign of
     the whole gradient into z, that of term 2 as well; here it is the gradient of the formula.
     Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
     """
-    bound = -terms.reconstruction + terms.conditional_prior + terms.w_prior
+    warmth, cv_warmth = config.warmth(epoch)
     if assignment == "posterior":
-        return bound + terms.z_prior.mean().clamp(min=config.min_information)
-    return bound + config.z_prior_weight * terms.z_prior + config.cv_weight * terms.consistency_violation
+        z_prior = terms.z_prior.mean().clamp(min=config.min_information)
+        return -terms.reconstruction + warmth * (terms.conditional_prior + terms.w_prior + z_prior)
+    z_prior = config.z_prior_weight * terms.z_prior
+    divergences = warmth * (terms.conditional_prior + terms.w_prior + z_prior)
+    return -terms.reconstruction + divergences + cv_warmth * config.cv_weight * terms.consistency_violation
 
 
 def formula(config: ObjectiveConfig, assignment: str) -> str:

@@ -1,0 +1,27 @@
+"""Results as JSON lines: each is kept as soon as it is there, and is not made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def complete(path: Path, wanted: Iterable[Mapping[str, Any]], make: Callable[..., Record]) -> list[Record]:
+    """The records of all ``wanted`` keys: those in the file at ``path``, and those that ``make(**key)``
+    makes and appends to it. Interrupt it at any time; the next call goes on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text().splitlines() if path.exists() else []
+    known = [json.loads(line) for line in lines]
+    results = []
+    for key in wanted:
+        found = next((r for r in known if all(r.get(k) == v for k, v in key.items())), None)
+        if found is None:
+            found = {**key, **make(**key)}
+            with open(path, "a") as file:
+                file.write(json.dumps(found) + "\n")
+        results.append(found)
+    return results

@@ -1,0 +1,99 @@
+"""The spiral, many seeds: how many clusters come into use, and how well they agree with the arcs.
+
+    python benchmarks/spiral.py --paper-file spiral.npy [--seeds 5] [--setting default|paper]
+
+Writes benchmarks/results/spiral.jsonl, a line for each run, and prints the table in docs/spiral.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from records import complete
+from sklearn.cluster import DBSCAN
+
+from gmvae import Config, Run, experiment
+from gmvae.files import versions
+
+RESULTS = Path(__file__).parent / "results" / "spiral.jsonl"
+DENSITY_RADIUS = 0.08
+"""Two points of the paper's file belong to one arc where steps of at most this length join them."""
+KEPT = ("epochs", "clusters_used", "nmi", "ari", "acc", "elbo", "consistency_violation", "seconds")
+
+
+def settings() -> dict[str, Config]:
+    """The default, and the paper's own: Adam at 1e-4, alpha = 2 from the first step on."""
+    default = experiment("spiral")
+    paper = replace(
+        default,
+        objective=replace(default.objective, cv_weight=2.0, warm_up=0, cv_warm_up=0),
+        training=replace(default.training, learning_rate=1e-4),
+    )
+    return {"default": default, "paper": paper}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--paper-file", type=Path, help="the paper's spiral.npy; left out where not given")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="small networks gain nothing from more")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    sources = ["generated"] + (["paper's file"] if given.paper_file else [])
+
+    with tempfile.TemporaryDirectory() as folder:
+        labels = Path(folder) / "labels.npy"
+        if given.paper_file:
+            np.save(labels, arcs(np.load(given.paper_file)))
+
+        def make(setting: str, data: str, seed: int) -> dict:
+            config = settings()[setting]
+            if data != "generated":
+                paths = {"data_path": str(given.paper_file), "labels_path": str(labels)}
+                config = replace(config, data=replace(config.data, **paths))
+            where = Path(folder) / f"{setting}-{data}-{seed}"
+            config = replace(
+                config,
+                training=replace(config.training, seed=seed),
+                run=replace(config.run, run_dir=str(where), plot_every=0),
+            )
+            run = Run.new("spiral", config)
+            for _ in run.train():
+                pass
+            summary = run.summary()
+            return {**{key: summary[key] for key in KEPT}, "device": summary["device"], "versions": versions()}
+
+        seeds = range(1, given.seeds + 1)
+        wanted = [
+            {"setting": setting, "data": data, "seed": seed}
+            for setting in settings()
+            for data in sources
+            for seed in seeds
+        ]
+        results = complete(RESULTS, wanted, make)
+
+    print("| setting | data | seeds | clusters in use | NMI: mean | least | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for setting in settings():
+        for data in sources:
+            rows = [r for r in results if (r["setting"], r["data"]) == (setting, data)]
+            nmi, used = [r["nmi"] for r in rows], [str(r["clusters_used"]) for r in rows]
+            seconds = np.mean([r["seconds"] for r in rows])
+            print(
+                f"| {setting} | {data} | {len(rows)} | {' '.join(used)} | {np.mean(nmi):.4f} "
+                f"| {min(nmi):.4f} | {seconds:.0f} |"
+            )
+
+
+def arcs(y: np.ndarray) -> np.ndarray:
+    """Labels for the paper's points, which have none: its arcs by density."""
+    return DBSCAN(eps=DENSITY_RADIUS, min_samples=1).fit_predict(y)
+
+
+if __name__ == "__main__":
+    main()
