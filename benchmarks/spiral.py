@@ -66,7 +66,11 @@ def main() -> None:
             for _ in run.train():
                 pass
             summary = run.summary()
-            return {**{key: summary[key] for key in KEPT}, "device": summary["device"], "versions": versions()}
+            return {
+                **{key: summary[key] for key in KEPT},
+                "device": summary["device"],
+                "versions": versions(),
+            }
 
         seeds = range(1, given.seeds + 1)
         wanted = [

@@ -29,9 +29,7 @@ class Terms(NamedTuple):
     consistency_violation: Tensor
 
 
-def loss(
-    model: GMVAE, y: Tensor, config: ObjectiveConfig, epoch: float = math.inf
-) -> tuple[Tensor, Terms]:
+def loss(model: GMVAE, y: Tensor, config: ObjectiveConfig, epoch: float = math.inf) -> tuple[Tensor, Terms]:
     """The loss of each observation, and the terms it was made of.
 
     Arguments:
@@ -76,14 +74,11 @@ def weigh(terms: Terms, config: ObjectiveConfig, assignment: str, epoch: float =
 
 
 def formula(config: ObjectiveConfig, assignment: str) -> str:
-    """The loss of :func:`weigh` in words, with its weights."""
+    """The loss of :func:`weigh` in words, with its full weights."""
     bound = "- reconstruction + conditional prior + w prior"
     if assignment == "posterior":
         return f"{bound} + max({config.min_information:g}, z prior)"
-    weighted = {
-        "z prior": config.z_prior_weight,
-        "consistency violation": config.cv_weight,
-    }
+    weighted = {"z prior": config.z_prior_weight, "consistency violation": config.cv_weight}
     return bound + "".join(f" + {w:g} x {name}" for name, w in weighted.items() if w)
 
 

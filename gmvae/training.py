@@ -70,9 +70,7 @@ class Trainer:
         names = ("loss", "elbo", *objective.Terms._fields)
         totals = torch.zeros(len(names), device=y.device)
         for batch in batches(len(y), self.config.batch_size):
-            loss, terms = objective.loss(
-                self.model, y[batch.to(y.device)], self.objective, self.epoch + 1
-            )
+            loss, terms = objective.loss(self.model, y[batch.to(y.device)], self.objective, self.epoch + 1)
             self.optimiser.zero_grad()
             loss.mean().backward()
             self.optimiser.step()

@@ -23,7 +23,9 @@ def test_answers_do_not_depend_on_batches_order_or_chance(build, observations, m
     for one, other in zip(*results.values(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
     order = torch.randperm(300)
-    np.testing.assert_allclose(evaluation.assign(model, y[order]), results[300][0][order], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        evaluation.assign(model, y[order]), results[300][0][order], rtol=1e-4, atol=1e-5
+    )
     assert model.training
 
 

@@ -259,6 +259,20 @@ def test_weights_reach_the_loss_and_never_the_bound():
     torch.testing.assert_close(weigh(terms, none, "posterior"), torch.tensor([6.875, 13.375]))
 
 
+def test_warm_up_raises_the_divergences_and_then_the_consistency_violation():
+    terms = Terms(*(torch.tensor([value]) for value in (-5.0, 1.0, 0.5, 0.25, 0.125)))
+    config = ObjectiveConfig(cv_weight=8, z_prior_weight=2, min_information=1.0, warm_up=4, cv_warm_up=2)
+    shares = {1: (0, 0), 2: (0.25, 0), 4: (0.75, 0), 5: (1, 0), 6: (1, 0.5), 7: (1, 1), 500: (1, 1)}
+    for epoch, (divergences, violation) in shares.items():
+        expected = torch.tensor([5 + 2.0 * divergences + violation])
+        torch.testing.assert_close(weigh(terms, config, "recogniser", epoch), expected)
+        expected = torch.tensor([5 + 2.5 * divergences])
+        torch.testing.assert_close(weigh(terms, config, "posterior", epoch), expected)
+    torch.testing.assert_close(weigh(terms, config, "recogniser"), torch.tensor([8.0]))
+    at_once = ObjectiveConfig(cv_weight=8, z_prior_weight=2)
+    torch.testing.assert_close(weigh(terms, at_once, "recogniser", 1), torch.tensor([8.0]))
+
+
 def test_formula_says_what_is_minimised():
     config = ObjectiveConfig(cv_weight=2, z_prior_weight=0, min_information=0.5)
     assert formula(config, "recogniser").endswith("w prior + 2 x consistency violation")

@@ -23,7 +23,7 @@ def run_sh(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """An environment of its own that sees the packages of the one the tests run in, so that nothing is fetched."""
+    """An environment of its own that sees the packages of the tests', so that nothing is fetched."""
     home = tmp_path_factory.mktemp("env")
     subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(home)], check=True)
     inner = Path(next(home.glob("lib/python*/site-packages")))

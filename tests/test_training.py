@@ -25,10 +25,8 @@ def trainer(epochs: int = 4, name: Optimiser = "adam", rate: float = 1e-3, seed:
     stream = RandomStream(seed, CPU)
     with stream.use():
         model = GMVAE((2,), SMALL)
-    config = TrainingConfig(
-        optimiser=name, learning_rate=rate, batch_size=64, epochs=epochs, device="cpu"
-    )
-    return Trainer(model, ObjectiveConfig(), config, stream)
+    config = TrainingConfig(optimiser=name, learning_rate=rate, batch_size=64, epochs=epochs, device="cpu")
+    return Trainer(model, ObjectiveConfig(cv_warm_up=1), config, stream)
 
 
 Y = torch.from_numpy(spiral(points=257).y)
@@ -45,7 +43,7 @@ def test_an_epoch_is_the_written_out_loop():
         for batch in batches(257, 64):
             terms = objective.five_terms(model, Y[batch])
             bound = terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
-            loss = -bound + terms.consistency_violation
+            loss = -bound + (record["epoch"] - 1) * terms.consistency_violation  # a warm-up of one epoch
             adam.zero_grad()
             loss.mean().backward()
             adam.step()
@@ -128,7 +126,9 @@ def test_unknown_optimiser():
 
 
 def test_a_loss_that_is_no_number_is_said():
-    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) in epoch 1: lower the learning rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is (nan|inf) in epoch 1: lower the learning rate"
+    ):
         list(trainer(3, "sgd", rate=1e12).epochs(Y))
 
 
@@ -140,21 +140,31 @@ def test_devices():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
-def test_a_short_run_recovers_the_arms_it_was_never_told_of(assignment):
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_short_run_recovers_the_arms_it_was_never_told_of(seed):
     data, preset = spiral(seed=11), EXPERIMENTS["spiral"]
-    stream = RandomStream(1, CPU)
-    model_config = replace(preset.model, assignment=assignment)
+    stream = RandomStream(seed, CPU)
     with stream.use():
-        model = GMVAE((2,), model_config)
-    config = replace(preset.training, epochs=150, device="cpu")
-    objective_config = replace(preset.objective, min_information=2.0)
+        model = GMVAE((2,), preset.model)
     y = data.tensor(CPU)
-    records = list(Trainer(model, objective_config, config, stream).epochs(y))
+    config = replace(preset.training, epochs=150, device="cpu")
+    records = list(Trainer(model, preset.objective, config, stream).epochs(y))
     assert records[-1]["elbo"] > records[0]["elbo"] + 1
     scores = evaluation.measure(model, y, data.labels)
-    if assignment == "recogniser":
-        assert scores["clusters_used"] == 5
-        assert scores["nmi"] > 0.97
-    else:
-        assert scores["nmi"] > 0.8
+    assert scores["clusters_used"] == 5
+    assert scores["nmi"] > 0.98
+
+
+@pytest.mark.slow
+def test_the_posterior_form_learns_clusters_of_its_own():
+    """Without labels or consistency violation: information about z well above the constraint, and useful."""
+    data = spiral(seed=11)
+    stream = RandomStream(1, CPU)
+    with stream.use():
+        model = GMVAE((2,), replace(EXPERIMENTS["spiral"].model, assignment="posterior"))
+    y = data.tensor(CPU)
+    config = replace(EXPERIMENTS["spiral"].training, epochs=100, device="cpu")
+    records = list(Trainer(model, ObjectiveConfig(min_information=1.0), config, stream).epochs(y))
+    assert records[-1]["elbo"] > records[0]["elbo"] + 1
+    assert records[-1]["z_prior"] > 1.0
+    assert evaluation.measure(model, y, data.labels)["nmi"] > 0.6
