@@ -39,6 +39,9 @@ SWITCHES = {
 PICTURES = {"-visualise2D": ("latent", "recon"), "-reportLowerBound": ("bound", "consistency")}
 """Flags of value 0 or 1, and the pictures that they are about."""
 
+IMAGES = {"-inputDimension": "1", "-visualGen": "0", "-nChannels": None, "-nFilters": None}
+"""Flags that are about images, and the value they must have where observations are points (None: any)."""
+
 OTHERS = {"-gpu", "-gpuID", "-_id", "-lambda"}
 """Flags that say something else here, or only together."""
 
@@ -53,7 +56,7 @@ def translate(name: str, arguments: Sequence[str]) -> list[str]:
     ours: list[str] = []
     rest = iter(arguments)
     for argument in rest:
-        if argument in SAME.keys() | SWITCHES.keys() | PICTURES.keys() | OTHERS:
+        if argument in SAME.keys() | SWITCHES.keys() | PICTURES.keys() | IMAGES.keys() | OTHERS:
             given[argument] = next(rest, "")
             if not given[argument]:
                 raise ValueError(f"{argument} has no value: the original's flags all take one")
@@ -65,6 +68,8 @@ def translate(name: str, arguments: Sequence[str]) -> list[str]:
             theirs += [SAME[flag], value]
         elif flag in SWITCHES:
             theirs += SWITCHES[flag][_switch(flag, value)]
+        elif flag in IMAGES and IMAGES[flag] not in (None, value):
+            raise ValueError(f"{flag} is {value!r}: {name} has no images, so it must be {IMAGES[flag]}")
     if "-_id" in given:
         theirs += ["--run-dir", f"runs/{given['-_id']}"]
     if "-lambda" in given:  # known to version 2 only, whose q(z | ...) is the posterior

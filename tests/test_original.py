@@ -35,6 +35,7 @@ def configured(name: str, command: str) -> Config:
          {"measure": False, "save_model": False, "run_dir": "runs/mine"}),
         ("-ACC 1 -saveModel 1", "run", {"measure": True, "save_model": True}),
         ("-visualise2D 0", "run", {"plots": ("bound", "consistency")}),
+        ("-inputDimension 1 -nChannels 1 -nFilters 16 -visualGen 0", "model", {"network": "fc"}),
         ("-reportLowerBound 0 -visualise2D 1", "run", {"plots": ("latent", "recon")}),
     ],
 )  # fmt: skip
@@ -54,6 +55,7 @@ def test_both_kinds_of_flags_may_be_mixed():
         (["-cvWeight"], "-cvWeight has no value"),
         (["-ACC", "yes"], "-ACC is 'yes': it must be 0 or 1"),
         (["-gpu", "1", "-gpuID", "0"], "-gpuID is '0': the original counts GPUs from 1"),
+        (["-inputDimension", "2"], "spiral has no images, so it must be 1"),
         (["-cvWeigth", "1"], "-cvWeigth"),
         (["-K", "-3"], "clusters is -3"),
     ],
@@ -63,3 +65,9 @@ def test_bad_flags_are_one_line(flags, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist_fc", "svhn"])
+def test_what_is_not_here_yet_says_so(name, capsys):
+    assert main([name, "-gpu", "1"]) == 2
+    assert capsys.readouterr().err == f"gmvae: {name} comes next: this version has spiral\n"
