@@ -1,6 +1,6 @@
 """The spiral, many seeds: how many clusters come into use, and how well they agree with the arcs.
 
-    python benchmarks/spiral.py --paper-file spiral.npy [--seeds 5] [--setting default|paper]
+    python benchmarks/spiral.py --paper-file spiral.npy [--seeds 10]
 
 Writes benchmarks/results/spiral.jsonl, a line for each run, and prints the table in docs/spiral.md.
 """
@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from records import complete
 from sklearn.cluster import DBSCAN
 
@@ -40,10 +39,8 @@ def settings() -> dict[str, Config]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--paper-file", type=Path, help="the paper's spiral.npy; left out where not given")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="small networks gain nothing from more")
+    parser.add_argument("--seeds", type=int, default=10)
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
     sources = ["generated"] + (["paper's file"] if given.paper_file else [])
 
     with tempfile.TemporaryDirectory() as folder:

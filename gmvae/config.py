@@ -99,6 +99,8 @@ class TrainingConfig:
     """Seed of weights, batches and noise."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    threads: int = 0
+    """CPU threads; 0 leaves it to torch, but for networks that are too small to gain from more than one."""
 
     def __post_init__(self) -> None:
         _choice("optimiser", self.optimiser, Optimiser)
@@ -106,6 +108,7 @@ class TrainingConfig:
         _whole("batch_size", self.batch_size, minimum=2)
         _whole("epochs", self.epochs, minimum=1)
         _whole("seed", self.seed, minimum=0)
+        _whole("threads", self.threads, minimum=0)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
             raise ValueError(
                 f"device is {self.device!r}: it must be auto, cpu, cuda, cuda:N (N from 0) or mps"

@@ -25,7 +25,7 @@ from gmvae.files import (
     write_whole,
 )
 from gmvae.model import GMVAE
-from gmvae.training import RandomStream, Trainer, pick_device
+from gmvae.training import RandomStream, Trainer, cpu_threads, pick_device, pick_threads
 
 
 class Run:
@@ -104,6 +104,12 @@ class Run:
         Yields:
             The record of each epoch that metrics.jsonl gets.
         """
+        model, training = self.config.model, self.config.training
+        work = training.batch_size * self.config.objective.mc_samples * model.hidden_size**2
+        with cpu_threads(pick_threads(training.threads, work)):
+            yield from self._train()
+
+    def _train(self) -> Iterator[dict[str, Any]]:
         y = self.data.tensor(self.device)
         labels = self.data.labels if self.config.run.measure else None
         saved = time.monotonic()

@@ -16,6 +16,8 @@ from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.model import GMVAE
 from gmvae.optimisers import optimiser
 
+SMALL_LAYER = 10_000_000
+
 
 class Trainer:
     """Fits a model, one epoch at a time, and can stop after any of them and go on from there.
@@ -147,6 +149,27 @@ class RandomStream:
 
     def _gpus(self) -> list[torch.device]:
         return [self.device] if self.device.type == "cuda" else []
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Within the ``with`` block torch computes with so many CPU threads; 0 changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def pick_threads(asked: int, work: int) -> int:
+    """The number of CPU threads for a layer of ``work`` multiplications: what is asked for or, for 0, one
+    where the layer is small.
+
+    More threads then gain nothing (benchmarks/threads.py), and where another program keeps a core busy they
+    spend their time waiting for each other: a spiral's epoch took up to 200 times as long.
+    """
+    return asked or (1 if work < SMALL_LAYER else 0)
 
 
 def pick_device(name: str) -> torch.device:

@@ -15,7 +15,7 @@ from gmvae.data import spiral
 from gmvae.experiments import EXPERIMENTS
 from gmvae.model import GMVAE
 from gmvae.optimisers import Sign, optimiser
-from gmvae.training import RandomStream, Trainer, batches, pick_device
+from gmvae.training import RandomStream, Trainer, batches, cpu_threads, pick_device, pick_threads
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
@@ -130,6 +130,19 @@ def test_a_loss_that_is_no_number_is_said():
         FloatingPointError, match=r"the loss is (nan|inf) in epoch 1: lower the learning rate"
     ):
         list(trainer(3, "sgd", rate=1e12).epochs(Y))
+
+
+def test_threads_are_few_for_small_layers_and_put_back():
+    before = torch.get_num_threads()
+    with cpu_threads(pick_threads(0, work=200 * 100**2)):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+    with cpu_threads(pick_threads(0, work=50 * 1000**2)):
+        assert torch.get_num_threads() == before
+    with pytest.raises(KeyError), cpu_threads(pick_threads(before + 1, work=1)):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before
 
 
 def test_devices():
