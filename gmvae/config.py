@@ -100,7 +100,7 @@ class TrainingConfig:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
     threads: int = 0
-    """CPU threads; 0 leaves it to torch, but for networks that are too small to gain from more than one."""
+    """CPU threads; 0 leaves it to torch, but for small networks, which get one."""
 
     def __post_init__(self) -> None:
         _choice("optimiser", self.optimiser, Optimiser)

@@ -16,7 +16,7 @@ from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.model import GMVAE
 from gmvae.optimisers import optimiser
 
-SMALL_LAYER = 10_000_000
+SMALL_LAYER = 5_000_000
 
 
 class Trainer:
@@ -166,8 +166,9 @@ def pick_threads(asked: int, work: int) -> int:
     """The number of CPU threads for a layer of ``work`` multiplications: what is asked for or, for 0, one
     where the layer is small.
 
-    More threads then gain nothing (benchmarks/threads.py), and where another program keeps a core busy they
-    spend their time waiting for each other: a spiral's epoch took up to 200 times as long.
+    Two threads there save a sixth of the time on an idle machine, but wait for each other where another
+    program keeps a core busy, and take twice as long (benchmarks/threads.py). Beside the thread that draws
+    the progress bar, epochs of the spiral have then been seen to take 200 times as long.
     """
     return asked or (1 if work < SMALL_LAYER else 0)
 
