@@ -3,6 +3,7 @@
     python benchmarks/spiral.py --paper-file spiral.npy [--seeds 10]
 
 Writes benchmarks/results/spiral.jsonl, a line for each run, and prints the table in docs/spiral.md.
+Interrupt it at any time; the next call goes on.
 """
 
 from __future__ import annotations

@@ -19,14 +19,14 @@ from gmvae.config import Config, Plot
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
 
 Parsed = TypeVar("Parsed")
-Path1 = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
 
 @dataclass(frozen=True)
 class Resume:
     """Go on with a run that stopped, from its last checkpoint, as if it had never stopped."""
 
-    run: Path1
+    run: RunPath
     """The run folder."""
     epochs: int | None = None
     """A new number of epochs in all, to train a finished run for longer."""
@@ -38,7 +38,7 @@ class DrawPlot:
 
     plot: Annotated[Plot, tyro.conf.Positional]
     """Which picture."""
-    run: Path1
+    run: RunPath
     """The run folder."""
     live: bool = False
     """Open a window that follows the run in progress."""

@@ -31,12 +31,12 @@ from gmvae.training import RandomStream, Trainer, cpu_threads, pick_device, pick
 class Run:
     """A training run and its folder. Begin one with :meth:`new`, go on with one by :meth:`resume`.
 
-    Example:
-        >>> run = Run.new("spiral", experiment("spiral"))  # doctest: +SKIP
-        >>> for record in run.train():
-        ...     print(record["epoch"], record["elbo"], record["clusters_used"])
-        >>> run.summary()["nmi"]
-        0.999
+    Example::
+
+        run = Run.new("spiral", experiment("spiral"))
+        for record in run.train():
+            print(record["epoch"], record["elbo"], record["clusters_used"])
+        print(run.summary()["nmi"])
     """
 
     def __init__(self, name: str, config: Config, data: Dataset, folder: RunFolder) -> None:

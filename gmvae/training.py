@@ -36,12 +36,7 @@ class Trainer:
         config: TrainingConfig,
         stream: RandomStream,
     ) -> None:
-        self.model, self.objective, self.config, self.stream = (
-            model,
-            objective_config,
-            config,
-            stream,
-        )
+        self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
         self.epoch = 0
 
