@@ -24,6 +24,16 @@ def spiral_file() -> Path:
     pytest.skip("the paper's spiral is not here: put it in $GMVAE_DATA_DIR/spiral/")
 
 
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """The folder of MNIST's four files."""
+    for folder in (os.environ.get("GMVAE_DATA_DIR"), ROOT.parent / "shared" / "data"):
+        path = Path(folder or "") / "mnist"
+        if folder and (path / "train-images-idx3-ubyte.gz").exists():
+            return path
+    pytest.skip("MNIST is not here: put its four files into $GMVAE_DATA_DIR/mnist/")
+
+
 @pytest.fixture
 def build():
     """Makes a small model with random weights, larger than the usual ones so that nothing is nearly zero."""

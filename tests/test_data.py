@@ -1,7 +1,9 @@
 """Generated points against the paper's file, and files against what wrote them."""
 
+import hashlib
 import pickle
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from scipy import optimize, stats
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from gmvae.data import Dataset, load, spiral
+from gmvae.data import Dataset, dataset, load, spiral
 from gmvae.data.arrays import read_array
 
 
@@ -187,3 +189,52 @@ def test_numbers_that_are_missing_are_counted():
         Dataset("bad", y)
     with pytest.raises(ValueError, match=r"flat has shape \(4,\)"):
         Dataset("flat", y[:, 0])
+
+
+def test_test_data_are_of_the_same_kind():
+    y = np.ones((4, 2), dtype=np.float32)
+    assert Dataset("t", y, test=Dataset("t test", y[:3])).test.name == "t test"
+    with pytest.raises(ValueError, match=r"test data of t have shape \(4, 1\) .* training \(4, 2\)"):
+        Dataset("t", y, test=Dataset("t test", y[:, :1]))
+    with pytest.raises(ValueError, match=r"test data of t have .*\(uint8\).*\(float32\)"):
+        Dataset("t", y, test=Dataset("t test", y.astype(np.uint8)))
+
+
+def test_types_of_numbers_are_checked():
+    y = np.ones((4, 2), dtype=np.float32)
+    for kind in ("u1", "i2", "u4", "i8", "?"):
+        assert Dataset("t", y, np.array([0, 1, 1, 0], dtype=kind)).labels.dtype == np.int64
+    with pytest.raises(ValueError, match="labels of t are of type float64: they must be whole"):
+        Dataset("t", y, np.zeros(4))
+    with pytest.raises(ValueError, match="t has numbers of type float64: it must be float32 or uint8"):
+        Dataset("t", y.astype(float))
+
+
+def test_fingerprint_is_of_shape_and_numbers(monkeypatch):
+    y = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    whole = hashlib.sha256(b"(50, 6)" + y.tobytes()).hexdigest()
+    assert Dataset("t", y).fingerprint() == whole
+    monkeypatch.setattr(dataset, "CHUNK", 40)
+    assert Dataset("t", y).fingerprint() == whole
+    assert Dataset("t", np.asfortranarray(y)).fingerprint() == whole
+    assert Dataset("t", y, np.arange(50), Dataset("u", y[:9])).fingerprint() == whole
+    levels = y.astype(np.uint8)
+    assert (
+        Dataset("t", levels).fingerprint() == hashlib.sha256(b"(50, 6)uint8" + levels.tobytes()).hexdigest()
+    )
+    bad = y.copy()
+    bad[41, 3] = bad[49, 0] = np.inf
+    with pytest.raises(ValueError, match=r"2 of 50 .* number 41"):
+        Dataset("t", bad)
+
+
+def test_checks_and_fingerprints_need_little_memory():
+    y = np.zeros((1_000_000, 16), dtype=np.float32)
+    tracemalloc.start()
+    try:
+        Dataset("t", y[:, ::-1][:, ::-1]).fingerprint()
+        Dataset("t", y.reshape(1000, -1).T).fingerprint()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < y.nbytes / 2

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+CHUNK = 1 << 22
+"""Numbers that are looked at together: what checks and fingerprints need beside the data."""
 
 
 @dataclass(frozen=True)
@@ -16,17 +21,22 @@ class Dataset:
 
     Arguments:
         name: What to call it in messages and files.
-        y: The observations, finite numbers, shape (N, *y_shape), float32.
-        labels: The true classes, whole numbers, shape (N,); they only ever measure.
+        y: The observations, finite numbers, shape (N, *y_shape): float32, or uint8 for the levels
+            0, ..., 255 of images, shape (N, channels, height, width), which stand for y / 255.
+        labels: The true classes, whole numbers, shape (N,); they only ever measure. Kept as int64.
+        test: Data held out from training, of the same kind.
+        folder: Where it was read from, for messages.
 
     Raises:
-        ValueError: where there are fewer than two observations, a number is not finite, or labels
-            are not one whole number for each observation.
+        ValueError: where there are fewer than two observations, a number is not finite, labels are not
+            one whole number for each observation, or the test data are of another kind.
     """
 
     name: str
-    y: NDArray[np.float32]
+    y: NDArray[np.float32] | NDArray[np.uint8]
     labels: NDArray[np.int64] | None = None
+    test: Dataset | None = None
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         if self.y.ndim < 2 or len(self.y) < 2 or 0 in self.y.shape:
@@ -34,17 +44,41 @@ class Dataset:
                 f"{self.name} has shape {self.y.shape}: it must be (observations, numbers in each), "
                 "with at least two observations"
             )
-        bad = ~np.isfinite(self.y).reshape(len(self.y), -1).all(1)
+        if self.y.dtype not in (np.float32, np.uint8):
+            raise ValueError(f"{self.name} has numbers of type {self.y.dtype}: it must be float32 or uint8")
+        self._check_finite()
+        self._check_labels()
+        if self.test is not None and (self.test.y_shape, self.test.y.dtype) != (self.y_shape, self.y.dtype):
+            raise ValueError(
+                f"test data of {self.name} have shape {self.test.y.shape} ({self.test.y.dtype}), those for "
+                f"training {self.y.shape} ({self.y.dtype}): they must be alike but for their number"
+            )
+
+    def _check_finite(self) -> None:
+        if self.y.dtype == np.uint8:
+            return
+        bad = np.concatenate([~np.isfinite(chunk).reshape(len(chunk), -1).all(1) for chunk in self._chunks()])
         if bad.any():
             raise ValueError(
                 f"{self.name} has {bad.sum()} of {len(self.y)} observations with a missing or infinite "
                 f"number (the first is number {bad.argmax()}, counted from 0): remove or fill them"
             )
-        if self.labels is not None and self.labels.shape != (len(self.y),):
+
+    def _check_labels(self) -> None:
+        if self.labels is None:
+            return
+        if self.labels.shape != (len(self.y),):
             raise ValueError(
                 f"labels of {self.name} have shape {self.labels.shape}, the observations {self.y.shape}: "
                 "there must be one label for each observation"
             )
+        if self.labels.dtype.kind not in "biu":
+            raise ValueError(f"labels of {self.name} are of type {self.labels.dtype}: they must be whole")
+        object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
+
+    def _chunks(self) -> Iterator[NDArray[np.float32] | NDArray[np.uint8]]:
+        rows = max(1, CHUNK // math.prod(self.y_shape))
+        return (self.y[start : start + rows] for start in range(0, len(self.y), rows))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -55,11 +89,30 @@ class Dataset:
         return tuple(self.y.shape[1:])
 
     def tensor(self, device: torch.device) -> torch.Tensor:
-        """The observations on a device, shape (N, *y_shape), float32."""
+        """The observations on a device as they are, shape (N, *y_shape), float32 or uint8.
+
+        Images stay bytes, a quarter of the memory: :func:`scaled` makes numbers of a batch of them.
+        """
         return torch.from_numpy(self.y).to(device)
 
     def fingerprint(self) -> str:
-        """SHA-256 of shape and numbers, as 64 hexadecimal digits: the same data, the same print."""
+        """SHA-256 of shape and numbers, as 64 hexadecimal digits: the same data, the same print.
+
+        Labels and test data, which training never sees, are not part of it.
+        """
         digest = hashlib.sha256(str(self.y.shape).encode())
-        digest.update(np.ascontiguousarray(self.y).data)
+        if self.y.dtype == np.uint8:
+            digest.update(b"uint8")
+        for chunk in self._chunks():
+            digest.update(np.ascontiguousarray(chunk).data)
         return digest.hexdigest()
+
+
+def scaled(y: torch.Tensor) -> torch.Tensor:
+    """Observations as the model takes them: bytes, the levels of images, become y / 255 in float32;
+    anything else stays what it is.
+
+        >>> scaled(torch.tensor([0, 51, 255], dtype=torch.uint8))
+        tensor([0.0000, 0.2000, 1.0000])
+    """
+    return y.float().div_(255) if y.dtype == torch.uint8 else y

@@ -1,0 +1,132 @@
+"""Files from the network, through pooch: checked against their MD5 sums before they get their names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+CONNECT, READ = 10, 30
+"""Seconds to wait for a connection, and for the next bytes."""
+RETRIES = 2
+CHUNK = 1 << 17
+
+
+class Failed(Exception):  # noqa: N818
+    """Why files could not be fetched, in a few words."""
+
+
+def download(url: str, files: Mapping[str, str], folder: Path) -> None:
+    """Fetch files from ``url`` into a folder.
+
+    A file appears under its name when it is whole and has the right sum, never before. A connection
+    that breaks off and a wrong sum are tried again; no connection at all, or no such file, are not.
+
+    Arguments:
+        url: The address that the names are added to.
+        files: Names, and the MD5 sum of each.
+        folder: Where they go; made where it does not exist.
+
+    Raises:
+        Failed: where that was not possible.
+    """
+    import pooch
+    import requests
+
+    source = pooch.create(
+        path=folder,
+        base_url=url,
+        registry={name: f"md5:{md5}" for name, md5 in files.items()},
+        retry_if_failed=RETRIES,
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    pooch.get_logger().setLevel(logging.CRITICAL)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        for name in files:
+            bar = _Bar(progress, name, f"fetching {url}{name} into {folder}")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                source.fetch(name, downloader=_downloader(bar))
+            except ValueError as error:
+                raise Failed(f"{name} has another checksum than the published file") from error
+            except (requests.RequestException, _Hopeless) as error:
+                raise Failed(f"{name}: {_reason(error)}") from error
+            except OSError as error:
+                raise Failed(f"{error.filename or name}: {error.strerror or error}") from error
+
+
+class _Bar:
+    """pooch's idea of a progress bar, drawn by rich, after a line that says what is fetched."""
+
+    def __init__(self, progress: Progress, name: str, line: str) -> None:
+        self.progress, self.task = progress, progress.add_task(name, total=None)
+        self.line = line
+
+    @property
+    def total(self) -> float | None:
+        return self.progress.tasks[self.task].total
+
+    @total.setter
+    def total(self, total: int) -> None:
+        # pooch sets it when the server has answered, perhaps a second time
+        if self.line:
+            self.progress.console.print(self.line, markup=False)
+            self.line = ""
+        self.progress.reset(self.task, total=total or None)
+
+    def update(self, size: int) -> None:
+        self.progress.advance(self.task, size)
+
+    def reset(self) -> None:
+        self.progress.reset(self.task)
+
+    def close(self) -> None:
+        self.progress.stop_task(self.task)
+
+
+class _Hopeless(Exception):  # noqa: N818
+    """A failure that another attempt would not mend; pooch tries others again."""
+
+
+def _downloader(bar: _Bar) -> Callable[[str, Any, Any], None]:
+    import pooch
+    import requests
+
+    fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=(CONNECT, READ))
+
+    def attempt(url: str, output: Any, source: Any) -> None:
+        try:
+            fetch(url, output, source)
+        except requests.RequestException as error:
+            if error.response is not None:
+                error.response.close()  # pooch leaves a refused one open
+            if _is_hopeless(error):
+                raise _Hopeless(_reason(error)) from error
+            raise
+
+    return attempt
+
+
+def _is_hopeless(error: Exception) -> bool:
+    import requests
+    import urllib3
+
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code < 500
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, urllib3.exceptions.MaxRetryError)
+
+
+def _reason(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, _Hopeless):
+        return str(error)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answers {error.response.status_code}"
+    return "no connection" if _is_hopeless(error) else "the connection broke off"
