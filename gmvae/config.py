@@ -14,15 +14,15 @@ from typing import Any, Literal, Self, TypeVar, get_args
 
 Section = TypeVar("Section")
 
-Network = Literal["fc"]
+Network = Literal["fc", "conv", "svhn"]
 Likelihood = Literal["bernoulli", "gaussian"]
 Assignment = Literal["recogniser", "posterior"]
 Optimiser = Literal[
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "asgd",
     "nadam", "radam", "rmsprop", "rprop", "sgd", "sign",
 ]  # fmt: skip
-DatasetName = Literal["spiral"]
-Plot = Literal["latent", "recon", "bound", "consistency"]
+DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn"]
+Plot = Literal["latent", "recon", "samples", "styles", "bound", "consistency", "scores", "shares"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,16 @@ class ModelConfig:
     hidden_size: int = 500
     """Units of each hidden layer, H."""
     network: Network = "fc"
-    """Bodies of recogniser and decoder."""
+    """Bodies of recogniser and decoder: fc for anything, conv (as for MNIST) and svhn for images."""
+    filters: int = 16
+    """Filters of the first convolution (networks conv, svhn); the next have two and four times as many."""
     likelihood: Likelihood = "gaussian"
     """p(y | x): bernoulli for observations in [0, 1], gaussian for real ones."""
     assignment: Assignment = "recogniser"
     """q(z | ...): a softmax head on y (recogniser, paper version 1) or Bayes' rule (posterior, version 2)."""
 
     def __post_init__(self) -> None:
-        for name in ("clusters", "x_size", "w_size", "hidden_size"):
+        for name in ("clusters", "x_size", "w_size", "hidden_size", "filters"):
             _whole(name, getattr(self, name), minimum=1)
         _choice("network", self.network, Network)
         _choice("likelihood", self.likelihood, Likelihood)
@@ -95,6 +97,8 @@ class TrainingConfig:
     """Observations per step."""
     epochs: int = 100
     """Passes over the data."""
+    epoch_size: int = 0
+    """Observations in a pass, drawn anew for each; 0 for all of the data."""
     seed: int = 1
     """Seed of weights, batches and noise."""
     device: str = "auto"
@@ -107,6 +111,9 @@ class TrainingConfig:
         _real("learning_rate", self.learning_rate, minimum=0, open_end=True)
         _whole("batch_size", self.batch_size, minimum=2)
         _whole("epochs", self.epochs, minimum=1)
+        _whole("epoch_size", self.epoch_size, minimum=0)
+        if self.epoch_size == 1:
+            raise ValueError("epoch_size is 1: it must be 0, for all of the data, or at least 2")
         _whole("seed", self.seed, minimum=0)
         _whole("threads", self.threads, minimum=0)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
@@ -120,9 +127,14 @@ class DataConfig:
     """The observations."""
 
     dataset: DatasetName = "spiral"
-    """Built-in data set."""
+    """Which data: generated points (spiral), or images that are looked for, then downloaded."""
+    data_dir: str | None = None
+    """Folder with the images' files, or for them; $GMVAE_DATA_DIR and the usual folders are looked in too."""
+    extra: bool = False
+    """Train on SVHN's 531,131 extra images, too."""
     data_path: str | None = None
-    """File to take in place of the built-in data: an array of shape (N, size), .npy or Torch7's .t7."""
+    """File to take in place of the data set: an array of shape (N, size) or, as images of uint8, (N, height,
+    width) or (N, channels, height, width); .npy or Torch7's .t7."""
     labels_path: str | None = None
     """File of N labels for --data-path (.npy or .t7). They only measure; training never sees them."""
     points: int = 5000
@@ -157,6 +169,8 @@ class RunConfig:
     """Seconds between two checkpoints: what a crash can cost. One is written at the end, too."""
     measure: bool = True
     """Compare clusters with labels after each epoch, where the data have labels."""
+    measure_most: int = 10_000
+    """Observations of training and of test data each to measure on; after the last epoch all of them."""
     save_model: bool = True
     """Write model.safetensors at the end."""
 
@@ -165,6 +179,7 @@ class RunConfig:
         for plot in self.plots:
             _choice("plots", plot, Plot)
         _whole("plot_every", self.plot_every, minimum=0)
+        _whole("measure_most", self.measure_most, minimum=1)
         _real("checkpoint_every", self.checkpoint_every, minimum=0)
 
 
@@ -205,7 +220,7 @@ def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> S
 
 
 def _share(done: float, duration: int) -> float:
-    if done >= duration:
+    if not duration or done >= duration:
         return 1.0
     return max(0.0, done / duration)
 

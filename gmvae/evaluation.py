@@ -1,25 +1,29 @@
-"""A fitted model at work: clusters, embeddings, measures, and what pictures are drawn from.
+r"""A fitted model at work: clusters, embeddings, bounds, likelihoods and measures.
 
-Nothing here is random, nor does it depend on how observations are batched: batch norm uses its running
-statistics, and means stand for samples.
+Clusters, embeddings and reconstructions have no chance in them and do not depend on what else is in a
+batch: means stand for samples, and batch norm uses its running statistics. Bounds and likelihoods are
+estimates from samples, which are drawn from a seed of their own.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmvae import metrics
+from gmvae import metrics, objective
+from gmvae.data import scaled
 from gmvae.model import GMVAE
+from gmvae.training import RandomStream
 
 Array = NDArray[np.float32]
 BATCH = 1000
+"""Observations, or Monte Carlo samples of them, that are computed at once."""
 
 
 def assign(model: GMVAE, y: Tensor) -> Array:
@@ -42,45 +46,72 @@ def reconstruct(model: GMVAE, y: Tensor) -> Array:
     return _batched(model, y, reconstruction)
 
 
+def bound(model: GMVAE, y: Tensor, mc_samples: int = 1, seed: int = 0) -> Array:
+    """The lower bound on log p(y) of each observation, in nats, with M samples of x and w: shape (N,)."""
+
+    def of_batch(batch: Tensor) -> Tensor:
+        return objective.elbo(objective.five_terms(model, batch, mc_samples))
+
+    with RandomStream(seed, y.device).use():
+        return _batched(model, y, of_batch, BATCH // mc_samples)
+
+
+def log_likelihood(model: GMVAE, y: Tensor, samples: int = 100, seed: int = 0) -> Array:
+    r"""An estimate of log p(y) of each observation, in nats, shape (N,):
+
+    .. math:: \log \frac1S \sum_s \frac{p_\theta(y|x_s)\, p_\beta(x_s|w_s)\, p(w_s)}{q(x_s|y)\, q(w_s|y)},
+        \qquad p_\beta(x|w) = \sum_k p(z{=}k)\, p_\beta(x|w, z{=}k),
+
+    with :math:`x_s \sim q(x|y)` and :math:`w_s \sim q(w|y)`. In expectation it is a lower bound, which rises
+    to log p(y) with S (Burda et al., arXiv 1509.00519). z is summed over, not sampled.
+
+    Arguments:
+        model: The model.
+        y: Observations, shape (N, *y_shape).
+        samples: The number S of samples for each observation.
+        seed: Seed of the samples.
+
+    Raises:
+        ValueError: where there is to be no sample.
+    """
+    if samples < 1:
+        raise ValueError(f"samples is {samples}: it must be a whole number of at least 1")
+    at_once = min(samples, 10)
+
+    def log_weights(batch: Tensor, count: int) -> Tensor:
+        given = model.infer(batch, count)
+        log_p_x = (model.generative.p_z().log_probs + given.p_x.log_prob(given.x.unsqueeze(-2))).logsumexp(-1)
+        log_p = given.p_y.log_prob(batch.flatten(1)) + log_p_x + model.generative.p_w().log_prob(given.w)
+        return log_p - given.q_x.log_prob(given.x) - given.q_w.log_prob(given.w)  # (count, B)
+
+    def of_batch(batch: Tensor) -> Tensor:
+        total = torch.full((len(batch),), -math.inf, device=batch.device)
+        for start in range(0, samples, at_once):
+            weights = log_weights(batch, min(at_once, samples - start))
+            total = torch.logaddexp(total, weights.logsumexp(0))
+        return total - math.log(samples)
+
+    with RandomStream(seed, y.device).use():
+        return _batched(model, y, of_batch, BATCH // at_once)
+
+
+def bits_per_dimension(model: GMVAE, nats: float) -> float:
+    r"""A log-density of an image, or a bound on one, as bits per number in it.
+
+    It is :math:`-\mathrm{nats} / (D \ln 2)` for Bernoulli observations. The Gaussian is a density over
+    values level / 255; a level is an interval of them, so that :math:`\log_2 255` is added for each number
+    (Theis et al., arXiv 1511.01844, section 3.1).
+    """
+    bits = -nats / (math.prod(model.y_shape) * math.log(2))
+    return bits if model.config.likelihood == "bernoulli" else bits + math.log2(255)
+
+
 def measure(model: GMVAE, y: Tensor, labels: NDArray[np.int64] | None = None) -> dict[str, float]:
     """``clusters_used`` and, where there are labels, ``acc``, ``acc_aae``, ``nmi`` and ``ari``."""
     probabilities = assign(model, y)
     used = metrics.clusters_used(probabilities.argmax(1), model.config.clusters)
     scores = {} if labels is None else metrics.agreement(labels, probabilities)
     return {"clusters_used": used, **scores}
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What the pictures of the latent space and of the reconstructions show, as plain arrays."""
-
-    y: Array
-    """Observations, (N, size of y)."""
-    reconstruction: Array
-    """Their reconstructions, (N, size of y)."""
-    x: Array
-    """Their means of x, (N, x_size)."""
-    clusters: NDArray[np.int64]
-    """Their most probable clusters, (N,)."""
-    component_mean: Array
-    """Means of p(x | w, z) at w = 0, (K, x_size)."""
-    component_variance: Array
-    """Variances of p(x | w, z) at w = 0, (K, x_size)."""
-
-
-def snapshot(model: GMVAE, y: Tensor, most: int = 5000) -> Snapshot:
-    """A :class:`Snapshot` of at most so many observations, evenly spaced in the data."""
-    y = y[:: -(-len(y) // most)]
-    with evaluating(model):
-        components = model.generative.p_x(torch.zeros(1, model.config.w_size, device=y.device))
-    return Snapshot(
-        y=y.flatten(1).cpu().numpy(),
-        reconstruction=reconstruct(model, y),
-        x=embed(model, y),
-        clusters=assign(model, y).argmax(1),
-        component_mean=components.mean[0].cpu().numpy(),
-        component_variance=components.variance[0].cpu().numpy(),
-    )
 
 
 @contextmanager
@@ -95,6 +126,7 @@ def evaluating(model: GMVAE) -> Iterator[None]:
         model.train(training)
 
 
-def _batched(model: GMVAE, y: Tensor, function: Callable[[Tensor], Tensor]) -> Array:
+def _batched(model: GMVAE, y: Tensor, function: Callable[[Tensor], Tensor], size: int | None = None) -> Array:
     with evaluating(model):
-        return torch.cat([function(batch).cpu() for batch in y.split(BATCH)]).numpy()
+        batches = y.split(BATCH if size is None else max(1, size))
+        return torch.cat([function(scaled(batch)).cpu() for batch in batches]).numpy()

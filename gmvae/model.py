@@ -41,7 +41,7 @@ class Generative(nn.Module):
         self.config = config
         c = config
         parameters = 1 if c.likelihood == "bernoulli" else 2
-        self.decoder = networks.decoder(c.network, c.x_size, c.hidden_size, y_shape, parameters)
+        self.decoder = networks.decoder(c.network, c.x_size, c.hidden_size, y_shape, c.filters, parameters)
         self.prior = networks.prior(c.w_size, c.hidden_size, c.clusters, c.x_size)
         self.register_buffer("zero", torch.zeros(()), persistent=False)
 
@@ -89,7 +89,7 @@ class Recognition(nn.Module):
     def __init__(self, y_shape: tuple[int, ...], config: ModelConfig) -> None:
         super().__init__()
         c = config
-        self.body = networks.recogniser(c.network, y_shape, c.hidden_size)
+        self.body = networks.recogniser(c.network, y_shape, c.hidden_size, c.filters)
         self.x = nn.Linear(c.hidden_size, 2 * c.x_size)
         self.w = nn.Linear(c.hidden_size, 2 * c.w_size)
         self.z = nn.Linear(c.hidden_size, c.clusters) if c.assignment == "recogniser" else None

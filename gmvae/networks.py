@@ -1,26 +1,47 @@
 """The networks' bodies: what lies between an observation and the heads of the recogniser, between
-x and the parameters of y, and between w and the parameters of the components of x."""
+x and the parameters of y, and between w and the parameters of the components of x.
+
+Every convolution, and every layer of a recogniser, has batch norm before its ReLU. Where a decoder
+mirrors a recogniser, it says so with the same list of layers, upside down.
+
+Differs: Torch7 draws the scales of batch norm from U(0, 1); here they start at 1.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
+Shape = tuple[int, ...]
 
-def recogniser(network: str, y_shape: tuple[int, ...], hidden_size: int) -> nn.Module:
+
+def recogniser(network: str, y_shape: Shape, hidden_size: int, filters: int) -> nn.Module:
     """The body of the recogniser: (N, *y_shape) to (N, hidden_size).
 
-    Differs: Torch7 draws the scales of batch norm from U(0, 1); here they start at 1.
+    Raises:
+        ValueError: where observations of this shape do not fit the network.
     """
-    return RECOGNISERS[network](y_shape, hidden_size)
+    if network == "fc":
+        return fc_recogniser(math.prod(y_shape), hidden_size)
+    return conv_recogniser(convolutions(network, y_shape, hidden_size, filters))
 
 
 def decoder(
-    network: str, x_size: int, hidden_size: int, y_shape: tuple[int, ...], parameters: int
+    network: str, x_size: int, hidden_size: int, y_shape: Shape, filters: int, parameters: int
 ) -> nn.Module:
-    """The decoder: (N, x_size) to (N, parameters, size of y), with so many parameters per number in y."""
-    return DECODERS[network](x_size, hidden_size, y_shape, parameters)
+    """The decoder: (N, x_size) to (N, parameters, size of y), with so many parameters per number in y.
+
+    Raises:
+        ValueError: where observations of this shape do not fit the network.
+    """
+    y_size = math.prod(y_shape)
+    if network == "fc":
+        body = fc_decoder(x_size, hidden_size, parameters * y_size)
+    else:
+        body = conv_decoder(x_size, convolutions(network, y_shape, hidden_size, filters), parameters)
+    return nn.Sequential(*body, nn.Flatten(), nn.Unflatten(-1, (parameters, y_size)))
 
 
 def prior(w_size: int, hidden_size: int, clusters: int, x_size: int) -> nn.Module:
@@ -33,11 +54,16 @@ def prior(w_size: int, hidden_size: int, clusters: int, x_size: int) -> nn.Modul
     )
 
 
-def fc_recogniser(y_shape: tuple[int, ...], hidden_size: int) -> nn.Module:
+def over_batches(module: nn.Module, inputs: Tensor) -> Tensor:
+    """``module`` applied to inputs of shape (*, D) as if they were of shape (N, D)."""
+    return module(inputs.flatten(0, -2)).unflatten(0, inputs.shape[:-1])
+
+
+def fc_recogniser(y_size: int, hidden_size: int) -> nn.Sequential:
     """y-H-H, batch norm before each ReLU (the original's FullyConnected)."""
     return nn.Sequential(
         nn.Flatten(),
-        nn.Linear(math.prod(y_shape), hidden_size),
+        nn.Linear(y_size, hidden_size),
         nn.BatchNorm1d(hidden_size),
         nn.ReLU(),
         nn.Linear(hidden_size, hidden_size),
@@ -46,23 +72,89 @@ def fc_recogniser(y_shape: tuple[int, ...], hidden_size: int) -> nn.Module:
     )
 
 
-def fc_decoder(x_size: int, hidden_size: int, y_shape: tuple[int, ...], parameters: int) -> nn.Module:
+def fc_decoder(x_size: int, hidden_size: int, y_size: int) -> nn.Sequential:
     """x-H-H-y, ReLU without batch norm (the original's FullyConnected)."""
-    y_size = math.prod(y_shape)
     return nn.Sequential(
         nn.Linear(x_size, hidden_size),
         nn.ReLU(),
         nn.Linear(hidden_size, hidden_size),
         nn.ReLU(),
-        nn.Linear(hidden_size, parameters * y_size),
-        nn.Unflatten(-1, (parameters, y_size)),
+        nn.Linear(hidden_size, y_size),
     )
 
 
-RECOGNISERS = {"fc": fc_recogniser}
-DECODERS = {"fc": fc_decoder}
+class Convolution(NamedTuple):
+    """A convolution from the image's side, and the height and width that it is given."""
+
+    inputs: int
+    outputs: int
+    kernel: tuple[int, int]
+    stride: int
+    padding: int
+    size: tuple[int, int]
 
 
-def over_batches(module: nn.Module, inputs: Tensor) -> Tensor:
-    """``module`` applied to inputs of shape (*, D) as if they were of shape (N, D)."""
-    return module(inputs.flatten(0, -2)).unflatten(0, inputs.shape[:-1])
+def convolutions(network: str, y_shape: Shape, hidden_size: int, filters: int) -> list[Convolution]:
+    """The convolutions of a network, from an image to (hidden_size, 1, 1).
+
+    ``conv`` is the original's for 28x28: 6x6, 6x6, 4x4 with stride 2 and padding 1, 9x9; with F, 2F, 4F
+    filters and H. ``svhn`` is the original's for 32x32: 4x4 with stride 2 and padding 1 three times, then
+    4x4. The last one covers whatever the others leave, so that larger and smaller images fit, too.
+
+    Raises:
+        ValueError: where y_shape is no image's, or nothing of the image would be left for the last one.
+    """
+    layers, least = NETWORKS[network]
+    if len(y_shape) != 3 or min(y_shape[1:]) < least:
+        raise ValueError(
+            f"network is {network!r}, but an observation has shape {tuple(y_shape)}: it must be (channels, "
+            f"height, width) with at least {least} x {least} pixels; network fc takes any shape"
+        )
+    inputs, (height, width) = y_shape[0], y_shape[1:]
+    stack: list[Convolution] = []
+    for index, (kernel, stride, padding) in enumerate(layers):
+        outputs = filters * 2**index
+        stack.append(Convolution(inputs, outputs, (kernel, kernel), stride, padding, (height, width)))
+        height, width = ((side + 2 * padding - kernel) // stride + 1 for side in (height, width))
+        inputs = outputs
+    return [*stack, Convolution(inputs, hidden_size, (height, width), 1, 0, (height, width))]
+
+
+NETWORKS = {
+    "conv": (((6, 1, 0), (6, 1, 0), (4, 2, 1)), 12),
+    "svhn": (((4, 2, 1), (4, 2, 1), (4, 2, 1)), 8),
+}
+"""Kernel, stride and padding of all but the last convolution, and the least height and width."""
+
+
+def conv_recogniser(stack: list[Convolution]) -> nn.Sequential:
+    """The convolutions, each with batch norm and ReLU (the original's ConvAE, SVHNConvAE)."""
+    layers: list[nn.Module] = []
+    for c in stack:
+        layers += [
+            nn.Conv2d(c.inputs, c.outputs, c.kernel, c.stride, c.padding),
+            nn.BatchNorm2d(c.outputs),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def conv_decoder(x_size: int, stack: list[Convolution], parameters: int) -> nn.Sequential:
+    """A linear layer x-H, then the convolutions transposed, from the last to the first, with batch norm and
+    ReLU between them (the original's ConvAE, SVHNConvAE)."""
+    hidden_size = stack[-1].outputs
+    layers: list[nn.Module] = [nn.Linear(x_size, hidden_size), nn.Unflatten(-1, (hidden_size, 1, 1))]
+    for c in reversed(stack):
+        outputs = c.inputs if c is not stack[0] else parameters * c.inputs
+        layers += [
+            nn.BatchNorm2d(c.outputs),
+            nn.ReLU(),
+            nn.ConvTranspose2d(c.outputs, outputs, c.kernel, c.stride, c.padding, _lost(c)),
+        ]
+    return nn.Sequential(*layers)
+
+
+def _lost(c: Convolution) -> tuple[int, int]:
+    """The rows and columns at the lower and right edges that no step of a convolution reached."""
+    (height, width), (rows, columns) = c.size, c.kernel
+    return (height + 2 * c.padding - rows) % c.stride, (width + 2 * c.padding - columns) % c.stride

@@ -23,9 +23,11 @@ SAME = {
     "-hiddenSize": "--hidden-size",
     "-zPriorWeight": "--z-prior-weight",
     "-network": "--network",
+    "-nFilters": "--filters",
     "-nMC": "--mc-samples",
     "-cvWeight": "--cv-weight",
     "-dataSet": "--dataset",
+    "-subEpoch": "--epoch-size",
 }
 """Flags that only have another name here."""
 
@@ -36,11 +38,18 @@ SWITCHES = {
 }
 """Flags of value 0 or 1, and what either means here."""
 
-PICTURES = {"-visualise2D": ("latent", "recon"), "-reportLowerBound": ("bound", "consistency")}
-"""Flags of value 0 or 1, and the pictures that they are about."""
+PICTURES = {
+    "-visualise2D": ("latent", "recon"),
+    "-reportLowerBound": ("bound", "consistency"),
+    "-visualGen": ("samples",),
+}
+"""Flags of value 0 or 1, and the pictures that they are about; -visualGen is a number of epochs, too."""
 
-IMAGES = {"-inputDimension": "1", "-visualGen": "0", "-nChannels": None, "-nFilters": None}
-"""Flags that are about images, and the value they must have where observations are points (None: any)."""
+SHAPES: dict[str, dict[str, tuple[str, ...]]] = {
+    "-inputDimension": {name: ("1",) if name == "spiral" else ("1", "2") for name in EXPERIMENTS},
+    "-nChannels": {name: ("3",) if name == "svhn" else ("1",) for name in EXPERIMENTS},
+}
+"""Flags that tell the original the shape of the data, which is known here, and the values they must have."""
 
 OTHERS = {"-gpu", "-gpuID", "-_id", "-lambda"}
 """Flags that say something else here, or only together."""
@@ -56,7 +65,7 @@ def translate(name: str, arguments: Sequence[str]) -> list[str]:
     ours: list[str] = []
     rest = iter(arguments)
     for argument in rest:
-        if argument in SAME.keys() | SWITCHES.keys() | PICTURES.keys() | IMAGES.keys() | OTHERS:
+        if argument in SAME.keys() | SWITCHES.keys() | PICTURES.keys() | SHAPES.keys() | OTHERS:
             given[argument] = next(rest, "")
             if not given[argument]:
                 raise ValueError(f"{argument} has no value: the original's flags all take one")
@@ -68,8 +77,8 @@ def translate(name: str, arguments: Sequence[str]) -> list[str]:
             theirs += [SAME[flag], value]
         elif flag in SWITCHES:
             theirs += SWITCHES[flag][_switch(flag, value)]
-        elif flag in IMAGES and IMAGES[flag] not in (None, value):
-            raise ValueError(f"{flag} is {value!r}: {name} has no images, so it must be {IMAGES[flag]}")
+        elif flag in SHAPES and value not in SHAPES[flag].get(name, (value,)):
+            raise ValueError(f"{flag} is {value!r}: for {name} it must be {' or '.join(SHAPES[flag][name])}")
     if "-_id" in given:
         theirs += ["--run-dir", f"runs/{given['-_id']}"]
     if "-lambda" in given:  # known to version 2 only, whose q(z | ...) is the posterior
@@ -95,14 +104,19 @@ def _device(given: dict[str, str]) -> list[str]:
 
 
 def _plots(name: str, given: dict[str, str]) -> list[str]:
-    asked = [flag for flag in PICTURES if flag in given]
+    asked = {flag: _switch(flag, given[flag]) for flag in PICTURES if flag in given and flag != "-visualGen"}
+    every = given.get("-visualGen")
+    if every is not None:
+        if not every.isdecimal():
+            raise ValueError(f"-visualGen is {every!r}: it must be a whole number of at least 0")
+        asked["-visualGen"] = int(every) > 0
     if not asked or name not in EXPERIMENTS:
         return []
     plots: list[str] = list(EXPERIMENTS[name].run.plots)
-    for flag in asked:
+    for flag, wanted in asked.items():
         plots = [plot for plot in plots if plot not in PICTURES[flag]]
-        plots += PICTURES[flag] * _switch(flag, given[flag])
-    return ["--plots", *plots]
+        plots += PICTURES[flag] * wanted
+    return ["--plots", *plots, *(["--plot-every", every] if every not in (None, "0") else [])]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

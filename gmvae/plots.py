@@ -10,13 +10,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from gmvae.evaluation import Snapshot
+from gmvae.snapshot import STEPS, Snapshot
 
 History = Sequence[dict[str, Any]]
 Array = NDArray[np.floating[Any]]
 SIZE = (7.0, 5.6)
+SCORES = {"acc": "accuracy", "acc_aae": "accuracy (AAE)", "nmi": "NMI", "ari": "ARI"}
 
 
 def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
@@ -43,39 +45,105 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
 
 
 def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
-    """The observations in grey and, over them, their reconstructions in their clusters' colours.
+    """Observations and their reconstructions.
 
-    Where y has more than two dimensions, it is seen along the two in which it varies most.
+    Images stand above their reconstructions, sorted by cluster. Points lie in grey under theirs, which have
+    their clusters' colours; where y has more than two dimensions, it is seen along the two in which it
+    varies most.
     """
+    if _of_images(shown):
+        order = np.argsort(shown.y_clusters, kind="stable")
+        columns = min(20, len(order))
+        order = order[: len(order) // columns * columns]
+        pairs = np.stack([shown.y[order], shown.reconstruction[order]])  # (2, R, size of y)
+        rows = pairs.reshape(2, -1, columns, pairs.shape[-1]).swapaxes(0, 1)
+        grid = rows.reshape(-1, columns, pairs.shape[-1])
+        figure, (axes,) = _panels(figure, [""], grid.shape[1] / grid.shape[0])
+        _tiles(axes, grid, shown.y_shape)
+        axes.set(title="observations, and below each its reconstruction", xticks=[], yticks=[])
+        return figure
     figure, axes = _axes(figure, "y", "reconstructions")
     centre, plane = _plane(shown.y)
     axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=4, label="data")
     flat = (shown.reconstruction - centre) @ plane
-    _scatter(axes, flat, shown.clusters, len(shown.component_mean))
+    _scatter(axes, flat, shown.y_clusters, len(shown.component_mean))
+    return figure
+
+
+def samples(shown: Snapshot, figure: Figure | None = None) -> Figure:
+    """What each cluster generates: means of p(y | x) at samples of p(x | w, z), with w = 0 and w ~ p(w).
+
+    Images have a row for each cluster; points have its colour.
+    """
+    return _generated(shown, shown.samples, ["w = 0", "w ~ p(w)"], ".", figure)
+
+
+def styles(shown: Snapshot, figure: Figure | None = None) -> Figure:
+    """What w does within each cluster: means of p(y | x) at the mean of p(x | w, z), where one number of w
+    goes from -3 to 3 and the others are 0, for the two numbers that move it most.
+
+    Images have a row for each cluster; points lie along lines of its colour.
+    """
+    titles = [f"w$_{{{axis + 1}}}$ from {STEPS[0]:g} to {STEPS[-1]:g}" for axis in shown.style_axes]
+    return _generated(shown, shown.styles, titles, ".-", figure)
+
+
+def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
+    """The share of observations that each cluster is the most probable one for, and an equal share."""
+    figure, axes = _blank(figure, right=0.96)
+    clusters = len(shown.component_mean)
+    held = np.bincount(shown.clusters, minlength=clusters) / len(shown.clusters)
+    axes.bar(range(clusters), held, color=[_colour(k, clusters) for k in range(clusters)])
+    axes.axhline(1 / clusters, color="0.4", linestyle=":", label=f"equal shares, {1 / clusters:.1%}")
+    axes.set(title="share of each cluster", xlabel="cluster")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.legend()
     return figure
 
 
 def bound(history: History, figure: Figure | None = None) -> Figure:
-    """The lower bound by epoch."""
-    return _by_epoch(history, "elbo", "lower bound", figure)
+    """The lower bound by epoch, on training data and, where there are any, on test data."""
+    lines = {"training data": "elbo", "test data": "test_elbo"}
+    return _by_epoch(history, lines, "lower bound", "nats per observation", figure)
 
 
 def consistency(history: History, figure: Figure | None = None) -> Figure:
     """The consistency violation by epoch."""
-    return _by_epoch(history, "consistency_violation", "consistency violation", figure)
+    lines = {"training data": "consistency_violation"}
+    return _by_epoch(history, lines, "consistency violation", "nats per observation", figure)
 
 
-OF_SNAPSHOT = {"latent": latent, "recon": recon}
-OF_HISTORY = {"bound": bound, "consistency": consistency}
+def scores(history: History, figure: Figure | None = None) -> Figure:
+    """Agreement of clusters with labels by epoch: on test data or, where there are none, on training data.
+
+    Raises:
+        ValueError: where the data have no labels.
+    """
+    prefix = "test_" if "test_acc" in history[-1] else ""
+    if f"{prefix}acc" not in history[-1]:
+        raise ValueError("scores compares clusters with labels, and there are none: look at shares instead")
+    lines = {label: prefix + key for key, label in SCORES.items()}
+    title = f"agreement with labels, {'test' if prefix else 'training'} data"
+    return _by_epoch(history, lines, title, "score", figure)
+
+
+OF_SNAPSHOT = {"latent": latent, "recon": recon, "samples": samples, "styles": styles, "shares": shares}
+OF_HISTORY = {"bound": bound, "consistency": consistency, "scores": scores}
 
 
 def _blank(figure: Figure | None, right: float) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes. Their margins are fixed: matplotlib's automatic layouts
     take as long as all the drawing."""
-    figure = figure or Figure(figsize=SIZE)
-    figure.clear()
+    figure = _empty(figure, SIZE)
     figure.subplots_adjust(left=0.12, right=right, bottom=0.1, top=0.93)
     return figure, figure.add_subplot()
+
+
+def _empty(figure: Figure | None, size: tuple[float, float]) -> Figure:
+    figure = figure or Figure(figsize=size)
+    figure.clear()
+    return figure
 
 
 def _axes(figure: Figure | None, name: str, title: str) -> tuple[Figure, Axes]:
@@ -83,6 +151,59 @@ def _axes(figure: Figure | None, name: str, title: str) -> tuple[Figure, Axes]:
     axes.set(title=title, xlabel=f"{name}$_1$", ylabel=f"{name}$_2$", aspect="equal")
     axes.set_adjustable("datalim")
     return figure, axes
+
+
+def _panels(
+    figure: Figure | None, titles: list[str], aspect: float, left: float = 0.5
+) -> tuple[Figure, list[Axes]]:
+    """Panels side by side, for content of so many times its height in width, right of a margin in inches."""
+    height = 6.0
+    width = min(16.0, height * aspect * len(titles) + left + 0.1)
+    figure = _empty(figure, (width, height + 0.4))
+    figure.subplots_adjust(left=left / width, right=1 - 0.1 / width, bottom=0.09, top=0.93, wspace=0.15)
+    panels = figure.subplots(1, len(titles), squeeze=False)[0]
+    for axes, title in zip(panels, titles, strict=True):
+        axes.set_title(title)
+    return figure, list(panels)
+
+
+def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure: Figure | None) -> Figure:
+    """Two panels of y of shape (2, K, columns, size of y); points are drawn with ``marks``."""
+    clusters, columns = y.shape[1:3]
+    if _of_images(shown):
+        figure, panels = _panels(figure, titles, columns / clusters)
+        held = np.bincount(shown.clusters, minlength=clusters)
+        for axes, tiles in zip(panels, y, strict=True):
+            height = _tiles(axes, tiles, shown.y_shape)
+            axes.set(xticks=[], yticks=(np.arange(clusters) + 0.5) * height - 0.5)
+            axes.set_yticklabels([str(k) if held[k] else f"({k})" for k in range(clusters)])
+            axes.tick_params(length=0)
+        figure.text(0.5, 0.015, "a row for each cluster; in brackets those that hold no data", ha="center")
+        return figure
+    figure, panels = _panels(figure, titles, 1.0, left=0.8)
+    centre, plane = _plane(shown.y)
+    for axes, drawn in zip(panels, y, strict=True):
+        axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=3)
+        for k in range(clusters):
+            if (shown.clusters == k).any():
+                axes.plot(*((drawn[k] - centre) @ plane).T, marks, color=_colour(k, clusters))
+        axes.set(xlabel="y$_1$", ylabel="y$_2$", aspect="equal", adjustable="datalim")
+    return figure
+
+
+def _of_images(shown: Snapshot) -> bool:
+    return len(shown.y_shape) == 3
+
+
+def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> int:
+    """Draw images of shape (rows, columns, size of y) as one; the height of each. They are grey where they
+    have any number of channels but three, whose mean it is then."""
+    rows, columns = y.shape[:2]
+    channels, height, width = (int(size) for size in y_shape)
+    whole = y.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    whole = whole.reshape(rows * height, columns * width, channels).clip(0, 1)
+    axes.imshow(whole if channels == 3 else whole.mean(-1), cmap="gray", vmin=0, vmax=1)
+    return height
 
 
 def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters: int) -> None:
@@ -94,11 +215,17 @@ def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters:
     axes.legend(fontsize="x-small", markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _by_epoch(history: History, key: str, title: str, figure: Figure | None) -> Figure:
+def _by_epoch(
+    history: History, lines: dict[str, str], title: str, unit: str, figure: Figure | None
+) -> Figure:
     figure, axes = _blank(figure, right=0.96)
-    axes.plot([r["epoch"] for r in history], [r[key] for r in history])
-    axes.set(title=title, xlabel="epoch", ylabel="nats per observation")
+    there = {label: key for label, key in lines.items() if key in history[-1]}
+    for label, key in there.items():
+        axes.plot([r["epoch"] for r in history], [r[key] for r in history], label=label)
+    axes.set(title=title, xlabel="epoch", ylabel=unit)
     axes.grid(alpha=0.3)
+    if len(there) > 1:
+        axes.legend()
     return figure
 
 

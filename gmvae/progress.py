@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +13,9 @@ from gmvae import objective
 from gmvae.run import Run
 
 LINES = 10
-"""Lines for a whole run where there is no terminal."""
+"""Lines for a whole run where there is no terminal, at least ..."""
+SECONDS = 30
+"""... but one after so many seconds."""
 
 
 def watch(run: Run) -> None:
@@ -21,20 +24,23 @@ def watch(run: Run) -> None:
     console.print(header(run), markup=False)
     first, last = run.trainer.epoch, run.config.training.epochs
     columns = (
-        TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("epoch {task.fields[epoch]}/{task.total:.0f}"),
         BarColumn(),
         TextColumn("{task.description}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     every = max(1, math.ceil((last - first) / LINES))
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=last, completed=first)
+        task = progress.add_task("", total=last, completed=first, epoch=first)
+        said = time.monotonic()
         try:
-            for record in run.train():
-                progress.update(task, completed=record["epoch"], description=status(run, record))
-                told = record["epoch"] % every == 0 or record["epoch"] == last
-                if told and not console.is_terminal:
-                    console.print(f"epoch {record['epoch']}/{last}  {status(run, record)}")
+            for record in run.train(lambda done: progress.update(task, completed=done)):
+                epoch = record["epoch"]
+                progress.update(task, completed=epoch, epoch=epoch, description=status(run, record))
+                due = epoch % every == 0 or epoch == last or time.monotonic() - said > SECONDS
+                if due and not console.is_terminal:
+                    said = time.monotonic()
+                    console.print(f"epoch {epoch}/{last}  {status(run, record)}")
         except KeyboardInterrupt:
             progress.stop()
             console.print(f"go on with: gmvae resume {run.folder.path}", markup=False)
@@ -46,10 +52,12 @@ def header(run: Run) -> str:
     """What is about to be trained."""
     c, data = run.config.model, run.data
     count = sum(p.numel() for p in run.model.parameters())
+    held_out = "" if data.test is None else f" and {len(data.test):,} held out"
     labels = "" if data.labels is None else ", with labels (for measuring only)"
+    folder = "" if data.folder is None else f", from {data.folder}"
     loss = objective.formula(run.config.objective, c.assignment)
     return (
-        f"data    {data.name}: {len(data):,} observations of shape {data.y_shape}{labels}\n"
+        f"data    {data.name}: {len(data):,} observations{held_out} of shape {data.y_shape}{labels}{folder}\n"
         f"model   K = {c.clusters}, x {c.x_size}, w {c.w_size}, hidden {c.hidden_size}, {c.network}, "
         f"{c.likelihood}, {c.assignment}: {count:,} parameters on {run.device}\n"
         f"loss    {loss}\n"
@@ -59,9 +67,12 @@ def header(run: Run) -> str:
 
 def status(run: Run, record: dict[str, Any]) -> str:
     """An epoch in a few words."""
-    nmi = f"  nmi {record['nmi']:.3f}" if "nmi" in record else ""
+    prefix = "test_" if "test_acc" in record else ""
+    scores = "".join(
+        f"  {key} {record[key]:.3f}" for key in (f"{prefix}acc", f"{prefix}nmi") if key in record
+    )
     clusters = f"{record['clusters_used']} of {run.config.model.clusters} clusters in use"
-    return f"bound {record['elbo']:.3f}  {clusters}{nmi}"
+    return f"bound {record['elbo']:.3f}  {clusters}{scores}"
 
 
 def footer(run: Run) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from gmvae import evaluation, plots
-from gmvae.config import Config
+from gmvae.config import Config, DataConfig, ModelConfig
 from gmvae.data import Dataset, load
 from gmvae.files import (
     RunFolder,
@@ -25,6 +27,7 @@ from gmvae.files import (
     write_whole,
 )
 from gmvae.model import GMVAE
+from gmvae.snapshot import Snapshot, snapshot
 from gmvae.training import RandomStream, Trainer, cpu_threads, pick_device, pick_threads
 
 
@@ -56,7 +59,9 @@ class Run:
             ValueError: where data, device or folder are not what they should be. Nothing is written then.
             OSError: where a file cannot be read or written.
         """
+        config = replace(config, data=_absolute(config.data))
         data = load(**asdict(config.data))
+        _check_fit(data, config.model)
         pick_device(config.training.device)
         about = {
             "name": name,
@@ -65,6 +70,8 @@ class Run:
                 "name": data.name,
                 "shape": data.y.shape,
                 "labels": data.labels is not None,
+                "folder": None if data.folder is None else str(Path(data.folder).resolve()),
+                "test": None if data.test is None else len(data.test),
                 "sha256": data.fingerprint(),
             },
             "versions": versions(),
@@ -84,22 +91,44 @@ class Run:
             ValueError: where the folder holds no run, or the data are not those that it began with.
             OSError: where a file cannot be read.
         """
+        run = cls._restored(path, epochs=epochs)
+        run.history = run.folder.rewind(run.trainer.epoch)
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path, device: str = "auto") -> Run:
+        """The run in a folder as its last checkpoint has it, to look at: nothing is written.
+
+        Raises:
+            ValueError: as :meth:`resume`, or where there is no checkpoint yet.
+            OSError: where a file cannot be read.
+        """
+        run = cls._restored(path, device=device)
+        if not run.trainer.epoch:
+            raise ValueError(f"{path} has no checkpoint yet: wait for it, or begin with gmvae resume {path}")
+        run.history = run.folder.history()
+        return run
+
+    @classmethod
+    def _restored(cls, path: str | Path, **changes: Any) -> Run:
         folder = RunFolder(path)
         about = folder.about()
         config = Config.from_json(about["config"])
-        if epochs is not None:
-            config = replace(config, training=replace(config.training, epochs=epochs))
-        data = load(**asdict(config.data))
+        changes = {name: value for name, value in changes.items() if value is not None}
+        config = replace(config, training=replace(config.training, **changes))
+        data = load(**asdict(config.data) | {"data_dir": about["data"]["folder"]})
         if data.fingerprint() != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
         run = cls(about["name"], config, data, folder)
         if folder.checkpoint.exists():
             run.trainer.restore(*read_tensors(folder.checkpoint))
-        run.history = folder.rewind(run.trainer.epoch)
         return run
 
-    def train(self) -> Iterator[dict[str, Any]]:
+    def train(self, told: Callable[[float], object] = lambda _: None) -> Iterator[dict[str, Any]]:
         """Train to the end, writing the run folder on the way.
+
+        Arguments:
+            told: Called after each step with the number of epochs done, of which the last is a part.
 
         Yields:
             The record of each epoch that metrics.jsonl gets.
@@ -107,18 +136,18 @@ class Run:
         model, training = self.config.model, self.config.training
         work = training.batch_size * self.config.objective.mc_samples * model.hidden_size**2
         with cpu_threads(pick_threads(training.threads, work)):
-            yield from self._train()
+            yield from self._train(told)
 
-    def _train(self) -> Iterator[dict[str, Any]]:
-        y = self.data.tensor(self.device)
-        labels = self.data.labels if self.config.run.measure else None
+    def _train(self, told: Callable[[float], object]) -> Iterator[dict[str, Any]]:
         saved = time.monotonic()
-        for record in self.trainer.epochs(y):
-            record |= evaluation.measure(self.model, y, labels)
+        for record in self.trainer.epochs(self.data.tensor(self.device), told):
+            last = record["epoch"] == self.config.training.epochs
+            measured = self.config.run
+            record |= self.measures(None if last else measured.measure_most, labelled=measured.measure)
+            record |= self._bits(record)
             self.history.append(record)
             self.folder.append(record)
             every = self.config.run.plot_every
-            last = record["epoch"] == self.config.training.epochs
             if every and (record["epoch"] % every == 0 or record["epoch"] == 1 or last):
                 self.draw()
             if last or time.monotonic() - saved >= self.config.run.checkpoint_every:
@@ -130,20 +159,65 @@ class Run:
                 self.folder.write_summary(self.summary())
             yield record
 
+    def measures(self, most: int | None = None, *, labelled: bool = True) -> dict[str, float]:
+        """What :func:`gmvae.evaluation.measure` finds on training data and, as ``test_acc`` and so on, on
+        test data, where the bound is computed, too.
+
+        Arguments:
+            most: Observations of each to measure on, evenly spaced; all unless given.
+            labelled: Whether to compare with labels, where there are any.
+        """
+        parts = {"": self.data} | ({"test_": self.data.test} if self.data.test else {})
+        found: dict[str, float] = {}
+        for prefix, data in parts.items():
+            step = -(-len(data) // (most or len(data)))
+            y = data.tensor(self.device)[::step]
+            labels = data.labels if labelled else None
+            values = evaluation.measure(self.model, y, None if labels is None else labels[::step])
+            if prefix:
+                bound = evaluation.bound(self.model, y, self.config.objective.mc_samples)
+                values["elbo"] = float(bound.mean())
+            found |= {prefix + key: value for key, value in values.items()}
+        return found
+
+    def evaluate(self, samples: int = 0) -> dict[str, float]:
+        """Every measure on all data: those of :meth:`measures`, the bound on the training data, and an
+        estimate of log p(y) with so many samples (0 for none) on test data or, without them, training data.
+        """
+        y = self.data.tensor(self.device)
+        found = self.measures()
+        found["elbo"] = float(evaluation.bound(self.model, y, self.config.objective.mc_samples).mean())
+        if samples:
+            prefix, data = ("test_", self.data.test) if self.data.test else ("", self.data)
+            log_p = evaluation.log_likelihood(self.model, data.tensor(self.device), samples)
+            found[f"{prefix}log_likelihood"] = float(log_p.mean())
+        return found | self._bits(found)
+
+    def _bits(self, record: dict[str, Any]) -> dict[str, float]:
+        """The bounds in a record in bits per number, where the data are levels of images."""
+        if self.data.y.dtype != np.uint8:
+            return {}
+        bounds = {key: record[key] for key in ("elbo", "test_elbo") if key in record}
+        return {
+            key.replace("elbo", "bits_per_dimension"): evaluation.bits_per_dimension(self.model, nats)
+            for key, nats in bounds.items()
+        }
+
     def draw(self) -> None:
         """Draw the pictures that the configuration asks for into the run folder."""
         wanted = self.config.run.plots
         if any(name in plots.OF_SNAPSHOT for name in wanted):
-            shown = evaluation.snapshot(self.model, self.data.tensor(self.device))
-            write_arrays(self.folder.snapshot, asdict(shown))
+            write_arrays(self.folder.snapshot, asdict(snapshot(self.model, self.data.tensor(self.device))))
         for name in wanted:
-            draw_plot(self.folder, name)
+            if name != "scores" or "acc" in self.history[-1]:
+                draw_plot(self.folder, name)
 
     def summary(self) -> dict[str, Any]:
         """What summary.json holds: the last record, the epoch with the best bound, and the speed."""
         last = self.history[-1]
         best = max(self.history, key=lambda record: record["elbo"])
         seconds = sum(record["seconds"] for record in self.history)
+        observations = min(self.config.training.epoch_size or len(self.data), len(self.data))
         return {
             "name": self.name,
             "epochs": last["epoch"],
@@ -151,7 +225,7 @@ class Run:
             "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
             "clusters": self.config.model.clusters,
             "seconds": seconds,
-            "samples_per_second": len(self.data) * len(self.history) / seconds,
+            "samples_per_second": observations * len(self.history) / seconds,
             "device": str(self.device),
         }
 
@@ -173,12 +247,38 @@ def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figur
     if name in plots.OF_SNAPSHOT:
         if not folder.snapshot.exists():
             raise ValueError(f"{folder.path} has no snapshot yet to draw {name} from: wait for it")
-        shown = evaluation.Snapshot(**read_arrays(folder.snapshot))
+        shown = _read_snapshot(folder.snapshot)
         return plots.OF_SNAPSHOT[name](shown, figure)
     history = folder.history()
     if not history:
         raise ValueError(f"{folder.path} has no epoch yet to draw {name} from: wait for it")
     return plots.OF_HISTORY[name](history, figure)
+
+
+def _read_snapshot(path: Path) -> Snapshot:
+    arrays = read_arrays(path)
+    if set(arrays) != {field.name for field in fields(Snapshot)}:
+        raise ValueError(f"{path} was written by another version: gmvae resume --epochs draws it anew")
+    return Snapshot(**arrays)
+
+
+def _check_fit(data: Dataset, model: ModelConfig) -> None:
+    """``ValueError`` where a model is not one for these data."""
+    with torch.device("meta"):
+        GMVAE(data.y_shape, model)
+    if model.likelihood == "bernoulli" and data.y.dtype != np.uint8:
+        least, most = data.y.min(), data.y.max()
+        if least < 0 or most > 1:
+            raise ValueError(
+                f"{data.name} has numbers from {least:g} to {most:g}, but likelihood bernoulli is for "
+                "numbers from 0 to 1: bring them there, or choose --likelihood gaussian"
+            )
+
+
+def _absolute(config: DataConfig) -> DataConfig:
+    """The same data, wherever the run is gone on with."""
+    data, labels = (path and str(Path(path).resolve()) for path in (config.data_path, config.labels_path))
+    return replace(config, data_path=data, labels_path=labels)
 
 
 def _fresh_name(name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gmvae import objective
 from gmvae.config import ObjectiveConfig, TrainingConfig
+from gmvae.data import scaled
 from gmvae.model import GMVAE
 from gmvae.optimisers import optimiser
 
@@ -40,8 +41,14 @@ class Trainer:
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
         self.epoch = 0
 
-    def epochs(self, y: Tensor) -> Iterator[dict[str, float]]:
+    def epochs(
+        self, y: Tensor, told: Callable[[float], object] = lambda _: None
+    ) -> Iterator[dict[str, float]]:
         """Train on observations of shape (N, *y_shape) until ``config.epochs`` are done.
+
+        Arguments:
+            y: The observations; levels of uint8 stand for levels / 255.
+            told: Called after each step with the number of epochs done, of which the last is a part.
 
         Yields:
             A record of each epoch: its number from 1, the seconds it took, and the means over its
@@ -53,7 +60,7 @@ class Trainer:
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
             with self.stream.use():
-                means = self._epoch(y)
+                means = self._epoch(y, told)
             self.epoch += 1
             if not math.isfinite(means["loss"]):
                 raise FloatingPointError(
@@ -62,18 +69,21 @@ class Trainer:
                 )
             yield {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
 
-    def _epoch(self, y: Tensor) -> dict[str, float]:
+    def _epoch(self, y: Tensor, told: Callable[[float], object]) -> dict[str, float]:
         self.model.train()
         names = ("loss", "elbo", *objective.Terms._fields)
         totals = torch.zeros(len(names), device=y.device)
-        for batch in batches(len(y), self.config.batch_size):
-            loss, terms = objective.loss(self.model, y[batch.to(y.device)], self.objective, self.epoch + 1)
+        steps = batches(len(y), self.config.batch_size, self.config.epoch_size)
+        for step, batch in enumerate(steps, start=1):
+            observed = scaled(y[batch.to(y.device)])
+            loss, terms = objective.loss(self.model, observed, self.objective, self.epoch + 1)
             self.optimiser.zero_grad()
             loss.mean().backward()
             self.optimiser.step()
             with torch.no_grad():
                 totals += torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
-        return dict(zip(names, (totals / len(y)).tolist(), strict=True))
+            told(self.epoch + step / len(steps))
+        return dict(zip(names, (totals / sum(map(len, steps))).tolist(), strict=True))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that the next epoch depends on: tensors, and the number of epochs done."""
@@ -100,13 +110,13 @@ class Trainer:
         self.epoch = about["epoch"]
 
 
-def batches(count: int, size: int) -> list[Tensor]:
-    """A random order of ``count`` observations in batches of ``size``.
+def batches(count: int, size: int, most: int = 0) -> list[Tensor]:
+    """A random order of ``count`` observations, or of ``most`` of them, in batches of ``size``.
 
     What is left over makes a smaller last batch; a single observation, from which batch norm could
     not tell a variance, joins the batch before it.
     """
-    parts = list(torch.randperm(count).split(size))
+    parts = list(torch.randperm(count)[: most or count].split(size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts

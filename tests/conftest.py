@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,21 @@ def mnist_dir() -> Path:
         if folder and (path / "train-images-idx3-ubyte.gz").exists():
             return path
     pytest.skip("MNIST is not here: put its four files into $GMVAE_DATA_DIR/mnist/")
+
+
+@pytest.fixture(scope="session")
+def small_mnist(mnist_dir, tmp_path_factory) -> Path:
+    """A data folder with the first 600 training and 200 test images of MNIST, and their labels."""
+    data_dir = tmp_path_factory.mktemp("data")
+    (data_dir / "mnist").mkdir()
+    for part, count in (("train", 600), ("t10k", 200)):
+        for kind, head, size in (("images-idx3", 16, 784), ("labels-idx1", 8, 1)):
+            name = f"{part}-{kind}-ubyte.gz"
+            with gzip.open(mnist_dir / name) as file:
+                content = file.read(head + count * size)
+            content = content[:4] + struct.pack(">I", count) + content[8:]
+            (data_dir / "mnist" / name).write_bytes(gzip.compress(content))
+    return data_dir
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Configurations check themselves, and survive JSON."""
 
 import json
+import math
 from dataclasses import fields, replace
 
 import pytest
@@ -32,15 +33,22 @@ def test_json_of_another_version_is_named():
         (ModelConfig, "clusters", 2.5, "clusters is 2.5: it must be a whole number"),
         (ModelConfig, "clusters", True, "clusters is True: it must be a whole number"),
         (ModelConfig, "x_size", 0, "x_size is 0"),
-        (ModelConfig, "network", "deep", "network is 'deep': it must be one of fc"),
+        (ModelConfig, "network", "deep", "network is 'deep': it must be one of fc, conv, svhn"),
+        (ModelConfig, "filters", 0, "filters is 0: it must be a whole number of at least 1"),
+        (ModelConfig, "filters", 16.0, "filters is 16.0: it must be a whole number"),
         (ObjectiveConfig, "mc_samples", 0, "mc_samples is 0"),
         (ObjectiveConfig, "cv_weight", -0.1, "cv_weight is -0.1: it must be a finite number of at least 0"),
         (ObjectiveConfig, "cv_weight", float("nan"), "cv_weight is nan"),
         (TrainingConfig, "learning_rate", 0, "learning_rate is 0: it must be a finite number above 0"),
         (TrainingConfig, "optimiser", "adamm", "optimiser is 'adamm': it must be one of adadelta"),
+        (TrainingConfig, "epoch_size", -1, "epoch_size is -1: it must be a whole number of at least 0"),
+        (TrainingConfig, "epoch_size", 1e3, "epoch_size is 1000.0: it must be a whole number"),
         (TrainingConfig, "device", "gpu", "device is 'gpu'"),
         (DataConfig, "labels_path", "l.npy", "labels_path is 'l.npy' without a data_path"),
+        (DataConfig, "dataset", "cifar", "dataset is 'cifar': it must be one of spiral, mnist"),
         (RunConfig, "plots", ("loss",), "plots is 'loss'"),
+        (RunConfig, "measure_most", 0, "measure_most is 0: it must be a whole number of at least 1"),
+        (RunConfig, "measure_most", 0.5, "measure_most is 0.5: it must be a whole number"),
     ],
 )
 def test_a_bad_value_is_named_with_its_rule(kind, field, value, message):
@@ -48,6 +56,22 @@ def test_a_bad_value_is_named_with_its_rule(kind, field, value, message):
         kind(**{field: value})
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("warm_ups", "shares"),
+    [
+        ((0, 0), {1: (1, 1), 2: (1, 1)}),
+        ((3, 0), {1: (0, 1), 2: (1 / 3, 1), 3: (2 / 3, 1), 4: (1, 1), 5: (1, 1)}),
+        ((0, 3), {1: (1, 0), 2: (1, 1 / 3), 4: (1, 1)}),
+        ((2, 4), {1: (0, 0), 2: (0.5, 0), 3: (1, 0), 4: (1, 0.25), 5: (1, 0.5), 7: (1, 1), math.inf: (1, 1)}),
+    ],
+)
+def test_divergences_warm_up_first_and_the_consistency_violation_after_them(warm_ups, shares):
+    config = ObjectiveConfig(warm_up=warm_ups[0], cv_warm_up=warm_ups[1])
+    assert {epoch: config.warmth(epoch) for epoch in shares} == {
+        epoch: pytest.approx(share) for epoch, share in shares.items()
+    }
 
 
 def test_flags_are_flat():

@@ -17,6 +17,7 @@ FLOORS = (
     ("objective", "files"),
     ("training",),
     ("evaluation",),
+    ("snapshot",),
     ("plots",),
     ("experiments", "live", "run"),
     ("progress",),

@@ -1,10 +1,13 @@
 """The original's flags, with the original's names and meaning."""
 
+from dataclasses import replace
+
 import pytest
 
 from gmvae import cli
 from gmvae.config import Config
 from gmvae.experiments import experiment
+from gmvae.files import load_model
 from gmvae.original import main, translate
 
 
@@ -35,7 +38,7 @@ def configured(name: str, command: str) -> Config:
          {"measure": False, "save_model": False, "run_dir": "runs/mine"}),
         ("-ACC 1 -saveModel 1", "run", {"measure": True, "save_model": True}),
         ("-visualise2D 0", "run", {"plots": ("bound", "consistency")}),
-        ("-inputDimension 1 -nChannels 1 -nFilters 16 -visualGen 0", "model", {"network": "fc"}),
+        ("-inputDimension 1 -nChannels 1 -nFilters 9 -visualGen 0", "model", {"network": "fc", "filters": 9}),
         ("-reportLowerBound 0 -visualise2D 1", "run", {"plots": ("latent", "recon")}),
     ],
 )  # fmt: skip
@@ -55,7 +58,8 @@ def test_both_kinds_of_flags_may_be_mixed():
         (["-cvWeight"], "-cvWeight has no value"),
         (["-ACC", "yes"], "-ACC is 'yes': it must be 0 or 1"),
         (["-gpu", "1", "-gpuID", "0"], "-gpuID is '0': the original counts GPUs from 1"),
-        (["-inputDimension", "2"], "spiral has no images, so it must be 1"),
+        (["-inputDimension", "2"], "-inputDimension is '2': for spiral it must be 1"),
+        (["-nChannels", "many"], "-nChannels is 'many': for spiral it must be 1"),
         (["-cvWeigth", "1"], "-cvWeigth"),
         (["-K", "-3"], "clusters is -3"),
     ],
@@ -67,7 +71,87 @@ def test_bad_flags_are_one_line(flags, message, capsys):
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist_fc", "svhn"])
-def test_what_is_not_here_yet_says_so(name, capsys):
-    assert main([name, "-gpu", "1"]) == 2
-    assert capsys.readouterr().err == f"gmvae: {name} comes next: this version has spiral\n"
+IMAGES = ["mnist", "mnist_fc", "svhn"]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_pictures_of_what_clusters_generate(name):
+    usual = experiment(name).run
+    assert "samples" in usual.plots
+    off = configured(name, "-visualGen 0").run
+    assert off.plots == tuple(plot for plot in usual.plots if plot != "samples")
+    assert off.plot_every == usual.plot_every
+    fifth = configured(name, "-visualGen 5").run
+    assert set(fifth.plots) == set(usual.plots)
+    assert fifth.plot_every == 5
+    assert configured(name, "-visualGen 12").run.plot_every == 12
+    few = configured(name, "-visualGen 3 -visualise2D 0 -reportLowerBound 0").run
+    assert set(few.plots) == set(usual.plots) - {"latent", "recon", "bound", "consistency"}
+    assert few.plot_every == 3
+
+
+def test_points_have_pictures_of_what_clusters_generate_where_asked_for():
+    assert configured("spiral", "-visualGen 0").run == experiment("spiral").run
+    asked = configured("spiral", "-visualGen 7").run
+    assert asked.plots == (*experiment("spiral").run.plots, "samples")
+    assert asked.plot_every == 7
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_flags_about_images(name):
+    channels = 3 if name == "svhn" else 1
+    config = configured(name, f"-nChannels {channels} -nFilters 8 -subEpoch 700 -inputDimension 2")
+    usual = experiment(name)
+    assert config == replace(
+        usual,
+        model=replace(usual.model, filters=8),
+        training=replace(usual.training, epoch_size=700),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "hidden_size"),
+    [("mnist", "conv", 500), ("mnist_fc", "fc", 1000), ("svhn", "svhn", 500)],
+)
+def test_commands_of_the_originals_readme(name, network, hidden_size):
+    usual = experiment(name)
+    assert configured(name, "") == usual
+    assert configured(name, "-gpu 0") == replace(usual, training=replace(usual.training, device="cpu"))
+    assert configured(name, "-gpu 1") == replace(usual, training=replace(usual.training, device="cuda:0"))
+    sizes = usual.model
+    assert (sizes.network, sizes.hidden_size, sizes.x_size, sizes.w_size) == (network, hidden_size, 200, 150)
+    assert (sizes.clusters, sizes.likelihood) == (10 if name == "svhn" else 14, "bernoulli")
+    assert sizes.assignment == ("posterior" if name == "svhn" else "recogniser")
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "message"),
+    [
+        ("svhn", "-nChannels 1", "-nChannels is '1': for svhn it must be 3"),
+        ("mnist", "-nChannels 3", "-nChannels is '3': for mnist it must be 1"),
+        ("mnist_fc", "-nChannels 3", "-nChannels is '3': for mnist_fc it must be 1"),
+        ("mnist", "-visualGen -1", "-visualGen is '-1': it must be a whole number of at least 0"),
+        ("mnist", "-visualGen often", "-visualGen is 'often': it must be a whole number of at least 0"),
+        ("mnist", "-visualGen", "-visualGen has no value"),
+        ("mnist", "-nFilters 0", "filters is 0: it must be a whole number of at least 1"),
+        ("svhn", "-subEpoch -3", "epoch_size is -3: it must be a whole number of at least 0"),
+        ("cifar", "-gpu 0", "experiment is 'cifar': it must be one of spiral, mnist"),
+    ],
+)
+def test_bad_flags_about_images_are_one_line(name, flags, message, capsys):
+    assert main([name, *flags.split()]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_flags_of_both_kinds_train_on_images(small_mnist, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GMVAE_DATA_DIR", str(small_mnist))
+    flags = "-gpu 0 -nFilters 2 -hiddenSize 16 -xSize 3 -wSize 2 -epoch 1 -subEpoch 100 -visualGen 0 -_id one"
+    assert main(["mnist", *flags.split(), "--plots", "shares"]) == 0
+    assert capsys.readouterr().err == ""
+    model = load_model(tmp_path / "runs" / "one" / "model.safetensors")
+    assert (model.config.filters, model.config.hidden_size, model.config.network) == (2, 16, "conv")
+    assert (tmp_path / "runs" / "one" / "plots" / "shares.png").exists()

@@ -47,6 +47,23 @@ def test_it_installs_once_and_works_from_any_folder(tmp_path, environment):
     assert plotted.stdout.strip() == "runs/off/plots/bound.png"
 
 
+@pytest.mark.slow
+def test_it_trains_on_images_and_measures_them(tmp_path, environment, mnist_dir):
+    environment = {**environment, "GMVAE_DATA_DIR": str(mnist_dir.parent)}
+    flags = ["-epoch", "1", "-hiddenSize", "100", "-gpu", "0", "-_id", "digits", "--epoch-size", "500"]
+    trained = run_sh("mnist_fc", *flags, cwd=tmp_path, **environment)
+    assert trained.returncode == 0, trained.stderr
+    assert "mnist: 60,000 observations and 10,000 held out of shape (1, 28, 28)" in trained.stdout
+    folder = tmp_path / "runs" / "digits"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["samples_per_second"] * summary["seconds"] == pytest.approx(500)
+    assert summary["test_acc"] > 0.1
+    assert (folder / "plots" / "samples.png").exists()
+    evaluated = run_sh("gmvae", "evaluate", "runs/digits", cwd=tmp_path, **environment)
+    assert evaluated.stderr == ""
+    assert json.loads(evaluated.stdout)["test_acc"] == summary["test_acc"]
+
+
 def test_what_it_cannot_do_is_one_line_and_status_2(tmp_path):
     missing = run_sh("spiral", cwd=tmp_path, GMVAE_PYTHON="/nowhere/python")
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)

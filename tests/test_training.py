@@ -21,11 +21,21 @@ CPU = torch.device("cpu")
 SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
 
 
-def trainer(epochs: int = 4, name: Optimiser = "adam", rate: float = 1e-3, seed: int = 1) -> Trainer:
+def trainer(
+    epochs: int = 4,
+    name: Optimiser = "adam",
+    rate: float = 1e-3,
+    seed: int = 1,
+    model_config: ModelConfig = SMALL,
+    y_shape: tuple[int, ...] = (2,),
+    **options: int,
+) -> Trainer:
     stream = RandomStream(seed, CPU)
     with stream.use():
-        model = GMVAE((2,), SMALL)
-    config = TrainingConfig(optimiser=name, learning_rate=rate, batch_size=64, epochs=epochs, device="cpu")
+        model = GMVAE(y_shape, model_config)
+    config = TrainingConfig(
+        optimiser=name, learning_rate=rate, batch_size=64, epochs=epochs, device="cpu", **options
+    )
     return Trainer(model, ObjectiveConfig(cv_warm_up=1), config, stream)
 
 
@@ -59,6 +69,61 @@ def test_batches_are_a_permutation_and_none_is_single():
     assert sorted(torch.cat(parts).tolist()) == list(range(257))
     assert [len(p) for p in batches(10, 50)] == [10]
     assert [len(p) for p in batches(130, 64)] == [64, 64, 2]
+
+
+def test_batches_of_a_part_are_drawn_anew_from_all():
+    torch.manual_seed(0)
+    passes = [batches(100, 16, 33) for _ in range(50)]
+    assert {tuple(map(len, parts)) for parts in passes} == {(16, 17)}
+    drawn = [torch.cat(parts).tolist() for parts in passes]
+    assert all(len(set(some)) == 33 for some in drawn)
+    assert set().union(*drawn) == set(range(100))
+    counts = np.bincount(np.concatenate(drawn), minlength=100)  # each with chances of 33 in 100
+    assert abs(counts - 16.5).max() < 4.5 * (50 * 0.33 * 0.67) ** 0.5
+    assert [len(p) for p in batches(100, 64, 500)] == [64, 36]
+
+
+def test_an_epoch_is_as_long_as_asked_for():
+    """Against a step written out on the same 20 observations of 257; records are means over these."""
+    ours = trainer(epochs=1, epoch_size=20)
+    torch.manual_seed(1)
+    model = GMVAE((2,), SMALL)
+    (record,) = ours.epochs(Y)
+    observed = Y[torch.randperm(257)[:20]]
+    terms = objective.five_terms(model, observed)
+    assert record["reconstruction"] == pytest.approx(terms.reconstruction.mean().item(), rel=1e-5)
+    assert record["elbo"] == pytest.approx(objective.elbo(terms).mean().item(), rel=1e-5)
+    steps = []
+    list(trainer(epochs=3, epoch_size=150).epochs(Y, steps.append))
+    assert len(steps) == 3 * 3  # of 64, 64 and 22
+
+
+def test_progress_is_told_after_each_step():
+    told = []
+    ours = trainer(epochs=3)
+    for record in ours.epochs(Y, told.append):
+        assert told[-1] == record["epoch"]
+    assert told == pytest.approx([step / 4 for step in range(1, 13)])
+    told.clear()
+    longer = trainer(epochs=4)
+    longer.restore(*ours.state())
+    list(longer.epochs(Y, told.append))
+    assert told == pytest.approx([3.25, 3.5, 3.75, 4])
+
+
+@pytest.mark.parametrize(("network", "likelihood"), [("fc", "bernoulli"), ("conv", "gaussian")])
+def test_bytes_train_as_levels_of_255(network, likelihood):
+    levels = np.random.default_rng(0).integers(256, size=(100, 1, 12, 12), dtype=np.uint8)
+    config = replace(SMALL, network=network, likelihood=likelihood, filters=2)
+    histories, models = [], []
+    for y in (levels, levels / np.float32(255), levels.astype(np.float32)):
+        ours = trainer(epochs=2, model_config=config, y_shape=(1, 12, 12))
+        records = ours.epochs(torch.from_numpy(y))
+        histories.append([{**record, "seconds": 0} for record in records])
+        models.append(ours.model.state_dict())
+    assert histories[0] == histories[1] != histories[2]
+    for name, value in models[0].items():
+        assert torch.equal(value, models[1][name]), name
 
 
 @pytest.mark.parametrize("name", get_args(Optimiser))
