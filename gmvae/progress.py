@@ -77,9 +77,9 @@ def status(run: Run, record: dict[str, Any]) -> str:
 
 def footer(run: Run) -> str:
     """Where to look after a run."""
-    pictures = [run.folder.plots / f"{name}.png" for name in run.config.run.plots]
-    drawn = [str(path) for path in pictures if path.exists()]
+    plots = run.folder.plots
+    drawn = [name for name in run.config.run.plots if (plots / f"{name}.png").exists()]
     return "\n".join(
         [f"done    {status(run, run.history[-1])}", f"figures {run.folder.path / 'summary.json'}"]
-        + ([f"plots   {' '.join(drawn)}"] if drawn else [])
+        + ([f"plots   {plots}: {', '.join(drawn)}"] if drawn else [])
     )
