@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from scipy import optimize, stats
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
@@ -238,3 +239,10 @@ def test_checks_and_fingerprints_need_little_memory():
     finally:
         tracemalloc.stop()
     assert peak < y.nbytes / 2
+
+
+def test_some_of_the_observations_are_evenly_spaced():
+    data = Dataset("ten", np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10))
+    assert data.tensor(torch.device("cpu"), 4).tolist() == [[0, 1], [6, 7], [12, 13], [18, 19]]
+    assert data.labels[data.spaced(4)].tolist() == [0, 3, 6, 9]
+    assert data.tensor(torch.device("cpu")).shape == (10, 2)

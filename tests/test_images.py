@@ -138,10 +138,10 @@ PACKED = gzip.compress(WHOLE)
         (b"", "is empty"),
         (b"\n <!DOCTYPE html><html>", "is a web page, not data"),
         (b"\xef\xbb\xbf<html>", "is a web page, not data"),
-        (b"PK\x03\x04", "begins with 80 75 3 4, an IDX file of bytes with 0 0 8"),
-        (gzip.compress(b""), "begins with nothing"),
-        (b"\0\0\x0d" + WHOLE[3:], "begins with 0 0 13 3"),
-        (WHOLE[:3], "begins with 0 0 8"),
+        (b"PK\x03\x04", "is no IDX file of bytes, which begins with 0 0 8: it begins with 80 75 3 4"),
+        (gzip.compress(b""), "is no IDX file.*: it begins with nothing"),
+        (b"\0\0\x0d" + WHOLE[3:], "is no IDX file.*: it begins with 0 0 13 3"),
+        (WHOLE[:3], "is no IDX file.*: it begins with 0 0 8"),
         (WHOLE[:11], "is cut off in its header, which promises 3 dimensions"),
         (b"\0\0\x08\0", "is cut off in its header, which promises 0 dimensions"),
         (WHOLE[:-1], "holds 119 numbers where its header says 6 x 4 x 5 = 120"),
@@ -424,8 +424,23 @@ def test_without_a_network_it_says_at_once_what_to_do(tmp_path, monkeypatch, url
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with complaint(r"mnist was not found .* \(.*file.*: Not a directory\)"):
+    with complaint(r"data_dir is .*file, a file: it must be a folder"):
         mnist(tmp_path / "file")
+    with complaint(r"mnist was not found .* \(.*file.*: Not a directory\)"):
+        mnist(tmp_path / "file" / "below")
+
+
+def test_a_folder_named_after_the_data_may_be_the_data_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name in images.MNIST.files:
+        shape = (2, 28, 28) if "images" in name else (2,)
+        header = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+        (folder / name).write_bytes(header + bytes(int(np.prod(shape))))
+    monkeypatch.setenv("GMVAE_DATA_DIR", str(folder))
+    assert mnist().folder == str(folder)
+    with complaint(r"fashion_mnist was not found"):
+        fashion_mnist()
 
 
 class Server:

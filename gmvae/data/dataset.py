@@ -88,12 +88,17 @@ class Dataset:
         """Shape of one observation."""
         return tuple(self.y.shape[1:])
 
-    def tensor(self, device: torch.device) -> torch.Tensor:
-        """The observations on a device as they are, shape (N, *y_shape), float32 or uint8.
+    def spaced(self, most: int | None = None) -> slice:
+        """At most so many of the observations, evenly spaced; all unless given."""
+        return slice(None, None, -(-len(self) // (most or len(self))))
+
+    def tensor(self, device: torch.device, most: int | None = None) -> torch.Tensor:
+        """The observations, or at most so many of them, on a device as they are: shape (N, *y_shape), float32
+        or uint8.
 
         Images stay bytes, a quarter of the memory: :func:`scaled` makes numbers of a batch of them.
         """
-        return torch.from_numpy(self.y).to(device)
+        return torch.from_numpy(self.y[self.spaced(most)]).to(device)
 
     def fingerprint(self) -> str:
         """SHA-256 of shape and numbers, as 64 hexadecimal digits: the same data, the same print.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,6 +47,7 @@ def download(url: str, files: Mapping[str, str], folder: Path) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     pooch.get_logger().setLevel(logging.CRITICAL)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         for name in files:
             bar = _Bar(progress, name, f"fetching {url}{name} into {folder}")
@@ -53,11 +55,20 @@ def download(url: str, files: Mapping[str, str], folder: Path) -> None:
                 folder.mkdir(parents=True, exist_ok=True)
                 source.fetch(name, downloader=_downloader(bar))
             except ValueError as error:
+                _remove(made)
                 raise Failed(f"{name} has another checksum than the published file") from error
             except (requests.RequestException, _Hopeless) as error:
+                _remove(made)
                 raise Failed(f"{name}: {_reason(error)}") from error
             except OSError as error:
                 raise Failed(f"{error.filename or name}: {error.strerror or error}") from error
+
+
+def _remove(folders: list[Path]) -> None:
+    """Take away folders that were made for nothing."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 class _Bar:

@@ -31,7 +31,7 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     content = _unpacked(path)
     if content[:3] != UINT8 or len(content) < 4:
         begins = " ".join(str(byte) for byte in content[:4]) or "nothing"
-        raise damaged(path, f"begins with {begins}, an IDX file of bytes with 0 0 8 and its dimensions")
+        raise damaged(path, f"is no IDX file of bytes, which begins with 0 0 8: it begins with {begins}")
     start = 4 + 4 * content[3]
     if content[3] == 0 or len(content) < start:
         raise damaged(path, f"is cut off in its header, which promises {content[3]} dimensions")

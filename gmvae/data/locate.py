@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +51,18 @@ def locate(source: Source, names: Sequence[str], data_dir: str | Path | None = N
         ValueError: where files are missing and cannot be fetched.
         OSError: where a folder cannot be read.
     """
+    if data_dir and Path(data_dir).expanduser().is_file():
+        raise ValueError(f"data_dir is {data_dir}, a file: it must be a folder")
     given = [Path(os.path.expanduser(root)) for root in (data_dir, os.environ.get(VARIABLE)) if root]  # noqa: PTH111
     looked = []
     for root in _roots(given):
         looked.append(str(root))
-        for folder in _folders(root, source, itself=bool(data_dir) and root == given[0]):
+        for folder in _folders(root, source, itself=_may_be_it(root, source, data_dir)):
             found = [_present(folder, name) for name in names]
             if all(found):
                 return [path for path in found if path is not None]
-    home = _home((given or [_cache()])[0], source, names, itself=bool(data_dir))
+    root = (given or [_cache()])[0]
+    home = _home(root, source, names, itself=_may_be_it(root, source, data_dir))
     missing = [name for name in names if _present(home, name) is None]
     try:
         download(source.url, {name: source.files[name] for name in missing}, home)
@@ -84,8 +88,14 @@ def _cache() -> Path:
     return Path(pooch.os_cache("gmvae"))
 
 
+def _may_be_it(root: Path, source: Source, data_dir: str | Path | None) -> bool:
+    """Whether files of this name in a folder are those of this data set: MNIST and Fashion-MNIST share names,
+    so that a person must have named the folder for it, or somebody have named it after the data set."""
+    named = bool(data_dir) and root == Path(os.path.expanduser(data_dir or ""))  # noqa: PTH111
+    return named or any(root.parts[-len(Path(f).parts) :] == Path(f).parts for f in source.folders)
+
+
 def _folders(root: Path, source: Source, *, itself: bool) -> list[Path]:
-    # only a folder that a person names may hold the files itself: MNIST and Fashion-MNIST share names
     return [root] * itself + [root / folder for folder in source.folders]
 
 
@@ -98,6 +108,7 @@ def _home(root: Path, source: Source, names: Sequence[str], *, itself: bool) -> 
 
 def _present(folder: Path, name: str) -> Path | None:
     for path in (folder / name, folder / name.removesuffix(".gz")):
-        if path.is_file():
-            return path
+        with suppress(PermissionError):
+            if path.is_file():
+                return path
     return None
