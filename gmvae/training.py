@@ -94,19 +94,29 @@ class Trainer:
         return tensors, {"epoch": self.epoch}
 
     def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken."""
+        """Go back to where :meth:`state` was taken.
+
+        On another kind of device than there, noise goes on from the seed's beginning.
+
+        Raises:
+            ValueError: where the state is that of another model.
+        """
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "random": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = value
-        self.model.load_state_dict(parts["model"])
+        try:
+            self.model.load_state_dict(parts["model"])
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint is of another model: {' '.join(str(error).split())}") from error
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in parts["optimiser"].items():
             index, _, key = name.partition(".")
             state.setdefault(int(index), {})[key] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
-        self.stream.states = {name: value.cpu() for name, value in parts["random"].items()}
+        drawn = {name: value.cpu() for name, value in parts["random"].items()}
+        self.stream.states |= {name: drawn[name] for name in self.stream.states.keys() & drawn.keys()}
         self.epoch = about["epoch"]
 
 
@@ -132,28 +142,41 @@ class RandomStream:
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
-        with torch.random.fork_rng(self._gpus()):
-            torch.manual_seed(seed)
-            self.states = self._states()
+        before = self._states()
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        self.states = self._states()
+        self._put(before)
 
     @contextmanager
     def use(self) -> Iterator[None]:
         """Draw from this stream within the ``with`` block, and go on from there in the next one."""
-        with torch.random.fork_rng(self._gpus()):
-            torch.set_rng_state(self.states["cpu"])
-            if "cuda" in self.states:
-                torch.cuda.set_rng_state(self.states["cuda"], self.device)
+        before = self._states()
+        self._put(self.states)
+        try:
             yield
+        finally:
             self.states = self._states()
+            self._put(before)
 
     def _states(self) -> dict[str, Tensor]:
         states = {"cpu": torch.get_rng_state()}
-        if self._gpus():
+        if self.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self.device)
+        elif self.device.type == "mps":
+            states["mps"] = torch.mps.get_rng_state()
         return states
 
-    def _gpus(self) -> list[torch.device]:
-        return [self.device] if self.device.type == "cuda" else []
+    def _put(self, states: dict[str, Tensor]) -> None:
+        torch.set_rng_state(states["cpu"])
+        if "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], self.device)
+        if "mps" in states:
+            torch.mps.set_rng_state(states["mps"])
 
 
 @contextmanager
