@@ -28,7 +28,7 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
 
     Where x has more than two dimensions, it is seen along the two in which its means vary most.
     """
-    figure, axes = _axes(figure, "x", "latent space")
+    figure, axes = _axes(figure, "x", "latent space; stars and ellipses: components at w = 0", shown.x)
     centre, plane = _plane(shown.x)
     _scatter(axes, (shown.x - centre) @ plane, shown.clusters, len(shown.component_mean))
     means = (shown.component_mean - centre) @ plane
@@ -47,9 +47,9 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
 def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
     """Observations and their reconstructions.
 
-    Images stand above their reconstructions, sorted by cluster. Points lie in grey under theirs, which have
-    their clusters' colours; where y has more than two dimensions, it is seen along the two in which it
-    varies most.
+    Images stand above their reconstructions, sorted by cluster, whose number is written on them. Points lie
+    in grey under theirs, which have their clusters' colours; where y has more than two dimensions, it is
+    seen along the two in which it varies most.
     """
     if _of_images(shown):
         order = np.argsort(shown.y_clusters, kind="stable")
@@ -58,11 +58,14 @@ def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
         pairs = np.stack([shown.y[order], shown.reconstruction[order]])  # (2, R, size of y)
         rows = pairs.reshape(2, -1, columns, pairs.shape[-1]).swapaxes(0, 1)
         grid = rows.reshape(-1, columns, pairs.shape[-1])
-        figure, (axes,) = _panels(figure, [""], grid.shape[1] / grid.shape[0])
-        _tiles(axes, grid, shown.y_shape)
-        axes.set(title="observations, and below each its reconstruction", xticks=[], yticks=[])
+        figure, (axes,) = _panels(figure, ["observations, and below each its reconstruction"], grid, shown)
+        height, width = _tiles(axes, grid, shown.y_shape)
+        for place, cluster in enumerate(shown.y_clusters[order]):
+            row, column = divmod(place, columns)
+            axes.text(column * width, 2 * row * height, cluster, color="gold", fontsize=6, va="top")
+        axes.set(xticks=[], yticks=[])
         return figure
-    figure, axes = _axes(figure, "y", "reconstructions")
+    figure, axes = _axes(figure, "y", "reconstructions", shown.y)
     centre, plane = _plane(shown.y)
     axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=4, label="data")
     flat = (shown.reconstruction - centre) @ plane
@@ -95,7 +98,7 @@ def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
     held = np.bincount(shown.clusters, minlength=clusters) / len(shown.clusters)
     axes.bar(range(clusters), held, color=[_colour(k, clusters) for k in range(clusters)])
     axes.axhline(1 / clusters, color="0.4", linestyle=":", label=f"equal shares, {1 / clusters:.1%}")
-    axes.set(title="share of each cluster", xlabel="cluster")
+    axes.set(title="share of each cluster", xlabel="cluster", xlim=(-0.6, clusters - 0.4))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend()
@@ -104,13 +107,13 @@ def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
 
 def bound(history: History, figure: Figure | None = None) -> Figure:
     """The lower bound by epoch, on training data and, where there are any, on test data."""
-    lines = {"training data": "elbo", "test data": "test_elbo"}
+    lines = {"training data, mean over the epoch": "elbo", "test data, after it": "test_elbo"}
     return _by_epoch(history, lines, "lower bound", "nats per observation", figure)
 
 
 def consistency(history: History, figure: Figure | None = None) -> Figure:
     """The consistency violation by epoch."""
-    lines = {"training data": "consistency_violation"}
+    lines = {"training data, mean over the epoch": "consistency_violation"}
     return _by_epoch(history, lines, "consistency violation", "nats per observation", figure)
 
 
@@ -146,21 +149,44 @@ def _empty(figure: Figure | None, size: tuple[float, float]) -> Figure:
     return figure
 
 
-def _axes(figure: Figure | None, name: str, title: str) -> tuple[Figure, Axes]:
+def _axes(figure: Figure | None, name: str, title: str, points: Array) -> tuple[Figure, Axes]:
     figure, axes = _blank(figure, right=0.78)
-    axes.set(title=title, xlabel=f"{name}$_1$", ylabel=f"{name}$_2$", aspect="equal")
+    first, second = _directions(name, points)
+    axes.set(title=title, xlabel=first, ylabel=second, aspect="equal")
     axes.set_adjustable("datalim")
     return figure, axes
 
 
-def _panels(
-    figure: Figure | None, titles: list[str], aspect: float, left: float = 0.5
-) -> tuple[Figure, list[Axes]]:
-    """Panels side by side, for content of so many times its height in width, right of a margin in inches."""
-    height = 6.0
-    width = min(16.0, height * aspect * len(titles) + left + 0.1)
-    figure = _empty(figure, (width, height + 0.4))
-    figure.subplots_adjust(left=left / width, right=1 - 0.1 / width, bottom=0.09, top=0.93, wspace=0.15)
+def _directions(name: str, points: Array) -> tuple[str, str]:
+    """What the axes of :func:`_plane` are called."""
+    if points.shape[1] <= 2:
+        return f"{name}$_1$", f"{name}$_2$"
+    centre, plane = _plane(points)
+    first, second = ((points - centre) @ plane).var(0) / max(points.var(0).sum(), 1e-12)
+    return tuple(
+        f"{name}, principal direction {i} ({share:.0%} of its variance)"
+        for i, share in enumerate((first, second), start=1)
+    )  # type: ignore[return-value]
+
+
+def _panels(figure: Figure | None, titles: list[str], y: Array, shown: Snapshot) -> tuple[Figure, list[Axes]]:
+    """Panels side by side, each for images of shape (rows, columns, size of y), or for points."""
+    left, below, above, gap, height, aspect = 0.8, 0.6, 0.45, 0.7, 6.0, 1.0
+    if _of_images(shown):
+        rows, columns = y.shape[:2]
+        left, gap = 0.5, 0.5
+        height = float(np.clip(0.42 * rows, 1.5, 16))
+        aspect = columns * shown.y_shape[2] / (rows * shown.y_shape[1])
+    inner = float(np.clip(height * aspect, 3, 14 / len(titles)))
+    width = left + len(titles) * inner + (len(titles) - 1) * gap + 0.1
+    figure = _empty(figure, (width, below + height + above))
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - 0.1 / width,
+        bottom=below / (below + height + above),
+        top=1 - above / (below + height + above),
+        wspace=gap / inner,
+    )
     panels = figure.subplots(1, len(titles), squeeze=False)[0]
     for axes, title in zip(panels, titles, strict=True):
         axes.set_title(title)
@@ -169,25 +195,26 @@ def _panels(
 
 def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure: Figure | None) -> Figure:
     """Two panels of y of shape (2, K, columns, size of y); points are drawn with ``marks``."""
-    clusters, columns = y.shape[1:3]
+    clusters = y.shape[1]
     if _of_images(shown):
-        figure, panels = _panels(figure, titles, columns / clusters)
+        figure, panels = _panels(figure, titles, y[0], shown)
         held = np.bincount(shown.clusters, minlength=clusters)
         for axes, tiles in zip(panels, y, strict=True):
-            height = _tiles(axes, tiles, shown.y_shape)
+            height, _ = _tiles(axes, tiles, shown.y_shape)
             axes.set(xticks=[], yticks=(np.arange(clusters) + 0.5) * height - 0.5)
             axes.set_yticklabels([str(k) if held[k] else f"({k})" for k in range(clusters)])
-            axes.tick_params(length=0)
-        figure.text(0.5, 0.015, "a row for each cluster; in brackets those that hold no data", ha="center")
+            axes.tick_params(length=0, labelsize=min(10, 300 / clusters))
+        figure.text(0.5, 0.02, "a row for each cluster; (in brackets: holds no data)", ha="center")
         return figure
-    figure, panels = _panels(figure, titles, 1.0, left=0.8)
+    figure, panels = _panels(figure, titles, y[0], shown)
+    first, second = _directions("y", shown.y)
     centre, plane = _plane(shown.y)
     for axes, drawn in zip(panels, y, strict=True):
         axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=3)
         for k in range(clusters):
             if (shown.clusters == k).any():
                 axes.plot(*((drawn[k] - centre) @ plane).T, marks, color=_colour(k, clusters))
-        axes.set(xlabel="y$_1$", ylabel="y$_2$", aspect="equal", adjustable="datalim")
+        axes.set(xlabel=first, ylabel=second, aspect="equal", adjustable="datalim")
     return figure
 
 
@@ -195,15 +222,15 @@ def _of_images(shown: Snapshot) -> bool:
     return len(shown.y_shape) == 3
 
 
-def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> int:
-    """Draw images of shape (rows, columns, size of y) as one; the height of each. They are grey where they
-    have any number of channels but three, whose mean it is then."""
+def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> tuple[int, int]:
+    """Draw images of shape (rows, columns, size of y) as one; height and width of each. They are grey where
+    they have any number of channels but three, whose mean it is then."""
     rows, columns = y.shape[:2]
     channels, height, width = (int(size) for size in y_shape)
     whole = y.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
     whole = whole.reshape(rows * height, columns * width, channels).clip(0, 1)
     axes.imshow(whole if channels == 3 else whole.mean(-1), cmap="gray", vmin=0, vmax=1)
-    return height
+    return height, width
 
 
 def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters: int) -> None:
@@ -221,8 +248,10 @@ def _by_epoch(
     figure, axes = _blank(figure, right=0.96)
     there = {label: key for label, key in lines.items() if key in history[-1]}
     for label, key in there.items():
-        axes.plot([r["epoch"] for r in history], [r[key] for r in history], label=label)
+        marker = "." if len(history) < 20 else ""
+        axes.plot([r["epoch"] for r in history], [r[key] for r in history], marker=marker, label=label)
     axes.set(title=title, xlabel="epoch", ylabel=unit)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     if len(there) > 1:
         axes.legend()
@@ -245,4 +274,5 @@ def _colour(k: int, n_clusters: int) -> Any:
         return matplotlib.colormaps["tab10"](k)
     if n_clusters <= 20:
         return matplotlib.colormaps["tab20"](k)
-    return matplotlib.colormaps["hsv"](k / n_clusters)
+    golden = (5**0.5 - 1) / 2  # so that neighbours in number are far apart in colour
+    return matplotlib.colormaps["hsv"](k * golden % 1)

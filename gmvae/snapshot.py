@@ -50,12 +50,11 @@ class Snapshot:
     """Which numbers of w these are, from 0, (2,); twice the same where w has one."""
 
 
-def snapshot(model: GMVAE, y: Tensor, most: int = 5000, seed: int = 0) -> Snapshot:
-    """A :class:`Snapshot` of at most so many observations, evenly spaced in the data.
+def snapshot(model: GMVAE, y: Tensor, seed: int = 0) -> Snapshot:
+    """A :class:`Snapshot` of a model and of observations of shape (N, *y_shape).
 
-    Images are large: no more than a hundred of them are kept with their reconstructions.
+    Images are large: no more than a hundred of them are kept with their reconstructions, evenly spaced.
     """
-    y = y[:: -(-len(y) // most)]
     clusters = assign(model, y).argmax(1)
     kept = slice(None, None, 1 if len(model.y_shape) == 1 else -(-len(y) // 100))
     with RandomStream(seed, y.device).use(), evaluating(model):

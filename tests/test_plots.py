@@ -207,8 +207,10 @@ def test_bars_are_the_shares_of_observations():
 
 def test_curves_show_the_history(tmp_path):
     lines = {line.get_label(): line for line in plots.bound(HISTORY).axes[0].lines}
-    np.testing.assert_allclose(lines["training data"].get_xydata(), [[e, -10 / e] for e in range(1, 6)])
-    np.testing.assert_allclose(lines["test data"].get_xydata(), [[e, -11 / e] for e in range(1, 6)])
+    np.testing.assert_allclose(
+        lines["training data, mean over the epoch"].get_xydata(), [[e, -10 / e] for e in range(1, 6)]
+    )
+    np.testing.assert_allclose(lines["test data, after it"].get_xydata(), [[e, -11 / e] for e in range(1, 6)])
     assert len(lines) == 2
     trained_only = [{"epoch": r["epoch"], "elbo": r["elbo"]} for r in HISTORY]
     assert len(plots.bound(trained_only).axes[0].lines) == 1

@@ -102,14 +102,14 @@ def test_components_are_those_at_w_0():
     np.testing.assert_allclose(shown.component_variance, np.full((3, 2), np.exp(0.8)), rtol=1e-6)
 
 
-def test_a_snapshot_is_of_evenly_spaced_observations(build, observations):
+def test_a_snapshot_shows_what_evaluation_says(build, observations):
     model, y = build(double=False).train(), observations("gaussian", count=100).float()
-    shown = snapshot(model, y, most=30)
-    np.testing.assert_array_equal(shown.y, y[::4].numpy())
-    np.testing.assert_allclose(shown.x, evaluation.embed(model, y)[::4], rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(shown.clusters, evaluation.assign(model, y)[::4].argmax(1))
+    shown = snapshot(model, y)
+    np.testing.assert_array_equal(shown.y, y.numpy())
+    np.testing.assert_allclose(shown.x, evaluation.embed(model, y), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(shown.clusters, evaluation.assign(model, y).argmax(1))
     np.testing.assert_array_equal(shown.y_clusters, shown.clusters)
-    reconstructed = evaluation.reconstruct(model, y)[::4]
+    reconstructed = evaluation.reconstruct(model, y)
     np.testing.assert_allclose(shown.reconstruction, reconstructed, rtol=1e-5, atol=1e-5)
     assert shown.y_shape.tolist() == [3]
     assert model.training
@@ -118,16 +118,16 @@ def test_a_snapshot_is_of_evenly_spaced_observations(build, observations):
 def test_a_hundred_images_at_most_are_kept_with_their_reconstructions(build):
     levels = np.random.default_rng(0).integers(256, size=(450, 2, 9, 8), dtype=np.uint8)
     model = build((2, 9, 8), network="svhn", filters=2, likelihood="bernoulli", double=False)
-    shown = snapshot(model, torch.from_numpy(levels), most=240)
+    shown = snapshot(model, torch.from_numpy(levels))
     numbers = torch.from_numpy(levels / np.float32(255))
     assert shown.y_shape.tolist() == [2, 9, 8]
-    np.testing.assert_allclose(shown.x, evaluation.embed(model, numbers[::2]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(shown.x, evaluation.embed(model, numbers), rtol=1e-4, atol=1e-5)
     clusters = evaluation.assign(model, numbers).argmax(1)
     assert len(set(clusters)) > 1
-    np.testing.assert_array_equal(shown.clusters, clusters[::2])
-    np.testing.assert_array_equal(shown.y, numbers[::6].flatten(1))
-    np.testing.assert_array_equal(shown.y_clusters, clusters[::6])
-    reconstructed = evaluation.reconstruct(model, numbers[::6])
+    np.testing.assert_array_equal(shown.clusters, clusters)
+    np.testing.assert_array_equal(shown.y, numbers[::5].flatten(1))
+    np.testing.assert_array_equal(shown.y_clusters, clusters[::5])
+    reconstructed = evaluation.reconstruct(model, numbers[::5])
     np.testing.assert_allclose(shown.reconstruction, reconstructed, rtol=1e-4, atol=1e-5)
     for made in (shown.samples, shown.styles):
         assert made.shape[-1] == 2 * 9 * 8
