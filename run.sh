@@ -2,6 +2,7 @@
 # Sets up an environment once, then trains an experiment of the paper, or runs the tests.
 set -euo pipefail
 
+export GMVAE_COMMAND="$0 gmvae" # what messages call the command
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {

@@ -4,8 +4,8 @@
 
 Each run trains for one epoch of 1,200 steps. Now and then, on the same 1,000 test images, it notes how sure
 q(z | y) is, how many clusters are in use, how far the parameters have moved, and what each term asks of the
-components: the norm of its gradient into the means of p(x | w, z) and into the logits of q(z | y). Each run
-is a line of benchmarks/results/commitment.jsonl; the picture is docs/images/commitment.png.
+components: the norm of its gradient into their means and log-variances, and into the logits of q(z | y). Each
+run is a line of benchmarks/results/commitment.jsonl; the picture is docs/images/commitment.png.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ def note(
 
 
 def gradients(model: GMVAE, y: torch.Tensor, config: ObjectiveConfig) -> dict[str, float]:
-    """Norms of the gradients of the weighted terms, averaged over y, into component means and logits of z."""
+    """Norms of the gradients of the weighted terms into the components' means and log-variances, and into the
+    logits of z, averaged over y."""
     held: dict[str, torch.Tensor] = {}
 
     def hold(name: str) -> Any:
         def hook(_module: Any, _inputs: Any, output: torch.Tensor) -> None:
             held[name] = output
-            output.retain_grad()
 
         return hook
 
@@ -127,7 +127,7 @@ def draw(results: list[dict[str, Any]]) -> Figure:
     shown = {
         "clusters_used": "clusters in use (of 14)",
         "q_z_entropy": "entropy of q(z | y), nats",
-        "moved": "distance moved, in steps of the rate",
+        "moved": "distance moved (root mean square), in rates",
     }
     for axes, (key, title) in zip(panels, shown.items(), strict=True):
         for index, settings in enumerate(SETTINGS):
@@ -153,7 +153,7 @@ def table(results: list[dict[str, Any]]) -> None:
     for settings in SETTINGS:
         rows = [r for r in results if r["settings"] == settings]
         for index, step in enumerate(STEPS):
-            if step in (20, 100, 300, 600, 1200):
+            if step in (20, 100, 150, 300, 600, 1200):
                 means = [sum(r["notes"][index][c] for r in rows) / len(rows) for c in columns]
                 print(f"| {settings} | {step} | " + " | ".join(f"{m:.3g}" for m in means) + " |")
 

@@ -12,9 +12,12 @@ on, within a run too, from the checkpoints in --work-dir.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ import numpy as np
 import torch
 from records import complete
 
-from gmvae import Config, Run, experiment
+from gmvae import Config, DataConfig, Run, RunConfig, experiment
 from gmvae.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "paper_table.jsonl"
@@ -42,6 +45,7 @@ KEPT = (
 )  # fmt: skip
 
 
+DATA = {name: experiment(name).data.dataset for name in ("mnist", "mnist_fc", "fashion_mnist")}
 OPTIMISERS = {"original": "sign", "adam": "adam"}
 
 
@@ -75,7 +79,7 @@ def train(config: Config, folder: Path) -> Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--experiment", nargs="+", default=["mnist"], help="mnist, mnist_fc, ...")
+    parser.add_argument("--experiment", nargs="+", default=["mnist"], choices=DATA)
     parser.add_argument(
         "--settings", nargs="+", default=["default", "original"], choices=["default", *OPTIMISERS]
     )
@@ -90,39 +94,36 @@ def main() -> None:
     given = parser.parse_args()
 
     def wanted() -> Iterator[dict[str, Any]]:
-        for seed in given.seeds:
-            for name in given.experiment:
-                for settings in given.settings:
-                    for clusters in given.clusters:
-                        for mc_samples in given.mc_samples:
-                            yield {
-                                "experiment": name, "settings": settings, "clusters": clusters,
-                                "mc_samples": mc_samples, "epochs": given.epochs, "seed": seed,
-                            }  # fmt: skip
+        choices = (given.seeds, given.experiment, given.settings, given.clusters, given.mc_samples)
+        for seed, name, settings, clusters, mc_samples in product(*choices):
+            config = configuration(name, settings, clusters, mc_samples)
+            training = replace(config.training, epochs=given.epochs, seed=seed)
+            about = replace(config, training=training).to_json()
+            yield {
+                "experiment": name, "settings": settings, "clusters": clusters, "mc_samples": mc_samples,
+                "epochs": given.epochs, "seed": seed,
+                "config": {part: about[part] for part in ("model", "objective", "training")},
+            }  # fmt: skip
 
-    def make(
-        experiment: str, settings: str, clusters: int, mc_samples: int, epochs: int, seed: int
-    ) -> dict[str, Any]:
-        config = configuration(experiment, settings, clusters, mc_samples)
-        config = replace(
-            config,
-            training=replace(
-                config.training, epochs=epochs, seed=seed, device=given.device, threads=given.threads
-            ),
-            data=replace(config.data, data_dir=given.data_dir),
-            run=replace(config.run, plot_every=0),
+    def make(experiment: str, settings: str, config: dict[str, Any], **key: Any) -> dict[str, Any]:
+        whole = Config.from_json(config)
+        whole = replace(
+            whole,
+            training=replace(whole.training, device=given.device, threads=given.threads),
+            data=DataConfig(dataset=DATA[experiment], data_dir=given.data_dir),
+            run=RunConfig(plot_every=0),
         )
-        folder = given.work_dir / f"{experiment}-{settings}-k{clusters}-m{mc_samples}-e{epochs}-s{seed}"
-        run = train(config, folder)
+        digest = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:8]
+        name = f"{experiment}-{settings}-k{key['clusters']}-m{key['mc_samples']}-s{key['seed']}-{digest}"
+        run = train(whole, given.work_dir / name)
         summary = run.summary()
-        about = config.to_json()
         return {
             **{key: summary[key] for key in KEPT},
             "by_epoch": {key: [round(r[key], 4) for r in run.history] for key in KEPT[:5]},
             "seconds": summary["seconds"],
+            "wall_seconds": summary["wall_seconds"],
             "device": device_name(run.device),
             "threads": given.threads,
-            "config": {part: about[part] for part in ("model", "objective", "training")},
             "versions": versions(),
         }
 
@@ -147,9 +148,9 @@ def report(results: list[dict[str, Any]]) -> None:
             100 * np.array([r[f"test_{key}"] for r in rows]) for key in ("acc_aae", "acc", "nmi")
         )
         used = " ".join(str(r["test_clusters_used"]) for r in rows)
-        best, mean, std = PAPER.get(group[2:4], (None,) * 3)
+        best, mean, std = PAPER.get(group[2:4] if group[0] == "mnist" else None, (None,) * 3)
         paper = "| - | - " if best is None else f"| {mean:.2f} ± {std:.2f} | {best:.2f} "
-        minutes = np.mean([r["seconds"] for r in rows]) / 60
+        minutes = np.mean([r["wall_seconds"] for r in rows]) / 60
         print(
             f"| {' | '.join(map(str, group))} | {len(rows)} | {_spread(aae)} | {aae.max():.2f} "
             f"| {_spread(acc)} | {_spread(nmi)} | {used} {paper}| {minutes:.0f} |"

@@ -31,6 +31,8 @@ class Resume:
     """The run folder."""
     epochs: int | None = None
     """A new number of epochs in all, to train a finished run for longer."""
+    device: str | None = None
+    """Another device than before: auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"gmvae: {one_line(error)}", file=sys.stderr)
         return 1 if isinstance(error, ArithmeticError) else 2
+    except (MemoryError, RuntimeError) as error:
+        if os.environ.get("GMVAE_TRACEBACK") or not (
+            isinstance(error, MemoryError) or "memory" in str(error)
+        ):
+            raise
+        print(
+            f"gmvae: out of memory, make the model or the batches smaller: {one_line(error)}", file=sys.stderr
+        )
+        return 1
     except KeyboardInterrupt:
         print("gmvae: stopped", file=sys.stderr)
         return 130
@@ -104,7 +115,7 @@ def resume(arguments: list[str]) -> None:
     from gmvae.progress import watch
     from gmvae.run import Run
 
-    watch(Run.resume(given.run, given.epochs))
+    watch(Run.resume(given.run, given.epochs, given.device))
 
 
 def plot(arguments: list[str]) -> None:

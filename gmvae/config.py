@@ -115,6 +115,8 @@ class TrainingConfig:
         if self.epoch_size == 1:
             raise ValueError("epoch_size is 1: it must be 0, for all of the data, or at least 2")
         _whole("seed", self.seed, minimum=0)
+        if self.seed >= 2**63:
+            raise ValueError(f"seed is {self.seed}: it must be below 2 to the power of 63")
         _whole("threads", self.threads, minimum=0)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
             raise ValueError(
@@ -133,8 +135,8 @@ class DataConfig:
     extra: bool = False
     """Train on SVHN's 531,131 extra images, too."""
     data_path: str | None = None
-    """File to take in place of the data set: an array of shape (N, size) or, as images of uint8, (N, height,
-    width) or (N, channels, height, width); .npy or Torch7's .t7."""
+    """File to take in place of the data set, .npy or Torch7's .t7: an array of shape (N, size), images of
+    shape (N, channels, height, width), or of bytes also (N, height, width)."""
     labels_path: str | None = None
     """File of N labels for --data-path (.npy or .t7). They only measure; training never sees them."""
     points: int = 5000

@@ -96,14 +96,13 @@ def log_likelihood(model: GMVAE, y: Tensor, samples: int = 100, seed: int = 0) -
 
 
 def bits_per_dimension(model: GMVAE, nats: float) -> float:
-    r"""A log-density of an image, or a bound on one, as bits per number in it.
+    r"""The log-probability of an image, or a bound on it, as bits per number,
+    :math:`-\mathrm{nats} / (D \ln 2)`.
 
-    It is :math:`-\mathrm{nats} / (D \ln 2)` for Bernoulli observations. The Gaussian is a density over
-    values level / 255; a level is an interval of them, so that :math:`\log_2 255` is added for each number
-    (Theis et al., arXiv 1511.01844, section 3.1).
+    It is for the Bernoulli likelihood. The Gaussian's density at an image's few levels has no bound: a pixel
+    that never changes makes it as large as one likes (Theis et al., arXiv 1511.01844, section 3.1).
     """
-    bits = -nats / (math.prod(model.y_shape) * math.log(2))
-    return bits if model.config.likelihood == "bernoulli" else bits + math.log2(255)
+    return -nats / (math.prod(model.y_shape) * math.log(2))
 
 
 def measure(model: GMVAE, y: Tensor, labels: NDArray[np.int64] | None = None) -> dict[str, float]:

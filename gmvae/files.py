@@ -124,6 +124,8 @@ class RunFolder:
             OSError: where it cannot be written.
         """
         path = Path(path)
+        if path.is_file():
+            raise ValueError(f"{path} is a file: name a folder, or none yet, as --run-dir")
         if (path / "config.json").exists():
             raise ValueError(
                 f"{path} already holds a run: name another --run-dir, or go on with gmvae resume {path}"

@@ -108,7 +108,8 @@ def convolutions(network: str, y_shape: Shape, hidden_size: int, filters: int) -
     if len(y_shape) != 3 or min(y_shape[1:]) < least:
         raise ValueError(
             f"network is {network!r}, but an observation has shape {tuple(y_shape)}: it must be (channels, "
-            f"height, width) with at least {least} x {least} pixels; network fc takes any shape"
+            f"height, width), such as (1, 28, 28), with at least {least} x {least} pixels; network fc takes "
+            "any shape"
         )
     inputs, (height, width) = y_shape[0], y_shape[1:]
     stack: list[Convolution] = []

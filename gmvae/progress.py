@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from typing import Any
 
@@ -43,7 +44,9 @@ def watch(run: Run) -> None:
                     console.print(f"epoch {epoch}/{last}  {status(run, record)}")
         except KeyboardInterrupt:
             progress.stop()
-            console.print(f"go on with: gmvae resume {run.folder.path}", markup=False)
+            command = os.environ.get("GMVAE_COMMAND", "gmvae")
+            line = f"go on after epoch {run.saved} with: {command} resume {run.folder.path}"
+            console.print(line, markup=False)
             raise
     console.print(footer(run), markup=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
@@ -30,6 +31,9 @@ from gmvae.model import GMVAE
 from gmvae.snapshot import Snapshot, snapshot
 from gmvae.training import RandomStream, Trainer, cpu_threads, pick_device, pick_threads
 
+SHOWN = 5000
+"""Observations in the pictures, at most."""
+
 
 class Run:
     """A training run and its folder. Begin one with :meth:`new`, go on with one by :meth:`resume`.
@@ -42,14 +46,17 @@ class Run:
         print(run.summary()["nmi"])
     """
 
-    def __init__(self, name: str, config: Config, data: Dataset, folder: RunFolder) -> None:
-        self.name, self.config, self.data, self.folder = name, config, data, folder
+    folder: RunFolder
+
+    def __init__(self, name: str, config: Config, data: Dataset) -> None:
+        self.name, self.config, self.data = name, config, data
         self.device = pick_device(config.training.device)
         self.history: list[dict[str, Any]] = []
         stream = RandomStream(config.training.seed, self.device)
         with stream.use():
             self.model = GMVAE(data.y_shape, config.model).to(self.device)
         self.trainer = Trainer(self.model, config.objective, config.training, stream)
+        self.saved = 0  # epochs in the last checkpoint
 
     @classmethod
     def new(cls, name: str, config: Config) -> Run:
@@ -62,7 +69,7 @@ class Run:
         config = replace(config, data=_absolute(config.data))
         data = load(**asdict(config.data))
         _check_fit(data, config.model)
-        pick_device(config.training.device)
+        run = cls(name, config, data)
         about = {
             "name": name,
             "config": config.to_json(),
@@ -76,22 +83,26 @@ class Run:
             },
             "versions": versions(),
         }
-        folder = RunFolder.create(config.run.run_dir or _fresh_name(name), about)
-        return cls(name, config, data, folder)
+        run.folder = RunFolder.create(config.run.run_dir or _fresh_name(name), about)
+        return run
 
     @classmethod
-    def resume(cls, path: str | Path, epochs: int | None = None) -> Run:
+    def resume(cls, path: str | Path, epochs: int | None = None, device: str | None = None) -> Run:
         """Go on with the run in a folder from its last checkpoint, as if it had never stopped.
 
         Arguments:
             path: The run folder.
             epochs: A new number of epochs in all, where it is to be longer than first asked for.
+            device: Another device than before.
 
         Raises:
             ValueError: where the folder holds no run, or the data are not those that it began with.
             OSError: where a file cannot be read.
         """
-        run = cls._restored(path, epochs=epochs)
+        run = cls._restored(path, epochs=epochs, device=device)
+        done, last = run.trainer.epoch, run.config.training.epochs
+        if done > last:
+            raise ValueError(f"{path} has {done} epochs already: it cannot end after {last}")
         run.history = run.folder.rewind(run.trainer.epoch)
         return run
 
@@ -119,9 +130,11 @@ class Run:
         data = load(**asdict(config.data) | {"data_dir": about["data"]["folder"]})
         if data.fingerprint() != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
-        run = cls(about["name"], config, data, folder)
+        run = cls(about["name"], config, data)
+        run.folder = folder
         if folder.checkpoint.exists():
             run.trainer.restore(*read_tensors(folder.checkpoint))
+        run.saved = run.trainer.epoch
         return run
 
     def train(self, told: Callable[[float], object] = lambda _: None) -> Iterator[dict[str, Any]]:
@@ -139,20 +152,22 @@ class Run:
             yield from self._train(told)
 
     def _train(self, told: Callable[[float], object]) -> Iterator[dict[str, Any]]:
-        saved = time.monotonic()
+        began, saved_at = time.perf_counter(), -math.inf
         for record in self.trainer.epochs(self.data.tensor(self.device), told):
             last = record["epoch"] == self.config.training.epochs
             measured = self.config.run
             record |= self.measures(None if last else measured.measure_most, labelled=measured.measure)
             record |= self._bits(record)
+            record["wall_seconds"] = time.perf_counter() - began
+            began += record["wall_seconds"]
             self.history.append(record)
             self.folder.append(record)
             every = self.config.run.plot_every
             if every and (record["epoch"] % every == 0 or record["epoch"] == 1 or last):
                 self.draw()
-            if last or time.monotonic() - saved >= self.config.run.checkpoint_every:
+            if last or time.monotonic() - saved_at >= self.config.run.checkpoint_every:
                 write_tensors(self.folder.checkpoint, *self.trainer.state())
-                saved = time.monotonic()
+                saved_at, self.saved = time.monotonic(), self.trainer.epoch
             if last:
                 if self.config.run.save_model:
                     save_model(self.folder.model, self.model)
@@ -170,10 +185,9 @@ class Run:
         parts = {"": self.data} | ({"test_": self.data.test} if self.data.test else {})
         found: dict[str, float] = {}
         for prefix, data in parts.items():
-            step = -(-len(data) // (most or len(data)))
-            y = data.tensor(self.device)[::step]
+            y = data.tensor(self.device, most)
             labels = data.labels if labelled else None
-            values = evaluation.measure(self.model, y, None if labels is None else labels[::step])
+            values = evaluation.measure(self.model, y, None if labels is None else labels[data.spaced(most)])
             if prefix:
                 bound = evaluation.bound(self.model, y, self.config.objective.mc_samples)
                 values["elbo"] = float(bound.mean())
@@ -194,8 +208,8 @@ class Run:
         return found | self._bits(found)
 
     def _bits(self, record: dict[str, Any]) -> dict[str, float]:
-        """The bounds in a record in bits per number, where the data are levels of images."""
-        if self.data.y.dtype != np.uint8:
+        """The bounds in a record in bits per number, where the data are images' levels as probabilities."""
+        if self.data.y.dtype != np.uint8 or self.config.model.likelihood != "bernoulli":
             return {}
         bounds = {key: record[key] for key in ("elbo", "test_elbo") if key in record}
         return {
@@ -207,10 +221,15 @@ class Run:
         """Draw the pictures that the configuration asks for into the run folder."""
         wanted = self.config.run.plots
         if any(name in plots.OF_SNAPSHOT for name in wanted):
-            write_arrays(self.folder.snapshot, asdict(snapshot(self.model, self.data.tensor(self.device))))
+            self.take_snapshot()
         for name in wanted:
             if name != "scores" or "acc" in self.history[-1]:
                 draw_plot(self.folder, name)
+
+    def take_snapshot(self) -> None:
+        """Write what the pictures of the model show."""
+        shown = snapshot(self.model, self.data.tensor(self.device, SHOWN))
+        write_arrays(self.folder.snapshot, asdict(shown))
 
     def summary(self) -> dict[str, Any]:
         """What summary.json holds: the last record, the epoch with the best bound, and the speed."""
@@ -221,10 +240,11 @@ class Run:
         return {
             "name": self.name,
             "epochs": last["epoch"],
-            **{key: value for key, value in last.items() if key not in ("epoch", "seconds")},
+            **{key: value for key, value in last.items() if key not in ("epoch", "seconds", "wall_seconds")},
             "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
             "clusters": self.config.model.clusters,
             "seconds": seconds,
+            "wall_seconds": sum(r.get("wall_seconds", r["seconds"]) for r in self.history),
             "samples_per_second": observations * len(self.history) / seconds,
             "device": str(self.device),
         }
@@ -245,8 +265,10 @@ def draw_plot(folder: RunFolder, name: str) -> Path:
 def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figure:
     """Draw one of a run's pictures on a figure, or on a new one."""
     if name in plots.OF_SNAPSHOT:
+        if not folder.snapshot.exists() and folder.checkpoint.exists():
+            Run.open(folder.path).take_snapshot()
         if not folder.snapshot.exists():
-            raise ValueError(f"{folder.path} has no snapshot yet to draw {name} from: wait for it")
+            raise ValueError(f"{folder.path} has no checkpoint yet to draw {name} from: wait for it")
         shown = _read_snapshot(folder.snapshot)
         return plots.OF_SNAPSHOT[name](shown, figure)
     history = folder.history()

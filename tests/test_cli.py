@@ -37,6 +37,9 @@ TRAIN = ["train", "spiral", "--epochs", "4", "--points", "600", "--plot-every", 
 TRAIN += ["--warm-up", "0", "--cv-warm-up", "0"]
 
 
+TIMES = {"seconds": 0, "wall_seconds": 0}
+
+
 def gmvae(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gmvae.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
@@ -110,7 +113,8 @@ def test_records_and_summary_agree(finished):
         "consistency_violation", "clusters_used", "acc", "acc_aae", "nmi", "ari",
     }  # fmt: skip
     for line in lines:
-        assert set(line) == keys
+        assert set(line) == keys | {"wall_seconds"}
+        assert line["seconds"] < line["wall_seconds"]
         parts = ("conditional_prior", "w_prior", "z_prior")
         assert line["elbo"] == pytest.approx(line["reconstruction"] - sum(line[p] for p in parts), rel=1e-4)
         assert line["loss"] == pytest.approx(-line["elbo"] + 20 * line["consistency_violation"], rel=1e-4)
@@ -119,6 +123,7 @@ def test_records_and_summary_agree(finished):
     }
     assert summary["best_elbo"]["elbo"] == max(line["elbo"] for line in lines)
     assert summary["seconds"] == pytest.approx(sum(line["seconds"] for line in lines))
+    assert summary["wall_seconds"] == pytest.approx(sum(line["wall_seconds"] for line in lines))
     assert summary["samples_per_second"] == pytest.approx(4 * 600 / summary["seconds"])
 
 
@@ -141,6 +146,66 @@ def test_a_snapshot_that_cannot_be_drawn_is_named(finished, tmp_path, damage):
         with np.load(path) as arrays:
             np.savez(path, x=arrays["x"], y=arrays["y"])
     assert "snapshot.npz" in bad(here("plot", "latent", run))
+
+
+def test_pictures_of_a_run_that_drew_none_are_drawn_from_its_checkpoint(finished, tmp_path):
+    run = tmp_path / "run"
+    assert here(*TRAIN, "--plot-every", "0", "--run-dir", run).status == 0
+    assert not (run / "plots").exists()
+    assert here("plot", "latent", run).status == 0
+    assert (run / "plots" / "latent.png").read_bytes() == (finished / "plots" / "latent.png").read_bytes()
+
+
+def test_a_run_goes_on_where_it_is_told_to_and_not_backwards(tmp_path):
+    run = tmp_path / "run"
+    assert here(*TRAIN, "--run-dir", run).status == 0
+    about = json.loads((run / "config.json").read_text())
+    about["config"]["training"]["device"] = "cuda:63"
+    (run / "config.json").write_text(json.dumps(about))
+    assert "device is 'cuda:63', but there are" in bad(here("resume", run, "--epochs", "5"))
+    assert "has 4 epochs already: it cannot end after 3" in bad(
+        here("resume", run, "--epochs", "3", "--device", "cpu")
+    )
+    assert here("resume", run, "--epochs", "5", "--device", "cpu").status == 0
+    assert len(records(run)) == 5
+
+
+def test_a_checkpoint_of_another_model_is_named(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    about = json.loads((run / "config.json").read_text())
+    about["config"]["model"]["x_size"] = 3
+    (run / "config.json").write_text(json.dumps(about))
+    assert "the checkpoint is of another model: " in bad(here("evaluate", run))
+
+
+def test_running_out_of_memory_is_one_line_and_leaves_no_run(tmp_path):
+    said = here("train", "spiral", "--hidden-size", "1000000000", "--run-dir", tmp_path / "run")
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert "out of memory, make the model or the batches smaller" in said.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_how_to_go_on(tmp_path):
+    run = tmp_path / "run"
+    long_run = ["--epochs", "4000", "--plot-every", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmvae.cli", *TRAIN, *long_run, "--run-dir", str(run)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "GMVAE_COMMAND": "./run.sh gmvae"},
+    )  # fmt: skip
+    for _ in range(600):
+        if (run / "metrics.jsonl").exists() and len(records(run)) > 4:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "gmvae: stopped\n"
+    assert f"go on after epoch 1 with: ./run.sh gmvae resume {run}" in out
+    assert here("resume", run, "--epochs", "3").status == 0
+    assert [line["epoch"] for line in records(run)] == [1, 2, 3]
 
 
 def test_a_run_is_found_again_from_another_folder(tmp_path, monkeypatch):
@@ -169,7 +234,7 @@ def test_training_for_longer_is_the_same_as_training_long_at_once(finished, tmp_
     assert resumed.returncode == 0, resumed.stderr
     ours, theirs = records(short), records(finished)
     for one, other in zip(ours, theirs, strict=True):
-        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+        assert {**one, **TIMES} == {**other, **TIMES}
     one, other = (load_model(f / "model.safetensors").state_dict() for f in (short, finished))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
@@ -194,7 +259,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(finished, tmp_path):
     lines = records(folder)
     assert [line["epoch"] for line in lines] == list(range(1, done + 3))
     for one, other in zip(lines, records(finished), strict=False):
-        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+        assert {**one, **TIMES} == {**other, **TIMES}
 
 
 def test_data_of_a_file_with_labels(tmp_path, monkeypatch):
@@ -233,6 +298,8 @@ def test_a_run_whose_data_changed_does_not_go_on(tmp_path, monkeypatch):
         (["train", "spiral", "--device", "cuda:63"], "device is 'cuda:63', but there are"),
         (["train", "spiral", "--data-path", "none.npy"], "none.npy: No such file or directory"),
         (["train", "spiral", "--run-dir", "/dev/null/run"], "/dev/null/run: Not a directory"),
+        (["train", "spiral", "--seed", str(2**63)], "it must be below 2 to the power of 63"),
+        (["train", "spiral", "--run-dir", "/dev/null"], "/dev/null"),
         (["train", "spiral", "--epoch-size", "1"], "epoch_size is 1: it must be 0, for all of the data, or"),
         (["train", "spiral", "--likelihood", "bernoulli"], "but likelihood bernoulli is for numbers from 0"),
         (["resume", "nowhere"], "nowhere holds no run"),
@@ -379,8 +446,8 @@ def test_every_record_of_images_has_every_measure(digits):
     first, last = records(digits)
     assert first.keys() == last.keys() >= SCORES | {f"test_{key}" for key in SCORES}
     summary = json.loads((digits / "summary.json").read_text())
-    assert {key: summary[key] for key in last.keys() - {"epoch", "seconds"}} == {
-        key: value for key, value in last.items() if key not in ("epoch", "seconds")
+    assert {key: summary[key] for key in last.keys() - {"epoch", *TIMES}} == {
+        key: value for key, value in last.items() if key not in ("epoch", *TIMES)
     }
 
 
@@ -424,11 +491,11 @@ def test_images_go_on_as_if_they_had_never_stopped(digits, small_mnist, tmp_path
     assert here(*train, "--epochs", 3, "--run-dir", long).status == 0
     assert here(*train, "--epochs", 2, "--run-dir", short).status == 0
     for one, other in zip(records(short), records(digits), strict=True):  # pictures change nothing
-        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+        assert {**one, **TIMES} == {**other, **TIMES}
     assert here("resume", short, "--epochs", 3).status == 0
     assert len(records(short)) == 3
     for one, other in zip(records(short), records(long), strict=True):
-        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+        assert {**one, **TIMES} == {**other, **TIMES}
     assert (short / "model.safetensors").read_bytes() == (long / "model.safetensors").read_bytes()
 
 
@@ -566,7 +633,7 @@ def a_page_of_matlab(folder: Path) -> None:
     ("experiment", "damage", "message"),
     [
         ("mnist", truncated, "train-images-idx3-ubyte.gz is a gzip file that is cut off or broken: delete"),
-        ("mnist_fc", of_another_kind, "t10k-images-idx3-ubyte.gz begins with 0 0 13 3, an IDX file of bytes"),
+        ("mnist_fc", of_another_kind, "is no IDX file of bytes, which begins with 0 0 8: it begins with"),
         ("mnist", a_label_short, "train-labels-idx1-ubyte.gz 599 labels: fetch both anew"),
         ("mnist_fc", a_page, "train-labels-idx1-ubyte.gz is a web page, not data: delete it and fetch"),
         ("svhn", of_matlab_7_3, "test_32x32.mat is a MATLAB 7.3 file (HDF5): it must be a MATLAB 5 file"),
@@ -621,3 +688,12 @@ def test_what_does_not_suit_images_is_one_line(arguments, message, tmp_path, mon
     np.save("y.npy", np.zeros((20, 7, 9), dtype=np.uint8))
     assert message in bad(here("train", *arguments))
     assert [path.name for path in tmp_path.iterdir()] == ["y.npy"]
+
+
+def test_a_density_of_levels_has_no_bits(small_mnist, tmp_path):
+    run = tmp_path / "run"
+    small = ["--hidden-size", "8", "--epochs", "1", "--epoch-size", "100", "--plot-every", "0"]
+    assert here(
+        "train", "mnist_fc", "--likelihood", "gaussian", *small, "--data-dir", small_mnist, "--run-dir", run
+    ).status == 0  # fmt: skip
+    assert not any("bits" in key for key in records(run)[0])

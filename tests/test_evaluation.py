@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from torch import distributions as td
 
 from gmvae import evaluation, objective
@@ -205,16 +204,6 @@ def test_bits_are_those_of_a_fair_coin(build):
         p_y = model.generative.p_y(torch.randn(1, 1, 2, dtype=torch.float64))
         nats = p_y.log_prob(torch.rand(24, dtype=torch.float64)).item()
     assert evaluation.bits_per_dimension(model, nats) == pytest.approx(1, rel=1e-12)
-
-
-def test_bits_of_a_density_are_those_of_its_levels(build):
-    model = build((2, 3, 4), likelihood="gaussian")
-    assert evaluation.bits_per_dimension(model, 0.0) == pytest.approx(math.log2(255))  # uniform on [0, 1]
-    density, levels = stats.norm(0.5, 0.1), np.arange(256) / 255
-    shares = density.cdf(levels + 0.5 / 255) - density.cdf(levels - 0.5 / 255)
-    nats = 24 * (shares * density.logpdf(levels)).sum()
-    expected = stats.entropy(shares, base=2)  # the shortest code for these levels
-    assert evaluation.bits_per_dimension(model, nats) == pytest.approx(expected, abs=1e-3)
 
 
 def test_more_samples_than_are_computed_at_once_take_one_observation_at_a_time(build, monkeypatch):
