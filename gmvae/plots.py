@@ -204,7 +204,7 @@ def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure:
             axes.set(xticks=[], yticks=(np.arange(clusters) + 0.5) * height - 0.5)
             axes.set_yticklabels([str(k) if held[k] else f"({k})" for k in range(clusters)])
             axes.tick_params(length=0, labelsize=min(10, 300 / clusters))
-        figure.text(0.5, 0.02, "a row for each cluster; (in brackets: holds no data)", ha="center")
+        figure.text(0.5, 0.02, "rows: clusters; in brackets those without data", ha="center")
         return figure
     figure, panels = _panels(figure, titles, y[0], shown)
     first, second = _directions("y", shown.y)
@@ -251,7 +251,7 @@ def _by_epoch(
         marker = "." if len(history) < 20 else ""
         axes.plot([r["epoch"] for r in history], [r[key] for r in history], marker=marker, label=label)
     axes.set(title=title, xlabel="epoch", ylabel=unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if len(there) > 1:
         axes.legend()
