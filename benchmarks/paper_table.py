@@ -63,6 +63,16 @@ def configuration(name: str, settings: str, clusters: int, mc_samples: int) -> C
     )
 
 
+def chosen(config: Config) -> dict[str, dict[str, Any]]:
+    """What a configuration sets of model, objective and training, where it is not the field's default: so a
+    new field does not make old records strangers."""
+    ours, defaults = config.to_json(), Config().to_json()
+    return {
+        part: {key: value for key, value in ours[part].items() if value != defaults[part][key]}
+        for part in ("model", "objective", "training")
+    }
+
+
 def train(config: Config, folder: Path) -> Run:
     """A run in a folder, from the beginning or from where it stopped."""
     if (folder / "config.json").exists():
@@ -98,11 +108,9 @@ def main() -> None:
         for seed, name, settings, clusters, mc_samples in product(*choices):
             config = configuration(name, settings, clusters, mc_samples)
             training = replace(config.training, epochs=given.epochs, seed=seed)
-            about = replace(config, training=training).to_json()
             yield {
                 "experiment": name, "settings": settings, "clusters": clusters, "mc_samples": mc_samples,
-                "epochs": given.epochs, "seed": seed,
-                "config": {part: about[part] for part in ("model", "objective", "training")},
+                "epochs": given.epochs, "seed": seed, "config": chosen(replace(config, training=training)),
             }  # fmt: skip
 
     def make(experiment: str, settings: str, config: dict[str, Any], **key: Any) -> dict[str, Any]:
