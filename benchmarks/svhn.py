@@ -55,7 +55,7 @@ def main() -> None:
         summary = json.loads(Path(folder, "run", "summary.json").read_text())
     record = {
         "parts": parts,
-        "wall_seconds": wall,
+        "command_seconds": wall,
         "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
         "cores": os.cpu_count(),
         **summary,
