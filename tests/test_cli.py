@@ -179,8 +179,12 @@ def test_a_checkpoint_of_another_model_is_named(finished, tmp_path):
     assert "the checkpoint is of another model: " in bad(here("evaluate", run))
 
 
-def test_running_out_of_memory_is_one_line_and_leaves_no_run(tmp_path):
-    said = here("train", "spiral", "--hidden-size", "1000000000", "--run-dir", tmp_path / "run")
+def test_running_out_of_memory_is_one_line_and_leaves_no_run(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4e+18 bytes.")
+
+    monkeypatch.setattr("gmvae.run.Trainer", full)
+    said = here("train", "spiral", "--run-dir", tmp_path / "run")
     assert (said.status, said.err.count("\n")) == (1, 1)
     assert "out of memory, make the model or the batches smaller" in said.err
     assert not (tmp_path / "run").exists()
