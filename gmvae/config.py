@@ -43,12 +43,15 @@ class ModelConfig:
     """Filters of the first convolution (networks conv, svhn); the next have two and four times as many."""
     likelihood: Likelihood = "gaussian"
     """p(y | x): bernoulli for observations in [0, 1], gaussian for real ones."""
+    min_variance: float = 0.0
+    """Least variance of a gaussian p(y | x), added to the decoder's; 0 for none."""
     assignment: Assignment = "recogniser"
     """q(z | ...): a softmax head on y (recogniser, paper version 1) or Bayes' rule (posterior, version 2)."""
 
     def __post_init__(self) -> None:
         for name in ("clusters", "x_size", "w_size", "hidden_size", "filters"):
             _whole(name, getattr(self, name), minimum=1)
+        _real("min_variance", self.min_variance, minimum=0)
         _choice("network", self.network, Network)
         _choice("likelihood", self.likelihood, Likelihood)
         _choice("assignment", self.assignment, Assignment)

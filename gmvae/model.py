@@ -16,6 +16,7 @@ In shapes, B is the number of observations, M of Monte Carlo samples of each, K 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -61,11 +62,15 @@ class Generative(nn.Module):
         return DiagonalGaussian(mean, log_variance)
 
     def p_y(self, x: Tensor) -> Bernoulli | DiagonalGaussian:
-        r""":math:`p_\theta(y \mid x)`: x of shape (*, x_size) to batch (*), event (size of y,)."""
+        r""":math:`p_\theta(y \mid x)`: x of shape (*, x_size) to batch (*), event (size of y,). A Gaussian's
+        variance is ``min_variance`` plus the decoder's, so that no observation has an unbounded density."""
         parameters = networks.over_batches(self.decoder, x).unbind(-2)
         if self.config.likelihood == "bernoulli":
             return Bernoulli(*parameters)
-        return DiagonalGaussian(*parameters)
+        mean, log_variance = parameters
+        if self.config.min_variance:
+            log_variance = torch.logaddexp(log_variance, self.zero + math.log(self.config.min_variance))
+        return DiagonalGaussian(mean, log_variance)
 
     def p_z_given(self, x: Tensor, p_x: DiagonalGaussian) -> Categorical:
         r""":math:`p_\beta(z{=}k \mid x, w) = p(z{=}k)\,p_\beta(x \mid w, z{=}k) \,/\,
