@@ -17,6 +17,7 @@ _HOMES = {
     "DataConfig": "config",
     "RunConfig": "config",
     "experiment": "experiments",
+    "GMVAE": "estimator",
     "Run": "run",
     "RunFolder": "files",
     "load_model": "files",

@@ -87,7 +87,11 @@ def five_terms(model: GMVAE, y: Tensor, mc_samples: int = 1) -> Terms:
 
     Their expectations over z are exact sums over the K clusters.
     """
-    given = model.infer(y, mc_samples)
+    return terms_of(model.infer(y, mc_samples), model, y)
+
+
+def terms_of(given: Inference, model: GMVAE, y: Tensor) -> Terms:
+    """The five terms from what :meth:`gmvae.model.GMVAE.infer` gave for ``y``."""
     p_w, p_z = model.generative.p_w(), model.generative.p_z()
     return Terms(
         reconstruction=given.p_y.log_prob(y.flatten(1)).mean(0),

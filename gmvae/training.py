@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +18,20 @@ from gmvae.model import GMVAE
 from gmvae.optimisers import optimiser
 
 SMALL_LAYER = 5_000_000
+
+
+class Observations(Protocol):
+    """What the loop trains on: a tensor of shape (N, *y_shape), or anything that is indexed like one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the observations that ``[...]`` gives are."""
+
+    def __len__(self) -> int:
+        """The number of observations in a pass."""
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        """The observations with these numbers, shape (B, *y_shape)."""
 
 
 class Trainer:
@@ -42,9 +56,9 @@ class Trainer:
         self.epoch = 0
 
     def epochs(
-        self, y: Tensor, told: Callable[[float], object] = lambda _: None
+        self, y: Observations, told: Callable[[float], object] = lambda _: None
     ) -> Iterator[dict[str, float]]:
-        """Train on observations of shape (N, *y_shape) until ``config.epochs`` are done.
+        """Train on observations until ``config.epochs`` are done.
 
         Arguments:
             y: The observations; levels of uint8 stand for levels / 255.
@@ -69,7 +83,7 @@ class Trainer:
                 )
             yield {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
 
-    def _epoch(self, y: Tensor, told: Callable[[float], object]) -> dict[str, float]:
+    def _epoch(self, y: Observations, told: Callable[[float], object]) -> dict[str, float]:
         self.model.train()
         names = ("loss", "elbo", *objective.Terms._fields)
         totals = torch.zeros(len(names), device=y.device)

@@ -1,0 +1,315 @@
+"""The scikit-learn estimator: a Gaussian mixture VAE that is fitted to a table."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gmvae import evaluation, fitting, metrics
+from gmvae.data.rows import Rows, Survey, choose, weighed
+from gmvae.distributions import Bernoulli
+from gmvae.model import GMVAE as Model
+from gmvae.objective import elbo
+from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
+
+Array = NDArray[Any]
+
+
+class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    r"""Clusters a table with the Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv
+    1611.02648).
+
+    X has a row for each observation: numpy arrays and memmaps, scipy sparse matrices, torch tensors, pandas,
+    polars and pyarrow tables. Memmaps and sparse matrices are read by batch. The order of the rows makes no
+    difference, and a row of whole weight k counts as k rows.
+
+    Arguments:
+        n_clusters: The number of clusters, K. Some may stay empty.
+        x_size: Size of x, the continuous latent that holds the clusters.
+        w_size: Size of w, the latent that shapes the clusters.
+        hidden_size: Units of each hidden layer.
+        network: ``"fc"``, or ``"conv"`` or ``"svhn"`` for images.
+        filters: Filters of the first convolution.
+        image_shape: (height, width) or (channels, height, width) of rows that are images.
+        likelihood: p(y | x): ``"bernoulli"``, ``"gaussian"`` or ``"auto"``, which explains itself in
+            ``likelihood_reason_``.
+        min_variance: Least variance of the Gaussian, where a column has variance 1.
+        assignment: q(z | ...): ``"recogniser"`` or ``"posterior"``.
+        init: ``"kmeans"`` guides q(z | y) to the clusters of k-means at first; ``"random"`` does not.
+        cv_weight: Weight of the consistency violation.
+        z_prior_weight: Weight of the z prior term.
+        min_information: Minimum information constraint, nats (assignment posterior).
+        mc_samples: Monte Carlo samples per observation.
+        warm_up: Epochs in which the weight of the divergences grows from 0; a float is a share of ``epochs``.
+        cv_warm_up: Epochs after these in which that of the consistency violation does; likewise.
+        optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
+        learning_rate: Its step size.
+        batch_size: Observations per step.
+        epochs: Passes over the data, or ``"auto"``: at least 1,500 steps and at least 20 passes.
+        n_init: Restarts. The one with the least full-weight loss on the held-out rows or, without them, on
+            the data is kept.
+        validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on.
+        early_stopping: Stop when the loss on held-out rows gets no better, and keep the best epoch.
+        n_iter_no_change: Epochs without improvement to stop after; a float is a share of ``epochs``.
+        tol: What counts as improvement, nats per observation.
+        warm_start: Whether ``fit`` goes on with the model that is there.
+        random_state: Seed, ``RandomState`` or ``None``.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
+        threads: CPU threads; 0 chooses.
+        verbose: 1 prints a line for every tenth of a fit, 2 for every epoch.
+
+    Attributes:
+        labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
+        weights_: Mean of q(z | y) over the data, (K,).
+        n_clusters_used_: Clusters with at least a tenth of an equal share, N / K.
+        likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
+        constant_features_: Columns with one value, which a Gaussian model leaves out.
+        elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
+        n_iter_: Epochs of the fit that was kept.
+        history_: A record for each of them.
+        restarts_: A record for each restart: ``loss``, ``seed``, ``n_iter``.
+        model_: The :class:`gmvae.model.GMVAE`.
+        n_features_in_, feature_names_in_: As everywhere in scikit-learn.
+
+    Example:
+        >>> y = np.repeat([[0.0, 0.0], [9.0, 9.0]], 30, axis=0) + np.random.RandomState(0).randn(60, 2)
+        >>> GMVAE(n_clusters=2, epochs=20, random_state=0).fit_predict(y).tolist() == [0] * 30 + [1] * 30
+        True
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        x_size: int = 10,
+        w_size: int = 10,
+        hidden_size: int = 128,
+        network: str = "fc",
+        filters: int = 16,
+        image_shape: tuple[int, ...] | None = None,
+        likelihood: str = "auto",
+        min_variance: float = 0.01,
+        assignment: str = "recogniser",
+        init: str = "kmeans",
+        cv_weight: float = 1.0,
+        z_prior_weight: float = 1.0,
+        min_information: float = 0.5,
+        mc_samples: int = 1,
+        warm_up: float = 0.15,
+        cv_warm_up: float = 0.3,
+        optimiser: str = "adam",
+        learning_rate: float = 1e-3,
+        batch_size: int = 128,
+        epochs: int | str = "auto",
+        n_init: int = 1,
+        validation_fraction: float = 0.1,
+        early_stopping: bool = False,
+        n_iter_no_change: float = 0.1,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        threads: int = 0,
+        verbose: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.x_size = x_size
+        self.w_size = w_size
+        self.hidden_size = hidden_size
+        self.network = network
+        self.filters = filters
+        self.image_shape = image_shape
+        self.likelihood = likelihood
+        self.min_variance = min_variance
+        self.assignment = assignment
+        self.init = init
+        self.cv_weight = cv_weight
+        self.z_prior_weight = z_prior_weight
+        self.min_information = min_information
+        self.mc_samples = mc_samples
+        self.warm_up = warm_up
+        self.cv_warm_up = cv_warm_up
+        self.optimiser = optimiser
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.n_init = n_init
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.threads = threads
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the model to the rows of X, (N, D); ``y`` is ignored.
+
+        Raises:
+            ValueError: where a parameter, X or the weights break a rule.
+            FloatingPointError: where the loss stops being a number.
+        """
+        fitting.plan(self.get_params())
+        device = pick_device(self.device)
+        X = self._table(X, reset=True)
+        weights = weighed(X, sample_weight)
+        survey = Survey.of(X, weights)
+        going_on = self.warm_start and hasattr(self, "model_")
+        likelihood: str = getattr(self, "likelihood_", "") if going_on else self.likelihood
+        chosen = choose(survey, X.dtype, likelihood, self.image_shape)
+        if not going_on:
+            self.likelihood_, self.likelihood_reason_, self._scaling, self._y_shape = chosen
+            self.constant_features_, self._binary = np.flatnonzero(survey.constant), survey.binary
+        rows = Rows(X, self._scaling, self._y_shape, device, survey.order, survey.weights)
+        rng = check_random_state(self.random_state)
+        used, held_out = rows.split(self.validation_fraction, rng) if self.early_stopping else (rows, None)
+        if len(used) < max(2, self.n_clusters):
+            raise ValueError(
+                f"X has n_samples={len(used)} to fit to: there must be at least {max(2, self.n_clusters)}, "
+                "as many as n_clusters and no fewer than 2"
+            )
+        plan = fitting.plan(self.get_params(), self.likelihood_, len(used))
+        before, done = self._before(plan, device) if going_on else (None, 0)
+        fits = []
+        with self._threads():
+            for restart, seed in enumerate(rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)):
+                told = fitting.narrator(plan, restart, done, self.verbose)
+                fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, told))
+            best = min(fits, key=lambda fit: fit.loss)
+            everything = Rows(X, self._scaling, self._y_shape, device)
+            self.labels_, self.weights_ = fitting.number(best.model, everything, weights)
+            self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
+        shift = {"loss": -self._log_det, "elbo": self._log_det, "reconstruction": self._log_det}
+        shift["validation_loss"] = -self._log_det
+        self.n_clusters_used_ = metrics.clusters_used(self.labels_, self.n_clusters)
+        records = [{k: v + shift.get(k, 0) for k, v in record.items()} for record in best.history]
+        earlier = getattr(self, "history_", []) if going_on else []
+        self.history_ = earlier + records
+        self.restarts_ = [
+            {"seed": fit.seed, "loss": fit.loss - self._log_det, "n_iter": done + len(fit.history)}
+            for fit in fits
+        ]
+        self.model_, self.n_iter_, self._n_features_out = best.model, done + len(records), self.x_size
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """The most probable cluster of each row, (N,)."""
+        return self.predict_proba(X).argmax(1)
+
+    def predict_proba(self, X: Any) -> Array:
+        """q(z | ...) of each row, (N, K)."""
+        return self._each(X, evaluation.assign)
+
+    def transform(self, X: Any) -> Array:
+        """The mean of q(x | y) of each row, (N, x_size)."""
+        return self._each(X, evaluation.embed)
+
+    def inverse_transform(self, X: ArrayLike) -> Array:
+        """The mean of p(y | x) for each x of shape (N, x_size), in the units of the data, (N, D)."""
+        check_is_fitted(self)
+        x = np.asarray(X, dtype=np.float64)
+        if x.ndim != 2 or x.shape[1] != self.model_.config.x_size:
+            size = self.model_.config.x_size
+            raise ValueError(f"X has shape {x.shape}: it must be (N, {size}), as transform gives it")
+        model = fitting.precise(self.model_)
+        with evaluation.evaluating(model):
+            of = torch.from_numpy(x).to(model.generative.zero)
+            return self._scaling.undo(model.generative.p_y(of).mean.cpu().numpy())
+
+    def score_samples(self, X: Any) -> Array:
+        """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
+        density over the columns in the units of X. Every row meets the same draws of noise."""
+        rows = self._rows(X)
+        with self._threads():
+            return elbo(fitting.each_terms(self.model_, rows)).numpy() + self._log_det
+
+    def score(self, X: Any, y: object = None) -> float:
+        """The mean of :meth:`score_samples`; ``y`` is ignored."""
+        return float(self.score_samples(X).mean())
+
+    def sample(self, n_samples: int = 1, cluster: int | None = None) -> tuple[Array, NDArray[np.int64]]:
+        """New observations, (n_samples, D), and their clusters, (n_samples,).
+
+        z is drawn from ``weights_`` (from the model's uniform p(z), clusters that hold no data would come up,
+        too) unless ``cluster`` says which; then w, x and y. Where a Bernoulli model was fitted to
+        more than 0 and 1, values are the means of p(y | x).
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(f"n_samples is {n_samples}: it must be a whole number of at least 1")
+        clusters, c = len(self.weights_), self.model_.config
+        if cluster is not None and not 0 <= cluster < clusters:
+            raise ValueError(f"cluster is {cluster}: it must be a whole number from 0 to {clusters - 1}")
+        rng = check_random_state(self.random_state)
+        z = (
+            rng.choice(clusters, n_samples, p=self.weights_)
+            if cluster is None
+            else np.full(n_samples, cluster)
+        )
+        model = fitting.precise(self.model_)
+        zero = model.generative.zero
+        with RandomStream(int(rng.randint(2**31 - 1)), zero.device).use(), evaluation.evaluating(model):
+            w = torch.randn(n_samples, c.w_size).to(zero)
+            x = model.generative.p_x(w).rsample(1)[0, range(n_samples), z]
+            p_y = model.generative.p_y(x)
+            drawn = p_y.mean
+            if not isinstance(p_y, Bernoulli):
+                drawn = p_y.rsample(1)[0]
+            elif self._binary:
+                drawn = torch.bernoulli(drawn)
+        return self._scaling.undo(drawn.cpu().numpy()), z.astype(np.int64)
+
+    @property
+    def _log_det(self) -> float:
+        return self._scaling.log_det if self.likelihood_ == "gaussian" else 0.0
+
+    def _table(self, X: Any, *, reset: bool) -> Any:
+        if isinstance(X, torch.Tensor):
+            X = X.detach().cpu().numpy()
+        return validate_data(self, X, reset=reset, accept_sparse="csr")
+
+    def _rows(self, X: Any) -> Rows:
+        check_is_fitted(self)
+        X = self._table(X, reset=False)
+        return Rows(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
+
+    def _each(self, X: Any, function: Callable[[Model, torch.Tensor], Array]) -> Array:
+        rows = self._rows(X)
+        model = fitting.precise(self.model_)
+        with self._threads():
+            return np.concatenate([function(model, y) for y in rows.batches(fitting.AT_ONCE)])
+
+    def _before(self, plan: fitting.Plan, device: torch.device) -> tuple[Model, int]:
+        if self.model_.config != plan.model or self._scaling.mean.shape != (self.n_features_in_,):
+            raise ValueError(
+                "warm_start goes on with a model of other sizes, likelihood or columns than are asked for: "
+                "keep them, or set warm_start=False"
+            )
+        return self.model_.to(device), self.n_iter_
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        with cpu_threads(pick_threads(self.threads, self.batch_size * self.mc_samples * self.hidden_size**2)):
+            yield
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            state["model_"] = copy.deepcopy(state["model_"]).cpu()
+        return state

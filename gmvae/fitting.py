@@ -1,0 +1,291 @@
+"""One fit to the rows of a table: a start from k-means, the loop, early stopping, and the value that
+restarts are compared by."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+from gmvae import objective
+from gmvae.config import ModelConfig, ObjectiveConfig, Section, TrainingConfig
+from gmvae.data.rows import Rows
+from gmvae.evaluation import assign, evaluating
+from gmvae.model import GMVAE
+from gmvae.objective import Terms
+from gmvae.optimisers import optimiser
+from gmvae.training import RandomStream, Trainer, batches
+
+DRAWS = 10
+"""Samples of x and w in the bound of an observation: the same for every observation, drawn once."""
+MEASURED = 10_000
+"""Distinct rows that values and bounds are averaged over, where there are more."""
+AT_ONCE = 1000
+"""Observations that are computed at once."""
+AUTO_STEPS, AUTO_EPOCHS = 1500, 20
+"""``epochs="auto"`` makes at least so many steps, and at least so many passes over the data."""
+GUIDED = 300
+"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow."""
+GUIDANCE = 5.0
+"""Weight of the cross-entropy to the clusters of k-means while a fit starts from them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is fitted: ``guided`` passes that k-means leads, then epochs of the objective, with
+    ``patience`` (``None`` for endless) for those in which the held-out loss falls by less than ``tol``."""
+
+    model: ModelConfig
+    objective: ObjectiveConfig
+    training: TrainingConfig
+    restarts: int
+    guided: int
+    patience: int | None
+    tol: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model, the records of its epochs, and its full-weight loss in nats per observation on the
+    held-out rows or, without them, on those it was fitted to."""
+
+    model: GMVAE
+    history: list[dict[str, Any]]
+    loss: float
+    seed: int
+
+
+def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2) -> Plan:
+    """What the parameters of the estimator amount to, for so many observations in a pass.
+
+    Raises:
+        ValueError: where a parameter breaks its rule.
+    """
+    p = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+    for name in ("n_clusters", "n_init"):
+        whole(name, p[name], 1)
+    if p["likelihood"] not in ("auto", "bernoulli", "gaussian"):
+        raise ValueError(f"likelihood is {p['likelihood']!r}: it must be auto, bernoulli or gaussian")
+    if p["init"] not in ("kmeans", "random"):
+        raise ValueError(f"init is {p['init']!r}: it must be kmeans or random")
+    if not 0 < p["validation_fraction"] < 1:
+        raise ValueError(f"validation_fraction is {p['validation_fraction']!r}: it must be between 0 and 1")
+    if not 0 <= p["tol"] < math.inf:
+        raise ValueError(f"tol is {p['tol']!r}: it must be a finite number of at least 0")
+    whole("batch_size", p["batch_size"], 2)
+    steps = max(1, round(draws / p["batch_size"]))
+    epochs = max(AUTO_EPOCHS, -(-AUTO_STEPS // steps)) if p["epochs"] == "auto" else p["epochs"]
+    whole("epochs", epochs, 1)
+    shares = {name: spell(name, p[name], epochs) for name in ("warm_up", "cv_warm_up", "n_iter_no_change")}
+    known = {**p, **shares, "clusters": p["n_clusters"], "likelihood": likelihood, "epochs": epochs}
+    return Plan(
+        model=section(ModelConfig, known),
+        objective=section(ObjectiveConfig, known),
+        training=section(TrainingConfig, known),
+        restarts=p["n_init"],
+        guided=min(epochs, -(-GUIDED // steps)) if p["init"] == "kmeans" else 0,
+        patience=max(1, shares["n_iter_no_change"]) if p["early_stopping"] else None,
+        tol=p["tol"],
+    )
+
+
+def section(kind: type[Section], known: Mapping[str, Any]) -> Section:
+    """A section of the configuration from the parameters that are its fields."""
+    names = [field.name for field in fields(kind) if field.name in known]  # type: ignore[arg-type]
+    return kind(**{name: known[name] for name in names})
+
+
+def spell(name: str, value: Any, epochs: int) -> int:
+    """A number of epochs that may be given as a share of all epochs."""
+    if isinstance(value, float) and 0 <= value <= 1:
+        return -int(-value * epochs // 1)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(
+            f"{name} is {value!r}: it must be epochs, whole and at least 0, or a share from 0.0 to 1.0"
+        )
+    return value
+
+
+def whole(name: str, value: Any, least: int) -> None:
+    """``ValueError`` where a value is no whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}: it must be a whole number of at least {least}")
+
+
+def fit(
+    plan: Plan,
+    rows: Rows,
+    held_out: Rows | None,
+    seed: int,
+    before: GMVAE | None = None,
+    done: int = 0,
+    told: Callable[[dict[str, Any]], object] = lambda _: None,
+) -> Fit:
+    """Fit a model to rows, from the start or on from where an earlier fit ended.
+
+    Arguments:
+        plan: What to do.
+        rows: The observations.
+        held_out: Observations to stop early on; the model of the epoch with the least loss on them is kept.
+        seed: Seed of everything but what came before.
+        before: A model to go on with.
+        done: The number of its epochs; it does not warm up again.
+        told: Called with the record of each epoch.
+    """
+    stream = RandomStream(seed, rows.device)
+    model = before
+    if model is None:
+        with stream.use():
+            model = GMVAE(rows.y_shape, plan.model).to(rows.device)
+            if plan.guided:
+                guide(model, rows, plan, seed)
+    training = replace(plan.training, epochs=done + plan.training.epochs)
+    trainer = Trainer(model, plan.objective, training, stream)
+    trainer.epoch = done
+    stopping = Stopping(plan)
+    history: list[dict[str, Any]] = []
+    for record in trainer.epochs(rows):
+        history.append(record)
+        if held_out is not None:
+            record["validation_loss"] = full_loss(model, held_out, plan)
+        told(record)
+        if held_out is not None and stopping.after(record, model):
+            break
+    if stopping.best is not None:
+        model.load_state_dict(stopping.best)
+    return Fit(model.eval(), history, full_loss(model, held_out or rows, plan), seed)
+
+
+class Stopping:
+    """Keeps the best state of a model since its warm-ups ended, and says when to stop."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.least, self.since = plan, math.inf, 0
+        self.best: dict[str, Tensor] | None = None
+
+    def after(self, record: dict[str, Any], model: GMVAE) -> bool:
+        """Whether to stop after the epoch of this record."""
+        if min(self.plan.objective.warmth(record["epoch"])) < 1:
+            return False
+        value = record["validation_loss"]
+        self.since = 0 if value < self.least - self.plan.tol else self.since + 1
+        if value < self.least:
+            self.least, self.best = value, copy.deepcopy(model.state_dict())
+        return self.plan.patience is not None and self.since >= self.plan.patience
+
+
+def guide(model: GMVAE, rows: Rows, plan: Plan, seed: int) -> None:
+    r"""Bring a new model to where its clusters are those of k-means.
+
+    The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the cluster c(y) that k-means on
+    at most ``MEASURED`` of the scaled rows gives y. What the components become follows from the bound.
+    """
+    some = rows.most(MEASURED)
+    values = torch.cat(list(some.batches(AT_ONCE))).flatten(1).float().cpu().numpy()
+    distinct = len(np.unique(values, axis=0))
+    kmeans = KMeans(min(plan.model.clusters, distinct), n_init=1, random_state=seed)
+    kmeans.fit(values, sample_weight=some.weights)
+    weights = replace(plan.objective, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
+    steps = optimiser(plan.training.optimiser, model.parameters(), plan.training.learning_rate)
+    model.train()
+    for _ in range(plan.guided):
+        for batch in batches(len(rows), plan.training.batch_size):
+            y = rows[batch]
+            centre = torch.from_numpy(kmeans.predict(y.flatten(1).cpu().numpy())).long().to(rows.device)
+            given = model.infer(y, weights.mc_samples)
+            terms = objective.terms_of(given, model, y)
+            guess = F.nll_loss(given.q_z.log_probs.flatten(0, -2), centre.repeat(len(given.q_z.log_probs)))
+            loss = objective.weigh(terms, weights, plan.model.assignment).mean() + GUIDANCE * guess
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+
+
+def full_loss(model: GMVAE, rows: Rows, plan: Plan) -> float:
+    """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
+    some = rows.most(MEASURED)
+    loss = objective.weigh(each_terms(model, some), plan.objective, plan.model.assignment)
+    return float(np.average(loss.numpy(), weights=some.weights))
+
+
+def mean_bound(model: GMVAE, rows: Rows) -> float:
+    """The mean lower bound, in nats per observation, on at most ``MEASURED`` distinct rows."""
+    some = rows.most(MEASURED)
+    return float(np.average(objective.elbo(each_terms(model, some)).numpy(), weights=some.weights))
+
+
+def each_terms(model: GMVAE, rows: Rows, seed: int = 0) -> Terms:
+    """The five terms of each observation, in nats, each of shape (N,), on the CPU.
+
+    Every observation meets the same ``DRAWS`` samples of noise, so that what is found for one does not
+    depend on the others.
+    """
+    exact = precise(model)
+
+    def one(y: Tensor) -> tuple[Tensor, ...]:
+        return tuple(term[0] for term in objective.five_terms(exact, y.unsqueeze(0), DRAWS))
+
+    parts = []
+    with evaluating(exact):
+        for batch in rows.batches(AT_ONCE // DRAWS):
+            with RandomStream(seed, batch.device).use():
+                parts.append([term.cpu() for term in torch.vmap(one, randomness="same")(batch)])
+    return Terms(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def precise(model: GMVAE) -> GMVAE:
+    """A copy of a model for answers: in 64 bits, where rounding hides what else was in a batch."""
+    on = model.generative.zero.device
+    return copy.deepcopy(model).to(torch.float32 if on.type == "mps" else torch.float64)
+
+
+def renumber(model: GMVAE, order: NDArray[np.int64]) -> None:
+    """Give the clusters of a model new numbers: number k is what number ``order[k]`` was."""
+    size = model.config
+    prior = model.generative.prior[2]  # type: ignore[index]
+    with torch.no_grad():
+        for parameter in (prior.weight, prior.bias):
+            heads = parameter.unflatten(0, (2, size.clusters, size.x_size))
+            parameter.copy_(heads[:, order].flatten(0, 2))
+        if isinstance(model.recognition.z, nn.Linear):
+            for parameter in model.recognition.z.parameters():
+                parameter.copy_(parameter[order])
+
+
+def number(
+    model: GMVAE, rows: Rows, weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Number the clusters of a model by how much they hold of rows with such weights, the largest first;
+    each row's cluster, (N,), and the means of q(z | ...), (K,)."""
+    exact, labels, sums = precise(model), [], np.zeros(model.config.clusters)
+    for start, y in enumerate(rows.batches(AT_ONCE)):
+        probabilities = assign(exact, y)
+        labels.append(probabilities.argmax(1))
+        sums += weights[start * AT_ONCE :][: len(y)] @ probabilities
+    clusters = np.concatenate(labels)
+    order = np.argsort(-np.bincount(clusters, weights, minlength=len(sums)), kind="stable")
+    renumber(model, order)
+    return np.argsort(order)[clusters], sums[order] / sums.sum()
+
+
+def narrator(plan: Plan, restart: int, done: int, verbose: int) -> Callable[[dict[str, Any]], None]:
+    """Prints no record, one for each tenth of a fit, or all of them (``verbose`` 0, 1, 2)."""
+    epochs = plan.training.epochs
+    every = {0: epochs + 1, 1: max(1, epochs // 10)}.get(verbose, 1)
+
+    def tell(record: dict[str, Any]) -> None:
+        epoch = record["epoch"] - done
+        if epoch % every == 0:
+            values = ", ".join(f"{k} {record[k]:.4g}" for k in ("loss", "validation_loss") if k in record)
+            print(f"GMVAE, restart {restart + 1} of {plan.restarts}, epoch {epoch} of {epochs}: {values}")
+
+    return tell

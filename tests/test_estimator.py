@@ -1,0 +1,478 @@
+"""The estimator: scikit-learn's own checks, truths it was not told of, kinds of tables, errors."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import tracemalloc
+from dataclasses import replace
+from functools import partial
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import ClassifierTags, estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from gmvae import GMVAE, fitting, objective
+from gmvae.data import rows
+from gmvae.data.rows import Rows, Survey, standardising
+from gmvae.evaluation import assign
+from gmvae.model import GMVAE as Model
+
+SMALL = {
+    "x_size": 2,
+    "w_size": 2,
+    "hidden_size": 32,
+    "learning_rate": 1e-2,
+    "batch_size": 40,
+    "random_state": 0,
+}
+quick = partial(GMVAE, n_clusters=3, **SMALL, epochs=3)
+UNITS, ORIGIN = np.array([1.0, 1000.0, 0.01]), np.array([0.0, 1e6, -1.0])
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Three blobs far from each other, in columns of very different units, and their labels."""
+    centres = [[0, 0, 0], [9, 0, 9], [0, 9, -9]]
+    y, labels = make_blobs([120, 80, 40], centers=centres, random_state=3)
+    return (y * UNITS + ORIGIN).astype(np.float32), labels
+
+
+@pytest.fixture(scope="module")
+def fitted(blobs):
+    return quick().set_params(epochs=50, batch_size=64).fit(blobs[0])
+
+
+# ---- scikit-learn's rules
+
+
+def checked(monkeypatch, estimator, check):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without it, scikit-learn skips a check
+    if check.func.__name__ in ("check_estimator_sparse_array", "check_estimator_sparse_matrix"):
+        # scikit-learn 1.9.1 takes whatever has predict_proba for a classifier there, one of four classes,
+        # and looks into the tags that only a classifier has
+        tags = estimator_checks.get_tags
+        monkeypatch.setattr(
+            estimator_checks, "get_tags", lambda of: replace(tags(of), classifier_tags=ClassifierTags())
+        )
+    check(estimator)
+
+
+@parametrize_with_checks([GMVAE(4, **{**SMALL, "random_state": None, "batch_size": 16}, epochs=3)])
+def test_scikit_learns_checks(monkeypatch, estimator, check):
+    checked(monkeypatch, estimator, check)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([GMVAE(4, epochs=20)])
+def test_scikit_learns_checks_of_the_default(monkeypatch, estimator, check):
+    checked(monkeypatch, estimator, check)
+
+
+def test_pipelines_and_searches(blobs):
+    y, labels = blobs
+    pipe = make_pipeline(StandardScaler(), quick(epochs=5))
+    assert adjusted_rand_score(labels, pipe.fit_predict(y)) > 0.5
+    search = GridSearchCV(quick(epochs=1), {"n_clusters": np.array([1, 2]), "cv_weight": [0.5]}, cv=2)
+    search.fit(y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.score(y) == pytest.approx(search.best_estimator_.elbo_)
+
+
+def test_pickles_are_the_same_estimator(fitted, blobs, tmp_path):
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    for again in (pickle.loads(pickle.dumps(fitted)), joblib.load(tmp_path / "model.joblib")):
+        np.testing.assert_array_equal(again.predict_proba(blobs[0]), fitted.predict_proba(blobs[0]))
+        np.testing.assert_array_equal(again.labels_, fitted.labels_)
+    assert not hasattr(clone(fitted), "model_")
+
+
+# ---- truths
+
+
+def test_blobs_are_found_and_numbered_by_size(fitted, blobs):
+    y, labels = blobs
+    assert adjusted_rand_score(labels, fitted.labels_) == 1
+    assert np.bincount(fitted.labels_).tolist() == [120, 80, 40]
+    np.testing.assert_array_equal(fitted.predict(y), fitted.labels_)
+    np.testing.assert_allclose(fitted.weights_, np.array([120, 80, 40]) / 240, atol=0.02)
+    np.testing.assert_allclose(fitted.weights_, fitted.predict_proba(y).mean(0), atol=1e-6)
+    assert fitted.n_clusters_used_ == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("init", ["kmeans", "random"])
+def test_blobs_are_found_with_the_defaults(blobs, init):
+    y, labels = blobs
+    assert adjusted_rand_score(labels, GMVAE(3, init=init, random_state=1).fit_predict(y)) == 1
+
+
+@pytest.mark.slow
+def test_digits_are_found_as_well_as_by_kmeans():
+    y, labels = load_digits(return_X_y=True)
+    ours = adjusted_rand_score(labels, GMVAE(10, random_state=1).fit_predict(y))
+    theirs = KMeans(10, random_state=1).fit_predict(StandardScaler().fit_transform(y))
+    assert ours > max(0.4, adjusted_rand_score(labels, theirs) - 0.05)
+
+
+def test_the_score_is_the_bound_on_a_density_in_the_units_of_the_data(fitted, blobs):
+    """Against the objective, on data standardised by scikit-learn, with fresh noise."""
+    y = blobs[0].astype(np.float64)
+    scaler = StandardScaler().fit(y)
+    model = fitted.model_.eval()
+    standard = torch.from_numpy(scaler.transform(y)).float()
+    with torch.no_grad():
+        terms = objective.five_terms(model, standard, 300)
+    expected = objective.elbo(terms).numpy() - np.log(scaler.scale_).sum()
+    scores = fitted.score_samples(y)
+    assert scores.mean() == pytest.approx(expected.mean(), abs=0.5)
+    assert np.corrcoef(scores, expected)[0, 1] > 0.5
+    assert fitted.score(y) == pytest.approx(scores.mean())
+    assert fitted.elbo_ == pytest.approx(scores.mean(), abs=1e-6)
+    assert fitted.history_[-1]["elbo"] == pytest.approx(scores.mean(), abs=1.5)
+    far = y + 30 * y.std(0)
+    assert (fitted.score_samples(far) < scores.min()).all()
+
+
+@pytest.mark.parametrize("unit", [1e-3, 500.0])
+def test_the_score_does_not_integrate_to_more_than_one(unit):
+    y = unit * np.random.default_rng(0).normal(size=(200, 1)) * [1.0]
+    model = quick(x_size=1, w_size=1, n_clusters=2, epochs=10).fit(y)
+    grid = unit * np.linspace(-9, 9, 601)
+    whole = np.exp(model.score_samples(grid[:, None])).sum() * (grid[1] - grid[0])
+    assert 0.2 < whole < 1.02
+
+
+def test_reconstructions_and_samples_have_the_units_of_the_data(fitted, blobs):
+    y = blobs[0]
+    x = fitted.transform(y)
+    assert x.shape == (240, 2)
+    again = fitted.inverse_transform(x)
+    assert (((again - y) / UNITS) ** 2).mean() < 0.3 * (((y - y.mean(0)) / UNITS) ** 2).mean()
+    drawn, clusters = fitted.sample(3000)
+    assert drawn.shape == (3000, 3)
+    np.testing.assert_allclose(drawn.mean(0) / UNITS, y.mean(0) / UNITS, atol=1.2)
+    np.testing.assert_allclose(np.std(drawn / UNITS, 0), np.std(y / UNITS, 0), rtol=0.25)
+    np.testing.assert_allclose(np.bincount(clusters) / 3000, fitted.weights_, atol=0.05)
+    for cluster in range(3):
+        some, of = fitted.sample(200, cluster=cluster)
+        assert set(of) == {cluster}
+        centre = y[fitted.labels_ == cluster].mean(0)
+        np.testing.assert_allclose(some.mean(0) / UNITS, centre / UNITS, atol=1.5)
+    np.testing.assert_array_equal(fitted.sample(5)[0], fitted.sample(5)[0])
+
+
+# ---- the same answers
+
+
+def test_answers_do_not_depend_on_order_or_company(fitted, blobs):
+    y = blobs[0]
+    order = np.random.default_rng(0).permutation(240)
+    for method in ("predict", "predict_proba", "transform", "score_samples"):
+        whole = getattr(fitted, method)(y)
+        np.testing.assert_allclose(getattr(fitted, method)(y[order]), whole[order], rtol=1e-9, atol=1e-12)
+        single = np.concatenate([getattr(fitted, method)(row[None]) for row in y[:20]])
+        np.testing.assert_allclose(single, whole[:20], rtol=1e-9, atol=1e-12)
+
+
+def test_a_seed_decides_and_the_order_of_rows_does_not(blobs):
+    y = blobs[0]
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = quick().fit(y)
+    assert torch.equal(torch.rand(3), expected)
+    order = np.random.default_rng(1).permutation(240)
+    for again in (quick().fit(y[order]), quick(random_state=np.random.RandomState(0)).fit(y)):
+        np.testing.assert_array_equal(again.predict_proba(y), first.predict_proba(y))
+    other = quick(random_state=1).fit(y)
+    assert (other.predict_proba(y) != first.predict_proba(y)).any()
+    assert np.isfinite(quick(random_state=None, epochs=1).fit(y).elbo_)
+
+
+def kinds(y):
+    names = ["a", "b", "c"]
+    columns = {name: y[:, i] for i, name in enumerate(names)}
+    return {
+        "float64": y.astype(np.float64),
+        "fortran": np.asfortranarray(y),
+        "torch": torch.from_numpy(y).requires_grad_(),
+        "csr": sparse.csr_array(y),
+        "csc": sparse.csc_matrix(y),
+        "pandas": pd.DataFrame(columns),
+        "polars": pl.DataFrame(columns),
+        "pyarrow": pa.table(columns),
+        "lists": y.astype(np.float64).tolist(),
+    }
+
+
+def test_every_kind_of_table_is_the_same_table(blobs):
+    y = blobs[0] * (blobs[0] > 0)
+    expected = quick(epochs=1).fit(y)
+    for name, table in kinds(y).items():
+        ours = quick(epochs=1).fit(table)
+        np.testing.assert_array_equal(ours.predict_proba(table), expected.predict_proba(y), err_msg=name)
+        if name in ("pandas", "polars", "pyarrow"):
+            assert list(ours.feature_names_in_) == ["a", "b", "c"]
+    whole = np.arange(240).reshape(60, 4) % 7
+    for dtype in (np.int16, np.uint8, bool):
+        np.testing.assert_array_equal(
+            quick(epochs=1).fit(whole.astype(dtype)).labels_,
+            quick(epochs=1).fit(whole.astype(dtype).astype(float)).labels_,
+        )
+
+
+def test_names_of_columns_come_out(fitted, blobs):
+    assert fitted.get_feature_names_out().tolist() == ["gmvae0", "gmvae1"]
+    frame = pd.DataFrame(blobs[0])
+    out = quick(epochs=1).set_output(transform="pandas").fit_transform(frame)
+    assert list(out.columns) == ["gmvae0", "gmvae1"]
+
+
+@pytest.mark.slow
+def test_large_tables_are_not_copied(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    y = np.lib.format.open_memmap(tmp_path / "y.npy", "w+", np.float32, (1500, 2000))
+    y[:] = rng.normal(size=y.shape)
+    y.flush()
+    wide = sparse.random_array((1500, 2000), density=0.002, format="csr", rng=rng, dtype=np.float32)
+    for module, name, value in (
+        (rows, "CHUNK", 1 << 13),
+        (fitting, "AT_ONCE", 20),
+        (fitting, "MEASURED", 20),
+    ):
+        monkeypatch.setattr(module, name, value)
+    for table in (np.load(tmp_path / "y.npy", mmap_mode="r"), wide):
+        model = quick(epochs=1, batch_size=20, hidden_size=8).fit(table[:20])  # imports are not traced
+        tracemalloc.start()
+        try:
+            model.fit(table)
+            model.transform(table[:500])
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < table.shape[0] * table.shape[1]  # bytes: a quarter of it in float32
+
+
+# ---- starts, weights, restarts, going on, stopping
+
+
+@pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
+def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
+    """On data without clusters, where only k-means draws these borders."""
+    y = np.random.default_rng(0).uniform(size=(200, 2)) * [1, 1000]
+    parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
+    scaling = standardising(Survey.of(y, np.ones(200)))
+    standard = Rows(y, scaling, (2,), torch.device("cpu"))
+    plan = fitting.plan(parameters, "gaussian", 200)
+    assert plan.guided == 30  # passes of five steps; 300 would be 60
+    torch.manual_seed(0)
+    model = Model((2,), plan.model)
+    labels = KMeans(3, n_init=1, random_state=4).fit_predict(scaling.apply(y).astype(np.float32))
+    (values,) = standard.batches(200)
+    before = assign(fitting.precise(model), values).argmax(1)
+    fitting.guide(model, standard, plan, seed=4)
+    after = assign(fitting.precise(model), values).argmax(1)
+    assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
+    assert fitting.plan({**parameters, "init": "random"}, "gaussian", 200).guided == 0
+
+
+def test_weights_are_numbers_of_rows(blobs):
+    y = blobs[0][::4]
+    weights = np.random.default_rng(0).integers(0, 4, len(y))
+    ours = quick().fit(y, sample_weight=weights)
+    theirs = quick().fit(np.repeat(y, weights, axis=0))
+    without = quick().fit(y[weights > 0], sample_weight=weights[weights > 0])
+    for other in (theirs, without):
+        np.testing.assert_array_equal(ours.predict_proba(y), other.predict_proba(y))
+        assert ours.elbo_ == pytest.approx(other.elbo_, rel=1e-9)
+    plain = quick(cv_weight=0.0).fit(y, sample_weight=weights)
+    assert plain.elbo_ == pytest.approx(np.average(plain.score_samples(y), weights=weights), rel=1e-9)
+    assert plain.restarts_[0]["loss"] == pytest.approx(-plain.elbo_, rel=1e-9)
+    assert (ours.predict_proba(y) != quick().fit(y).predict_proba(y)).any()
+    strange = np.vstack([y, 1e6 * y[:5]])
+    zeros = np.r_[np.ones(len(y)), np.zeros(5)]
+    np.testing.assert_array_equal(
+        quick().fit(strange, sample_weight=zeros).predict_proba(y), quick().fit(y).predict_proba(y)
+    )
+
+
+def test_the_restart_with_the_least_loss_is_kept(blobs, monkeypatch):
+    fits, fit = [], fitting.fit
+    monkeypatch.setattr(fitting, "fit", lambda *given: fits.append(fit(*given)) or fits[-1])
+    model = quick(n_init=3).fit(blobs[0])
+    losses = [restart["loss"] for restart in model.restarts_]
+    assert len(set(losses)) == len(fits) == 3
+    assert model.model_ is fits[int(np.argmin(losses))].model
+    assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
+
+
+def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs):
+    """While everything still warms up in training: cv_weight is felt in the value all the same."""
+    light, heavy = (
+        quick(init="random", warm_up=3, cv_warm_up=9, cv_weight=w).fit(blobs[0]) for w in (0.0, 50.0)
+    )
+    np.testing.assert_array_equal(light.transform(blobs[0]), heavy.transform(blobs[0]))
+    standard = torch.from_numpy(StandardScaler().fit_transform(blobs[0].astype(np.float64)))
+    with torch.no_grad():
+        terms = objective.five_terms(fitting.precise(light.model_), standard, 300)
+    violation = terms.consistency_violation.mean().item()
+    difference = heavy.restarts_[0]["loss"] - light.restarts_[0]["loss"]
+    assert difference == pytest.approx(50 * violation, rel=0.2)
+
+
+def test_a_warm_start_goes_on(blobs):
+    y = blobs[0]
+    model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0).fit(y)
+    before = model.score(y)
+    model.fit(y)
+    assert [record["epoch"] for record in model.history_] == list(range(1, 9))
+    assert model.n_iter_ == 8
+    assert model.history_[4]["loss"] < model.history_[0]["loss"]
+    assert model.score(y) > before
+    model.set_params(warm_start=False).fit(y)
+    assert model.n_iter_ == len(model.history_) == 4
+    assert model.score(y) == before
+    with pytest.raises(ValueError, match="warm_start goes on with a model of other sizes"):
+        model.set_params(warm_start=True, n_clusters=2).fit(y)
+
+
+def test_early_stopping_stops_and_keeps_the_best(blobs):
+    model = quick(
+        early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, tol=1e3, epochs=40,
+        warm_up=2, cv_warm_up=3,
+    ).fit(blobs[0])  # fmt: skip
+    assert model.n_iter_ == len(model.history_) == 6 + 3  # the first without warm-up, and three after it
+    after = [record["validation_loss"] for record in model.history_[5:]]
+    assert model.restarts_[0]["loss"] == pytest.approx(min(after), rel=1e-9)
+    patient = quick(early_stopping=True, n_iter_no_change=1.0, tol=0, epochs=5).fit(blobs[0])
+    assert patient.n_iter_ == 5
+
+
+def test_verbose_tells_of_epochs(blobs, capsys):
+    quick(epochs=20, verbose=1).fit(blobs[0][::8])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("GMVAE, restart 1 of 1, epoch 2 of 20: loss ")
+
+
+# ---- likelihood and scaling
+
+
+def test_the_likelihood_explains_itself(blobs):
+    rng = np.random.default_rng(0)
+    bits, grey = (rng.random((60, 6)) < 0.4).astype(float), rng.random((60, 6))
+    for y, likelihood, reason in (
+        (bits, "bernoulli", r"X lies in \[0, 1\] with 100% of its values within 0.05 of 0 or 1"),
+        (grey, "gaussian", r"X lies in \[0, 1\] with \d% of its values"),
+        (blobs[0], "gaussian", "X has values from .* outside of"),
+    ):
+        model = quick(epochs=1).fit(y)
+        assert model.likelihood_ == model.model_.config.likelihood == likelihood
+        assert re.match(reason, model.likelihood_reason_)
+    assert quick(epochs=1, likelihood="bernoulli").fit(grey).likelihood_ == "bernoulli"
+    assert set(np.unique(quick().fit(bits).sample(50)[0])) == {0, 1}
+    assert len(np.unique(quick(likelihood="bernoulli").fit(grey).sample(50)[0])) > 50
+
+
+def test_images(blobs):
+    levels = np.random.default_rng(0).integers(256, size=(40, 144), dtype=np.uint8)
+    options = {"network": "conv", "filters": 2, "hidden_size": 8, "epochs": 1}
+    model = quick(image_shape=(12, 12), **options).fit(levels)
+    assert (model.likelihood_, model.model_.y_shape) == ("bernoulli", (1, 12, 12))
+    again = quick(image_shape=(1, 12, 12), **options).fit(levels / 255.0)
+    np.testing.assert_array_equal(model.labels_, again.labels_)
+    assert model.inverse_transform(model.transform(levels)).max() > 2
+    with pytest.raises(ValueError, match=r"image_shape is \(5, 5\): it must be .* with 144 numbers in all"):
+        quick(image_shape=(5, 5)).fit(levels)
+
+
+def test_constant_columns_are_left_out_and_put_back(blobs):
+    y = np.insert(blobs[0].astype(np.float64), 1, 7.0, axis=1)
+    model = quick().fit(y)
+    assert model.constant_features_.tolist() == [1]
+    assert model.model_.y_shape == (3,)
+    for drawn in (model.sample(9)[0], model.inverse_transform(model.transform(y))):
+        assert drawn.shape[1] == 4
+        assert (drawn[:, 1] == 7).all()
+    assert np.isfinite(quick(n_clusters=1).fit(np.ones((9, 2))).score(np.ones((9, 2))))
+
+
+def test_no_density_is_without_bound(fitted):
+    """A decoder that is certain of everything, as one becomes where a column has one value many times."""
+    model = fitting.precise(fitted.model_)
+    *_, last = (layer for layer in model.generative.decoder if isinstance(layer, torch.nn.Linear))
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.0] * 3 + [-100.0, -5.0, 1.0]))
+        p_y = model.generative.p_y(torch.randn(4, 2, dtype=torch.float64))
+    expected = 0.01 + np.exp([-100.0, -5.0, 1.0])
+    np.testing.assert_allclose(p_y.variance, np.tile(expected, (4, 1)), rtol=1e-6)
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_clusters": 0}, "n_clusters is 0: it must be a whole number of at least 1"),
+        ({"n_clusters": 241}, "X has n_samples=240 to fit to: there must be at least 241"),
+        ({"n_init": 0}, "n_init is 0: it must be a whole number of at least 1"),
+        ({"x_size": 0}, "x_size is 0: it must be a whole number of at least 1"),
+        ({"likelihood": "poisson"}, "likelihood is 'poisson': it must be auto, bernoulli or gaussian"),
+        ({"likelihood": "bernoulli"}, r"likelihood is 'bernoulli', but X has values from .* it must lie in"),
+        ({"init": "zeros"}, "init is 'zeros': it must be kmeans or random"),
+        ({"network": "dense"}, "network is 'dense': it must be one of fc, conv, svhn"),
+        ({"network": "conv"}, r"network is 'conv', but an observation has shape \(3,\)"),
+        ({"epochs": 0}, "epochs is 0: it must be a whole number of at least 1"),
+        ({"epochs": "many"}, "epochs is 'many': it must be"),
+        ({"batch_size": 1}, "batch_size is 1: it must be a whole number of at least 2"),
+        ({"warm_up": 1.5}, "warm_up is 1.5: it must be epochs, whole and at least 0, or a share"),
+        ({"n_iter_no_change": -1}, "n_iter_no_change is -1: it must be epochs"),
+        ({"validation_fraction": 1.0}, "validation_fraction is 1.0: it must be between 0 and 1"),
+        ({"tol": -1.0}, "tol is -1.0: it must be a finite number of at least 0"),
+        ({"min_variance": -1.0}, "min_variance is -1.0: it must be a finite number of at least 0"),
+        ({"learning_rate": 0}, "learning_rate is 0: it must be a finite number above 0"),
+        ({"device": "tpu"}, "device is 'tpu': it must be"),
+    ],
+)
+def test_a_parameter_that_breaks_a_rule_is_said_in_a_line(blobs, parameters, message):
+    with pytest.raises(ValueError, match=message) as error:
+        quick(**parameters).fit(blobs[0])
+    assert "\n" not in str(error.value)
+
+
+def test_bad_tables_and_weights(fitted, blobs):
+    y = blobs[0].copy()
+    y[3, 1] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        quick().fit(y)
+    with pytest.raises(ValueError, match="X has 2 features, but GMVAE is expecting 3"):
+        fitted.predict(blobs[0][:, :2])
+    with pytest.raises(ValueError, match="sample_weight has 240 negative numbers"):
+        quick().fit(blobs[0], sample_weight=-np.ones(240))
+    with pytest.raises(ValueError, match="column 0 of X goes from -1e\\+200 to 1e\\+200"):
+        quick().fit(np.repeat([[1e200, 0.0], [-1e200, 1.0]], 9, axis=0))
+    with pytest.raises(ValueError, match="X has one distinct row"):
+        quick(early_stopping=True).fit(np.ones((9, 2)))
+    with pytest.raises(ValueError, match=r"X has shape \(2, 3\): it must be \(N, 2\)"):
+        fitted.inverse_transform(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="n_samples is 0"):
+        fitted.sample(0)
+    with pytest.raises(ValueError, match="cluster is 3: it must be a whole number from 0 to 2"):
+        fitted.sample(1, cluster=3)

@@ -1,0 +1,101 @@
+"""Rows of a table: one reading finds what numpy finds on all of it, and draws follow the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from gmvae.data import rows as module
+from gmvae.data.rows import Rows, Survey, dividing, standardising
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def table(monkeypatch):
+    """More rows than a chunk has, some of them twice, some columns far from 0."""
+    monkeypatch.setattr(module, "CHUNK", 21)
+    y = np.random.default_rng(0).normal(size=(50, 3)) * [1, 100, 1e-3] + [0, 1e6, 5]
+    y[30:35] = y[:5]
+    return y
+
+
+def test_a_survey_finds_what_numpy_finds(table):
+    weights = np.random.default_rng(1).integers(0, 4, 50).astype(float)
+    found, copies = Survey.of(table, weights), np.repeat(table, weights.astype(int), axis=0)
+    np.testing.assert_allclose(found.mean, copies.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found.variance, copies.var(0), rtol=1e-9)
+    np.testing.assert_array_equal([found.least, found.most], [copies.min(0), copies.max(0)])
+    distinct, counts = np.unique(copies, axis=0, return_counts=True)
+    assert len(found.order) == len(distinct)
+    ours = np.argsort(table[found.order][:, 0])
+    np.testing.assert_array_equal(table[found.order][ours], distinct)
+    np.testing.assert_array_equal(found.weights[ours], counts)
+
+
+def test_a_survey_does_not_depend_on_order_type_or_form(table):
+    table = table.astype(np.float32) * (table > 0)
+    first = Survey.of(table, np.ones(50))
+    order = np.random.default_rng(2).permutation(50)
+    for other in (
+        table[order],
+        table.astype(np.float64),
+        sparse.csr_array(table),
+        np.where(table == 0, -0.0, table),
+    ):
+        again = Survey.of(other, np.ones(50))
+        values = other.toarray() if sparse.issparse(other) else other
+        np.testing.assert_array_equal(values[again.order], table[first.order])
+        np.testing.assert_array_equal(standardising(again).apply(values[:9].astype(float)),
+                                      standardising(first).apply(values[:9].astype(float)))  # fmt: skip
+
+
+def test_near_binary_counts_by_weight():
+    y = np.array([[0.0, 0.96], [0.5, 0.06], [0.02, 1.0]])
+    assert Survey.of(y, np.ones(3)).near_binary == pytest.approx(4 / 6)
+    assert Survey.of(y, np.array([1.0, 0, 1])).near_binary == 1
+    assert not Survey.of(y, np.ones(3)).binary
+    assert Survey.of(np.eye(3), np.ones(3)).binary
+
+
+def test_scaling_and_back(table):
+    scaling = standardising(Survey.of(table, np.ones(50)))
+    scaled = scaling.apply(table)
+    np.testing.assert_allclose([scaled.mean(0), scaled.std(0)], [[0] * 3, [1] * 3], atol=2e-6)
+    np.testing.assert_allclose(scaling.undo(scaled), table, rtol=1e-12)
+    assert scaling.log_det == pytest.approx(-np.log(table.std(0)).sum(), rel=1e-6)
+
+
+def test_a_pass_has_each_row_as_often_as_its_weight(table):
+    weights = np.random.default_rng(3).integers(1, 5, 50).astype(float)
+    ours = Rows(table, dividing(3), (3,), CPU, np.arange(50)[::-1], weights)
+    assert len(ours) == weights.sum()
+    drawn = ours[torch.randperm(len(ours))]
+    assert drawn.dtype == torch.float32
+    expected = np.repeat(table[::-1], weights.astype(int), axis=0).astype(np.float32)
+    np.testing.assert_array_equal(np.sort(drawn[:, 0]), np.sort(expected[:, 0]))
+
+
+def test_rows_are_drawn_in_proportion_to_their_weight():
+    torch.manual_seed(0)
+    weights = np.array([0.01, 0.2, 0.5, 0.04, 0.25])
+    ours = Rows(np.arange(5.0)[:, None], dividing(1), (1,), CPU, None, weights)
+    assert len(ours) == round(1 / np.square(weights).sum()) == 3
+    passes = 4000
+    drawn = np.concatenate([ours[torch.randperm(3)].numpy()[:, 0] for _ in range(passes)])
+    shares = np.bincount(drawn.astype(int), minlength=5) / len(drawn)
+    np.testing.assert_array_less(abs(shares - weights), 4.5 * np.sqrt(weights / len(drawn)))
+
+
+def test_parts_are_of_distinct_rows(table):
+    survey = Survey.of(table, np.ones(50))
+    whole = Rows(table, dividing(3), (3,), CPU, survey.order, survey.weights)
+    most, some = whole.split(0.2, np.random.RandomState(0))
+    assert len(some.order) == 9
+    assert sorted([*most.order, *some.order]) == sorted(survey.order)
+    assert most.weights.sum() + some.weights.sum() == 50
+    (values,) = whole.most(7).batches(100)
+    np.testing.assert_array_equal(values, table[survey.order[:7]])
+    assert values.dtype == torch.float64
