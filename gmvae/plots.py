@@ -163,10 +163,8 @@ def _directions(name: str, points: Array) -> tuple[str, str]:
         return f"{name}$_1$", f"{name}$_2$"
     centre, plane = _plane(points)
     first, second = ((points - centre) @ plane).var(0) / max(points.var(0).sum(), 1e-12)
-    return tuple(
-        f"{name}, principal direction {i} ({share:.0%} of its variance)"
-        for i, share in enumerate((first, second), start=1)
-    )  # type: ignore[return-value]
+    direction = f"{name}, principal direction"
+    return f"{direction} 1 ({first:.0%} of its variance)", f"{direction} 2 ({second:.0%} of its variance)"
 
 
 def _panels(figure: Figure | None, titles: list[str], y: Array, shown: Snapshot) -> tuple[Figure, list[Axes]]:

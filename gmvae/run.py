@@ -280,7 +280,7 @@ def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figur
 def _read_snapshot(path: Path) -> Snapshot:
     arrays = read_arrays(path)
     if set(arrays) != {field.name for field in fields(Snapshot)}:
-        raise ValueError(f"{path} was written by another version: gmvae resume --epochs draws it anew")
+        raise ValueError(f"{path} was written by another version: delete it, and it is made anew")
     return Snapshot(**arrays)
 
 
