@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from gmvae.config import ModelConfig
+from gmvae.data import images, locate
 from gmvae.model import GMVAE
 
 ROOT = Path(__file__).parent.parent
@@ -78,3 +80,19 @@ def observations():
         return (values > 0).double() if likelihood == "bernoulli" else values
 
     return observations
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """A machine without data, home or network."""
+    monkeypatch.delenv("GMVAE_DATA_DIR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / ".cache"))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(locate, "AFTER", ("~/data",))
+    for source in ("MNIST", "FASHION_MNIST", "SVHN"):
+        known = getattr(images, source)
+        monkeypatch.setattr(images, source, replace(known, url="http://127.0.0.1:9/"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
