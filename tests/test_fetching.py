@@ -219,6 +219,3 @@ def test_a_terminal_sees_a_bar(tmp_path, server, monkeypatch, capfd):
     size = (tmp_path / "served" / NAMES[0]).stat().st_size
     last = capfd.readouterr().err.split("\n")
     assert any(NAMES[0] in line and f"{size}/{size} bytes" in line for line in last)
-
-
-# ---- what images are as data
