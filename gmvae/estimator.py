@@ -15,7 +15,8 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae import evaluation, fitting, metrics
-from gmvae.data.rows import Rows, Survey, choose, weighed
+from gmvae.data.rows import Rows, Survey, weighed
+from gmvae.data.scaling import choose
 from gmvae.distributions import Bernoulli
 from gmvae.model import GMVAE as Model
 from gmvae.objective import elbo
@@ -172,10 +173,11 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         survey = Survey.of(X, weights)
         going_on = self.warm_start and hasattr(self, "model_")
         likelihood: str = getattr(self, "likelihood_", "") if going_on else self.likelihood
-        chosen = choose(survey, X.dtype, likelihood, self.image_shape)
+        chosen = choose(survey.moments, X.dtype, likelihood, self.image_shape)
         if not going_on:
             self.likelihood_, self.likelihood_reason_, self._scaling, self._y_shape = chosen
-            self.constant_features_, self._binary = np.flatnonzero(survey.constant), survey.binary
+            self.constant_features_ = np.flatnonzero(survey.moments.constant)
+            self._binary = survey.moments.binary
         rows = Rows(X, self._scaling, self._y_shape, device, survey.order, survey.weights)
         rng = check_random_state(self.random_state)
         used, held_out = rows.split(self.validation_fraction, rng) if self.early_stopping else (rows, None)

@@ -28,7 +28,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmvae import GMVAE, fitting, objective
 from gmvae.data import rows
-from gmvae.data.rows import Rows, Survey, standardising
+from gmvae.data.rows import Rows, Survey
+from gmvae.data.scaling import standardising
 from gmvae.evaluation import assign
 from gmvae.model import GMVAE as Model
 
@@ -276,7 +277,7 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     """On data without clusters, where only k-means draws these borders."""
     y = np.random.default_rng(0).uniform(size=(200, 2)) * [1, 1000]
     parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
-    scaling = standardising(Survey.of(y, np.ones(200)))
+    scaling = standardising(Survey.of(y, np.ones(200)).moments)
     standard = Rows(y, scaling, (2,), torch.device("cpu"))
     plan = fitting.plan(parameters, "gaussian", 200)
     assert plan.guided == 30  # passes of five steps; 300 would be 60

@@ -1,7 +1,7 @@
 r"""Rows of a table as the model takes them, read by batch from wherever they lie.
 
 Nothing here holds a second copy of the table: an array, a :class:`numpy.memmap` or a sparse matrix is read
-a chunk or a batch at a time. Scaled values are :math:`(y - m) / s` for each column.
+a chunk or a batch at a time.
 """
 
 from __future__ import annotations
@@ -18,170 +18,40 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
+from gmvae.data.scaling import Floats, Moments, Scaling
+
 CHUNK = 1 << 20
 """Numbers that are looked at together: what a survey needs beside the table."""
-NEAR = 0.05
-"""How far from 0 or 1 a value in [0, 1] may be to count as nearly one of them."""
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """From data to the model's units and back: ``(y - mean) / scale`` of the columns that are ``kept``.
-
-    Arguments:
-        mean: What is subtracted from each column, shape (D,).
-        scale: What it is divided by, shape (D,).
-        kept: The columns that the model sees, shape (at most D,). The others are constant.
-    """
-
-    mean: Floats
-    scale: Floats
-    kept: NDArray[np.int64]
-
-    def apply(self, y: Floats) -> Floats:
-        """Rows of shape (B, D) in the model's units, shape (B, kept)."""
-        return (y[:, self.kept] - self.mean[self.kept]) / self.scale[self.kept]
-
-    def undo(self, values: Floats) -> Floats:
-        """The inverse of :meth:`apply`; columns that the model does not see have their constant."""
-        y = np.tile(self.mean, (len(values), 1))
-        y[:, self.kept] += values * self.scale[self.kept]
-        return y
-
-    @property
-    def log_det(self) -> float:
-        r""":math:`\log |\det \partial\,\mathrm{scaled} / \partial y| = -\sum_d \log s_d`, in nats."""
-        return float(-np.log(self.scale[self.kept]).sum())
 
 
 @dataclass(frozen=True)
 class Survey:
     """What one reading of a table finds in the rows whose weight is not 0."""
 
-    mean: Floats
-    """Weighted mean of each column, (D,)."""
-    variance: Floats
-    """Weighted variance of each column, (D,)."""
-    least: Floats
-    most: Floats
-    binary: bool
-    """Whether every value is 0 or 1."""
-    near_binary: float
-    """Share of values within ``NEAR`` of 0 or 1."""
+    moments: Moments
+    """Their weighted means, variances and ranges."""
     order: NDArray[np.int64]
     """One row number for each distinct row, in an order that only the rows' values decide."""
     weights: Floats
     """The sum of the weights of each distinct row, in the same order."""
+    fingerprint: str
+    """SHA-256 of the distinct rows and their weights, 64 hexadecimal digits, whatever their order."""
 
     @classmethod
     def of(cls, source: Any, weights: Floats) -> Survey:
         """Read a table of shape (N, D), dense or sparse, a chunk at a time; weights of shape (N,)."""
-        width = source.shape[1]
-        mean, squares, total = np.zeros(width), np.zeros(width), 0.0
-        least, most = np.full(width, np.inf), np.full(width, -np.inf)
-        near, binary, used, prints = 0.0, True, np.flatnonzero(weights), []
+        moments, prints = Moments(source.shape[1]), []
         for start, values in chunks(source):
             w = weights[start : start + len(values)]
-            values, w = values[w > 0], w[w > 0, None]
-            if not len(values):
-                continue
-            share = w.sum() / (total := total + w.sum())
-            with np.errstate(over="ignore", invalid="ignore"):
-                shift = (w * values).sum(0) / w.sum() - mean
-                squares += (w * (values - mean - shift) ** 2).sum(0) + w.sum() * (1 - share) * shift**2
-                mean += share * shift
-            least, most = np.minimum(least, values.min(0)), np.maximum(most, values.max(0))
-            distance = np.minimum(abs(values), abs(values - 1))
-            near += float((w * (distance <= NEAR)).sum())
-            binary &= bool((distance == 0).all())
+            values, w = values[w > 0], w[w > 0]
+            moments.add(values, w)
             prints += [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in values + 0.0]
         hashes = np.frombuffer(b"".join(prints), dtype=np.uint64)
-        _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+        distinct, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+        used = np.flatnonzero(weights)
         sums = np.bincount(which, weights[used]).astype(np.float64)
-        return cls(mean, squares / total, least, most, binary, near / (total * width), used[first], sums)
-
-    @property
-    def constant(self) -> NDArray[np.bool_]:
-        """The columns with one value only, (D,)."""
-        return self.least == self.most
-
-
-def standardising(survey: Survey, *, every: bool = False) -> Scaling:
-    """To mean 0 and standard deviation 1; constant columns are left out, unless ``every`` one is wanted or
-    all are constant.
-
-    Mean and scale are rounded to a millionth of the scale, so that sums which were taken in another order
-    give the same numbers.
-
-    Raises:
-        ValueError: where the standard deviation of a column is too large for float32.
-    """
-    with np.errstate(over="ignore"):
-        scale = np.sqrt(survey.variance).astype(np.float32).astype(np.float64)
-    scale[survey.constant | (scale == 0)] = 1.0
-    if not np.isfinite(scale).all():
-        column = int(np.argmin(np.isfinite(scale)))
-        raise ValueError(
-            f"column {column} of X goes from {survey.least[column]:g} to {survey.most[column]:g}: "
-            "it must have a finite standard deviation in float32, so bring it to a smaller scale"
-        )
-    mean = np.where(survey.constant, survey.least, scale * np.rint(survey.mean / scale * 2**20) / 2**20)
-    varying = np.flatnonzero(~survey.constant)
-    return Scaling(mean, scale, np.arange(len(mean)) if every or not len(varying) else varying)
-
-
-def dividing(width: int, by: float = 1.0) -> Scaling:
-    """All columns divided by one number."""
-    return Scaling(np.zeros(width), np.full(width, by), np.arange(width))
-
-
-def choose(
-    survey: Survey, dtype: np.dtype[Any], likelihood: str, image_shape: tuple[int, ...] | None
-) -> tuple[str, str, Scaling, tuple[int, ...]]:
-    """The likelihood, why in a sentence, the scaling and the shape of an observation.
-
-    ``"auto"`` is Bernoulli where all values lie in [0, 1] and most of them near an end, or rows are
-    images with values in [0, 1] or levels of uint8, which are divided by 255; else it is Gaussian.
-
-    Raises:
-        ValueError: where the values do not suit the likelihood, or rows the shape of the images.
-    """
-    width = len(survey.mean)
-    shape: tuple[int, ...] = (width,)
-    if image_shape is not None:
-        shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
-        if len(shape) != 3 or math.prod(shape) != width:
-            raise ValueError(
-                f"image_shape is {image_shape!r}: it must be (height, width) or (channels, height, width) "
-                f"with {width} numbers in all, as each row of X has"
-            )
-    low, high = float(survey.least.min()), float(survey.most.max())
-    levels = image_shape is not None and dtype == np.uint8
-    scaling, to = (dividing(width, 255.0), "levels of 0 to 255") if levels else (dividing(width), "[0, 1]")
-    fits = levels or 0 <= low <= high <= 1
-    if likelihood == "auto":
-        near = f"{survey.near_binary:.0%} of its values within {NEAR} of 0 or 1"
-        if not fits:
-            likelihood, why = "gaussian", f"X has values from {low:g} to {high:g}, outside of [0, 1]"
-        elif image_shape is not None:
-            likelihood, why = "bernoulli", f"X has images with values in {to}"
-        else:
-            likelihood = "bernoulli" if survey.near_binary > 0.5 else "gaussian"
-            why = f"X lies in [0, 1] with {near}"
-        why = f"{why}, so likelihood='auto' is {likelihood}"
-    else:
-        why = f"likelihood={likelihood!r} was asked for"
-    if likelihood == "bernoulli":
-        if not fits:
-            raise ValueError(
-                f"likelihood is 'bernoulli', but X has values from {low:g} to {high:g}: it must lie in "
-                "[0, 1], so bring it there, or take likelihood='gaussian'"
-            )
-        return likelihood, why, scaling, shape
-    scaling = standardising(survey, every=image_shape is not None)
-    return likelihood, why, scaling, shape if image_shape is not None else (len(scaling.kept),)
+        fingerprint = hashlib.sha256(distinct.tobytes() + sums.tobytes()).hexdigest()
+        return cls(moments, used[first], sums, fingerprint)
 
 
 def weighed(source: Any, weights: Any) -> Floats:
