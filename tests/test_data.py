@@ -171,7 +171,7 @@ def test_files_of_other_kinds_are_named(tmp_path):
 def test_labels_belong_to_the_data(tmp_path):
     np.save(tmp_path / "y.npy", np.random.default_rng(0).normal(size=(6, 3)))
     np.save(tmp_path / "labels.npy", np.array([0, 0, 1, 1, 2, 2.0]))
-    paths = {"data_path": str(tmp_path / "y.npy"), "labels_path": str(tmp_path / "labels.npy")}
+    paths = {"path": str(tmp_path / "y.npy"), "labels_path": str(tmp_path / "labels.npy")}
     data = load(**paths)
     assert data.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert (data.name, data.y.dtype, data.y_shape) == ("y.npy", np.float32, (3,))

@@ -326,7 +326,7 @@ def test_bytes_are_levels():
 def test_arrays_of_bytes_are_images(tmp_path):
     def loaded(array: np.ndarray) -> Dataset:
         np.save(tmp_path / "y.npy", array)
-        return load(data_path=str(tmp_path / "y.npy"))
+        return load(path=str(tmp_path / "y.npy"))
 
     grey = np.arange(2 * 5 * 4, dtype=np.uint8).reshape(2, 5, 4)
     np.testing.assert_array_equal(loaded(grey).y, grey[:, None])
@@ -342,5 +342,5 @@ def test_arrays_of_bytes_are_images(tmp_path):
 
 
 def test_unknown_data_are_named():
-    with complaint("dataset is 'imagenet': it must be spiral, mnist, fashion_mnist or svhn"):
+    with complaint("dataset is 'imagenet': it must be spiral, mnist, fashion_mnist, svhn or file"):
         load("imagenet")

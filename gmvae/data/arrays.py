@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +21,24 @@ TORCH7_STORAGES = {
 }
 
 
-def read_array(path: str | Path) -> NDArray[np.generic]:
-    """The array in a file.
+def read_array(path: str | Path, *, mapped: bool = False) -> NDArray[np.generic]:
+    """The array in a file; that of a .npy file may stay there, mapped, until it is looked at.
 
     Raises:
         ValueError: where the file is of another kind, is broken, or does not hold one array of numbers.
         OSError: where it cannot be read.
     """
     path = Path(path)
-    readers = {".npy": _read_npy, ".t7": _read_torch7}
-    if path.suffix not in readers:
+    if path.suffix not in (".npy", ".t7"):
         raise ValueError(f"{path} ends in {path.suffix!r}: it must be a .npy or a .t7 file")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: it must be a .npy or a .t7 file")
-    return readers[path.suffix](path)
+    return _read_torch7(path) if path.suffix == ".t7" else _read_npy(path, "r" if mapped else None)
 
 
-def _read_npy(path: Path) -> NDArray[np.generic]:
+def _read_npy(path: Path, mode: Literal["r"] | None) -> NDArray[np.generic]:
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode=mode, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(
             f"{path} is not a whole .npy file of numbers: write it anew with numpy.save"

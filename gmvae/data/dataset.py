@@ -11,8 +11,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gmvae.data.recipe import Recipe
+from gmvae.data.scaling import Scaling
+
 CHUNK = 1 << 22
 """Numbers that are looked at together: what checks and fingerprints need beside the data."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What was done to the rows of a file before they became observations.
+
+    Arguments:
+        recipe: How the file was read.
+        scaling: From what was read to the observations.
+        likelihood: The likelihood that suits them, or that was asked for.
+        reason: Why, in a sentence.
+        binary: Whether every value is 0 or 1.
+        constant: Names of the columns that were left out because they have one value only.
+        classes: What the labels are called, from label 0 on.
+    """
+
+    recipe: Recipe
+    scaling: Scaling
+    likelihood: str
+    reason: str
+    binary: bool = False
+    constant: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,9 +49,11 @@ class Dataset:
         name: What to call it in messages and files.
         y: The observations, finite numbers, shape (N, *y_shape): float32, or uint8 for the levels
             0, ..., 255 of images, shape (N, channels, height, width), which stand for y / 255.
-        labels: The true classes, whole numbers, shape (N,); they only ever measure. Kept as int64.
+        labels: The true classes, whole numbers, shape (N,); they only ever measure. Kept as int64. Those
+            below 0 are unknown.
         test: Data held out from training, of the same kind.
         folder: Where it was read from, for messages.
+        preparation: What was done to the rows of a file; ``None`` where nothing was.
 
     Raises:
         ValueError: where there are fewer than two observations, a number is not finite, labels are not
@@ -37,6 +65,7 @@ class Dataset:
     labels: NDArray[np.int64] | None = None
     test: Dataset | None = None
     folder: str | None = None
+    preparation: Preparation | None = None
 
     def __post_init__(self) -> None:
         if self.y.ndim < 2 or len(self.y) < 2 or 0 in self.y.shape:
@@ -87,6 +116,13 @@ class Dataset:
     def y_shape(self) -> tuple[int, ...]:
         """Shape of one observation."""
         return tuple(self.y.shape[1:])
+
+    @property
+    def log_det(self) -> float:
+        """The logarithm of the scaling's determinant, nats: what a density of observations lacks to be one in
+        the units of the file. 0 where there are no such units."""
+        made = self.preparation
+        return 0.0 if made is None or made.likelihood == "bernoulli" else made.scaling.log_det
 
     def spaced(self, most: int | None = None) -> slice:
         """At most so many of the observations, evenly spaced; all unless given."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -37,28 +43,108 @@ class Recipe:
     Arguments:
         y_shape: Shape of an observation as it is read: (D,), or (channels, height, width) of images.
         columns: Names of the columns that are taken, in order; empty where the file has no names.
-        categories: The values of each column of text, in the order of their features.
-        fill: What stands for a missing value of a column; empty where missing values are an error.
+        categories: The values of each column of text, in the order of their features. A value that is none of
+            them is 0 in all.
+        impute: Whether missing values are filled.
+        fill: What stands for a missing number, by column (its name, or else its place); missing text is 0 in
+            all features of its column.
         label_column: The column of the true classes, if there is one.
         id_column: The column that names the rows, if there is one.
+        resize: Whether pictures of a folder are brought to the size of ``y_shape``.
     """
 
     y_shape: tuple[int, ...]
     columns: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    impute: bool = False
     fill: Mapping[str, float] = field(default_factory=dict)
     label_column: str | None = None
     id_column: str | None = None
+    resize: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the D numbers of an observation: a column's name or, for text, ``column=value``."""
-        return tuple(
-            name
-            for column in self.columns
-            for name in (
-                [f"{column}={v}" for v in self.categories[column]] if column in self.categories else [column]
+        kinds = {name: [f"{name}={value}" for value in values] for name, values in self.categories.items()}
+        return tuple(feature for name in self.columns for feature in kinds.get(name, [name]))
+
+    def encode(self, table: pa.Table | pa.RecordBatch) -> NDArray[np.float64]:
+        """The numbers of a table's rows, shape (B, D), its columns found by name.
+
+        Raises:
+            ValueError: where a column is missing or not of its kind, or a value is missing or infinite.
+        """
+        there = table.schema.names
+        for what, wrong in (("missing", 0), ("there more than once", 2)):
+            named = [name for name in self.columns if min(there.count(name), 2) == wrong]
+            if named:
+                raise ValueError(f"column {', '.join(named[:5])} is {what}: the model was trained on it")
+        y, start = np.empty((table.num_rows, len(self.features))), 0
+        for name in self.columns:
+            width = len(self.categories.get(name, "1"))
+            y[:, start : start + width] = self._column(name, table.column(name))
+            start += width
+        return self.filled(y)
+
+    def _column(self, name: str, values: Any) -> NDArray[np.float64]:
+        """The numbers of a column, shape (B, 1 or values of text), NaN where one is missing."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from gmvae.data.values import kind, numbers, texts
+
+        wanted = "text" if name in self.categories else "numbers"
+        if kind(values.type) == "other":
+            raise ValueError(f"column {name} must hold {wanted}, and holds {values.type}")
+        try:
+            if wanted == "numbers":
+                return numbers(values)[:, None]
+            text = texts(values)
+        except pa.ArrowException as error:
+            raise ValueError(f"column {name} must hold {wanted}: {first_line(error)}") from error
+        kinds = self.categories[name]
+        found = pc.index_in(text, value_set=pa.array(kinds, pa.string())).fill_null(-1)
+        chosen = (np.asarray(found)[:, None] == np.arange(len(kinds))).astype(np.float64)
+        chosen[np.asarray(text.is_null())] = np.nan
+        return chosen
+
+    def filled(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same numbers, shape (B, D), with those that are missing filled in place.
+
+        Raises:
+            MissingValueError: where they are not to be filled.
+            ValueError: where a number is infinite.
+        """
+        if np.isfinite(y).all():
+            return y
+        names = self._owners or tuple(map(str, range(y.shape[1])))
+        if np.isinf(y).any():
+            row, column = np.argwhere(np.isinf(y))[0]
+            raise ValueError(
+                f"column {names[column]} has an infinite number, {y[row, column]}: remove or fill it"
             )
+        gaps = np.isnan(y)
+        if not self.impute:
+            lacking = [names[column] for column in np.flatnonzero(gaps.any(0))]
+            raise MissingValueError(list(dict.fromkeys(lacking)), int(gaps.any(1).argmax()))
+        for column in np.flatnonzero(gaps.any(0)):
+            y[gaps[:, column], column] = self.fill.get(names[column], 0.0)
+        return y
+
+    @property
+    def _owners(self) -> tuple[str, ...]:
+        """The column that each feature comes from."""
+        return tuple(name for name in self.columns for _ in self.categories.get(name, "1"))
+
+    def renamed(self, columns: Sequence[str]) -> Recipe:
+        """The same for a file whose columns have other names, in the same order."""
+        old = self.columns or tuple(map(str, range(len(columns))))
+        pairs = list(zip(old, columns, strict=True))
+        return replace(
+            self,
+            columns=tuple(columns),
+            categories={new: self.categories[name] for name, new in pairs if name in self.categories},
+            fill={new: self.fill[name] for name, new in pairs if name in self.fill},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -67,12 +153,58 @@ class Recipe:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The recipe that :meth:`to_json` wrote."""
-        return cls(
-            y_shape=tuple(values["y_shape"]),
-            columns=tuple(values["columns"]),
-            categories={name: tuple(kinds) for name, kinds in values["categories"].items()},
-            fill=dict(values["fill"]),
-            label_column=values["label_column"],
-            id_column=values["id_column"],
+        """The recipe that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
+        given = dict(values)
+        lacking = {one.name for one in fields(cls)} - given.keys()
+        if lacking:
+            raise TypeError(f"the recipe lacks {', '.join(sorted(lacking))}")
+        for name in ("y_shape", "columns"):
+            given[name] = tuple(given[name])
+        given["categories"] = {name: tuple(kinds) for name, kinds in given["categories"].items()}
+        return cls(**given)
+
+
+def encoded(X: Any, recipe: Recipe) -> Any:
+    """The numbers of a pandas, polars or Arrow table, shape (N, D); anything else as it is. A table of Arrow's
+    is read by place where the recipe has no names.
+
+    Raises:
+        ValueError: as :meth:`Recipe.encode`.
+    """
+    import pyarrow as pa
+
+    if isinstance(X, (pa.Table, pa.RecordBatch)):
+        names = recipe.columns or X.schema.names
+        if len(names) != len(recipe.columns or range(recipe.y_shape[0])):
+            raise ValueError(f"X has {len(names)} columns: the model was trained on {recipe.y_shape[0]}")
+        return recipe.renamed(names).encode(X)
+    library = type(X).__module__.split(".")[0]
+    if not recipe.columns or library not in ("pandas", "polars"):
+        return X
+    wanted = [name for name in recipe.columns if name in X.columns]
+    try:
+        table = pa.Table.from_pandas(X[wanted], preserve_index=False) if library == "pandas" else X.select(wanted)
+    except (pa.ArrowException, ValueError) as error:  # a column of several types, or a name twice
+        raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
+    return recipe.encode(table if library == "pandas" else table.to_arrow())
+
+
+class MissingValueError(ValueError):
+    """A value is missing where none may be.
+
+    Arguments:
+        columns: The columns in which one is.
+        row: The first row of the block in which one is, from 0.
+    """
+
+    def __init__(self, columns: list[str], row: int) -> None:
+        super().__init__(
+            f"values are missing in {', '.join(columns[:5])}, first in row {row}, counted from 0: fill them, "
+            "remove these rows, or train with --missing impute"
         )
+        self.columns, self.row = columns, row
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

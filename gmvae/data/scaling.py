@@ -96,7 +96,7 @@ class Scaling:
         return float(-np.log(self.scale[self.kept]).sum())
 
 
-def standardising(moments: Moments, *, every: bool = False) -> Scaling:
+def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> Scaling:
     """To mean 0 and standard deviation 1; constant columns are left out, unless ``every`` one is wanted or
     all are constant.
 
@@ -112,7 +112,7 @@ def standardising(moments: Moments, *, every: bool = False) -> Scaling:
     if not np.isfinite(scale).all():
         column = int(np.argmin(np.isfinite(scale)))
         raise ValueError(
-            f"column {column} of X goes from {moments.least[column]:g} to {moments.most[column]:g}: "
+            f"column {column} of {name} goes from {moments.least[column]:g} to {moments.most[column]:g}: "
             "it must have a finite standard deviation in float32, so bring it to a smaller scale"
         )
     mean = np.where(moments.constant, moments.least, scale * np.rint(moments.mean / scale * 2**20) / 2**20)
@@ -126,7 +126,11 @@ def dividing(width: int, by: float = 1.0) -> Scaling:
 
 
 def choose(
-    moments: Moments, dtype: np.dtype[Any], likelihood: str, image_shape: tuple[int, ...] | None
+    moments: Moments,
+    dtype: np.dtype[Any],
+    likelihood: str,
+    image_shape: tuple[int, ...] | None,
+    name: str = "X",
 ) -> tuple[str, str, Scaling, tuple[int, ...]]:
     """The likelihood, why in a sentence, the scaling and the shape of an observation.
 
@@ -143,7 +147,7 @@ def choose(
         if len(shape) != 3 or math.prod(shape) != width:
             raise ValueError(
                 f"image_shape is {image_shape!r}: it must be (height, width) or (channels, height, width) "
-                f"with {width} numbers in all, as each row of X has"
+                f"with {width} numbers in all, as each row of {name} has"
             )
     low, high = float(moments.least.min()), float(moments.most.max())
     levels = image_shape is not None and dtype == np.uint8
@@ -152,21 +156,21 @@ def choose(
     if likelihood == "auto":
         near = f"{moments.near_binary:.0%} of its values within {NEAR} of 0 or 1"
         if not fits:
-            likelihood, why = "gaussian", f"X has values from {low:g} to {high:g}, outside of [0, 1]"
+            likelihood, why = "gaussian", f"{name} has values from {low:g} to {high:g}, outside of [0, 1]"
         elif image_shape is not None:
-            likelihood, why = "bernoulli", f"X has images with values in {to}"
+            likelihood, why = "bernoulli", f"{name} has images with values in {to}"
         else:
             likelihood = "bernoulli" if moments.near_binary > 0.5 else "gaussian"
-            why = f"X lies in [0, 1] with {near}"
-        why = f"{why}, so likelihood='auto' is {likelihood}"
+            why = f"{name} lies in [0, 1] with {near}"
+        why = f"{why}, so likelihood auto is {likelihood}"
     else:
-        why = f"likelihood={likelihood!r} was asked for"
+        why = f"likelihood {likelihood} was asked for"
     if likelihood == "bernoulli":
         if not fits:
             raise ValueError(
-                f"likelihood is 'bernoulli', but X has values from {low:g} to {high:g}: it must lie in "
-                "[0, 1], so bring it there, or take likelihood='gaussian'"
+                f"likelihood is 'bernoulli', but {name} has values from {low:g} to {high:g}: it must lie in "
+                "[0, 1], so bring it there, or take likelihood gaussian"
             )
         return likelihood, why, scaling, shape
-    scaling = standardising(moments, every=image_shape is not None)
+    scaling = standardising(moments, every=image_shape is not None, name=name)
     return likelihood, why, scaling, shape if image_shape is not None else (len(scaling.kept),)

@@ -1,0 +1,100 @@
+"""Observations in a file or a folder, which are read a block of rows at a time."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gmvae.data.recipe import Recipe, Wish
+
+ROWS = 1 << 15
+"""Rows of a block, unless another number is asked for."""
+NUMBERS = 1 << 21
+"""Numbers of a block, at most: fewer rows where they are wide."""
+TEXTS = (".csv", ".tsv", ".txt")
+TABLES = (*TEXTS, ".parquet", ".arrow", ".feather", ".ipc")
+ARRAYS = (".npy", ".npz", ".t7")
+KINDS = ", ".join((*TABLES, ".csv.gz", *ARRAYS, ".h5ad")) + ", or a folder of pictures or of .parquet files"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file."""
+
+    y: NDArray[Any]
+    """Numbers of a table, float64, shape (B, D), not scaled; or images (B, channels, height, width), uint8
+    where they are levels, else float64. It may be written to."""
+    ids: Any = None
+    """Values of the id column, (B,), an Arrow or numpy array; ``None`` where there is none."""
+    labels: Any = None
+    """Values of the label column as they are in the file, (B,), likewise."""
+
+
+class Source(ABC):
+    """A file or a folder of data.
+
+    Arguments:
+        path: Where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def count(self) -> int | None:
+        """The number of rows, where it is known without reading them all."""
+
+    @abstractmethod
+    def recipe(self, wish: Wish) -> Recipe:
+        """How this file is to be read: what a person asks of it, made definite.
+
+        Raises:
+            ValueError: where the file cannot be read in that way.
+        """
+
+    @abstractmethod
+    def blocks(self, recipe: Recipe, rows: int = ROWS) -> Iterator[Block]:
+        """The rows in order, in blocks of at most so many, as a recipe says that was made from this file or
+        from another one. Columns are found by name where both files have names, else by place.
+
+        Raises:
+            ValueError: where a row cannot be read in that way.
+        """
+
+
+def open_source(path: str | Path) -> Source:
+    """The data at a path: a table (.csv, .tsv, .txt with tabs, each also .gz; .parquet, .arrow, .feather), an
+    array (.npy, .npz, .t7), an AnnData file (.h5ad), a folder of pictures, or one of .parquet files.
+
+    Raises:
+        ValueError: where it is something else.
+        OSError: where it is not there.
+    """
+    path = Path(path)
+    path.stat()
+    if path.is_dir():
+        from gmvae.data.folder import open_folder
+
+        return open_folder(path)
+    ending, inner = path.suffix.lower(), path.with_suffix("").suffix.lower()
+    if ending in TABLES or (ending == ".gz" and inner in TEXTS):
+        from gmvae.data.formats import open_table
+
+        return open_table(path, inner if ending == ".gz" else ending)
+    if ending in ARRAYS or ending == ".h5ad":
+        from gmvae.data.stores import open_array, open_h5ad
+
+        return open_h5ad(path) if ending == ".h5ad" else open_array(path)
+    raise ValueError(f"{path} ends in {path.suffix!r}: it must be one of {KINDS}")
+
+
+def at_most(rows: int, y_shape: tuple[int, ...]) -> int:
+    """The rows of a block of observations of this shape, so that it needs little memory however wide they are,
+    and at least one."""
+    return max(1, min(rows, NUMBERS // max(1, math.prod(y_shape))))

@@ -1,0 +1,52 @@
+"""Columns of Arrow tables as numbers and as texts, whatever types they come in."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import types
+
+
+def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
+    """What a type of Arrow holds. Whole and decimal numbers, true and false are numbers, and so are columns
+    without any value; what a dictionary holds counts."""
+    if types.is_dictionary(dtype):
+        dtype = dtype.value_type
+    if any(_is(dtype) for _is in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)):
+        return "number"
+    if any(_is(dtype) for _is in (types.is_string, types.is_large_string, types.is_string_view)):
+        return "text"
+    return "number" if types.is_null(dtype) else "other"
+
+
+def numbers(values: Any) -> NDArray[np.float64]:
+    """The numbers of an array or chunked array, shape (B,); NaN where one is missing. Whole numbers beyond
+    2^53 are rounded.
+
+    Raises:
+        pyarrow.ArrowException: where they are none.
+    """
+    cast = pc.cast(decoded(values), pa.float64(), safe=False)
+    return np.asarray(cast.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def texts(values: Any) -> Any:
+    """The same values as text, an Arrow array.
+
+    Raises:
+        pyarrow.ArrowException: where they have no text.
+    """
+    return pc.cast(decoded(values), pa.string())
+
+
+def decoded(values: Any) -> Any:
+    """An array without a dictionary, and not in the layout of ``string_view``, which kernels lack."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if isinstance(values, pa.DictionaryArray):
+        return decoded(values.dictionary).take(values.indices)
+    return pc.cast(values, pa.string()) if types.is_string_view(values.type) else values
