@@ -52,7 +52,7 @@ def main() -> None:
         def make(setting: str, data: str, seed: int) -> dict:
             config = settings()[setting]
             if data != "generated":
-                paths = {"data_path": str(given.paper_file), "labels_path": str(labels)}
+                paths = {"path": str(given.paper_file), "labels_path": str(labels)}
                 config = replace(config, data=replace(config.data, **paths))
             where = Path(folder) / f"{setting}-{data}-{seed}"
             config = replace(

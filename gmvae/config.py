@@ -9,19 +9,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self, TypeVar, get_args
 
 Section = TypeVar("Section")
 
-Network = Literal["fc", "conv", "svhn"]
-Likelihood = Literal["bernoulli", "gaussian"]
+Network = Literal["auto", "fc", "conv", "svhn"]
+Likelihood = Literal["auto", "bernoulli", "gaussian"]
 Assignment = Literal["recogniser", "posterior"]
 Optimiser = Literal[
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "asgd",
     "nadam", "radam", "rmsprop", "rprop", "sgd", "sign",
 ]  # fmt: skip
-DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn"]
+Start = Literal["random", "kmeans"]
+DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
 Plot = Literal["latent", "recon", "samples", "styles", "bound", "consistency", "scores", "shares"]
 
 
@@ -38,13 +39,15 @@ class ModelConfig:
     hidden_size: int = 500
     """Units of each hidden layer, H."""
     network: Network = "fc"
-    """Bodies of recogniser and decoder: fc for anything, conv (as for MNIST) and svhn for images."""
+    """Bodies of recogniser and decoder: fc for anything, conv (as for MNIST) and svhn for images; auto is
+    conv for images from 12x12 pixels on, else fc."""
     filters: int = 16
     """Filters of the first convolution (networks conv, svhn); the next have two and four times as many."""
     likelihood: Likelihood = "gaussian"
-    """p(y | x): bernoulli for observations in [0, 1], gaussian for real ones."""
+    """p(y | x): bernoulli for observations in [0, 1], gaussian for real ones; auto chooses, and says why."""
     min_variance: float = 0.0
-    """Least variance of a gaussian p(y | x), added to the decoder's; 0 for none."""
+    """Least variance of a gaussian p(y | x), where a column has variance 1, added to the decoder's; 0 for
+    none."""
     assignment: Assignment = "recogniser"
     """q(z | ...): a softmax head on y (recogniser, paper version 1) or Bayes' rule (posterior, version 2)."""
 
@@ -69,17 +72,28 @@ class ObjectiveConfig:
     """Minimum information constraint, lambda, in nats: z prior is free below it (assignment posterior)."""
     mc_samples: int = 1
     """Monte Carlo samples of x and w per observation, M."""
-    warm_up: int = 0
-    """Epochs in which the weight of the three divergences (2, 3, 4) grows from 0 to 1; 0 for none."""
-    cv_warm_up: int = 0
-    """Epochs after these in which the weight of the consistency violation grows from 0; 0 for none."""
+    warm_up: float = 0
+    """Epochs in which the weight of the three divergences (2, 3, 4) grows from 0 to 1; below 1 a share of all
+    epochs, 0 for none."""
+    cv_warm_up: float = 0
+    """Epochs after these in which the weight of the consistency violation grows from 0; below 1 a share of
+    all epochs, 0 for none."""
 
     def __post_init__(self) -> None:
         for name in ("cv_weight", "z_prior_weight", "min_information"):
             _real(name, getattr(self, name), minimum=0)
         _whole("mc_samples", self.mc_samples, minimum=1)
-        _whole("warm_up", self.warm_up, minimum=0)
-        _whole("cv_warm_up", self.cv_warm_up, minimum=0)
+        for name in ("warm_up", "cv_warm_up"):
+            value = getattr(self, name)
+            _real(name, value, minimum=0)
+            if value > 1 and value != int(value):
+                raise ValueError(f"{name} is {value!r}: it must be whole epochs, or a share of them below 1")
+
+    def settled(self, epochs: int) -> Self:
+        """The same with warm-ups that are shares of so many epochs as whole epochs."""
+        spans = {name: getattr(self, name) for name in ("warm_up", "cv_warm_up")}
+        whole = {name: math.ceil(v * epochs) if v < 1 else int(v) for name, v in spans.items()}
+        return replace(self, **whole)
 
     def warmth(self, epoch: float) -> tuple[float, float]:
         """The shares of the full weights, from 0 to 1, that the divergences and the consistency
@@ -99,7 +113,9 @@ class TrainingConfig:
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100
-    """Passes over the data."""
+    """Passes over the data; 0 for at least 20 of them, and at least 1,500 steps."""
+    init: Start = "random"
+    """kmeans leads q(z | y) to the clusters of k-means in the first 300 steps; random starts at once."""
     epoch_size: int = 0
     """Observations in a pass, drawn anew for each; 0 for all of the data."""
     seed: int = 1
@@ -113,7 +129,8 @@ class TrainingConfig:
         _choice("optimiser", self.optimiser, Optimiser)
         _real("learning_rate", self.learning_rate, minimum=0, open_end=True)
         _whole("batch_size", self.batch_size, minimum=2)
-        _whole("epochs", self.epochs, minimum=1)
+        _whole("epochs", self.epochs, minimum=0)
+        _choice("init", self.init, Start)
         _whole("epoch_size", self.epoch_size, minimum=0)
         if self.epoch_size == 1:
             raise ValueError("epoch_size is 1: it must be 0, for all of the data, or at least 2")
@@ -127,21 +144,44 @@ class TrainingConfig:
             )
 
 
+OF_FILES = ("labels_path", "label_column", "id_column", "columns", "drop", "image_size", "grey")
+"""Fields of :class:`DataConfig` that mean nothing without a ``path``."""
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """The observations."""
 
     dataset: DatasetName = "spiral"
-    """Which data: generated points (spiral), or images that are looked for, then downloaded."""
+    """Which data: generated points (spiral), images that are looked for, then downloaded, or the --path."""
+    path: str | None = None
+    """File or folder to take in place of the data set: .csv, .tsv, .parquet, .arrow, .feather, .npy, .npz,
+    .h5ad, .t7, or a folder of pictures."""
+    labels_path: str | None = None
+    """File of a whole number for each row (.npy or .t7), as labels."""
+    label_column: str | None = None
+    """Column of the labels (an array's name in .npz, "folder" for pictures that lie in one for each class).
+    They only measure; training never sees them."""
+    id_column: str | None = None
+    """Column that names the rows: no feature, and copied beside predictions."""
+    columns: tuple[str, ...] = ()
+    """Columns to take as features; all others than these two unless given."""
+    drop: tuple[str, ...] = ()
+    """Columns to leave out."""
+    missing: Literal["error", "impute"] = "error"
+    """Whether missing values are an error, or take the mean of their column."""
+    text: Literal["error", "one-hot"] = "error"
+    """Whether columns of text are an error, or become a feature of 0 and 1 for each of their values."""
+    image_size: int = 0
+    """Pixels of each side that pictures of a folder are brought to; 0 for as they are."""
+    grey: bool = False
+    """Take the colours away from pictures of a folder."""
+    standardise: bool = False
+    """Bring each column to mean 0 and standard deviation 1 for a gaussian likelihood."""
     data_dir: str | None = None
     """Folder with the images' files, or for them; $GMVAE_DATA_DIR and the usual folders are looked in too."""
     extra: bool = False
     """Train on SVHN's 531,131 extra images, too."""
-    data_path: str | None = None
-    """File to take in place of the data set, .npy or Torch7's .t7: an array of shape (N, size), images of
-    shape (N, channels, height, width), or of bytes also (N, height, width)."""
-    labels_path: str | None = None
-    """File of N labels for --data-path (.npy or .t7). They only measure; training never sees them."""
     points: int = 5000
     """Number of generated points."""
     arms: int = 5
@@ -154,10 +194,15 @@ class DataConfig:
         _whole("points", self.points, minimum=2)
         _whole("arms", self.arms, minimum=1)
         _whole("data_seed", self.data_seed, minimum=0)
-        if self.labels_path is not None and self.data_path is None:
-            raise ValueError(
-                f"labels_path is {self.labels_path!r} without a data_path: name the data they belong to"
-            )
+        _choice("missing", self.missing, Literal["error", "impute"])
+        _choice("text", self.text, Literal["error", "one-hot"])
+        _whole("image_size", self.image_size, minimum=0)
+        for name in ("columns", "drop"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        alone = [name for name in OF_FILES if getattr(self, name) and self.path is None]
+        if alone:
+            given = f"{alone[0]} is {getattr(self, alone[0])!r}"
+            raise ValueError(f"{given} without a path: name the data it belongs to with --path")
 
 
 @dataclass(frozen=True)
@@ -224,7 +269,7 @@ def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> S
     return kind(**values)
 
 
-def _share(done: float, duration: int) -> float:
+def _share(done: float, duration: float) -> float:
     if not duration or done >= duration:
         return 1.0
     return max(0.0, done / duration)

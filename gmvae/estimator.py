@@ -5,24 +5,30 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae import evaluation, fitting, metrics
+from gmvae.data.recipe import Recipe, encoded
 from gmvae.data.rows import Rows, Survey, weighed
 from gmvae.data.scaling import choose
 from gmvae.distributions import Bernoulli
+from gmvae.doctor import Finding
 from gmvae.model import GMVAE as Model
+from gmvae.model_file import ModelFile, find, plain
 from gmvae.objective import elbo
 from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
 
 Array = NDArray[Any]
+OF_FIT = ("likelihood_reason", "n_iter", "elbo", "n_clusters_used", "history", "restarts")
+"""Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
 class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -56,8 +62,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         learning_rate: Its step size.
         batch_size: Observations per step.
         epochs: Passes over the data, or ``"auto"``: at least 1,500 steps and at least 20 passes.
-        n_init: Restarts. The one with the least full-weight loss on the held-out rows or, without them, on
-            the data is kept.
+        n_init: Restarts of the whole model. The one whose clusters agree most with those of the others is
+            kept (:func:`gmvae.fitting.keep`), of two the one with the lesser loss.
         validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on.
         early_stopping: Stop when the loss on held-out rows gets no better, and keep the best epoch.
         n_iter_no_change: Epochs without improvement to stop after; a float is a share of ``epochs``.
@@ -77,7 +83,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
         n_iter_: Epochs of the fit that was kept.
         history_: A record for each of them.
-        restarts_: A record for each restart: ``loss``, ``seed``, ``n_iter``.
+        findings_: What the doctor found (:class:`gmvae.doctor.Finding`); empty where all is well.
+        restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``loss``, ``n_iter``.
         model_: The :class:`gmvae.model.GMVAE`.
         n_features_in_, feature_names_in_: As everywhere in scikit-learn.
 
@@ -86,6 +93,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         >>> GMVAE(n_clusters=2, epochs=20, random_state=0).fit_predict(y).tolist() == [0] * 30 + [1] * 30
         True
     """
+
+    recipe_: Recipe | None
 
     def __init__(
         self,
@@ -193,7 +202,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             for restart, seed in enumerate(rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)):
                 told = fitting.narrator(plan, restart, done, self.verbose)
                 fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, told))
-            best = min(fits, key=lambda fit: fit.loss)
+            best, agreement = fitting.keep(fits)
             everything = Rows(X, self._scaling, self._y_shape, device)
             self.labels_, self.weights_ = fitting.number(best.model, everything, weights)
             self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
@@ -204,10 +213,19 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         earlier = getattr(self, "history_", []) if going_on else []
         self.history_ = earlier + records
         self.restarts_ = [
-            {"seed": fit.seed, "loss": fit.loss - self._log_det, "n_iter": done + len(fit.history)}
-            for fit in fits
+            {
+                "seed": fit.seed,
+                "agreement": same,
+                "loss": fit.loss - self._log_det,
+                "n_iter": done + len(fit.history),
+            }
+            for fit, same in zip(fits, agreement, strict=True)
         ]
         self.model_, self.n_iter_, self._n_features_out = best.model, done + len(records), self.x_size
+        self.recipe_, self._fingerprint = None, survey.fingerprint
+        self.findings_ = fitting.findings(best.model, rows, plan, best.history)
+        for finding in self.findings_ if self.verbose else ():
+            print(f"GMVAE, {finding}")
         return self
 
     def predict(self, X: Any) -> NDArray[np.int64]:
@@ -277,6 +295,27 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
                 drawn = torch.bernoulli(drawn)
         return self._scaling.undo(drawn.cpu().numpy()), z.astype(np.int64)
 
+    def save(self, path: str | Path) -> None:
+        """Write the whole fitted model as one safetensors file, which :func:`load` reads: weights, scaling,
+        names of columns, parameters, and what the fit came to, but not ``labels_``, which are as many as the
+        data. A file of that name is replaced once the new one is whole."""
+        check_is_fitted(self)
+        names = tuple(map(str, getattr(self, "feature_names_in_", ())))
+        shape = self._y_shape if len(self._y_shape) == 3 else (self.n_features_in_,)
+        parameters = self.get_params()
+        if isinstance(self.random_state, np.random.RandomState):
+            parameters["random_state"] = None
+        about = {name: getattr(self, f"{name}_") for name in OF_FIT}
+        about |= {
+            "binary": self._binary,
+            "weights": self.weights_.tolist(),
+            "parameters": parameters,
+            "findings": [finding.to_json() for finding in self.findings_],
+            "data": {"sha256": self._fingerprint},
+        }
+        recipe = self.recipe_ or Recipe(shape, names)
+        ModelFile(self.model_, self._scaling, recipe, plain(about)).save(Path(path))
+
     @property
     def _log_det(self) -> float:
         return self._scaling.log_det if self.likelihood_ == "gaussian" else 0.0
@@ -284,7 +323,14 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def _table(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu().numpy()
-        return validate_data(self, X, reset=reset, accept_sparse="csr")
+        if reset or self.recipe_ is None:
+            return validate_data(self, X, reset=reset, accept_sparse="csr")
+        X = check_array(encoded(X, self.recipe_), accept_sparse="csr")
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but GMVAE is expecting {self.n_features_in_} features as input"
+            )
+        return X
 
     def _rows(self, X: Any) -> Rows:
         check_is_fitted(self)
@@ -315,3 +361,40 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         if "model_" in state:
             state["model_"] = copy.deepcopy(state["model_"]).cpu()
         return state
+
+
+def load(path: str | Path, device: str = "auto") -> GMVAE:
+    """The estimator in a model file, or in the folder of a finished run of the command line.
+
+    It gives the answers that it gave before. ``labels_`` of its training data are not there; of what it is
+    applied to, data frames and Arrow tables are read as its training file was (columns by name, others left
+    aside), and arrays are taken to have its features, in their order.
+
+    Arguments:
+        path: A file that :meth:`GMVAE.save` wrote, ``model.safetensors`` of a run, or the run's folder.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
+
+    Raises:
+        ValueError: where it is anything else, was changed, or is another version's.
+        OSError: where it cannot be read.
+    """
+    file = ModelFile.load(find(path), pick_device(device))
+    about, known = file.about, GMVAE().get_params()
+    given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
+    given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
+    given |= {name: value for name, value in about["parameters"].items() if name in known}
+    if given["image_shape"] is not None:
+        given["image_shape"] = tuple(given["image_shape"])
+    model = GMVAE(**{**given, "device": device})
+    for name in OF_FIT:
+        setattr(model, f"{name}_", about[name])
+    model.model_, model._scaling, model.recipe_ = file.model, file.scaling, file.recipe
+    model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
+    model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
+    model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
+    model.findings_ = [Finding(**finding) for finding in about["findings"]]
+    model.n_features_in_ = len(file.scaling.mean)
+    model.constant_features_ = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)
+    if file.recipe.features:
+        model.feature_names_in_ = np.array(file.recipe.features, dtype=object)
+    return model

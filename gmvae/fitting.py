@@ -1,29 +1,29 @@
-"""One fit to the rows of a table: a start from k-means, the loop, early stopping, and the value that
-restarts are compared by."""
+"""One fit to the rows of a table: start, loop and early stopping, and what restarts are compared by."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from gmvae import objective
 from gmvae.config import ModelConfig, ObjectiveConfig, Section, TrainingConfig
 from gmvae.data.rows import Rows
+from gmvae.doctor import Finding, diagnose
 from gmvae.evaluation import assign, evaluating
+from gmvae.metrics import agreements
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
-from gmvae.optimisers import optimiser
-from gmvae.training import RandomStream, Trainer, batches
+from gmvae.signs import examine
+from gmvae.start import SHOWN, auto_epochs, guide
+from gmvae.training import RandomStream, Trainer
 
 DRAWS = 10
 """Samples of x and w in the bound of an observation: the same for every observation, drawn once."""
@@ -31,37 +31,31 @@ MEASURED = 10_000
 """Distinct rows that values and bounds are averaged over, where there are more."""
 AT_ONCE = 1000
 """Observations that are computed at once."""
-AUTO_STEPS, AUTO_EPOCHS = 1500, 20
-"""``epochs="auto"`` makes at least so many steps, and at least so many passes over the data."""
-GUIDED = 300
-"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow."""
-GUIDANCE = 5.0
-"""Weight of the cross-entropy to the clusters of k-means while a fit starts from them."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a model is fitted: ``guided`` passes that k-means leads, then epochs of the objective, with
-    ``patience`` (``None`` for endless) for those in which the held-out loss falls by less than ``tol``."""
+    """How a model is fitted, with ``patience`` (``None`` for endless) for epochs in which the held-out loss
+    falls by less than ``tol``."""
 
     model: ModelConfig
     objective: ObjectiveConfig
     training: TrainingConfig
     restarts: int
-    guided: int
     patience: int | None
     tol: float
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model, the records of its epochs, and its full-weight loss in nats per observation on the
-    held-out rows or, without them, on those it was fitted to."""
+    """A fitted model, the records of its epochs, its full-weight loss in nats per observation on the
+    held-out rows or, without them, on those it was fitted to, and the clusters that it gives these."""
 
     model: GMVAE
     history: list[dict[str, Any]]
     loss: float
     seed: int
+    clusters: NDArray[np.int64]
 
 
 def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2) -> Plan:
@@ -75,24 +69,22 @@ def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2)
         whole(name, p[name], 1)
     if p["likelihood"] not in ("auto", "bernoulli", "gaussian"):
         raise ValueError(f"likelihood is {p['likelihood']!r}: it must be auto, bernoulli or gaussian")
-    if p["init"] not in ("kmeans", "random"):
-        raise ValueError(f"init is {p['init']!r}: it must be kmeans or random")
     if not 0 < p["validation_fraction"] < 1:
         raise ValueError(f"validation_fraction is {p['validation_fraction']!r}: it must be between 0 and 1")
     if not 0 <= p["tol"] < math.inf:
         raise ValueError(f"tol is {p['tol']!r}: it must be a finite number of at least 0")
     whole("batch_size", p["batch_size"], 2)
-    steps = max(1, round(draws / p["batch_size"]))
-    epochs = max(AUTO_EPOCHS, -(-AUTO_STEPS // steps)) if p["epochs"] == "auto" else p["epochs"]
+    epochs = auto_epochs(draws, p["batch_size"]) if p["epochs"] == "auto" else p["epochs"]
     whole("epochs", epochs, 1)
     shares = {name: spell(name, p[name], epochs) for name in ("warm_up", "cv_warm_up", "n_iter_no_change")}
-    known = {**p, **shares, "clusters": p["n_clusters"], "likelihood": likelihood, "epochs": epochs}
+    network = p["network"] if p["network"] != "auto" else "conv" if p["image_shape"] else "fc"
+    known = {**p, **shares, "clusters": p["n_clusters"], "epochs": epochs}
+    known |= {"likelihood": likelihood, "network": network}
     return Plan(
         model=section(ModelConfig, known),
         objective=section(ObjectiveConfig, known),
         training=section(TrainingConfig, known),
         restarts=p["n_init"],
-        guided=min(epochs, -(-GUIDED // steps)) if p["init"] == "kmeans" else 0,
         patience=max(1, shares["n_iter_no_change"]) if p["early_stopping"] else None,
         tol=p["tol"],
     )
@@ -146,8 +138,10 @@ def fit(
     if model is None:
         with stream.use():
             model = GMVAE(rows.y_shape, plan.model).to(rows.device)
-            if plan.guided:
-                guide(model, rows, plan, seed)
+            if plan.training.init == "kmeans":
+                some = rows.most(SHOWN)
+                values = torch.cat(list(some.batches(AT_ONCE)))
+                guide(model, rows, values, plan.objective, plan.training, seed=seed, weights=some.weights)
     training = replace(plan.training, epochs=done + plan.training.epochs)
     trainer = Trainer(model, plan.objective, training, stream)
     trainer.epoch = done
@@ -162,7 +156,23 @@ def fit(
             break
     if stopping.best is not None:
         model.load_state_dict(stopping.best)
-    return Fit(model.eval(), history, full_loss(model, held_out or rows, plan), seed)
+    value, clusters = full_loss(model, held_out or rows, plan), most_probable(model, held_out or rows)
+    return Fit(model.eval(), history, value, seed, clusters)
+
+
+def keep(fits: Sequence[Fit]) -> tuple[Fit, list[float]]:
+    """Which of several fits to keep, without labels, and the agreement of each with the others: the mean of
+    its adjusted Rand indices with them, 0 for a fit whose rows are all in one cluster.
+
+    The fit with the greatest agreement is kept and, of those with the same (two always have), the one with
+    the least loss. Clusters that many starts come to are a property of the data; those that one start comes
+    to are one of that start (von Luxburg, "Clustering stability: an overview", 2010).
+    """
+    shared = agreements([fit.clusters for fit in fits])
+    mean = (shared.sum(1) - 1) / max(1, len(fits) - 1)
+    mean[[len(np.unique(fit.clusters)) == 1 for fit in fits]] = 0.0
+    best = max(range(len(fits)), key=lambda i: (round(mean[i], 9), -fits[i].loss))
+    return fits[best], mean.tolist()
 
 
 class Stopping:
@@ -183,38 +193,25 @@ class Stopping:
         return self.plan.patience is not None and self.since >= self.plan.patience
 
 
-def guide(model: GMVAE, rows: Rows, plan: Plan, seed: int) -> None:
-    r"""Bring a new model to where its clusters are those of k-means.
-
-    The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the cluster c(y) that k-means on
-    at most ``MEASURED`` of the scaled rows gives y. What the components become follows from the bound.
-    """
-    some = rows.most(MEASURED)
-    values = torch.cat(list(some.batches(AT_ONCE))).flatten(1).float().cpu().numpy()
-    distinct = len(np.unique(values, axis=0))
-    kmeans = KMeans(min(plan.model.clusters, distinct), n_init=1, random_state=seed)
-    kmeans.fit(values, sample_weight=some.weights)
-    weights = replace(plan.objective, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
-    steps = optimiser(plan.training.optimiser, model.parameters(), plan.training.learning_rate)
-    model.train()
-    for _ in range(plan.guided):
-        for batch in batches(len(rows), plan.training.batch_size):
-            y = rows[batch]
-            centre = torch.from_numpy(kmeans.predict(y.flatten(1).cpu().numpy())).long().to(rows.device)
-            given = model.infer(y, weights.mc_samples)
-            terms = objective.terms_of(given, model, y)
-            guess = F.nll_loss(given.q_z.log_probs.flatten(0, -2), centre.repeat(len(given.q_z.log_probs)))
-            loss = objective.weigh(terms, weights, plan.model.assignment).mean() + GUIDANCE * guess
-            steps.zero_grad()
-            loss.backward()
-            steps.step()
-
-
 def full_loss(model: GMVAE, rows: Rows, plan: Plan) -> float:
     """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
     some = rows.most(MEASURED)
     loss = objective.weigh(each_terms(model, some), plan.objective, plan.model.assignment)
     return float(np.average(loss.numpy(), weights=some.weights))
+
+
+def findings(model: GMVAE, rows: Rows, plan: Plan, history: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """What the doctor says of a model on at most ``MEASURED`` distinct rows."""
+    exact = precise(model)
+    y = torch.cat(list(rows.most(MEASURED).batches(AT_ONCE)))
+    return diagnose(examine(exact, y)[0], plan.model, plan.objective, history)
+
+
+def most_probable(model: GMVAE, rows: Rows) -> NDArray[np.int64]:
+    """The clusters of at most ``MEASURED`` distinct rows, (n,)."""
+    exact = precise(model)
+    parts = [assign(exact, y).argmax(1) for y in rows.most(MEASURED).batches(AT_ONCE)]
+    return np.concatenate(parts)
 
 
 def mean_bound(model: GMVAE, rows: Rows) -> float:

@@ -5,6 +5,9 @@ Labels are whole numbers, any set of them, shape (N,). They serve for measuring 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
@@ -72,6 +75,18 @@ def agreement(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
         "nmi": float(normalized_mutual_info_score(labels, clusters)),
         "ari": float(adjusted_rand_score(labels, clusters)),
     }
+
+
+def agreements(partitions: Sequence[ArrayLike]) -> NDArray[np.float64]:
+    """How far partitions of the same observations agree: their adjusted Rand index, shape (R, R).
+
+    Arguments:
+        partitions: R lists of clusters, each of shape (N,).
+    """
+    found = np.eye(len(partitions))
+    for (i, a), (j, b) in combinations(enumerate(partitions), 2):
+        found[i, j] = found[j, i] = adjusted_rand_score(a, b)
+    return found
 
 
 def _contingency(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.int64]:

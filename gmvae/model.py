@@ -132,6 +132,9 @@ class GMVAE(nn.Module):
 
     def __init__(self, y_shape: tuple[int, ...], config: ModelConfig) -> None:
         super().__init__()
+        for name in ("likelihood", "network"):
+            if getattr(config, name) == "auto":
+                raise ValueError(f"{name} is 'auto': it must be settled before a model is made")
         self.y_shape, self.config = tuple(y_shape), config
         self.generative = Generative(self.y_shape, config)
         self.recognition = Recognition(self.y_shape, config)

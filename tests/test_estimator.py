@@ -31,7 +31,9 @@ from gmvae.data import rows
 from gmvae.data.rows import Rows, Survey
 from gmvae.data.scaling import standardising
 from gmvae.evaluation import assign
+from gmvae.fitting import Fit
 from gmvae.model import GMVAE as Model
+from gmvae.start import guide, guided_passes
 
 SMALL = {
     "x_size": 2,
@@ -280,16 +282,17 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     scaling = standardising(Survey.of(y, np.ones(200)).moments)
     standard = Rows(y, scaling, (2,), torch.device("cpu"))
     plan = fitting.plan(parameters, "gaussian", 200)
-    assert plan.guided == 30  # passes of five steps; 300 would be 60
+    assert guided_passes(200, plan.training) == 30  # passes of five steps; 300 would be 60
     torch.manual_seed(0)
     model = Model((2,), plan.model)
     labels = KMeans(3, n_init=1, random_state=4).fit_predict(scaling.apply(y).astype(np.float32))
     (values,) = standard.batches(200)
     before = assign(fitting.precise(model), values).argmax(1)
-    fitting.guide(model, standard, plan, seed=4)
+    guide(model, standard, values, plan.objective, plan.training, seed=4)
     after = assign(fitting.precise(model), values).argmax(1)
     assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
-    assert fitting.plan({**parameters, "init": "random"}, "gaussian", 200).guided == 0
+    at_random = fitting.plan({**parameters, "init": "random"}, "gaussian", 200)
+    assert guided_passes(200, at_random.training) == 0
 
 
 def test_weights_are_numbers_of_rows(blobs):
@@ -312,14 +315,30 @@ def test_weights_are_numbers_of_rows(blobs):
     )
 
 
-def test_the_restart_with_the_least_loss_is_kept(blobs, monkeypatch):
+def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch):
     fits, fit = [], fitting.fit
     monkeypatch.setattr(fitting, "fit", lambda *given: fits.append(fit(*given)) or fits[-1])
-    model = quick(n_init=3).fit(blobs[0])
-    losses = [restart["loss"] for restart in model.restarts_]
-    assert len(set(losses)) == len(fits) == 3
-    assert model.model_ is fits[int(np.argmin(losses))].model
+    model = quick(n_init=4, init="random").fit(blobs[0])
+    partitions = [fit.clusters for fit in fits]
+    mean = [np.mean([adjusted_rand_score(a, b) for b in partitions if b is not a]) for a in partitions]
+    assert len(set(mean)) == 4
+    assert model.model_ is fits[int(np.argmax(mean))].model
+    assert [restart["agreement"] for restart in model.restarts_] == pytest.approx(mean)
     assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
+
+
+def test_what_is_kept_of_restarts():
+    def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
+        fits = [Fit(None, [], loss, 0, np.array(c)) for c, loss in zip(clusters, losses, strict=False)]
+        best, agreement = fitting.keep(fits)
+        return fits.index(best), agreement
+
+    halves, same, other, one = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [0] * 6
+    assert kept(halves) == (0, [0.0])
+    assert kept(halves, other)[0] == kept(other, halves)[0] == 1  # of two the one with the lesser loss
+    assert kept(halves, other, same)[0] == 2
+    assert kept(other, same, halves, [0, 0, 1, 1, 1, 1])[0] == 2
+    assert kept(one, one, halves, same) == (3, [0.0, 0.0, pytest.approx(1 / 3), pytest.approx(1 / 3)])
 
 
 def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs):
@@ -437,8 +456,8 @@ def test_no_density_is_without_bound(fitted):
         ({"x_size": 0}, "x_size is 0: it must be a whole number of at least 1"),
         ({"likelihood": "poisson"}, "likelihood is 'poisson': it must be auto, bernoulli or gaussian"),
         ({"likelihood": "bernoulli"}, r"likelihood is 'bernoulli', but X has values from .* it must lie in"),
-        ({"init": "zeros"}, "init is 'zeros': it must be kmeans or random"),
-        ({"network": "dense"}, "network is 'dense': it must be one of fc, conv, svhn"),
+        ({"init": "zeros"}, "init is 'zeros': it must be one of random, kmeans"),
+        ({"network": "dense"}, "network is 'dense': it must be one of auto, fc, conv, svhn"),
         ({"network": "conv"}, r"network is 'conv', but an observation has shape \(3,\)"),
         ({"epochs": 0}, "epochs is 0: it must be a whole number of at least 1"),
         ({"epochs": "many"}, "epochs is 'many': it must be"),

@@ -4,8 +4,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
-from gmvae.metrics import aae_accuracy, agreement, clusters_used, hungarian_accuracy
+from gmvae.metrics import aae_accuracy, agreement, agreements, clusters_used, hungarian_accuracy
 
 
 def one_hot(clusters, n_clusters):
@@ -54,6 +55,13 @@ def test_agreement_of_equal_and_of_unrelated_partitions():
     unrelated = agreement(labels, one_hot(np.random.default_rng(0).permutation(labels), 8))
     assert unrelated["nmi"] < 0.01
     assert abs(unrelated["ari"]) < 0.01
+
+
+def test_agreements_of_several_partitions():
+    partitions = np.random.default_rng(1).integers(0, 3, (4, 50))
+    found = agreements(partitions)
+    expected = [[adjusted_rand_score(a, b) for b in partitions] for a in partitions]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_agreement_wants_a_label_for_each():

@@ -1,0 +1,68 @@
+"""What a configuration leaves open is decided by the data, before a run begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gmvae.config import Config, DataConfig, ModelConfig
+from gmvae.data import Dataset
+from gmvae.model import GMVAE
+from gmvae.start import auto_epochs
+
+
+def settle(config: Config, data: Dataset) -> Config:
+    """The configuration with likelihood, network, epochs and warm-ups decided, which a run keeps.
+
+    Raises:
+        ValueError: where the model is not one for these data.
+    """
+    made = data.preparation
+    likelihood, network = config.model.likelihood, config.model.network
+    if likelihood == "auto":
+        suits = "bernoulli" if data.y.dtype == np.uint8 else "gaussian"
+        likelihood = made.likelihood if made else suits  # type: ignore[assignment]
+    model = replace(config.model, likelihood=likelihood)
+    if network == "auto":
+        model = replace(model, network="conv" if _convolves(data, model) else "fc")
+    training = config.training
+    count = min(training.epoch_size or len(data), len(data))
+    epochs = training.epochs or auto_epochs(count, training.batch_size)
+    _check_fit(data, model)
+    return replace(
+        config,
+        model=model,
+        objective=config.objective.settled(epochs),
+        training=replace(training, epochs=epochs),
+    )
+
+
+def absolute(config: DataConfig) -> DataConfig:
+    """The same data, wherever the run is gone on with."""
+    path, labels = (path and str(Path(path).resolve()) for path in (config.path, config.labels_path))
+    return replace(config, path=path, labels_path=labels)
+
+
+def _convolves(data: Dataset, model: ModelConfig) -> bool:
+    """Whether observations are images that are large enough for convolutions."""
+    try:
+        with torch.device("meta"):
+            GMVAE(data.y_shape, replace(model, network="conv"))
+    except ValueError:
+        return False
+    return True
+
+
+def _check_fit(data: Dataset, model: ModelConfig) -> None:
+    with torch.device("meta"):
+        GMVAE(data.y_shape, model)
+    if model.likelihood == "bernoulli" and data.y.dtype != np.uint8:
+        least, most = data.y.min(), data.y.max()
+        if least < 0 or most > 1:
+            raise ValueError(
+                f"{data.name} has numbers from {least:g} to {most:g}, but likelihood bernoulli is for "
+                "numbers from 0 to 1: bring them there, or choose --likelihood gaussian"
+            )
