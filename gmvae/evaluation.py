@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,12 +106,19 @@ def bits_per_dimension(model: GMVAE, nats: float) -> float:
     return -nats / (math.prod(model.y_shape) * math.log(2))
 
 
-def measure(model: GMVAE, y: Tensor, labels: NDArray[np.int64] | None = None) -> dict[str, float]:
-    """``clusters_used`` and, where there are labels, ``acc``, ``acc_aae``, ``nmi`` and ``ari``."""
-    probabilities = assign(model, y)
-    used = metrics.clusters_used(probabilities.argmax(1), model.config.clusters)
-    scores = {} if labels is None else metrics.agreement(labels, probabilities)
+def agreement(probabilities: NDArray[Any], labels: NDArray[np.int64] | None = None) -> dict[str, float]:
+    """``clusters_used`` of q(z | ...), (N, K), and, where there are labels, ``acc``, ``acc_aae``, ``nmi`` and
+    ``ari`` over the observations whose label is known, which is at least 0."""
+    used = metrics.clusters_used(probabilities.argmax(1), probabilities.shape[1])
+    scores = {}
+    if labels is not None and (known := labels >= 0).any():
+        scores = metrics.agreement(labels[known], probabilities[known])
     return {"clusters_used": used, **scores}
+
+
+def measure(model: GMVAE, y: Tensor, labels: NDArray[np.int64] | None = None) -> dict[str, float]:
+    """The :func:`agreement` of a model on observations of shape (N, *y_shape)."""
+    return agreement(assign(model, y), labels)
 
 
 @contextmanager

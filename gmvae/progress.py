@@ -1,18 +1,22 @@
-"""A run on the screen: a bar in a terminal, now and then a line elsewhere."""
+"""Work on the screen: a bar in a terminal; for a run now and then a line elsewhere."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from typing import Any
+from collections.abc import Iterator, Sized
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gmvae import objective
+from gmvae.data import Dataset
+from gmvae.doctor import Finding
 from gmvae.run import Run
 
+Batch = TypeVar("Batch", bound=Sized)
 LINES = 10
 """Lines for a whole run where there is no terminal, at least ..."""
 SECONDS = 30
@@ -33,7 +37,7 @@ def watch(run: Run) -> None:
     every = max(1, math.ceil((last - first) / LINES))
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=last, completed=first, epoch=first)
-        said = time.monotonic()
+        said, told = time.monotonic(), set[str]()
         try:
             for record in run.train(lambda done: progress.update(task, completed=done)):
                 epoch = record["epoch"]
@@ -42,6 +46,9 @@ def watch(run: Run) -> None:
                 if due and not console.is_terminal:
                     said = time.monotonic()
                     console.print(f"epoch {epoch}/{last}  {status(run, record)}")
+                if due and epoch < last:
+                    for finding in news(run, epoch, told):
+                        console.print(f"doctor  {finding}", markup=False)
         except KeyboardInterrupt:
             progress.stop()
             command = os.environ.get("GMVAE_COMMAND", "gmvae")
@@ -49,6 +56,28 @@ def watch(run: Run) -> None:
             console.print(line, markup=False)
             raise
     console.print(footer(run), markup=False)
+
+
+def counting(batches: Iterator[Batch], total: int | None, name: str) -> Iterator[Batch]:
+    """The batches as they come, with a bar on standard error in a terminal; ``total`` rows, where known."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(name, total=total)
+        for batch in batches:
+            yield batch
+            progress.advance(task, len(batch))
+
+
+def news(run: Run, epoch: int, told: set[str]) -> list[Finding]:
+    """Warnings that have not been ``told`` yet, once all weights are full: that clusters still move is no
+    news on the way."""
+    if min(run.config.objective.warmth(epoch)) < 1:
+        return []
+    found = run.measuring.findings(run.history)
+    fresh = [f for f in found if f.severity == "warning" and f.name not in told | {"moving", "unstable"}]
+    told |= {finding.name for finding in fresh}
+    return fresh
 
 
 def header(run: Run) -> str:
@@ -61,11 +90,24 @@ def header(run: Run) -> str:
     loss = objective.formula(run.config.objective, c.assignment)
     return (
         f"data    {data.name}: {len(data):,} observations{held_out} of shape {data.y_shape}{labels}{folder}\n"
+        f"{prepared(data)}"
         f"model   K = {c.clusters}, x {c.x_size}, w {c.w_size}, hidden {c.hidden_size}, {c.network}, "
         f"{c.likelihood}, {c.assignment}: {count:,} parameters on {run.device}\n"
         f"loss    {loss}\n"
         f"folder  {run.folder.path}"
     )
+
+
+def prepared(data: Dataset) -> str:
+    """What was done to a file, a line for each, or nothing."""
+    made = data.preparation
+    if made is None:
+        return ""
+    lines = f"        {made.reason}\n"
+    if made.constant:
+        named = ", ".join(made.constant[:5]) + (", ..." if len(made.constant) > 5 else "")
+        lines += f"warning columns with one value only are left out ({len(made.constant)}): {named}\n"
+    return lines
 
 
 def status(run: Run, record: dict[str, Any]) -> str:
@@ -80,9 +122,17 @@ def status(run: Run, record: dict[str, Any]) -> str:
 
 def footer(run: Run) -> str:
     """Where to look after a run."""
+    command = os.environ.get("GMVAE_COMMAND", "gmvae")
     plots = run.folder.plots
     drawn = [name for name in run.config.run.plots if (plots / f"{name}.png").exists()]
     return "\n".join(
-        [f"done    {status(run, run.history[-1])}", f"figures {run.folder.path / 'summary.json'}"]
+        [f"done    {status(run, run.history[-1])}"]
+        + [f"doctor  {finding}" for finding in run.measuring.findings(run.history)]
+        + [f"figures {run.folder.path / 'summary.json'}"]
         + ([f"plots   {plots}: {', '.join(drawn)}"] if drawn else [])
+        + (
+            [f"next    {command} predict {run.folder.path} [FILE] -o clusters.csv"]
+            if run.data.preparation
+            else []
+        )
     )

@@ -5,34 +5,33 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from matplotlib.figure import Figure
+from torch import Tensor
 
 from gmvae import evaluation, plots
-from gmvae.config import Config, DataConfig, ModelConfig
+from gmvae.config import Config
 from gmvae.data import Dataset, load
-from gmvae.files import (
-    RunFolder,
-    read_arrays,
-    read_tensors,
-    save_model,
-    versions,
-    write_arrays,
-    write_tensors,
-    write_whole,
-)
+from gmvae.files import RunFolder, read_tensors, versions, write_arrays, write_tensors
+from gmvae.measuring import Measuring
 from gmvae.model import GMVAE
-from gmvae.snapshot import Snapshot, snapshot
+from gmvae.model_file import ModelFile, of_run, plain
+from gmvae.pictures import draw_plot
+from gmvae.settle import absolute, settle
+from gmvae.snapshot import snapshot
+from gmvae.start import guide
 from gmvae.training import RandomStream, Trainer, cpu_threads, pick_device, pick_threads
 
 SHOWN = 5000
-"""Observations in the pictures, at most."""
+"""Observations in the pictures, and to k-means, at most."""
+
+
+TIMES = ("seconds", "wall_seconds")
+"""What a record says of time, which no two runs share."""
 
 
 class Run:
@@ -56,6 +55,7 @@ class Run:
         with stream.use():
             self.model = GMVAE(data.y_shape, config.model).to(self.device)
         self.trainer = Trainer(self.model, config.objective, config.training, stream)
+        self.measuring = Measuring(self.model, data, config, self.device)
         self.saved = 0  # epochs in the last checkpoint
 
     @classmethod
@@ -66,9 +66,9 @@ class Run:
             ValueError: where data, device or folder are not what they should be. Nothing is written then.
             OSError: where a file cannot be read or written.
         """
-        config = replace(config, data=_absolute(config.data))
-        data = load(**asdict(config.data))
-        _check_fit(data, config.model)
+        config = replace(config, data=absolute(config.data))
+        data = load(**asdict(config.data), likelihood=config.model.likelihood)
+        config = settle(config, data)
         run = cls(name, config, data)
         about = {
             "name": name,
@@ -79,6 +79,7 @@ class Run:
                 "labels": data.labels is not None,
                 "folder": None if data.folder is None else str(Path(data.folder).resolve()),
                 "test": None if data.test is None else len(data.test),
+                "likelihood_reason": None if data.preparation is None else data.preparation.reason,
                 "sha256": data.fingerprint(),
             },
             "versions": versions(),
@@ -127,9 +128,13 @@ class Run:
         config = Config.from_json(about["config"])
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
-        data = load(**asdict(config.data) | {"data_dir": about["data"]["folder"]})
+        found = {"data_dir": about["data"]["folder"], "likelihood": config.model.likelihood}
+        data = load(**asdict(config.data) | found)
         if data.fingerprint() != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
+        if data.preparation is not None:  # the likelihood is settled by now; why, is not forgotten
+            reason = about["data"]["likelihood_reason"]
+            data = replace(data, preparation=replace(data.preparation, reason=reason))
         run = cls(about["name"], config, data)
         run.folder = folder
         if folder.checkpoint.exists():
@@ -153,11 +158,16 @@ class Run:
 
     def _train(self, told: Callable[[float], object]) -> Iterator[dict[str, Any]]:
         began, saved_at = time.perf_counter(), -math.inf
-        for record in self.trainer.epochs(self.data.tensor(self.device), told):
+        y = self.data.tensor(self.device)
+        if not self.trainer.epoch and self.config.training.init == "kmeans":
+            self._guide(y)
+        self.measuring.begin()
+        for record in self.trainer.epochs(y, told):
+            record |= self.measuring.in_units(record)
             last = record["epoch"] == self.config.training.epochs
             measured = self.config.run
-            record |= self.measures(None if last else measured.measure_most, labelled=measured.measure)
-            record |= self._bits(record)
+            record |= self.measuring.measures(None if last else measured.measure_most)
+            record |= self.measuring.bits(record)
             record["wall_seconds"] = time.perf_counter() - began
             began += record["wall_seconds"]
             self.history.append(record)
@@ -170,52 +180,39 @@ class Run:
                 saved_at, self.saved = time.monotonic(), self.trainer.epoch
             if last:
                 if self.config.run.save_model:
-                    save_model(self.folder.model, self.model)
+                    self.model_file().save(self.folder.model)
                 self.folder.write_summary(self.summary())
             yield record
 
-    def measures(self, most: int | None = None, *, labelled: bool = True) -> dict[str, float]:
-        """What :func:`gmvae.evaluation.measure` finds on training data and, as ``test_acc`` and so on, on
-        test data, where the bound is computed, too.
+    def _guide(self, y: Tensor) -> None:
+        """Let k-means lead the new model."""
+        training, some = self.config.training, self.data.tensor(self.device, SHOWN)
+        with self.trainer.stream.use():
+            guide(self.model, y, some, self.config.objective, training, seed=training.seed % 2**32)
 
-        Arguments:
-            most: Observations of each to measure on, evenly spaced; all unless given.
-            labelled: Whether to compare with labels, where there are any.
-        """
-        parts = {"": self.data} | ({"test_": self.data.test} if self.data.test else {})
-        found: dict[str, float] = {}
-        for prefix, data in parts.items():
-            y = data.tensor(self.device, most)
-            labels = data.labels if labelled else None
-            values = evaluation.measure(self.model, y, None if labels is None else labels[data.spaced(most)])
-            if prefix:
-                bound = evaluation.bound(self.model, y, self.config.objective.mc_samples)
-                values["elbo"] = float(bound.mean())
-            found |= {prefix + key: value for key, value in values.items()}
-        return found
-
-    def evaluate(self, samples: int = 0) -> dict[str, float]:
-        """Every measure on all data: those of :meth:`measures`, the bound on the training data, and an
-        estimate of log p(y) with so many samples (0 for none) on test data or, without them, training data.
-        """
-        y = self.data.tensor(self.device)
-        found = self.measures()
-        found["elbo"] = float(evaluation.bound(self.model, y, self.config.objective.mc_samples).mean())
-        if samples:
-            prefix, data = ("test_", self.data.test) if self.data.test else ("", self.data)
-            log_p = evaluation.log_likelihood(self.model, data.tensor(self.device), samples)
-            found[f"{prefix}log_likelihood"] = float(log_p.mean())
-        return found | self._bits(found)
-
-    def _bits(self, record: dict[str, Any]) -> dict[str, float]:
-        """The bounds in a record in bits per number, where the data are images' levels as probabilities."""
-        if self.data.y.dtype != np.uint8 or self.config.model.likelihood != "bernoulli":
-            return {}
-        bounds = {key: record[key] for key in ("elbo", "test_elbo") if key in record}
-        return {
-            key.replace("elbo", "bits_per_dimension"): evaluation.bits_per_dimension(self.model, nats)
-            for key, nats in bounds.items()
+    def model_file(self) -> ModelFile:
+        """The whole model, with what the run came to."""
+        last, config = self.history[-1], self.config
+        probabilities = evaluation.assign(self.model, self.data.tensor(self.device))
+        parameters = {**asdict(config.model), **asdict(config.objective), **asdict(config.training)}
+        data = {"name": self.data.name, "rows": len(self.data), "sha256": self.data.fingerprint()}
+        about = {
+            "name": self.name,
+            "likelihood_reason": f"likelihood {config.model.likelihood} was asked for",
+            "binary": False,
+            "weights": probabilities.mean(0, dtype=np.float64),
+            "n_clusters_used": last["clusters_used"],
+            "n_iter": last["epoch"],
+            "elbo": last["elbo"],
+            "history": [],
+            "restarts": [{"seed": config.training.seed, "loss": last["loss"], "n_iter": last["epoch"]}],
+            "parameters": parameters,
+            "data": data,
+            "measures": {key: value for key, value in last.items() if key not in TIMES},
+            "signs": self.measuring.signs.to_json(),
+            "findings": [finding.to_json() for finding in self.measuring.findings(self.history)],
         }
+        return of_run(self.model, self.data, plain(about))
 
     def draw(self) -> None:
         """Draw the pictures that the configuration asks for into the run folder."""
@@ -240,9 +237,11 @@ class Run:
         return {
             "name": self.name,
             "epochs": last["epoch"],
-            **{key: value for key, value in last.items() if key not in ("epoch", "seconds", "wall_seconds")},
+            **{key: value for key, value in last.items() if key not in ("epoch", *TIMES)},
             "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
             "clusters": self.config.model.clusters,
+            "signs": self.measuring.signs.to_json(),
+            "findings": [finding.to_json() for finding in self.measuring.findings(self.history)],
             "seconds": seconds,
             "wall_seconds": sum(r.get("wall_seconds", r["seconds"]) for r in self.history),
             "samples_per_second": observations * len(self.history) / seconds,
@@ -250,57 +249,10 @@ class Run:
         }
 
 
-def draw_plot(folder: RunFolder, name: str) -> Path:
-    """Draw one of a run's pictures from what the run wrote; the path of its PNG file.
-
-    Raises:
-        ValueError: where the run has not got to it yet.
-    """
-    figure = draw_on(folder, name)
-    path = folder.plots / f"{name}.png"
-    write_whole(path, lambda part: figure.savefig(part, format="png", dpi=120))
-    return path
-
-
-def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figure:
-    """Draw one of a run's pictures on a figure, or on a new one."""
-    if name in plots.OF_SNAPSHOT:
-        if not folder.snapshot.exists() and folder.checkpoint.exists():
-            Run.open(folder.path).take_snapshot()
-        if not folder.snapshot.exists():
-            raise ValueError(f"{folder.path} has no checkpoint yet to draw {name} from: wait for it")
-        shown = _read_snapshot(folder.snapshot)
-        return plots.OF_SNAPSHOT[name](shown, figure)
-    history = folder.history()
-    if not history:
-        raise ValueError(f"{folder.path} has no epoch yet to draw {name} from: wait for it")
-    return plots.OF_HISTORY[name](history, figure)
-
-
-def _read_snapshot(path: Path) -> Snapshot:
-    arrays = read_arrays(path)
-    if set(arrays) != {field.name for field in fields(Snapshot)}:
-        raise ValueError(f"{path} was written by another version: delete it, and it is made anew")
-    return Snapshot(**arrays)
-
-
-def _check_fit(data: Dataset, model: ModelConfig) -> None:
-    """``ValueError`` where a model is not one for these data."""
-    with torch.device("meta"):
-        GMVAE(data.y_shape, model)
-    if model.likelihood == "bernoulli" and data.y.dtype != np.uint8:
-        least, most = data.y.min(), data.y.max()
-        if least < 0 or most > 1:
-            raise ValueError(
-                f"{data.name} has numbers from {least:g} to {most:g}, but likelihood bernoulli is for "
-                "numbers from 0 to 1: bring them there, or choose --likelihood gaussian"
-            )
-
-
-def _absolute(config: DataConfig) -> DataConfig:
-    """The same data, wherever the run is gone on with."""
-    data, labels = (path and str(Path(path).resolve()) for path in (config.data_path, config.labels_path))
-    return replace(config, data_path=data, labels_path=labels)
+def take_missing_snapshot(folder: RunFolder) -> None:
+    """Take the snapshot of a run that has drawn no picture yet, from its checkpoint, where it has one."""
+    if not folder.snapshot.exists() and folder.checkpoint.exists():
+        Run.open(folder.path).take_snapshot()
 
 
 def _fresh_name(name: str) -> Path:

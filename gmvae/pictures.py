@@ -1,0 +1,43 @@
+"""The pictures of a run, from what it wrote into its folder."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from gmvae import plots
+from gmvae.files import RunFolder, read_arrays, write_whole
+from gmvae.snapshot import Snapshot
+
+
+def draw_plot(folder: RunFolder, name: str) -> Path:
+    """Draw one of a run's pictures from what the run wrote; the path of its PNG file.
+
+    Raises:
+        ValueError: where the run has not got to it yet.
+    """
+    figure = draw_on(folder, name)
+    path = folder.plots / f"{name}.png"
+    write_whole(path, lambda part: figure.savefig(part, format="png", dpi=120))
+    return path
+
+
+def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figure:
+    """Draw one of a run's pictures on a figure, or on a new one."""
+    if name in plots.OF_SNAPSHOT:
+        if not folder.snapshot.exists():
+            raise ValueError(f"{folder.path} has no checkpoint yet to draw {name} from: wait for it")
+        return plots.OF_SNAPSHOT[name](_read_snapshot(folder.snapshot), figure)
+    history = folder.history()
+    if not history:
+        raise ValueError(f"{folder.path} has no epoch yet to draw {name} from: wait for it")
+    return plots.OF_HISTORY[name](history, figure)
+
+
+def _read_snapshot(path: Path) -> Snapshot:
+    arrays = read_arrays(path)
+    if set(arrays) != {field.name for field in fields(Snapshot)}:
+        raise ValueError(f"{path} was written by another version: delete it, and it is made anew")
+    return Snapshot(**arrays)
