@@ -20,7 +20,7 @@ _HOMES = {
     "GMVAE": "estimator",
     "Run": "run",
     "RunFolder": "files",
-    "load_model": "files",
+    "load": "estimator",
 }
 
 __all__ = ["__version__", *_HOMES]

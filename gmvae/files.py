@@ -1,4 +1,4 @@
-"""What is written to disk: the model file, checkpoints, and the run folder around them.
+"""What is written to disk, and the run folder.
 
 A file is written under a temporary name and renamed, so that nobody ever reads half of one. Tensors
 are safetensors, everything else is JSON or plain .npz: nothing is ever loaded with pickle.
@@ -10,7 +10,6 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,46 +20,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-
-from gmvae.config import ModelConfig, from_mapping
-from gmvae.model import GMVAE
-
-FORMAT = 1
-"""Version of the model file. A reader takes this one only, and says so."""
-
-
-def save_model(path: Path, model: GMVAE) -> None:
-    """Write the whole model, weights and configuration, as one safetensors file."""
-    about = {
-        "format": FORMAT,
-        "y_shape": model.y_shape,
-        "config": asdict(model.config),
-        "versions": versions(),
-    }
-    write_tensors(path, model.state_dict(), about)
-
-
-def load_model(path: str | Path, device: str | torch.device = "cpu") -> GMVAE:
-    """The model that :func:`save_model` wrote, ready for evaluation.
-
-    Raises:
-        ValueError: where the file is not a whole model file, or was written by a version with another format.
-        OSError: where it cannot be read.
-    """
-    tensors, about = read_tensors(path, device)
-    if about.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} has model format {about.get('format')}, this version of gmvae reads {FORMAT}: "
-            f"it was written by {about.get('versions', {}).get('gmvae', 'something else')}"
-        )
-    try:
-        config = from_mapping(ModelConfig, about["config"], "model")
-        model = GMVAE(tuple(about["y_shape"]), config).to(device)
-        model.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} is not a whole model of this version: {reason}") from error
-    return model.eval()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:

@@ -131,6 +131,36 @@ def scores(history: History, figure: Figure | None = None) -> Figure:
     return _by_epoch(history, lines, title, "score", figure)
 
 
+def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clusters: int) -> Figure:
+    """Observations that a model drew, sorted by cluster: images row after row with their cluster's number, or
+    points in its colour, along the two directions in which they vary most where they have more dimensions.
+
+    Arguments:
+        y: Shape (N, size of y).
+        clusters: Shape (N,).
+        y_shape: Shape of an observation.
+        n_clusters: K.
+    """
+    if len(y_shape) < 3:
+        figure, axes = _axes(None, "y", "samples", y)
+        centre, plane = _plane(y)
+        _scatter(axes, (y - centre) @ plane, clusters, n_clusters)
+        return figure
+    columns = min(20, int(np.ceil(np.sqrt(len(y)))))
+    rows = -(-len(y) // columns)
+    grid = np.ones((rows * columns, y.shape[1]))
+    grid[: len(y)] = y
+    shape = np.array(y_shape)
+    figure = Figure(figsize=(0.45 * columns + 0.2, 0.45 * rows * y_shape[1] / y_shape[2] + 0.2))
+    axes = figure.add_axes((0, 0, 1, 1))
+    height, width = _tiles(axes, grid.reshape(rows, columns, -1), shape)
+    for place, cluster in enumerate(clusters):
+        row, column = divmod(place, columns)
+        axes.text(column * width, row * height, cluster, color="gold", fontsize=6, va="top")
+    axes.set_axis_off()
+    return figure
+
+
 OF_SNAPSHOT = {"latent": latent, "recon": recon, "samples": samples, "styles": styles, "shares": shares}
 OF_HISTORY = {"bound": bound, "consistency": consistency, "scores": scores}
 

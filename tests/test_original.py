@@ -7,7 +7,7 @@ import pytest
 from gmvae import cli
 from gmvae.config import Config
 from gmvae.experiments import experiment
-from gmvae.files import load_model
+from gmvae.model_file import ModelFile
 from gmvae.original import main, translate
 
 
@@ -152,6 +152,6 @@ def test_flags_of_both_kinds_train_on_images(small_mnist, tmp_path, capsys, monk
     flags = "-gpu 0 -nFilters 2 -hiddenSize 16 -xSize 3 -wSize 2 -epoch 1 -subEpoch 100 -visualGen 0 -_id one"
     assert main(["mnist", *flags.split(), "--plots", "shares"]) == 0
     assert capsys.readouterr().err == ""
-    model = load_model(tmp_path / "runs" / "one" / "model.safetensors")
+    model = ModelFile.load(tmp_path / "runs" / "one" / "model.safetensors").model
     assert (model.config.filters, model.config.hidden_size, model.config.network) == (2, 16, "conv")
     assert (tmp_path / "runs" / "one" / "plots" / "shares.png").exists()

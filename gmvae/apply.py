@@ -1,0 +1,139 @@
+"""A fitted model applied to files: rows come in piece by piece, and go out as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae import metrics
+from gmvae.data.recipe import Recipe
+from gmvae.data.source import Block, Source, open_source
+from gmvae.files import RunFolder, write_whole
+from gmvae.output import ENDINGS, check_ending, write_array, write_table
+from gmvae.plots import drawn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gmvae.estimator import GMVAE
+
+Array = NDArray[Any]
+ROWS = 1 << 15
+"""Rows that are read and answered for together."""
+
+
+def predictions(
+    model: GMVAE, source: Source, recipe: Recipe, *, scores: bool = True
+) -> Iterator[pa.RecordBatch]:
+    """For each row its ``cluster``, the ``probability`` of that cluster, the ``score`` (the lower bound on
+    log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
+    so on. The id column comes first, where there is one."""
+
+    def answer(y: Array) -> dict[str, Array]:
+        probabilities = model.predict_proba(y)
+        clusters = probabilities.argmax(1)
+        found = {"cluster": clusters, "probability": probabilities.max(1)}
+        if scores:
+            found["score"] = model.score_samples(y)
+        return found | {f"p{k}": column for k, column in enumerate(probabilities.T)}
+
+    return _each(source, recipe, answer)
+
+
+def embeddings(model: GMVAE, source: Source, recipe: Recipe) -> Iterator[pa.RecordBatch]:
+    """For each row the mean of q(x | y), ``x0`` and so on, after the id column, where there is one."""
+
+    def answer(y: Array) -> dict[str, Array]:
+        return {f"x{d}": column for d, column in enumerate(model.transform(y).T)}
+
+    return _each(source, recipe, answer)
+
+
+def evaluation(model: GMVAE, source: Source, recipe: Recipe) -> dict[str, Any]:
+    """The bound on the rows of a file and, where it has labels, how far clusters agree with them.
+
+    Raises:
+        ValueError: where there are no rows.
+    """
+    bounds, probabilities, labels = [], [], []
+    for block in source.blocks(recipe, ROWS):
+        y = _rows(block)
+        bounds.append(model.score_samples(y))
+        probabilities.append(model.predict_proba(y))
+        if block.labels is not None:
+            labels += np.asarray(block.labels).tolist()
+    if not bounds:
+        raise ValueError(f"{source.path} has no rows")
+    q_z = np.concatenate(probabilities)
+    found = {
+        "rows": len(q_z),
+        "elbo": float(np.concatenate(bounds).mean()),
+        "clusters_used": metrics.clusters_used(q_z.argmax(1), q_z.shape[1]),
+    }
+    known = np.array([label is not None and label == label for label in labels], dtype=bool)
+    if known.any():
+        codes = np.unique([str(label) for label in labels], return_inverse=True)[1]
+        found |= metrics.agreement(codes[known], q_z[known])
+    return found
+
+
+def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Recipe]:
+    """The file that a model is to be applied to, or else the one that its run was trained on, and how to read
+    it.
+
+    Raises:
+        ValueError: where there is neither.
+        OSError: where it cannot be read.
+    """
+    if file is None:
+        trained_on = RunFolder(run).about()["config"]["data"]["path"] if run.is_dir() else None
+        if trained_on is None:
+            raise ValueError(f"{run} was not trained on a file: name the one to apply it to")
+        file = Path(trained_on)
+    recipe: Recipe = model.recipe_ or Recipe(model.model_.y_shape)
+    return open_source(file), recipe
+
+
+def write_samples(model: GMVAE, out: Path, count: int, cluster: int | None, seed: int) -> None:
+    """Draw new observations into a table of their ``cluster`` and features, sorted by cluster, an array of
+    images (.npy, shape (count, *y_shape)), or a picture (.png).
+
+    Raises:
+        ValueError: where the file's name has another ending.
+    """
+    import pyarrow as pa
+
+    check_ending(out, (*ENDINGS, ".png"))
+    y, clusters = model.set_params(random_state=seed).sample(count, cluster)
+    order = np.argsort(clusters, kind="stable")
+    y, clusters, shape = y[order], clusters[order], model.model_.y_shape
+    if out.suffix == ".png":
+        figure = drawn(y, clusters, shape, len(model.weights_))
+        write_whole(out, lambda part: figure.savefig(part, format="png", dpi=120))
+    elif out.suffix == ".npy" and len(shape) == 3:
+        write_array(out, y.reshape(count, *shape))
+    else:
+        named = () if model.recipe_ is None else model.recipe_.features
+        names = named or tuple(f"y{d}" for d in range(y.shape[1]))
+        columns = {"cluster": clusters} | dict(zip(names, y.T, strict=True))
+        write_table(out, iter([pa.RecordBatch.from_pydict(columns)]))
+
+
+def _each(
+    source: Source, recipe: Recipe, answer: Callable[[Array], dict[str, Array]]
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for block in source.blocks(recipe, ROWS):
+        found: dict[str, Any] = {}
+        if block.ids is not None:
+            found[recipe.id_column or "id"] = block.ids
+        yield pa.RecordBatch.from_pydict(found | answer(_rows(block)))
+
+
+def _rows(block: Block) -> Array:
+    return block.y.reshape(len(block.y), -1)

@@ -1,0 +1,52 @@
+"""Commands as tests call them, in this process or another, and what they answer."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+from gmvae import cli
+
+TIMES = {"seconds": 0, "wall_seconds": 0}
+SIGNS = {"z_entropy", "z_information", "active_x", "active_w", "agreement"}
+
+
+def gmvae(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gmvae.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+
+class Said(NamedTuple):
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+
+def here(*arguments: object) -> Said:
+    """The command in this process, which is quicker."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = cli.main([str(argument) for argument in arguments])
+    return Said(status, out.getvalue(), err.getvalue())
+
+
+def bad(said: Said) -> str:
+    """The one line that is all there is to say of bad input."""
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    return said.err
+
+
+def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Every file of a folder, and when it was written."""
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.rglob("*") if p.is_file()}
+
+
+def records(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
