@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +30,18 @@ def read_array(path: str | Path, *, mapped: bool = False) -> NDArray[np.generic]
         OSError: where it cannot be read.
     """
     path = Path(path)
-    if path.suffix not in (".npy", ".t7"):
+    ending = path.suffix.lower()
+    if ending not in (".npy", ".t7"):
         raise ValueError(f"{path} ends in {path.suffix!r}: it must be a .npy or a .t7 file")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: it must be a .npy or a .t7 file")
-    return _read_torch7(path) if path.suffix == ".t7" else _read_npy(path, "r" if mapped else None)
+    return _read_torch7(path) if ending == ".t7" else _read_npy(path, "r" if mapped else None)
 
 
 def _read_npy(path: Path, mode: Literal["r"] | None) -> NDArray[np.generic]:
     try:
         array = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, MemoryError, BadZipFile) as error:
         raise ValueError(
             f"{path} is not a whole .npy file of numbers: write it anew with numpy.save"
         ) from error

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.arrays import read_array
 from gmvae.data.dataset import Dataset, Preparation
+from gmvae.data.labels import codes, plain, read_labels
 from gmvae.data.recipe import Recipe, Wish
 from gmvae.data.scaling import Moments, Scaling, choose, dividing
 from gmvae.data.source import Source, open_source
-
-Labels = NDArray[np.int64]
 
 
 def read_file(
@@ -45,7 +42,7 @@ def read_file(
     """
     source = open_source(path)
     recipe = source.recipe(wish or Wish())
-    first, labels, moments = _survey(source, recipe)
+    first, labels, moments, rows = _survey(source, recipe)
     shape = recipe.y_shape if len(recipe.y_shape) == 3 else None
     name = Path(path).name
     likelihood, reason, scaling, y_shape = choose(moments, first.dtype, likelihood, shape, name)
@@ -54,63 +51,42 @@ def read_file(
     else:
         if not standardise:
             scaling, y_shape = dividing(math.prod(recipe.y_shape)), recipe.y_shape
-        y = _filled(source, recipe, scaling, y_shape)
-    if labels_path is None:
-        codes, classes = _codes(labels)
-    else:
-        codes, classes = _read_labels(labels_path), ()
+        y = _filled(source, recipe, scaling, y_shape, rows)
+    known, classes = codes(labels) if labels_path is None else (read_labels(labels_path), ())
     left_out = np.setdiff1d(np.arange(len(moments.mean)), scaling.kept)
     names = recipe.features or tuple(map(str, range(len(moments.mean))))
     constant = tuple(names[column] for column in left_out)
     made = Preparation(recipe, scaling, likelihood, reason, moments.binary, constant, classes)
-    return Dataset(name, y, codes, preparation=made)
+    return Dataset(name, y, known, preparation=made)
 
 
-def _survey(source: Source, recipe: Recipe) -> tuple[NDArray[Any], list[Any], Moments]:
+def _survey(source: Source, recipe: Recipe) -> tuple[NDArray[Any], list[Any], Moments, int]:
     """All images where they are bytes, or an array of no rows and of the type of the others; the labels of
-    all rows; and the moments of all columns."""
-    moments, parts, labels = Moments(math.prod(recipe.y_shape)), [], []
+    all rows; the moments of all columns; and the number of rows."""
+    moments, parts, labels, rows = Moments(math.prod(recipe.y_shape)), [], [], 0
     for block in source.blocks(recipe):
         moments.add(block.y.reshape(len(block.y), -1).astype(np.float64, copy=False))
         parts.append(block.y if block.y.dtype == np.uint8 else block.y[:0])
+        rows += len(block.y)
         if block.labels is not None:
-            labels += np.asarray(block.labels).tolist()
-    if not parts:
+            labels += plain(block.labels)
+    if not rows:
         raise ValueError(f"{source.path} has no rows: it must have at least two")
-    return np.concatenate(parts), labels, moments
+    return np.concatenate(parts), labels, moments, rows
 
 
 def _filled(
-    source: Source, recipe: Recipe, scaling: Scaling, y_shape: tuple[int, ...]
+    source: Source, recipe: Recipe, scaling: Scaling, y_shape: tuple[int, ...], rows: int
 ) -> NDArray[np.float32]:
-    parts = [
-        scaling.apply(block.y.reshape(len(block.y), -1)).astype(np.float32) for block in source.blocks(recipe)
-    ]
-    return np.concatenate(parts).reshape(-1, *y_shape)
-
-
-def _codes(labels: Sequence[Any]) -> tuple[Labels | None, tuple[str, ...]]:
-    """Labels as numbers from 0, -1 where one is missing, and what these are called, in their order."""
-    if not labels:
-        return None, ()
-    known = [label for label in labels if not _missing(label)]
-    kinds = sorted(set(known)) if _comparable(known) else sorted(set(known), key=str)
-    code = {kind: number for number, kind in enumerate(kinds)}
-    codes = [-1 if _missing(label) else code[label] for label in labels]
-    return np.array(codes), tuple(map(str, kinds))
-
-
-def _missing(label: Any) -> bool:
-    return label is None or label != label
-
-
-def _comparable(labels: Sequence[Any]) -> bool:
-    return len({isinstance(label, str) for label in labels}) < 2
-
-
-def _read_labels(path: str) -> Labels:
-    labels = read_array(path)
-    whole = labels.astype(np.int64)
-    if not np.array_equal(whole, labels):
-        raise ValueError(f"{path} holds numbers that are not whole: labels must be whole numbers")
-    return whole
+    """All rows in the model's units, shape (rows, *y_shape)."""
+    y, done = np.empty((rows, math.prod(y_shape)), dtype=np.float32), 0
+    for block in source.blocks(recipe):
+        part = scaling.apply(block.y.reshape(len(block.y), -1))
+        if done + len(part) > rows:
+            break
+        y[done : done + len(part)] = part
+        done += len(part)
+    else:
+        if done == rows:
+            return y.reshape(-1, *y_shape)
+    raise ValueError(f"{source.path} changed while it was read: read it once more")

@@ -165,8 +165,8 @@ class Recipe:
 
 
 def encoded(X: Any, recipe: Recipe) -> Any:
-    """The numbers of a pandas, polars or Arrow table, shape (N, D); anything else as it is. A table of Arrow's
-    is read by place where the recipe has no names.
+    """The numbers of a pandas, polars or Arrow table, shape (N, D); anything else as it is. Arrow's are
+    read by place where the recipe has no names.
 
     Raises:
         ValueError: as :meth:`Recipe.encode`.
@@ -183,7 +183,9 @@ def encoded(X: Any, recipe: Recipe) -> Any:
         return X
     wanted = [name for name in recipe.columns if name in X.columns]
     try:
-        table = pa.Table.from_pandas(X[wanted], preserve_index=False) if library == "pandas" else X.select(wanted)
+        table = (
+            pa.Table.from_pandas(X[wanted], preserve_index=False) if library == "pandas" else X.select(wanted)
+        )
     except (pa.ArrowException, ValueError) as error:  # a column of several types, or a name twice
         raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
     return recipe.encode(table if library == "pandas" else table.to_arrow())

@@ -95,6 +95,6 @@ def open_source(path: str | Path) -> Source:
 
 
 def at_most(rows: int, y_shape: tuple[int, ...]) -> int:
-    """The rows of a block of observations of this shape, so that it needs little memory however wide they are,
-    and at least one."""
+    """The rows of a block of observations of this shape: at least one, and few where they are wide, so that
+    they need little memory."""
     return max(1, min(rows, NUMBERS // max(1, math.prod(y_shape))))

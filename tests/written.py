@@ -1,0 +1,79 @@
+"""A table written in every format, and what is read of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from pyarrow import ipc
+
+from gmvae.data.recipe import Recipe, Wish
+from gmvae.data.source import ROWS, open_source
+
+
+def features(path: Path, wish: Wish | None = None, recipe: Recipe | None = None, rows: int = ROWS):
+    """All rows of a file, as its own recipe or another says, and the ids and labels beside them."""
+    source = open_source(path)
+    blocks = list(source.blocks(recipe or source.recipe(wish or Wish()), rows))
+    beside = (
+        []
+        if getattr(blocks[0], name) is None
+        else np.concatenate([getattr(b, name) for b in blocks]).tolist()
+        for name in ("ids", "labels")
+    )
+    return np.concatenate([block.y for block in blocks]), *beside
+
+
+def write_csv(table, path):
+    table.to_csv(path, index=False, sep="," if ".csv" in path.name else "\t")
+
+
+def write_polars(table, path):
+    frame = pl.from_pandas(table)
+    frame.write_ipc(path) if path.suffix == ".ipc" else frame.write_parquet(path)
+
+
+def write_stream(table, path):
+    whole = pa.Table.from_pandas(table, preserve_index=False)
+    with ipc.new_stream(path, whole.schema) as file:
+        file.write_table(whole, max_chunksize=7)
+
+
+def write_parts(table, path):
+    path.mkdir()
+    for number in range(3):
+        part = table.iloc[number * len(table) // 3 : (number + 1) * len(table) // 3]
+        part.to_parquet(path / f"part-{number}.parquet", index=False)
+
+
+WRITERS = {
+    "t.csv": write_csv,
+    "t.csv.gz": write_csv,
+    "t.TSV": write_csv,
+    "t.txt": write_csv,
+    "t.txt.gz": write_csv,
+    "t.parquet": lambda table, path: table.to_parquet(path, index=False, row_group_size=10),
+    "parts.parquet": write_parts,
+    "t.feather": lambda table, path: table.to_feather(path),
+    "t.arrow": write_stream,
+    "polars.ipc": write_polars,
+    "polars.parquet": write_polars,
+}
+"""How to write a pandas table in each format that has names and types."""
+
+
+def sample(rows: int = 30) -> pd.DataFrame:
+    """Numbers of several types, with an id and a label."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "id": [f"{i:03d}" for i in range(rows)],
+            "a": rng.normal(size=rows) * 1e3,
+            "b": rng.integers(-5, 2**40, rows),
+            "c": rng.random(rows) < 0.5,
+            "kind": rng.choice([2, 10, 7], rows),
+        }
+    )
