@@ -18,15 +18,15 @@ LOPSIDED = 0.9
 """Share of one cluster that is worth a note."""
 CONFUSED = 0.2
 """Confusion from which two clusters count as one; two halves of one have 0.5."""
-UNDECIDED = 0.25
-"""Mean entropy of q(z | y), as a share of ln K, from which assignments are undecided."""
+DECIDED = 0.25
+"""Mean entropy of q(z | y), as a share of ln K, below which assignments are decided."""
 DISAGREE = 0.9
 """Agreement of q(z | y) and p(z | x, w) below which they are two answers."""
 MOVING = 0.01
 """Share of observations that change their cluster in an epoch, from which training has not ended."""
-WORSE = 0.1
-"""Fall of the bound below its best, as a share of it, from which training is unstable."""
-UNBOUNDED = 1e-4
+WORSE = 1.0
+"""Nats that the bound may fall between the first and the last tenth of the epochs with full weights."""
+UNBOUNDED = 1e-3
 """Variance of a Gaussian p(y | x), where columns have 1, from which a density grows without end."""
 
 WORDS = {
@@ -52,10 +52,6 @@ WORDS = {
         "Clusters {pairs} share their observations: each pair is one group.",
         "Raise --cv-weight, which parts clusters, or ask for fewer --clusters.",
     ),
-    "undecided": (
-        "Assignments are undecided: q(z | y) has {entropy:.2f} nats of entropy on average, of {most:.2f}.",
-        "Raise --cv-weight, train longer, or ask for fewer --clusters.",
-    ),
     "disagreement": (
         "q(z | y) and p(z | x, w) name one cluster for {agreement:.0%} of the data only: what a cluster "
         "generates is not what is assigned to it.",
@@ -64,10 +60,6 @@ WORDS = {
     "x-unused": (
         "No unit of x moves with the data, of {x_size}: the decoder draws the same for everything.",
         "Give --warm-up some epochs, lower --learning-rate, or bring the data to a scale of about 1.",
-    ),
-    "w-unused": (
-        "No unit of w moves with the data, of {w_size}: each cluster is one Gaussian in x.",
-        "That is right for round clusters; if they have a shape, give --warm-up more epochs.",
     ),
     "unbounded": (
         "p(y | x) has a variance of {variance:.1e} in some column: there the bound grows without end.",
@@ -78,7 +70,7 @@ WORDS = {
         "Train for more --epochs, or lower --learning-rate.",
     ),
     "unstable": (
-        "The bound ended at {end:.1f} nats, after {best:.1f} at its best.",
+        "The bound fell from {first:.1f} to {end:.1f} nats while all weights were full.",
         "Lower --learning-rate.",
     ),
 }
@@ -135,7 +127,7 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
     largest, most = signs.occupancy.index(share), math.log(model.clusters)
     if k == 1:
         return
-    if share >= ONE and signs.z_entropy < UNDECIDED * most:
+    if share >= ONE and signs.z_entropy < DECIDED * most:
         yield _say("one-cluster", largest=largest, share=share)
         return
     if signs.z_information < min(IGNORED, most / 2):
@@ -152,8 +144,6 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
     pairs = [f"{i} and {j}" for i, j, confusion in signs.confused if confusion >= CONFUSED]
     if pairs:
         yield _say("merged", pairs=", ".join(pairs[:3]) + (", ..." if len(pairs) > 3 else ""))
-    elif signs.z_entropy > UNDECIDED * most:
-        yield _say("undecided", entropy=signs.z_entropy, most=most)
     if signs.agreement < DISAGREE:
         yield _say("disagreement", agreement=signs.agreement)
 
@@ -161,8 +151,6 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
 def _of_latents(signs: Signs, model: ModelConfig) -> Iterator[Finding]:
     if not signs.active_x:
         yield _say("x-unused", x_size=model.x_size)
-    elif not signs.active_w:
-        yield _say("w-unused", "note", w_size=model.w_size)
     if signs.least_variance < UNBOUNDED and not model.min_variance:
         yield _say("unbounded", variance=signs.least_variance)
 
@@ -175,6 +163,6 @@ def _of_training(history: Sequence[Mapping[str, Any]], objective: ObjectiveConfi
     rates = [record["moved"] for record in last if "moved" in record]
     if rates and sum(rates) / len(rates) > MOVING:
         yield _say("moving", rate=sum(rates) / len(rates))
-    best, end = max(record["elbo"] for record in after), sum(r["elbo"] for r in last) / len(last)
-    if end < best - WORSE * max(1.0, abs(best)):
-        yield _say("unstable", end=end, best=best)
+    first, end = (sum(record["elbo"] for record in part) / len(part) for part in (after[: len(last)], last))
+    if first - end > WORSE:
+        yield _say("unstable", end=end, first=first)

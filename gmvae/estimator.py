@@ -20,10 +20,11 @@ from gmvae.data.recipe import Recipe, encoded
 from gmvae.data.rows import Rows, Survey, weighed
 from gmvae.data.scaling import choose
 from gmvae.distributions import Bernoulli
-from gmvae.doctor import Finding
+from gmvae.doctor import Finding, diagnose
 from gmvae.model import GMVAE as Model
 from gmvae.model_file import ModelFile, find, plain
 from gmvae.objective import elbo
+from gmvae.signs import Signs
 from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
 
 Array = NDArray[Any]
@@ -83,7 +84,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
         n_iter_: Epochs of the fit that was kept.
         history_: A record for each of them.
-        findings_: What the doctor found (:class:`gmvae.doctor.Finding`); empty where all is well.
+        signs_, findings_: What the data show of the model (:class:`gmvae.signs.Signs`), and what the doctor
+            says of that (:class:`gmvae.doctor.Finding`); nothing where all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``loss``, ``n_iter``.
         model_: The :class:`gmvae.model.GMVAE`.
         n_features_in_, feature_names_in_: As everywhere in scikit-learn.
@@ -223,7 +225,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         ]
         self.model_, self.n_iter_, self._n_features_out = best.model, done + len(records), self.x_size
         self.recipe_, self._fingerprint = None, survey.fingerprint
-        self.findings_ = fitting.findings(best.model, rows, plan, best.history)
+        self.signs_ = fitting.signs(best.model, rows)
+        self.findings_ = diagnose(self.signs_, plan.model, plan.objective, best.history)
         for finding in self.findings_ if self.verbose else ():
             print(f"GMVAE, {finding}")
         return self
@@ -310,6 +313,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             "binary": self._binary,
             "weights": self.weights_.tolist(),
             "parameters": parameters,
+            "signs": self.signs_.to_json(),
             "findings": [finding.to_json() for finding in self.findings_],
             "data": {"sha256": self._fingerprint},
         }
@@ -392,6 +396,7 @@ def load(path: str | Path, device: str = "auto") -> GMVAE:
     model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
     model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
     model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
+    model.signs_ = Signs.from_json(about["signs"])
     model.findings_ = [Finding(**finding) for finding in about["findings"]]
     model.n_features_in_ = len(file.scaling.mean)
     model.constant_features_ = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from gmvae import objective
 from gmvae.config import ModelConfig, ObjectiveConfig, Section, TrainingConfig
 from gmvae.data.rows import Rows
-from gmvae.doctor import Finding, diagnose
 from gmvae.evaluation import assign, evaluating
 from gmvae.metrics import agreements
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
-from gmvae.signs import examine
+from gmvae.signs import Signs, examine
 from gmvae.start import SHOWN, auto_epochs, guide
 from gmvae.training import RandomStream, Trainer
 
@@ -200,11 +199,9 @@ def full_loss(model: GMVAE, rows: Rows, plan: Plan) -> float:
     return float(np.average(loss.numpy(), weights=some.weights))
 
 
-def findings(model: GMVAE, rows: Rows, plan: Plan, history: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    """What the doctor says of a model on at most ``MEASURED`` distinct rows."""
-    exact = precise(model)
-    y = torch.cat(list(rows.most(MEASURED).batches(AT_ONCE)))
-    return diagnose(examine(exact, y)[0], plan.model, plan.objective, history)
+def signs(model: GMVAE, rows: Rows) -> Signs:
+    """What at most ``MEASURED`` distinct rows show of a model."""
+    return examine(precise(model), torch.cat(list(rows.most(MEASURED).batches(AT_ONCE))))[0]
 
 
 def most_probable(model: GMVAE, rows: Rows) -> NDArray[np.int64]:

@@ -2,8 +2,9 @@ r"""Signs of how a model uses its clusters and its latents, from observations al
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -51,6 +52,12 @@ class Signs:
     def to_json(self) -> dict[str, Any]:
         """The signs as JSON values."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The signs that :meth:`to_json` wrote."""
+        pairs = tuple((int(j), int(k), float(shared)) for j, k, shared in values["confused"])
+        return cls(**{**values, "occupancy": tuple(values["occupancy"]), "confused": pairs})
 
 
 def examine(model: GMVAE, y: Tensor) -> tuple[Signs, Floats]:
