@@ -27,12 +27,13 @@ from gmvae.files import versions
 RESULTS = Path(__file__).parent / "results" / "predict.jsonl"
 COLUMNS, CLUSTERS = 20, 10
 CHILD = """
-import resource, sys, time
+import sys, time
 import torch
 from gmvae import apply, card, cli, estimator, export, output, progress
 from gmvae.data import formats
 torch.set_num_threads(int(sys.argv[1]))
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+status_file = lambda: dict(line.split(":", 1) for line in open("/proc/self/status"))
+peak = lambda: int(status_file()["VmHWM"].split()[0]) / 1024
 before, began = peak(), time.perf_counter()
 status = cli.main(sys.argv[2:])
 print(status, time.perf_counter() - began, before, peak())
