@@ -17,6 +17,10 @@ from gmvae.model import GMVAE
 
 ROOT = Path(__file__).parent.parent
 
+# Models here are small: a second thread would make them slower, many times so beside a busy core.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+
 
 @pytest.fixture(scope="session")
 def spiral_file() -> Path:

@@ -198,7 +198,12 @@ def test_a_loss_that_is_no_number_is_said():
 
 
 def test_threads_are_few_for_small_layers_and_put_back():
-    before = torch.get_num_threads()
+    with cpu_threads(2):
+        check_threads(before=2)
+    check_threads(before=torch.get_num_threads())
+
+
+def check_threads(before):
     with cpu_threads(pick_threads(0, work=200 * 100**2)):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
