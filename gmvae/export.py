@@ -32,7 +32,7 @@ class Encoder(nn.Module):
     and the means of q(x | y), (B, x_size).
 
     Rows come in 64 bits, in which they are scaled, as everywhere in this package: a column whose mean is
-    large beside its spread would lose its digits in 32.
+    large beside its spread would lose its digits in 32. Answers have 64 bits, too.
     """
 
     mean: Tensor
@@ -41,16 +41,17 @@ class Encoder(nn.Module):
 
     def __init__(self, model: GMVAE) -> None:
         super().__init__()
-        scaling, self.model, self.y_shape = model._scaling, precise(model.model_).cpu(), model._y_shape
+        scaling, self.model, self.y_shape = model._scaling, _network(model), model._y_shape
         self.register_buffer("mean", torch.from_numpy(scaling.mean[scaling.kept]))
         self.register_buffer("scale", torch.from_numpy(scaling.scale[scaling.kept]))
         self.register_buffer("kept", torch.from_numpy(scaling.kept))
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         y = ((y[:, self.kept] - self.mean) / self.scale).reshape(-1, *self.y_shape)
+        y = y.to(self.model.generative.zero.dtype)
         q_x = self.model.recognition(y)[0]
         probabilities = self.model.assign(y).probs
-        return probabilities, probabilities.argmax(1), q_x.mean
+        return probabilities.double(), probabilities.argmax(1), q_x.mean.double()
 
 
 class Decoder(nn.Module):
@@ -62,14 +63,15 @@ class Decoder(nn.Module):
 
     def __init__(self, model: GMVAE) -> None:
         super().__init__()
-        scaling, self.model = model._scaling, precise(model.model_).cpu()
+        scaling, self.model = model._scaling, _network(model)
         place = np.zeros((len(scaling.kept), len(scaling.mean)))
         place[np.arange(len(scaling.kept)), scaling.kept] = scaling.scale[scaling.kept]
         self.register_buffer("place", torch.from_numpy(place))
         self.register_buffer("constant", torch.from_numpy(scaling.mean))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model.generative.p_y(x).mean @ self.place + self.constant
+        mean = self.model.generative.p_y(x.to(self.model.generative.zero.dtype)).mean
+        return mean.flatten(1).double() @ self.place + self.constant
 
 
 def export(model: GMVAE, folder: str | Path) -> list[Path]:
@@ -109,6 +111,12 @@ def export(model: GMVAE, folder: str | Path) -> list[Path]:
         write_whole(path, partial(onnx.save, proto))
         written.append(path)
     return written
+
+
+def _network(model: GMVAE) -> Any:
+    """The torch model in 64 bits or, with convolutions, which ONNX Runtime has in 32 bits only, in 32."""
+    exact = precise(model.model_).cpu()
+    return exact if model.model_.config.network == "fc" else exact.float()
 
 
 @contextmanager
