@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae import metrics
-from gmvae.data.recipe import Recipe
+from gmvae.data.choice import check_names
+from gmvae.data.recipe import Recipe, Wish
 from gmvae.data.source import Block, Source, open_source
 from gmvae.files import RunFolder, write_whole
 from gmvae.output import ENDINGS, check_ending, write_array, write_table
@@ -96,6 +98,24 @@ def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Recipe]:
         file = Path(trained_on)
     recipe: Recipe = model.recipe_ or Recipe(model.model_.y_shape)
     return open_source(file), recipe
+
+
+def asked(
+    source: Source, recipe: Recipe, *, id_column: str | None = None, label_column: str | None = None
+) -> Recipe:
+    """The recipe with other columns for ids or labels, where they are asked for.
+
+    Raises:
+        ValueError: where the file does not have them.
+    """
+    wish = Wish(id_column=id_column, label_column=label_column)
+    if wish != Wish():
+        check_names(source.path, wish, source.names())
+    return replace(
+        recipe,
+        id_column=id_column or recipe.id_column,
+        label_column=label_column or recipe.label_column,
+    )
 
 
 def write_samples(model: GMVAE, out: Path, count: int, cluster: int | None, seed: int) -> None:

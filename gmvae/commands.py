@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,12 +92,12 @@ class Evaluate:
         if self.samples < 0:
             raise ValueError(f"samples is {self.samples}: it must be a whole number of at least 0")
         if self.file is not None:
-            from gmvae.apply import evaluation
+            from gmvae.apply import asked, evaluation
 
             model, source, recipe = _applied(self.run, self.file, self.device)
             with waiting(f"measuring on {source.path.name}"):
-                named = self.label_column or recipe.label_column
-                found = evaluation(model, source, replace(recipe, label_column=named))
+                recipe = asked(source, recipe, label_column=self.label_column)
+                found = evaluation(model, source, recipe)
         else:
             from gmvae.run import Run
 
@@ -127,10 +127,10 @@ class Predict:
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
     def __call__(self) -> None:
-        from gmvae.apply import predictions
+        from gmvae.apply import asked, predictions
 
         model, source, recipe = _applied(self.run, self.file, self.device)
-        recipe = replace(recipe, id_column=self.id_column or recipe.id_column)
+        recipe = asked(source, recipe, id_column=self.id_column)
         _write(self.out, source, predictions(model, source, recipe, scores=self.scores))
 
 
@@ -150,10 +150,10 @@ class Embed:
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
     def __call__(self) -> None:
-        from gmvae.apply import embeddings
+        from gmvae.apply import asked, embeddings
 
         model, source, recipe = _applied(self.run, self.file, self.device)
-        recipe = replace(recipe, id_column=self.id_column or recipe.id_column)
+        recipe = asked(source, recipe, id_column=self.id_column)
         _write(self.out, source, embeddings(model, source, recipe))
 
 

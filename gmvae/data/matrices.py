@@ -36,7 +36,7 @@ class Matrix(Source):
         self, path: Path, array: Any, names: Sequence[str] = (), beside: Any = None, ids: Any = None
     ) -> None:
         super().__init__(path)
-        self.array, self.names, self.ids = array, tuple(names), ids
+        self.array, self.columns, self.ids = array, tuple(names), ids
         self.beside = {} if beside is None else beside
         self._check_array()
         self.levels = array.dtype == np.uint8 and len(array.shape) in (3, 4)
@@ -45,15 +45,18 @@ class Matrix(Source):
     def count(self) -> int | None:
         return int(self.array.shape[0])
 
+    def names(self) -> Sequence[str]:
+        return [*self._known, *self.beside]
+
     def recipe(self, wish: Wish) -> Recipe:
         columns: tuple[str, ...] = ()
         if len(self.shape) == 3 and (wish.columns or wish.drop):
             raise ValueError(f"{self.path} holds images, which have no columns to choose or drop")
         known = self._known
         check_once(self.path, known, known)
-        check_names(self.path, wish, [*known, *self.beside])
+        check_names(self.path, wish, self.names())
         named = {wish.label_column, wish.id_column} & {*known} - {*self.beside}
-        if self.names or wish.columns or wish.drop or named:
+        if self.columns or wish.columns or wish.drop or named:
             columns = chosen(wish, known)
             odd = [name for name in columns if name not in known]
             if odd or not columns:
@@ -85,7 +88,7 @@ class Matrix(Source):
     @property
     def _known(self) -> tuple[str, ...]:
         """Names of the columns, or else their numbers; images have none."""
-        return () if len(self.shape) == 3 else self.names or tuple(map(str, range(self.shape[0])))
+        return () if len(self.shape) == 3 else self.columns or tuple(map(str, range(self.shape[0])))
 
     def _other(self, name: str | None) -> NDArray[Any] | None:
         """The values of each row that are no feature."""
@@ -99,7 +102,7 @@ class Matrix(Source):
     def _places(self, recipe: Recipe) -> list[int] | None:
         """The columns that a recipe takes, or ``None`` for all as they are."""
         if len(self.shape) == 1 and len(recipe.y_shape) == 1:
-            return places(self.path, recipe, recipe.features, self.names, self.shape[0])
+            return places(self.path, recipe, recipe.features, self.columns, self.shape[0])
         if self.shape != recipe.y_shape:
             raise ValueError(
                 f"{self.path} has observations of shape {self.shape}, and the model was trained on "

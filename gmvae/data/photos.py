@@ -33,6 +33,9 @@ class Pictures(Source):
     def count(self) -> int | None:
         return len(self.files)
 
+    def names(self) -> Sequence[str]:
+        return (FOLDER,)
+
     def recipe(self, wish: Wish) -> Recipe:
         if wish.columns or wish.drop or wish.id_column or wish.label_column not in (None, FOLDER):
             raise ValueError(

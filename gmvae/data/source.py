@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ class Source(ABC):
     @abstractmethod
     def count(self) -> int | None:
         """The number of rows, where it is known without reading them all."""
+
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """Names of everything that a row has, features or not, as far as it has names."""
 
     @abstractmethod
     def recipe(self, wish: Wish) -> Recipe:

@@ -35,6 +35,10 @@ class Table(Source):
     def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:
         """These columns, in batches of rows."""
 
+    def names(self) -> Sequence[str]:
+        with self.reading():
+            return self.schema().names
+
     def recipe(self, wish: Wish) -> Recipe:
         with self.reading():
             schema = self.schema(wish)
