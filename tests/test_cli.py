@@ -29,9 +29,8 @@ TRAIN += ["--warm-up", "0", "--cv-warm-up", "0"]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    result = gmvae(*TRAIN, "--run-dir", folder)
-    assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
+    said = here(*TRAIN, "--run-dir", folder)
+    assert (said.status, said.err) == (0, "")
     return folder
 
 
@@ -171,6 +170,7 @@ def test_a_run_is_found_again_from_another_folder(tmp_path, monkeypatch):
     assert here("evaluate", "../run").status == 0
 
 
+@pytest.mark.slow
 def test_a_window_without_a_display_is_said_in_one_line(finished):
     environment = {
         k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
@@ -184,8 +184,8 @@ def test_a_window_without_a_display_is_said_in_one_line(finished):
 def test_training_for_longer_is_the_same_as_training_long_at_once(finished, tmp_path):
     short = tmp_path / "short"
     assert here(*TRAIN, "--epochs", 2, "--run-dir", short).status == 0
-    resumed = gmvae("resume", short, "--epochs", 4)
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = here("resume", short, "--epochs", 4)
+    assert (resumed.status, resumed.err) == (0, "")
     ours, theirs = records(short), records(finished)
     for one, other in zip(ours, theirs, strict=True):
         assert {**one, **TIMES} == {**other, **TIMES}
