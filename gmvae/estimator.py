@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae import evaluation, fitting, metrics
@@ -168,6 +168,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        # it is a clusterer all the same, but scikit-learn's checks of sparse input look here for everything
+        # that has predict_proba
+        tags.classifier_tags = ClassifierTags()
         return tags
 
     def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
