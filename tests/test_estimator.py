@@ -247,6 +247,7 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
     wide = sparse.random_array((1500, 2000), density=0.002, format="csr", rng=rng, dtype=np.float32)
     for module, name, value in (
         (rows, "CHUNK", 1 << 13),
+        (rows, "SAMPLE", 1 << 16),
         (fitting, "AT_ONCE", 20),
         (fitting, "MEASURED", 20),
     ):

@@ -92,7 +92,7 @@ def test_rows_are_drawn_in_proportion_to_their_weight():
     np.testing.assert_array_less(abs(shares - weights), 4.5 * np.sqrt(weights / len(drawn)))
 
 
-def test_parts_are_of_distinct_rows(table):
+def test_parts_are_of_distinct_rows(table, monkeypatch):
     survey = Survey.of(table, np.ones(50))
     whole = Rows(table, dividing(3), (3,), CPU, survey.order, survey.weights)
     most, some = whole.split(0.2, np.random.RandomState(0))
@@ -102,3 +102,5 @@ def test_parts_are_of_distinct_rows(table):
     (values,) = whole.most(7).batches(100)
     np.testing.assert_array_equal(values, table[survey.order[:7]])
     assert values.dtype == torch.float64
+    monkeypatch.setattr(module, "SAMPLE", 16)  # of wide rows fewer: five of three numbers
+    assert len(whole.most(7).order) == 5

@@ -22,6 +22,8 @@ from gmvae.data.scaling import Floats, Moments, Scaling
 
 CHUNK = 1 << 20
 """Numbers that are looked at together: what a survey needs beside the table."""
+SAMPLE = 1 << 25
+"""Numbers of a sample of rows, at most, since it is held in memory: 256 MiB."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ class Rows:
         return self.part(np.sort(chosen[count:])), self.part(np.sort(chosen[:count]))
 
     def most(self, count: int) -> Rows:
-        """The first distinct rows: in an order that hashes decide, a random sample of them."""
+        """The first distinct rows: in an order that hashes decide, a random sample of them. They are at most
+        so many, and fewer where they are wide (``SAMPLE``)."""
+        count = min(count, max(1, SAMPLE // math.prod(self.y_shape)))
         return self.part(np.arange(min(len(self.order), count)))
 
     def batches(self, size: int) -> Iterator[torch.Tensor]:
