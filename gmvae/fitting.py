@@ -228,12 +228,14 @@ def each_terms(model: GMVAE, rows: Rows, seed: int = 0) -> Terms:
     def one(y: Tensor) -> tuple[Tensor, ...]:
         return tuple(term[0] for term in objective.five_terms(exact, y.unsqueeze(0), DRAWS))
 
-    parts = []
+    at_once = AT_ONCE // DRAWS
+    found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
     with evaluating(exact):
-        for batch in rows.batches(AT_ONCE // DRAWS):
+        for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
             with RandomStream(seed, batch.device).use():
-                parts.append([term.cpu() for term in torch.vmap(one, randomness="same")(batch)])
-    return Terms(*map(torch.cat, zip(*parts, strict=True)))
+                terms = torch.vmap(one, randomness="same")(batch)
+            part.copy_(torch.stack(terms))  # kept, small results would split up the space of large ones
+    return Terms(*found)
 
 
 def precise(model: GMVAE) -> GMVAE:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
+import sys
 import tracemalloc
 from functools import partial
 
@@ -262,6 +264,28 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
         finally:
             tracemalloc.stop()
         assert peak < table.shape[0] * table.shape[1]  # bytes: a quarter of it in float32
+
+
+SCORING = """
+import numpy as np, torch
+from gmvae import GMVAE
+torch.set_num_threads(1)
+peak = lambda: int(next(line for line in open("/proc/self/status") if "VmHWM" in line).split()[1]) / 1024
+table = np.random.default_rng(0).normal(size=(32_768, 20))
+model = GMVAE(10, epochs=1, random_state=0).fit(table[:2000])
+model.score_samples(table)
+before = peak()
+for _ in range(3):
+    model.score_samples(table)
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_scores():
+    out = subprocess.run([sys.executable, "-c", SCORING], capture_output=True, text=True, check=True)
+    assert float(out.stdout.splitlines()[-1]) < 30  # MiB
 
 
 # ---- starts, weights, restarts, going on, stopping
