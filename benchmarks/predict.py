@@ -1,6 +1,6 @@
 """How fast, and in how much memory, `gmvae predict` goes through a Parquet file of 20 columns.
 
-    python benchmarks/predict.py [--rows 10000 10000000] [--threads 1]
+    python benchmarks/predict.py [--rows 10000 400000 10000000] [--threads 1]
 
 The file is one row group, the hardest case for memory. The model has the estimator's sizes and K = 10. Each
 run is a process of its own, whose memory above that after its imports counts, and a line of
@@ -42,7 +42,7 @@ print(status, time.perf_counter() - began, before, peak())
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 10_000_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 400_000, 10_000_000])
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     wanted = [
