@@ -207,7 +207,17 @@ def test_every_pixel_depends_on_x_whatever_the_size(network, y_shape, parameters
     assert (y.std(0) > 1e-6).all()
 
 
-@pytest.mark.parametrize(("network", "y_shape"), FITTING)
+def test_the_compact_recogniser_halves_an_image_twice():
+    body = networks.recogniser("compact", (3, 28, 25), 32, 4)
+    assert [layer for layer in listed(body) if layer.startswith(("conv", "linear"))] == [
+        "conv 3-4 5x5 s2 p2", "conv 4-8 3x3 s1 p1", "conv 8-8 3x3 s2 p1", "conv 8-16 3x3 s1 p1",
+        f"linear {16 * 7 * 7}-32",
+    ]  # fmt: skip
+    back = networks.decoder("compact", 2, 32, (3, 28, 25), 4, 2)
+    assert back(torch.zeros(5, 2)).shape == (5, 2, 3 * 28 * 25)
+
+
+@pytest.mark.parametrize(("network", "y_shape"), [*FITTING, ("compact", (1, 4, 4)), ("compact", (3, 29, 31))])
 def test_the_recogniser_sees_every_pixel(network, y_shape):
     body = random(networks.recogniser(network, y_shape, 16, 4))
     y = torch.randn(20, *y_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -223,6 +233,8 @@ def test_the_recogniser_sees_every_pixel(network, y_shape):
         ("conv", (1, 11, 28), 12),
         ("conv", (1, 28, 11), 12),
         ("conv", (5, 1, 28, 28), 12),
+        ("compact", (64,), 4),
+        ("compact", (1, 3, 28), 4),
         ("svhn", (100,), 8),
         ("svhn", (3, 7, 8), 8),
         ("svhn", (3, 8, 7), 8),
