@@ -52,6 +52,31 @@ def clusters_used(clusters: ArrayLike, n_clusters: int) -> int:
     return int(np.sum(counts >= 0.1 * counts.sum() / n_clusters))
 
 
+def calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
+    r"""The expected calibration error of clusters that stand for labels, from 0 to 1:
+
+    .. math:: \sum_b \frac{n_b}{N}\,|\mathrm{accuracy}_b - \mathrm{confidence}_b|
+
+    over bins b of equal width of the confidence, the probability of the most probable cluster, where a
+    cluster is right if it is the one that best matches the label, one to one (Guo et al., arXiv 1706.04599).
+
+    Arguments:
+        labels: Shape (N,).
+        probabilities: q(z | ...), shape (N, K).
+        bins: The number of bins.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+    clusters, confidence = probabilities.argmax(1), probabilities.max(1)
+    counts = _contingency(labels, clusters)
+    pairs = set(zip(*linear_sum_assignment(counts, maximize=True), strict=True))
+    of_label = np.unique(labels, return_inverse=True)[1]
+    of_cluster = np.unique(clusters, return_inverse=True)[1]
+    right = np.array([pair in pairs for pair in zip(of_label, of_cluster, strict=True)], dtype=np.float64)
+    which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(which, right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
 def agreement(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
     """The four measures against labels: ``acc`` (Hungarian), ``acc_aae``, ``nmi`` and ``ari``.
 

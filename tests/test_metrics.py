@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from gmvae.metrics import aae_accuracy, agreement, agreements, clusters_used, hungarian_accuracy
+from gmvae.metrics import (
+    aae_accuracy,
+    agreement,
+    agreements,
+    calibration_error,
+    clusters_used,
+    hungarian_accuracy,
+)
 
 
 def one_hot(clusters, n_clusters):
@@ -67,3 +74,21 @@ def test_agreements_of_several_partitions():
 def test_agreement_wants_a_label_for_each():
     with pytest.raises(ValueError, match=r"labels have shape \(3,\), probabilities \(4, 2\)"):
         agreement([0, 1, 1], np.full((4, 2), 0.5))
+
+
+def test_calibration_error_by_hand():
+    """Confidence 0.8 in four cases and 0.95 in two, under either of two matchings that are as good."""
+    sure = np.array([[0.2, 0.8], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8], [0.05, 0.95], [0.05, 0.95]])
+    labels = [0, 0, 1, 1, 1, 1]
+    # cluster 1 holds labels 0, 0, 1, 1, 1 and cluster 0 holds label 1: three are right, whichever is which
+    found = calibration_error(labels, sure)
+    either = (abs(3 / 4 - 0.8) * 4 + abs(0 - 0.95) * 2) / 6, (abs(1 / 4 - 0.8) * 4 + abs(1 - 0.95) * 2) / 6
+    assert found == pytest.approx(either[0]) or found == pytest.approx(either[1])
+
+
+def test_calibrated_probabilities_have_no_calibration_error():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 200_000)
+    labels = np.where(rng.uniform(size=len(confidence)) < confidence, 1, 0)
+    assert calibration_error(labels, np.stack((1 - confidence, confidence), 1)) < 0.01
+    assert calibration_error(labels, np.tile([0.0, 1.0], (len(labels), 1))) == pytest.approx(0.25, abs=0.01)
