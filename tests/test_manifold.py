@@ -1,0 +1,70 @@
+"""Graphs, partitions and modularity against scipy, hand calculation and known truth."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial import cKDTree
+from sklearn.metrics import adjusted_rand_score
+
+from gmvae import manifold
+
+
+@pytest.fixture(scope="module")
+def rings():
+    """Two rings in five dimensions, one through the other, which no plane parts; with their labels."""
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, (2, 400))
+    flat = np.zeros((2, 400, 5), np.float32)
+    flat[0, :, 0], flat[0, :, 1] = np.cos(angle[0]), np.sin(angle[0])
+    flat[1, :, 0], flat[1, :, 2] = 1 + np.cos(angle[1]), np.sin(angle[1])
+    flat += 0.05 * rng.normal(size=flat.shape).astype(np.float32)
+    return flat.reshape(800, 5), np.repeat([0, 1], 400)
+
+
+def test_neighbours_are_those_of_a_tree(rings, monkeypatch):
+    y = rings[0]
+    distances, indices = cKDTree(y.astype(np.float64)).query(y, k=8)
+    found, far = manifold.neighbours(y, 7)
+    np.testing.assert_array_equal(found, indices[:, 1:])
+    np.testing.assert_allclose(far, distances[:, 1:], rtol=1e-3)
+
+
+def test_neighbours_do_not_depend_on_pieces():
+    y = np.random.default_rng(1).normal(size=(2500, 3)).astype(np.float32)
+    found = manifold.neighbours(y, 5)[0]
+    assert (found[:1000] == cKDTree(y).query(y[:1000], k=6)[1][:, 1:]).all(1).mean() > 0.999
+    assert not (found == np.arange(2500)[:, None]).any()
+
+
+@pytest.mark.slow
+def test_rings_are_parted_along_themselves(rings):
+    y, labels = rings
+    before = torch.get_num_threads()
+    graph = manifold.neighbours(y)
+    found = manifold.partition(y, graph, 2, seed=0)
+    assert torch.get_num_threads() == before
+    assert adjusted_rand_score(labels, found.clusters) == 1
+    np.testing.assert_array_equal(found.probabilities, manifold.partition(y, graph, 2, seed=0).probabilities)
+    assert 0.3 < found.trusted.mean() < 0.8
+
+
+def test_modularity_is_newmans():
+    """Two pairs with one link between them, by hand: e = [[3, 1], [1, 3]] / 8."""
+    graph = np.array([[1, 2], [0, 0], [3, 0], [2, 2]])
+    assert manifold.modularity(np.array([0, 0, 1, 1]), graph) == pytest.approx(6 / 8 - 2 * (4 / 8) ** 2)
+    assert manifold.modularity(np.array([0, 0, 0, 0]), graph) == 0
+    assert manifold.modularity(np.array([0, 1, 1, 0]), graph) < 0
+    assert manifold.cut(np.array([0, 0, 1, 1]), graph) == 2 / 8
+
+
+def test_who_is_trusted():
+    probabilities = np.array([[0.99, 0.01], [0.98, 0.02], [0.6, 0.4], [0.97, 0.03], [0.3, 0.7]])
+    graph = np.array([[1, 3], [0, 3], [0, 1], [0, 4], [0, 1]])
+    found = manifold.trusted(probabilities, np.array([1.0, 3.0, 9.0, 9.0, 0.0]), graph)
+    assert found.tolist() == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]  # the denser of two; all of a cluster without any
