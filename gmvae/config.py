@@ -14,14 +14,15 @@ from typing import Any, Literal, Self, TypeVar, get_args
 
 Section = TypeVar("Section")
 
-Network = Literal["auto", "fc", "conv", "svhn"]
+Network = Literal["auto", "fc", "compact", "conv", "svhn"]
 Likelihood = Literal["auto", "bernoulli", "gaussian"]
 Assignment = Literal["recogniser", "posterior"]
 Optimiser = Literal[
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "asgd",
     "nadam", "radam", "rmsprop", "rprop", "sgd", "sign",
 ]  # fmt: skip
-Start = Literal["random", "kmeans"]
+Start = Literal["auto", "random", "kmeans", "manifold"]
+Augment = Literal["auto", "none", "image", "table"]
 DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
 Plot = Literal["latent", "recon", "samples", "styles", "bound", "consistency", "scores", "shares"]
 
@@ -39,10 +40,11 @@ class ModelConfig:
     hidden_size: int = 500
     """Units of each hidden layer, H."""
     network: Network = "fc"
-    """Bodies of recogniser and decoder: fc for anything, conv (as for MNIST) and svhn for images; auto is
-    conv for images from 12x12 pixels on, else fc."""
+    """Bodies of recogniser and decoder: fc for anything; compact, conv (as for MNIST) and svhn for images;
+    auto is compact for images from 4x4 pixels on, else fc."""
     filters: int = 16
-    """Filters of the first convolution (networks conv, svhn); the next have two and four times as many."""
+    """Filters of the first convolution (networks compact, conv, svhn); the next have two and four times as
+    many."""
     likelihood: Likelihood = "gaussian"
     """p(y | x): bernoulli for observations in [0, 1], gaussian for real ones; auto chooses, and says why."""
     min_variance: float = 0.0
@@ -72,6 +74,9 @@ class ObjectiveConfig:
     """Minimum information constraint, lambda, in nats: z prior is free below it (assignment posterior)."""
     mc_samples: int = 1
     """Monte Carlo samples of x and w per observation, M."""
+    view_weight: float = 10.0
+    """Weight of the view consistency, by which q(z | y) is the same for all views of an observation (see
+    --augment); 0 turns it off."""
     warm_up: float = 0
     """Epochs in which the weight of the three divergences (2, 3, 4) grows from 0 to 1; below 1 a share of all
     epochs, 0 for none."""
@@ -80,7 +85,7 @@ class ObjectiveConfig:
     all epochs, 0 for none."""
 
     def __post_init__(self) -> None:
-        for name in ("cv_weight", "z_prior_weight", "min_information"):
+        for name in ("cv_weight", "z_prior_weight", "min_information", "view_weight"):
             _real(name, getattr(self, name), minimum=0)
         _whole("mc_samples", self.mc_samples, minimum=1)
         for name in ("warm_up", "cv_warm_up"):
@@ -113,9 +118,17 @@ class TrainingConfig:
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100
-    """Passes over the data; 0 for at least 20 of them, and at least 1,500 steps."""
+    """Passes over the data; 0 for at least 20 of them (4 where --init is manifold) and at least 1,500
+    steps."""
     init: Start = "random"
-    """kmeans leads q(z | y) to the clusters of k-means in the first 300 steps; random starts at once."""
+    """kmeans leads q(z | y) to the clusters of k-means in the first 300 steps; manifold teaches it clusters
+    along the manifold of the data; auto takes the one that the data support; random starts at once."""
+    rounds: int = 3
+    """Rounds in which the manifold is looked for in what q(z | y) has learned (init manifold), at most."""
+    augment: Augment = "none"
+    """Views of observations that shall be of one cluster: image (turned, moved, scaled, sheared), table
+    (moved to a neighbour, with values of other rows, with noise), or none; auto is none for images, and
+    table for tables whose manifold is looked for."""
     epoch_size: int = 0
     """Observations in a pass, drawn anew for each; 0 for all of the data."""
     seed: int = 1
@@ -131,6 +144,8 @@ class TrainingConfig:
         _whole("batch_size", self.batch_size, minimum=2)
         _whole("epochs", self.epochs, minimum=0)
         _choice("init", self.init, Start)
+        _whole("rounds", self.rounds, minimum=1)
+        _choice("augment", self.augment, Augment)
         _whole("epoch_size", self.epoch_size, minimum=0)
         if self.epoch_size == 1:
             raise ValueError("epoch_size is 1: it must be 0, for all of the data, or at least 2")

@@ -28,7 +28,7 @@ from gmvae.signs import Signs
 from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
 
 Array = NDArray[Any]
-OF_FIT = ("likelihood_reason", "n_iter", "elbo", "n_clusters_used", "history", "restarts")
+OF_FIT = ("likelihood_reason", "start", "n_iter", "elbo", "n_clusters_used", "history", "restarts")
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
@@ -44,15 +44,23 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         n_clusters: The number of clusters, K. Some may stay empty.
         x_size: Size of x, the continuous latent that holds the clusters.
         w_size: Size of w, the latent that shapes the clusters.
-        hidden_size: Units of each hidden layer.
-        network: ``"fc"``, or ``"conv"`` or ``"svhn"`` for images.
+        hidden_size: Units of each hidden layer; 128, and 256 for images, unless given.
+        network: ``"fc"``, or ``"compact"``, ``"conv"`` or ``"svhn"`` for images; ``"auto"`` takes compact for
+            images.
         filters: Filters of the first convolution.
         image_shape: (height, width) or (channels, height, width) of rows that are images.
         likelihood: p(y | x): ``"bernoulli"``, ``"gaussian"`` or ``"auto"``, which explains itself in
             ``likelihood_reason_``.
         min_variance: Least variance of the Gaussian, where a column has variance 1.
         assignment: q(z | ...): ``"recogniser"`` or ``"posterior"``.
-        init: ``"kmeans"`` guides q(z | y) to the clusters of k-means at first; ``"random"`` does not.
+        init: ``"kmeans"`` guides q(z | y) to the clusters of k-means at first, ``"manifold"`` teaches it
+            clusters along the manifold of the data, ``"auto"`` takes what the data support (``start_`` says
+            why), ``"random"`` does nothing.
+        rounds: Rounds of the manifold, at most.
+        augment: Views of a row that shall be of its cluster: ``"image"``, ``"table"``, ``"none"`` or
+            ``"auto"``, none for images and table for tables whose manifold is looked for
+            (:mod:`gmvae.views`).
+        view_weight: Weight of the view consistency.
         cv_weight: Weight of the consistency violation.
         z_prior_weight: Weight of the z prior term.
         min_information: Minimum information constraint, nats (assignment posterior).
@@ -82,6 +90,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
         constant_features_: Columns with one value, which a Gaussian model leaves out.
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
+        start_: How the fit that was kept started: ``init``, ``reason`` and ``rounds``
+            (:class:`gmvae.start.Start`).
         n_iter_: Epochs of the fit that was kept.
         history_: A record for each of them.
         signs_, findings_: What the data show of the model (:class:`gmvae.signs.Signs`), and what the doctor
@@ -104,14 +114,17 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         *,
         x_size: int = 10,
         w_size: int = 10,
-        hidden_size: int = 128,
-        network: str = "fc",
+        hidden_size: int | None = None,
+        network: str = "auto",
         filters: int = 16,
         image_shape: tuple[int, ...] | None = None,
         likelihood: str = "auto",
         min_variance: float = 0.01,
         assignment: str = "recogniser",
-        init: str = "kmeans",
+        init: str = "auto",
+        rounds: int = 3,
+        augment: str = "auto",
+        view_weight: float = 10.0,
         cv_weight: float = 1.0,
         z_prior_weight: float = 1.0,
         min_information: float = 0.5,
@@ -144,6 +157,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.min_variance = min_variance
         self.assignment = assignment
         self.init = init
+        self.rounds = rounds
+        self.augment = augment
+        self.view_weight = view_weight
         self.cv_weight = cv_weight
         self.z_prior_weight = z_prior_weight
         self.min_information = min_information
@@ -206,7 +222,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         with self._threads():
             for restart, seed in enumerate(rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)):
                 told = fitting.narrator(plan, restart, done, self.verbose)
-                fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, told))
+                begun = fitting.beginner(plan, restart, self.verbose)
+                fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, told, begun))
             best, agreement = fitting.keep(fits)
             everything = Rows(X, self._scaling, self._y_shape, device)
             self.labels_, self.weights_ = fitting.number(best.model, everything, weights)
@@ -227,6 +244,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             for fit, same in zip(fits, agreement, strict=True)
         ]
         self.model_, self.n_iter_, self._n_features_out = best.model, done + len(records), self.x_size
+        self.start_ = getattr(self, "start_", None) if best.start is None else best.start.to_json()
         self.recipe_, self._fingerprint = None, survey.fingerprint
         self.signs_ = fitting.signs(best.model, rows)
         self.findings_ = diagnose(self.signs_, plan.model, plan.objective, best.history)
@@ -360,7 +378,11 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
-        with cpu_threads(pick_threads(self.threads, self.batch_size * self.mc_samples * self.hidden_size**2)):
+        with cpu_threads(
+            pick_threads(
+                self.threads, self.batch_size * self.mc_samples * (self.hidden_size or fitting.HIDDEN) ** 2
+            )
+        ):
             yield
 
     def __getstate__(self) -> dict[str, Any]:

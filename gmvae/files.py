@@ -104,6 +104,10 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def start(self) -> Path:
+        return self.path / "start.json"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint" / "state.safetensors"
 
@@ -136,6 +140,14 @@ class RunFolder:
         text = "".join(json.dumps(record) + "\n" for record in kept)
         write_whole(self.metrics, lambda part: part.write_text(text))
         return kept
+
+    def write_start(self, start: Mapping[str, Any]) -> None:
+        """Write start.json: how the run started, before its first epoch."""
+        write_json(self.start, start)
+
+    def read_start(self) -> dict[str, Any] | None:
+        """start.json; ``None`` where the run has none."""
+        return read_json(self.start) if self.start.exists() else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""

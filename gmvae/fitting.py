@@ -21,13 +21,15 @@ from gmvae.metrics import agreements
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
 from gmvae.signs import Signs, examine
-from gmvae.start import SHOWN, auto_epochs, guide
+from gmvae.start import SHOWN, Start, auto_epochs, begin, may_teach
 from gmvae.training import RandomStream, Trainer
 
 DRAWS = 10
 """Samples of x and w in the bound of an observation: the same for every observation, drawn once."""
 MEASURED = 10_000
 """Distinct rows that values and bounds are averaged over, where there are more."""
+HIDDEN, HIDDEN_IMAGES = 128, 256
+"""Units of each hidden layer where nobody says how many: for tables and for images."""
 AT_ONCE = 1000
 """Observations that are computed at once."""
 
@@ -55,6 +57,8 @@ class Fit:
     loss: float
     seed: int
     clusters: NDArray[np.int64]
+    start: Start | None = None
+    """How it started; ``None`` where it went on with a model."""
 
 
 def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2) -> Plan:
@@ -73,12 +77,19 @@ def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2)
     if not 0 <= p["tol"] < math.inf:
         raise ValueError(f"tol is {p['tol']!r}: it must be a finite number of at least 0")
     whole("batch_size", p["batch_size"], 2)
-    epochs = auto_epochs(draws, p["batch_size"]) if p["epochs"] == "auto" else p["epochs"]
+    network = p["network"]
+    if network == "auto":
+        network = "compact" if p["image_shape"] else "fc"
+    epochs = p["epochs"]
+    if epochs == "auto":
+        taught = may_teach(p["init"], p["assignment"], draws, image=bool(p["image_shape"]))
+        epochs = auto_epochs(draws, p["batch_size"], taught=taught)
     whole("epochs", epochs, 1)
     shares = {name: spell(name, p[name], epochs) for name in ("warm_up", "cv_warm_up", "n_iter_no_change")}
-    network = p["network"] if p["network"] != "auto" else "conv" if p["image_shape"] else "fc"
     known = {**p, **shares, "clusters": p["n_clusters"], "epochs": epochs}
     known |= {"likelihood": likelihood, "network": network}
+    if p["hidden_size"] is None:
+        known["hidden_size"] = HIDDEN if network == "fc" else HIDDEN_IMAGES
     return Plan(
         model=section(ModelConfig, known),
         objective=section(ObjectiveConfig, known),
@@ -120,6 +131,7 @@ def fit(
     before: GMVAE | None = None,
     done: int = 0,
     told: Callable[[dict[str, Any]], object] = lambda _: None,
+    begun: Callable[[float], object] = lambda _: None,
 ) -> Fit:
     """Fit a model to rows, from the start or on from where an earlier fit ended.
 
@@ -131,19 +143,30 @@ def fit(
         before: A model to go on with.
         done: The number of its epochs; it does not warm up again.
         told: Called with the record of each epoch.
+        begun: Called with the share of the start that is done.
     """
     stream = RandomStream(seed, rows.device)
-    model = before
+    model, start = before, None
     if model is None:
         with stream.use():
             model = GMVAE(rows.y_shape, plan.model).to(rows.device)
-            if plan.training.init == "kmeans":
-                some = rows.most(SHOWN)
-                values = torch.cat(list(some.batches(AT_ONCE)))
-                guide(model, rows, values, plan.objective, plan.training, seed=seed, weights=some.weights)
+            some = rows.most(SHOWN)
+            values = torch.cat([batch.float() for batch in some.batches(AT_ONCE)])
+            start = begin(
+                model,
+                rows,
+                values,
+                plan.objective,
+                plan.training,
+                seed=seed,
+                weights=some.weights,
+                told=begun,
+            )
     training = replace(plan.training, epochs=done + plan.training.epochs)
     trainer = Trainer(model, plan.objective, training, stream)
     trainer.epoch = done
+    if start is not None and start.init == "manifold":
+        trainer.hold()
     stopping = Stopping(plan)
     history: list[dict[str, Any]] = []
     for record in trainer.epochs(rows):
@@ -156,7 +179,7 @@ def fit(
     if stopping.best is not None:
         model.load_state_dict(stopping.best)
     value, clusters = full_loss(model, held_out or rows, plan), most_probable(model, held_out or rows)
-    return Fit(model.eval(), history, value, seed, clusters)
+    return Fit(model.eval(), history, value, seed, clusters, start)
 
 
 def keep(fits: Sequence[Fit]) -> tuple[Fit, list[float]]:
@@ -283,5 +306,19 @@ def narrator(plan: Plan, restart: int, done: int, verbose: int) -> Callable[[dic
         if epoch % every == 0:
             values = ", ".join(f"{k} {record[k]:.4g}" for k in ("loss", "validation_loss") if k in record)
             print(f"GMVAE, restart {restart + 1} of {plan.restarts}, epoch {epoch} of {epochs}: {values}")
+
+    return tell
+
+
+def beginner(plan: Plan, restart: int, verbose: int) -> Callable[[float], None]:
+    """Prints how far a start has come, in tenths, where ``verbose`` is above 0."""
+    printed = -1
+
+    def tell(share: float) -> None:
+        nonlocal printed
+        tenth = int(share * 10 + 1e-9)
+        if verbose and tenth > printed:
+            printed = tenth
+            print(f"GMVAE, restart {restart + 1} of {plan.restarts}, start: {tenth * 10} %", flush=True)
 
     return tell

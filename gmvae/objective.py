@@ -5,7 +5,8 @@ r"""The objective: five terms, the bound they add up to, and the loss that weigh
     - \underbrace{\mathrm{KL}(q(w|y) \| p(w))}_{w\text{ prior}}
     - \underbrace{\mathbb E_q \mathrm{KL}(q(z|\cdot) \| p(z))}_{z\text{ prior}}
 
-(paper, equation 5), and the consistency violation, which regularises but is no part of the bound.
+(paper, equation 5), and the consistency violation, which regularises but is no part of the bound. Beside
+these five of the paper there is one that holds q(z | y) to what views of an observation have in common.
 """
 
 from __future__ import annotations
@@ -13,23 +14,34 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from gmvae.config import ObjectiveConfig
+from gmvae.distributions import Categorical
 from gmvae.model import GMVAE, Inference
 
 
 class Terms(NamedTuple):
-    """The five terms of each observation, in nats, each of shape (B,)."""
+    """The terms of each observation, in nats, each of shape (B,): the paper's five, and view consistency,
+    which is 0 without views."""
 
     reconstruction: Tensor
     conditional_prior: Tensor
     w_prior: Tensor
     z_prior: Tensor
     consistency_violation: Tensor
+    view_consistency: Tensor
 
 
-def loss(model: GMVAE, y: Tensor, config: ObjectiveConfig, epoch: float = math.inf) -> tuple[Tensor, Terms]:
+def loss(
+    model: GMVAE,
+    y: Tensor,
+    config: ObjectiveConfig,
+    epoch: float = math.inf,
+    view: Tensor | None = None,
+    known: Categorical | None = None,
+) -> tuple[Tensor, Terms]:
     """The loss of each observation, and the terms it was made of.
 
     Arguments:
@@ -37,11 +49,13 @@ def loss(model: GMVAE, y: Tensor, config: ObjectiveConfig, epoch: float = math.i
         y: Observations, shape (B, *y_shape).
         config: Weights, and the number of Monte Carlo samples.
         epoch: The epoch, from 1, on which warm-ups depend; without it they are over.
+        view: A view of each observation, shape (B, *y_shape).
+        known: What is known of z, batch (B,), where the model was taught it.
 
     Returns:
         The loss, to be averaged, of shape (B,), and the terms, each of shape (B,).
     """
-    terms = five_terms(model, y, config.mc_samples)
+    terms = five_terms(model, y, config.mc_samples, view, known)
     return weigh(terms, config, model.config.assignment, epoch), terms
 
 
@@ -55,7 +69,8 @@ def weigh(terms: Terms, config: ObjectiveConfig, assignment: str, epoch: float =
 
     With the recogniser (paper version 1), :math:`-1 + 2 + 3 + \eta \cdot 4 + \alpha \cdot 5`; with the
     posterior (version 2), :math:`-1 + 2 + 3 + \max(\lambda, \text{batch mean of } 4)`, whose gradient is
-    without term 4 where the batch's information about z is below :math:`\lambda`.
+    without term 4 where the batch's information about z is below :math:`\lambda`. To both is added
+    ``view_weight`` times the view consistency.
 
     While the model warms up (:meth:`gmvae.config.ObjectiveConfig.warmth`), terms 2, 3 and 4 have a common
     share of their weights (Sonderby et al., arXiv 1602.02282), and then term 5 one of its own.
@@ -65,12 +80,14 @@ def weigh(terms: Terms, config: ObjectiveConfig, assignment: str, epoch: float =
     Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
     """
     warmth, cv_warmth = config.warmth(epoch)
+    views = config.view_weight * terms.view_consistency
     if assignment == "posterior":
         z_prior = terms.z_prior.mean().clamp(min=config.min_information)
-        return -terms.reconstruction + warmth * (terms.conditional_prior + terms.w_prior + z_prior)
+        return -terms.reconstruction + warmth * (terms.conditional_prior + terms.w_prior + z_prior) + views
     z_prior = config.z_prior_weight * terms.z_prior
     divergences = warmth * (terms.conditional_prior + terms.w_prior + z_prior)
-    return -terms.reconstruction + divergences + cv_warmth * config.cv_weight * terms.consistency_violation
+    violation = cv_warmth * config.cv_weight * terms.consistency_violation
+    return -terms.reconstruction + divergences + violation + views
 
 
 def formula(config: ObjectiveConfig, assignment: str) -> str:
@@ -82,16 +99,28 @@ def formula(config: ObjectiveConfig, assignment: str) -> str:
     return bound + "".join(f" + {w:g} x {name}" for name, w in weighted.items() if w)
 
 
-def five_terms(model: GMVAE, y: Tensor, mc_samples: int = 1) -> Terms:
-    """The five terms of observations of shape (B, *y_shape), with M samples of x and w each.
+def five_terms(
+    model: GMVAE,
+    y: Tensor,
+    mc_samples: int = 1,
+    view: Tensor | None = None,
+    known: Categorical | None = None,
+) -> Terms:
+    """The terms of observations of shape (B, *y_shape), with M samples of x and w each.
 
     Their expectations over z are exact sums over the K clusters.
     """
-    return terms_of(model.infer(y, mc_samples), model, y)
+    return terms_of(model.infer(y, mc_samples), model, y, view, known)
 
 
-def terms_of(given: Inference, model: GMVAE, y: Tensor) -> Terms:
-    """The five terms from what :meth:`gmvae.model.GMVAE.infer` gave for ``y``."""
+def terms_of(
+    given: Inference,
+    model: GMVAE,
+    y: Tensor,
+    view: Tensor | None = None,
+    known: Categorical | None = None,
+) -> Terms:
+    """The terms from what :meth:`gmvae.model.GMVAE.infer` gave for ``y``."""
     p_w, p_z = model.generative.p_w(), model.generative.p_z()
     return Terms(
         reconstruction=given.p_y.log_prob(y.flatten(1)).mean(0),
@@ -99,6 +128,7 @@ def terms_of(given: Inference, model: GMVAE, y: Tensor) -> Terms:
         w_prior=given.q_w.kl(p_w),
         z_prior=given.q_z.kl(p_z).mean(0),
         consistency_violation=given.p_z_given.entropy().mean(0),
+        view_consistency=view_consistency(given, model, view, known),
     )
 
 
@@ -118,3 +148,20 @@ def conditional_prior(given: Inference, assignment: str) -> Tensor:
         log_q, log_p = given.q_x.log_prob(given.x), given.p_x.log_prob(given.x.unsqueeze(-2))
         divergence = log_q.unsqueeze(-1) - log_p  # (M, B, K)
     return (given.q_z.probs * divergence).sum(-1).mean(0)
+
+
+def view_consistency(
+    given: Inference, model: GMVAE, view: Tensor | None, known: Categorical | None
+) -> Tensor:
+    r"""How far q(z | ...) of a view v is from what is known of the observation's z, shape (B,):
+
+    .. math:: \mathrm{KL}(\pi(y) \,\|\, q(z|v))
+
+    where :math:`\pi(y)` is what a start has taught the model or, where none has, q(z | y) as it is now: only
+    q(z | v) moves (Xie et al., arXiv 1904.12848). Without a view, v is y; without both, it is 0.
+    """
+    q_z = Categorical(given.q_z.probs.mean(0).clamp_min(torch.finfo(given.x.dtype).tiny).log())
+    target = Categorical((q_z if known is None else known).log_probs.detach())
+    if view is None:
+        return target.kl(q_z) if known is not None else torch.zeros_like(given.x[0, :, 0])
+    return target.kl(model.assign(view))

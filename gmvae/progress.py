@@ -39,7 +39,12 @@ def watch(run: Run) -> None:
         task = progress.add_task("", total=last, completed=first, epoch=first)
         said, told = time.monotonic(), set[str]()
         try:
-            for record in run.train(lambda done: progress.update(task, completed=done)):
+
+            def starting(share: float) -> None:
+                note = f"start: {share:.0%}" if share < 1 else ""
+                progress.update(task, description=note)
+
+            for record in run.train(lambda done: progress.update(task, completed=done), starting):
                 epoch = record["epoch"]
                 progress.update(task, completed=epoch, epoch=epoch, description=status(run, record))
                 due = epoch % every == 0 or epoch == last or time.monotonic() - said > SECONDS

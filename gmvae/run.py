@@ -23,11 +23,12 @@ from gmvae.model_file import ModelFile, of_run, plain
 from gmvae.pictures import draw_plot
 from gmvae.settle import absolute, settle
 from gmvae.snapshot import snapshot
-from gmvae.start import guide
+from gmvae.start import SHOWN as SEARCHED
+from gmvae.start import begin
 from gmvae.training import RandomStream, Trainer, cpu_threads, pick_device, pick_threads
 
 SHOWN = 5000
-"""Observations in the pictures, and to k-means, at most."""
+"""Observations in the pictures, at most."""
 
 
 TIMES = ("seconds", "wall_seconds")
@@ -142,11 +143,16 @@ class Run:
         run.saved = run.trainer.epoch
         return run
 
-    def train(self, told: Callable[[float], object] = lambda _: None) -> Iterator[dict[str, Any]]:
+    def train(
+        self,
+        told: Callable[[float], object] = lambda _: None,
+        starting: Callable[[float], object] = lambda _: None,
+    ) -> Iterator[dict[str, Any]]:
         """Train to the end, writing the run folder on the way.
 
         Arguments:
             told: Called after each step with the number of epochs done, of which the last is a part.
+            starting: Called with the share of the start that is done, where there is one before the epochs.
 
         Yields:
             The record of each epoch that metrics.jsonl gets.
@@ -154,13 +160,13 @@ class Run:
         model, training = self.config.model, self.config.training
         work = training.batch_size * self.config.objective.mc_samples * model.hidden_size**2
         with cpu_threads(pick_threads(training.threads, work)):
-            yield from self._train(told)
+            y = self.data.tensor(self.device)
+            if not self.trainer.epoch and not self.folder.start.exists():
+                self._start(y, starting)
+            yield from self._train(y, told)
 
-    def _train(self, told: Callable[[float], object]) -> Iterator[dict[str, Any]]:
+    def _train(self, y: Tensor, told: Callable[[float], object]) -> Iterator[dict[str, Any]]:
         began, saved_at = time.perf_counter(), -math.inf
-        y = self.data.tensor(self.device)
-        if not self.trainer.epoch and self.config.training.init == "kmeans":
-            self._guide(y)
         self.measuring.begin()
         for record in self.trainer.epochs(y, told):
             record |= self.measuring.in_units(record)
@@ -184,15 +190,22 @@ class Run:
                 self.folder.write_summary(self.summary())
             yield record
 
-    def _guide(self, y: Tensor) -> None:
-        """Let k-means lead the new model."""
-        training, some = self.config.training, self.data.tensor(self.device, SHOWN)
+    def _start(self, y: Tensor, told: Callable[[float], object]) -> None:
+        """Bring the new model to its start, and keep that: it may have taken minutes."""
+        training, some = self.config.training, self.data.tensor(self.device, SEARCHED)
+        began, seed = time.perf_counter(), training.seed % 2**32
         with self.trainer.stream.use():
-            guide(self.model, y, some, self.config.objective, training, seed=training.seed % 2**32)
+            start = begin(self.model, y, some, self.config.objective, training, seed=seed, told=told)
+        if start.init == "random":
+            return
+        if start.init == "manifold":
+            self.trainer.hold()
+        write_tensors(self.folder.checkpoint, *self.trainer.state())
+        self.folder.write_start(start.to_json() | {"seconds": time.perf_counter() - began})
 
     def model_file(self) -> ModelFile:
         """The whole model, with what the run came to."""
-        last, config = self.history[-1], self.config
+        last, config, start = self.history[-1], self.config, self.folder.read_start()
         probabilities = evaluation.assign(self.model, self.data.tensor(self.device))
         parameters = {**asdict(config.model), **asdict(config.objective), **asdict(config.training)}
         data = {"name": self.data.name, "rows": len(self.data), "sha256": self.data.fingerprint()}
@@ -205,6 +218,7 @@ class Run:
             "n_iter": last["epoch"],
             "elbo": last["elbo"],
             "history": [],
+            "start": None if start is None else {k: v for k, v in start.items() if k not in TIMES},
             "restarts": [{"seed": config.training.seed, "loss": last["loss"], "n_iter": last["epoch"]}],
             "parameters": parameters,
             "data": data,
@@ -240,6 +254,7 @@ class Run:
             **{key: value for key, value in last.items() if key not in ("epoch", *TIMES)},
             "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
             "clusters": self.config.model.clusters,
+            "start": self.folder.read_start(),
             "signs": self.measuring.signs.to_json(),
             "findings": [finding.to_json() for finding in self.measuring.findings(self.history)],
             "seconds": seconds,

@@ -11,7 +11,7 @@ import torch
 from gmvae.config import Config, DataConfig, ModelConfig
 from gmvae.data import Dataset
 from gmvae.model import GMVAE
-from gmvae.start import auto_epochs
+from gmvae.start import auto_epochs, may_teach
 
 
 def settle(config: Config, data: Dataset) -> Config:
@@ -27,10 +27,11 @@ def settle(config: Config, data: Dataset) -> Config:
         likelihood = made.likelihood if made else suits  # type: ignore[assignment]
     model = replace(config.model, likelihood=likelihood)
     if network == "auto":
-        model = replace(model, network="conv" if _convolves(data, model) else "fc")
+        model = replace(model, network="compact" if _convolves(data, model) else "fc")
     training = config.training
     count = min(training.epoch_size or len(data), len(data))
-    epochs = training.epochs or auto_epochs(count, training.batch_size)
+    taught = may_teach(training.init, model.assignment, count, image=len(data.y_shape) == 3)
+    epochs = training.epochs or auto_epochs(count, training.batch_size, taught=taught)
     _check_fit(data, model)
     return replace(
         config,
@@ -50,7 +51,7 @@ def _convolves(data: Dataset, model: ModelConfig) -> bool:
     """Whether observations are images that are large enough for convolutions."""
     try:
         with torch.device("meta"):
-            GMVAE(data.y_shape, replace(model, network="conv"))
+            GMVAE(data.y_shape, replace(model, network="compact"))
     except ValueError:
         return False
     return True

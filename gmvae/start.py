@@ -1,93 +1,228 @@
-"""Where a fit starts: clusters of k-means lead q(z | y) for its first steps."""
+"""Where a fit starts: from clusters that are found without the model, and taught to it.
+
+Either k-means leads q(z | y) for the first steps; or the manifold of the data does, in rounds: embed the
+observations, part them along the manifold of the embedding, teach the parts to q(z | y), and embed them
+anew with the features that it has learned. Which of the two the data support, and how many rounds, is told by
+the graph of nearest neighbours and by how much the clusters still change, never by labels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from torch import Tensor
+from torch import Tensor, nn
 
-from gmvae import objective
+from gmvae import manifold
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data import scaled
+from gmvae.evaluation import BATCH, evaluating
+from gmvae.guidance import guide
+from gmvae.metrics import hungarian_accuracy
 from gmvae.model import GMVAE
-from gmvae.optimisers import optimiser
-from gmvae.training import Observations, batches
+from gmvae.teaching import reconstruct, teach
+from gmvae.training import Observations
+from gmvae.views import views
 
-GUIDED = 300
-"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow."""
-GUIDANCE = 5.0
-"""Weight of the cross-entropy to the clusters of k-means while a fit starts from them."""
-SHOWN = 10_000
-"""Observations that k-means sees."""
-AUTO_STEPS, AUTO_EPOCHS = 1500, 20
-"""A fit that is not told how long makes at least so many steps, and at least so many passes."""
+SHOWN = 20_000
+"""Observations that k-means, or the manifold, is made of at most."""
+MANIFOLD_FROM = 1_000
+"""Observations from which on a manifold is looked for: the graph of fewer is too thin."""
+CUT = 0.6
+"""Share of the links which k-means cuts that clusters along a manifold may cut."""
+RECONSTRUCTING, TEACHING = 1_400, 500
+"""Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
+FEW, BEGINNINGS, LAYOUTS = 5_000, 4, 2
+"""Up to so many observations so many auto-encoders are tried, else one, and of each so many layouts: the
+clusters of the greatest modularity count."""
+SETTLED = 0.005
+"""Share of the observations that change their cluster in a round, below which it is the last."""
+
+AUTO_STEPS, AUTO_PASSES, AUTO_PASSES_ON = 1500, 20, 4
+"""A fit that is not told how long makes at least so many steps, and at least so many passes over the data:
+fewer where the manifold, in steps of its own, has taught q(z | y) already."""
+
+Told = Callable[[float], object]
 
 
-def auto_epochs(count: int, batch_size: int) -> int:
-    """The passes over so many observations that make ``AUTO_STEPS``, and at least ``AUTO_EPOCHS``."""
-    return max(AUTO_EPOCHS, -(-AUTO_STEPS // max(1, round(count / batch_size))))
+def auto_epochs(count: int, batch_size: int, *, taught: bool) -> int:
+    """The passes over so many observations of a fit that is not told how long."""
+    least = AUTO_PASSES_ON if taught else AUTO_PASSES
+    return max(least, -(-AUTO_STEPS // max(1, round(count / batch_size))))
 
 
-def guided_passes(count: int, training: TrainingConfig) -> int:
-    """The passes over so many observations that k-means leads."""
-    if training.init == "random":
-        return 0
-    return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
+def may_teach(init: str, assignment: str, count: int, *, image: bool) -> bool:
+    """Whether the manifold of so many observations may teach q(z | y), as far as can be said beforehand."""
+    if init == "auto":
+        return image and assignment == "recogniser" and count >= MANIFOLD_FROM
+    return init == "manifold"
 
 
-def guide(
+@dataclass(frozen=True)
+class Start:
+    """How a fit started."""
+
+    init: str
+    """``random``, ``kmeans`` or ``manifold``."""
+    reason: str
+    """Why, in a sentence."""
+    rounds: tuple[dict[str, float], ...] = ()
+    """Of each round ``modularity`` of the clusters in the graph of the embedding, and ``changed``, the share
+    of the observations that are in other clusters than in the round before (1 in the first)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The start as JSON values."""
+        return {"init": self.init, "reason": self.reason, "rounds": list(self.rounds)}
+
+
+def begin(
     model: GMVAE,
     y: Observations,
     some: Tensor,
-    config: ObjectiveConfig,
+    objective: ObjectiveConfig,
     training: TrainingConfig,
     *,
     seed: int,
     weights: NDArray[np.float64] | None = None,
-    told: Callable[[float], object] = lambda _: None,
-) -> None:
-    r"""Bring a new model to where its clusters are those of k-means.
-
-    The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the cluster c(y) that k-means
-    gives y. What the components become follows from the bound.
+    told: Told = lambda _: None,
+) -> Start:
+    """Bring a new model to where its fit starts.
 
     Arguments:
-        model: The model, which has not been trained yet.
+        model: The model, which has not been trained yet; changed in place.
         y: The observations.
-        some: Those that k-means sees, shape (n, *y_shape).
-        config: Weights of the terms; the consistency violation has none here.
-        training: Optimiser, batches, and the epochs to follow.
-        seed: Seed of k-means.
-        weights: Weights of ``some``, (n,).
-        told: Called after each step with the share of these steps that is done.
+        some: Those that clusters are looked for in, (n, *y_shape).
+        objective: Weights of the terms.
+        training: ``init``, ``augment`` and ``rounds``; optimiser and batches, where k-means leads.
+        seed: Seed of k-means and of the manifold.
+        weights: Weights of ``some``, (n,), to k-means.
+        told: Called with the share of the start that is done, where the manifold takes its time.
+
+    Raises:
+        ValueError: where the manifold is to teach a model without a recogniser of z.
     """
-    values = _flat(some)
-    kmeans = KMeans(min(model.config.clusters, len(np.unique(values, axis=0))), n_init=1, random_state=seed)
-    kmeans.fit(values, sample_weight=weights)
-    config = replace(config, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
-    steps = optimiser(training.optimiser, model.parameters(), training.learning_rate)
-    model.train()
-    passes = guided_passes(len(y), training)
-    for done in range(passes):
-        order = batches(len(y), training.batch_size)
-        for step, batch in enumerate(order, start=1):
-            observed = scaled(y[batch.to(y.device)])
-            centre = torch.from_numpy(kmeans.predict(_flat(observed))).long().to(y.device)
-            given = model.infer(observed, config.mc_samples)
-            terms = objective.terms_of(given, model, observed)
-            guess = F.nll_loss(given.q_z.log_probs.flatten(0, -2), centre.repeat(len(given.q_z.log_probs)))
-            loss = objective.weigh(terms, config, model.config.assignment).mean() + GUIDANCE * guess
-            steps.zero_grad()
-            loss.backward()
-            steps.step()
-            told((done + step / len(order)) / passes)
+    init: str = training.init
+    reason = f"init {training.init} was asked for"
+    if init == "manifold" and model.recognition.z is None:
+        raise ValueError(
+            "init is 'manifold', which teaches q(z | y): assignment must be recogniser, or init kmeans"
+        )
+    if init == "auto" and (len(some) < MANIFOLD_FROM or model.recognition.z is None):
+        few = f"there are fewer than {MANIFOLD_FROM} observations"
+        reason = few if len(some) < MANIFOLD_FROM else "assignment is posterior"
+        init, reason = "kmeans", f"{reason}, so init auto is kmeans"
+    if init == "random":
+        return Start(init, reason)
+    found = None
+    if init != "kmeans":
+        found = Rounds(model, y, some, training, seed, told)
+        if init == "auto":
+            init, reason = ("manifold", "images lie on a manifold") if found.images else found.better()
+    if found is None or init == "kmeans":
+        guide(model, y, some, objective, training, seed=seed, weights=weights)
+        return Start("kmeans", reason)
+    return Start("manifold", reason, tuple(found.teach()))
 
 
-def _flat(y: Tensor) -> NDArray[np.float32]:
-    return scaled(y).flatten(1).float().cpu().numpy()
+class Rounds:
+    """Clusters along the manifold of what a model has learned, and what it learns from them, in turn.
+
+    Arguments:
+        model: The model, which becomes an auto-encoder at once.
+        y: The observations.
+        some: Those that clusters are looked for in.
+        training: ``augment`` and ``rounds``.
+        seed: Seed of layouts and mixtures.
+        told: Called with the share of all of this that is done.
+    """
+
+    def __init__(
+        self, model: GMVAE, y: Observations, some: Tensor, training: TrainingConfig, seed: int, told: Told
+    ) -> None:
+        self.model, self.some, self.seed, self.told, self.rounds = model, some, seed, told, training.rounds
+        self.view, self.images = views(training.augment, model.y_shape), len(model.y_shape) == 3
+        beginnings = BEGINNINGS if len(some) <= FEW else 1
+        self.steps, self.done = beginnings * RECONSTRUCTING + (training.rounds + 1) * TEACHING, 0
+        self.clusters, self.modularity, best = np.zeros(0, np.int64), -math.inf, model.state_dict()
+        for _ in range(beginnings):
+            forget(model)
+            reconstruct(model, y, self.view, RECONSTRUCTING, self._stage(RECONSTRUCTING))
+            clusters, modularity = self._part(LAYOUTS)
+            if modularity > self.modularity:
+                self.clusters, self.modularity = clusters, modularity
+                best = copy.deepcopy(model.state_dict())
+        model.load_state_dict(best)
+
+    def better(self) -> tuple[str, str]:
+        """Whether links between neighbours support k-means or a manifold, the observations' own or that of
+        the auto-encoder's features: ``kmeans`` or ``manifold``, and why in a sentence."""
+        values = scaled(self.some).flatten(1).float().cpu().numpy()
+        graph, k = manifold.neighbours(values), self.model.config.clusters
+        means = KMeans(k, n_init=10, random_state=self.seed).fit_predict(values).astype(np.int64)
+        own = manifold.partition(values, graph, k, self.seed).clusters
+        candidates = (means, own, self.clusters)
+        clear = [manifold.modularity(clusters, graph[0]) for clusters in candidates]
+        if clear[1] > clear[2]:
+            self.clusters, self.modularity = own, clear[1]
+        cut = [manifold.cut(clusters, graph[0]) for clusters in (means, self.clusters)]
+        chosen = "manifold" if max(clear[1:]) > clear[0] and cut[1] < CUT * cut[0] else "kmeans"
+        return chosen, (
+            f"of the links between nearest neighbours k-means cuts {cut[0]:.1%}, the manifold {cut[1]:.1%}, "
+            f"so init auto is {chosen}"
+        )
+
+    def teach(self) -> Iterator[dict[str, float]]:
+        """Teach the clusters, and find them anew in what was learned, until they settle: a record of each
+        round."""
+        changed = 1.0
+        for number in range(1, self.rounds + 1):
+            last = number == self.rounds or changed < SETTLED
+            yield {"modularity": self.modularity, "changed": changed}
+            clusters = torch.from_numpy(self.clusters).to(self.some.device)
+            steps = TEACHING * (2 if last else 1)
+            teach(self.model, self.some, clusters, self.view, steps, self._stage(steps))
+            if last:
+                break
+            before = self.clusters
+            self.clusters, self.modularity = self._part(1)
+            changed = 1 - hungarian_accuracy(before, self.clusters)
+        self.told(1.0)
+
+    def _part(self, layouts: int) -> tuple[NDArray[np.int64], float]:
+        """Of so many layouts of what the model makes of the observations the clusters of the greatest
+        modularity, and that."""
+        values = features(self.model, self.some)
+        graph = manifold.neighbours(values)
+        found = []
+        for _ in range(layouts):
+            self.seed += 1
+            clusters = manifold.partition(values, graph, self.model.config.clusters, self.seed).clusters
+            found.append((manifold.modularity(clusters, graph[0]), clusters))
+        modularity, clusters = max(found, key=lambda pair: pair[0])
+        return clusters, modularity
+
+    def _stage(self, steps: int) -> Told:
+        begun, self.done = self.done, self.done + steps
+        return lambda share: self.told((begun + share * steps) / self.steps)
+
+
+def forget(model: nn.Module) -> None:
+    """Draw all weights of a module anew."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm):
+            module.reset_parameters()
+
+
+def features(model: GMVAE, y: Tensor) -> NDArray[np.float32]:
+    """What the recogniser's body makes of observations of shape (N, *y_shape), on the unit sphere: (N, H)."""
+    with evaluating(model):
+        parts = [F.normalize(model.recognition.body(scaled(batch)), dim=1) for batch in y.split(BATCH)]
+    return torch.cat(parts).cpu().numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +15,9 @@ from torch import Tensor
 from gmvae import objective
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data import scaled
-from gmvae.model import GMVAE
+from gmvae.model import GMVAE, Recognition
 from gmvae.optimisers import optimiser
+from gmvae.views import views
 
 SMALL_LAYER = 5_000_000
 
@@ -53,7 +55,15 @@ class Trainer:
     ) -> None:
         self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
+        # what no one asked for serves to hold what was taught, and nothing else
+        self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
+        self.taught: Recognition | None = None
         self.epoch = 0
+
+    def hold(self) -> None:
+        """From now on, hold q(z | v) of views v to q(z | y) as it is now, in a copy of the recogniser."""
+        self.view = views(self.config.augment, self.model.y_shape)
+        self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
 
     def epochs(
         self, y: Observations, told: Callable[[float], object] = lambda _: None
@@ -90,7 +100,9 @@ class Trainer:
         steps = batches(len(y), self.config.batch_size, self.config.epoch_size)
         for step, batch in enumerate(steps, start=1):
             observed = scaled(y[batch.to(y.device)])
-            loss, terms = objective.loss(self.model, observed, self.objective, self.epoch + 1)
+            view = None if self.view is None else self.view(observed)
+            known = None if self.taught is None else self.taught(observed)[2]
+            loss, terms = objective.loss(self.model, observed, self.objective, self.epoch + 1, view, known)
             self.optimiser.zero_grad()
             loss.mean().backward()
             self.optimiser.step()
@@ -105,6 +117,8 @@ class Trainer:
         for index, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
         tensors |= {f"random.{name}": value for name, value in self.stream.states.items()}
+        if self.taught is not None:
+            tensors |= {f"taught.{name}": value for name, value in self.taught.state_dict().items()}
         return tensors, {"epoch": self.epoch}
 
     def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -115,12 +129,15 @@ class Trainer:
         Raises:
             ValueError: where the state is that of another model.
         """
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "random": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "random": {}, "taught": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = value
         try:
             self.model.load_state_dict(parts["model"])
+            if parts["taught"]:
+                self.hold()
+                self.taught.load_state_dict(parts["taught"])  # type: ignore[union-attr]
         except RuntimeError as error:
             raise ValueError(f"the checkpoint is of another model: {' '.join(str(error).split())}") from error
         state: dict[int, dict[str, Tensor]] = {}

@@ -59,7 +59,8 @@ def test_records_and_summary_agree(finished):
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     keys = {
         "epoch", "seconds", "loss", "elbo", "reconstruction", "conditional_prior", "w_prior", "z_prior",
-        "consistency_violation", "clusters_used", "acc", "acc_aae", "nmi", "ari", "moved", *SIGNS,
+        "consistency_violation", "view_consistency", "clusters_used", "acc", "acc_aae", "nmi", "ari", "moved",
+        *SIGNS,
     }  # fmt: skip
     for line in lines:
         assert set(line) == keys | {"wall_seconds"}

@@ -72,7 +72,7 @@ def test_it_says_what_it_took_and_what_comes_next(trained):
 def test_what_was_left_open_is_settled_in_the_run_folder(trained):
     config = Config.from_json(json.loads((trained[0] / "config.json").read_text())["config"])
     assert (config.model.likelihood, config.model.network) == ("gaussian", "fc")
-    assert (config.training.epochs, config.training.init) == (12, "kmeans")
+    assert (config.training.epochs, config.training.init) == (12, "auto")
     assert (config.objective.warm_up, config.objective.cv_warm_up) == (2, 4)  # .15 and .3 of 12, rounded up
     assert Path(config.data.path).is_absolute()
 
@@ -145,7 +145,7 @@ def test_pictures_of_small_images_train(tmp_path):
     assert said.status == 0, said.err
     assert "shapes has images with values in levels of 0 to 255" in said.out
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
-    assert (config["model"]["network"], config["model"]["likelihood"]) == ("fc", "bernoulli")
+    assert (config["model"]["network"], config["model"]["likelihood"]) == ("compact", "bernoulli")
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["acc_aae"] == 1
 
 

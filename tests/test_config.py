@@ -33,7 +33,12 @@ def test_json_of_another_version_is_named():
         (ModelConfig, "clusters", 2.5, "clusters is 2.5: it must be a whole number"),
         (ModelConfig, "clusters", True, "clusters is True: it must be a whole number"),
         (ModelConfig, "x_size", 0, "x_size is 0"),
-        (ModelConfig, "network", "deep", "network is 'deep': it must be one of auto, fc, conv, svhn"),
+        (
+            ModelConfig,
+            "network",
+            "deep",
+            "network is 'deep': it must be one of auto, fc, compact, conv, svhn",
+        ),
         (ModelConfig, "filters", 0, "filters is 0: it must be a whole number of at least 1"),
         (ModelConfig, "filters", 16.0, "filters is 16.0: it must be a whole number"),
         (ObjectiveConfig, "mc_samples", 0, "mc_samples is 0"),

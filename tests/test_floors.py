@@ -12,13 +12,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gmvae"
 
 FLOORS = (
-    ("config", "distributions", "networks", "optimisers", "metrics", "data"),
+    ("config", "distributions", "manifold", "metrics", "networks", "optimisers", "views", "data"),
     ("model",),
     ("objective", "files"),
     ("training", "output"),
-    ("evaluation", "start"),
-    ("snapshot", "settle", "signs"),
-    ("plots", "doctor"),
+    ("evaluation", "guidance", "teaching"),
+    ("snapshot", "start", "signs"),
+    ("plots", "doctor", "settle"),
     ("fitting", "model_file", "pictures", "measuring"),
     ("estimator", "card"),
     ("experiments", "live", "run", "apply", "export"),

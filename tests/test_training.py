@@ -12,6 +12,7 @@ import torch
 from gmvae import evaluation, objective
 from gmvae.config import ModelConfig, ObjectiveConfig, Optimiser, TrainingConfig
 from gmvae.data import spiral
+from gmvae.evaluation import assign
 from gmvae.experiments import EXPERIMENTS
 from gmvae.model import GMVAE
 from gmvae.optimisers import Sign, optimiser
@@ -28,7 +29,7 @@ def trainer(
     seed: int = 1,
     model_config: ModelConfig = SMALL,
     y_shape: tuple[int, ...] = (2,),
-    **options: int,
+    **options: object,
 ) -> Trainer:
     stream = RandomStream(seed, CPU)
     with stream.use():
@@ -49,7 +50,7 @@ def test_an_epoch_is_the_written_out_loop():
     model = GMVAE((2,), SMALL)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
     for record in ours.epochs(Y):
-        total = torch.zeros(7, dtype=torch.float64)
+        total = torch.zeros(8, dtype=torch.float64)
         for batch in batches(257, 64):
             terms = objective.five_terms(model, Y[batch])
             bound = terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
@@ -140,6 +141,26 @@ def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
         second.model.state_dict().items(), whole.model.state_dict().values(), strict=True
     ):
         assert torch.equal(ours, theirs), key
+
+
+def test_what_was_taught_is_held_and_restored():
+    def taught(epochs: int, seed: int = 1) -> Trainer:
+        ours = trainer(epochs, seed=seed, augment="table", rate=0.02)
+        ours.hold()
+        return ours
+
+    whole, first, second = taught(4), taught(2), taught(4, seed=99)
+    known = assign(whole.model, Y)
+    list(first.epochs(Y))
+    second.restore(*first.state())
+    assert list(whole.epochs(Y))[-1]["view_consistency"] == list(second.epochs(Y))[-1]["view_consistency"]
+    for ours, theirs in zip(second.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert torch.equal(torch.from_numpy(known), whole.taught(Y)[2].probs)
+    free = trainer(4, augment="auto", rate=0.02)
+    assert list(free.epochs(Y))[-1]["view_consistency"] == 0
+    moved, kept = (np.abs(assign(ours.model, Y) - known).mean() for ours in (free, whole))
+    assert kept < 0.5 * moved
 
 
 def test_the_same_seed_gives_the_same_run_and_another_another():

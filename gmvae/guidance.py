@@ -1,0 +1,77 @@
+"""k-means leads q(z | y) for the first steps of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from torch import Tensor
+
+from gmvae import objective
+from gmvae.config import ObjectiveConfig, TrainingConfig
+from gmvae.data import scaled
+from gmvae.model import GMVAE
+from gmvae.optimisers import optimiser
+from gmvae.training import Observations, batches
+
+GUIDED = 300
+"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow."""
+GUIDANCE = 5.0
+"""Weight of the cross-entropy to the clusters of k-means while a fit starts from them."""
+
+
+def guided_passes(count: int, training: TrainingConfig) -> int:
+    """The passes over so many observations that k-means leads."""
+    return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
+
+
+def guide(
+    model: GMVAE,
+    y: Observations,
+    some: Tensor,
+    config: ObjectiveConfig,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    weights: NDArray[np.float64] | None = None,
+) -> None:
+    r"""Bring a new model to where its clusters are those of k-means.
+
+    The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the cluster c(y) that k-means
+    gives y. What the components become follows from the bound.
+
+    Arguments:
+        model: The model, which has not been trained yet.
+        y: The observations.
+        some: Those that k-means sees, shape (n, *y_shape).
+        config: Weights of the terms; the consistency violation has none here.
+        training: Optimiser, batches, and the epochs to follow.
+        seed: Seed of k-means.
+        weights: Weights of ``some``, (n,).
+    """
+    values = _flat(some)
+    kmeans = KMeans(min(model.config.clusters, len(np.unique(values, axis=0))), n_init=1, random_state=seed)
+    kmeans.fit(values, sample_weight=weights)
+    config = replace(config, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
+    steps = optimiser(training.optimiser, model.parameters(), training.learning_rate)
+    model.train()
+    passes = guided_passes(len(y), training)
+    for _ in range(passes):
+        for batch in batches(len(y), training.batch_size):
+            observed = scaled(y[batch.to(y.device)])
+            centre = torch.from_numpy(kmeans.predict(_flat(observed))).long().to(y.device)
+            given = model.infer(observed, config.mc_samples)
+            terms = objective.terms_of(given, model, observed)
+            guess = F.nll_loss(given.q_z.log_probs.flatten(0, -2), centre.repeat(len(given.q_z.log_probs)))
+            loss = objective.weigh(terms, config, model.config.assignment).mean() + GUIDANCE * guess
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+
+
+def _flat(y: Tensor) -> NDArray[np.float32]:
+    return scaled(y).flatten(1).float().cpu().numpy()

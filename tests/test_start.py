@@ -1,0 +1,171 @@
+"""Starts: what is chosen, what is taught, and that a fit keeps it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+from gmvae import GMVAE as Estimator
+from gmvae import start, teaching
+from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from gmvae.evaluation import assign
+from gmvae.model import GMVAE
+from gmvae.start import Rounds, auto_epochs, begin, features
+from gmvae.views import table_view
+
+SMALL = ModelConfig(clusters=2, x_size=2, w_size=2, hidden_size=32)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Starts of few steps."""
+    monkeypatch.setattr(start, "RECONSTRUCTING", 60)
+    monkeypatch.setattr(start, "TEACHING", 250)
+    monkeypatch.setattr(start, "BEGINNINGS", 1)
+    monkeypatch.setattr(start, "LAYOUTS", 1)
+
+
+def moons(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+    """Two long bent clusters, which k-means cuts across."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    angle = rng.uniform(0, np.pi, count)
+    y = np.stack((np.cos(angle), np.sin(angle)), 1)
+    y[labels == 1] = [1.0, 0.4] - y[labels == 1]
+    return (y + 0.05 * rng.normal(size=y.shape)).astype(np.float32), labels
+
+
+def begun(y: np.ndarray, init: str, **options: object):
+    torch.manual_seed(0)
+    model = GMVAE((2,), ModelConfig(**{**SMALL.__dict__, **options}))
+    tensor = torch.from_numpy(y)
+    training = TrainingConfig(init=init, batch_size=64, epochs=3)
+    return model, begin(model, tensor, tensor, ObjectiveConfig(), training, seed=0)
+
+
+@pytest.mark.slow
+def test_auto_takes_the_manifold_where_it_cuts_fewer_links(short):
+    y, labels = moons()
+    model, found = begun(y, "auto")
+    assert found.init == "manifold", found.reason
+    clusters = assign(model, torch.from_numpy(y)).argmax(1)
+    assert adjusted_rand_score(labels, clusters) > 0.95
+    assert found.rounds[0]["changed"] == 1
+
+
+@pytest.mark.slow
+def test_auto_takes_kmeans_where_that_does_no_worse(short):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(1000, 2)) + 6 * (np.arange(1000) % 2)[:, None]
+    _, found = begun(y.astype(np.float32), "auto")
+    assert found.init == "kmeans"
+    assert "so init auto is kmeans" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "reason"),
+    [(999, {}, "fewer than 1000"), (1000, {"assignment": "posterior"}, "assignment is posterior")],
+)
+def test_auto_says_why_there_is_no_manifold(short, count, options, reason):
+    _, found = begun(moons(count)[0], "auto", **options)
+    assert (found.init, found.rounds) == ("kmeans", ())
+    assert reason in found.reason
+
+
+def test_the_manifold_cannot_teach_the_posterior():
+    with pytest.raises(ValueError, match="assignment must be recogniser, or init kmeans"):
+        begun(moons()[0], "manifold", assignment="posterior")
+
+
+@pytest.mark.slow
+def test_rounds_end_when_clusters_settle(short, monkeypatch):
+    monkeypatch.setattr(start, "SETTLED", 1.1)
+    y = torch.from_numpy(moons()[0])
+    torch.manual_seed(0)
+    told: list[float] = []
+    training = TrainingConfig(rounds=3)
+    found = Rounds(GMVAE((2,), SMALL), y, y, training, 0, told.append)
+    assert len(list(found.teach())) == 1
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
+@pytest.mark.slow
+def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
+    monkeypatch.setattr(start, "BEGINNINGS", 3)
+    y = torch.from_numpy(moons()[0])
+    torch.manual_seed(0)
+    seen = []
+    part = Rounds._part
+
+    def watched(self, layouts):
+        found = part(self, layouts)
+        seen.append((found[1], features(self.model, y)))
+        return found
+
+    monkeypatch.setattr(Rounds, "_part", watched)
+    found = Rounds(GMVAE((2,), SMALL), y, y, TrainingConfig(), 0, lambda _: None)
+    best = max(seen, key=lambda pair: pair[0])
+    assert len(seen) == 3
+    assert found.modularity == best[0]
+    np.testing.assert_array_equal(features(found.model, y), best[1])
+
+
+def test_teaching_brings_q_z_to_given_clusters():
+    rng = np.random.default_rng(0)
+    labels = np.arange(1000) % 2
+    y = torch.from_numpy((rng.normal(size=(1000, 2)) + 6 * labels[:, None]).astype(np.float32))
+    wrong = np.where(rng.uniform(size=len(y)) < 0.1, 1 - labels, labels)
+    torch.manual_seed(0)
+    model = GMVAE((2,), SMALL)
+    before = {name: value.clone() for name, value in model.generative.state_dict().items()}
+    teaching.teach(model, y, torch.from_numpy(wrong), table_view, 300, lambda _: None)
+    found = adjusted_rand_score(labels, assign(model, y).argmax(1))
+    assert found > 0.98 > 0.7 > adjusted_rand_score(labels, wrong)  # mistakes are not learned
+    for name, value in model.generative.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_reconstruction_shows_views_and_asks_for_the_observation():
+    """A view without the first column: the code cannot know it, and still has to give the second."""
+    torch.manual_seed(0)
+    y = torch.randn(500, 2)
+    config = ModelConfig(**{**SMALL.__dict__, "hidden_size": 64})
+    model = GMVAE((2,), config)
+    teaching.reconstruct(model, y, lambda v: v * torch.tensor([0.0, 1.0]), 400, lambda _: None)
+    model.eval()
+    with torch.no_grad():
+        code = model.recognition(y * torch.tensor([0.0, 1.0]))[0].mean
+        p_y = model.generative.p_y(code)
+    assert (p_y.mean - y).square().mean(0)[1] < 0.05
+    assert p_y.variance.mean(0)[0] == pytest.approx(1, abs=0.25)  # what is left is the column's own variance
+
+
+def test_averaged_weights_are_an_average():
+    layer = torch.nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(0.0)
+    average = teaching.Averaged(layer)
+    for step in range(1, 4):
+        layer.weight.data.fill_(float(step))
+        average.update()
+    expected = 0.0
+    for step in range(1, 4):
+        keep = step / (step + 10)
+        expected = keep * expected + (1 - keep) * step
+    assert average.module.weight.item() == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_a_fit_keeps_what_it_was_taught(short):
+    y, labels = moons()
+    model = Estimator(2, hidden_size=64, x_size=2, w_size=2, epochs=20, random_state=0).fit(y)
+    assert model.start_["init"] == "manifold"
+    assert adjusted_rand_score(labels, model.labels_) > 0.95
+    assert model.signs_.agreement > 0.9
+    assert all(record["view_consistency"] > 0 for record in model.history_)
+
+
+def test_passes_of_a_fit_that_is_not_told():
+    assert auto_epochs(1800, 128, taught=False) == 108  # 14 steps each
+    assert auto_epochs(60_000, 128, taught=False) == 20
+    assert auto_epochs(60_000, 128, taught=True) == 4
