@@ -1,0 +1,199 @@
+"""Clusters beside known classes: the estimator with its defaults, and what people use otherwise.
+
+    python benchmarks/quality.py [--data mnist+image digits ...] [--methods GMVAE KMeans ...] [--seeds 5]
+
+Every method is told the true number of clusters K, and nothing else; data called "+image" have
+``augment="image"``. No label has a part in any choice. Images of MNIST and Fashion-MNIST are measured on the
+10,000 test images; tables, and methods that only part what they were fitted to, on the data themselves.
+KMeans and GaussianMixture have scikit-learn's defaults but for ten starts; UMAP+GMM is UMAP with 20
+neighbours, minimum distance 0 and 10 dimensions, and a mixture on that; both it and HDBSCAN see 10,000 images
+at most. Columns of tables are standardised for them. VaDE, DEC and IDEC are ClustPy's, where it is installed.
+
+Each fit is a line of benchmarks/results/quality.jsonl. Interrupt it at any time; the next call goes on.
+It prints the table in docs/quality.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from records import complete
+from sklearn import datasets
+from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import StandardScaler
+
+from gmvae import GMVAE, metrics
+from gmvae.data import images
+from gmvae.files import versions
+
+RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
+MOST = 10_000
+"""Observations that methods which do not scale are shown."""
+TABLES = ("digits", "wine", "breast_cancer", "iris")
+IMAGES = {"mnist": images.mnist, "fashion_mnist": images.fashion_mnist}
+DATA = ("mnist+image", "mnist", "fashion_mnist+image", "digits+image", *TABLES)
+METHODS = ["GMVAE", "KMeans", "GaussianMixture", "HDBSCAN", "UMAP+GMM"]
+METHODS += ["VaDE", "DEC", "IDEC"] if find_spec("clustpy") else []
+MEASURES = ("acc", "nmi", "ari")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=DATA)
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    given = parser.parse_args()
+    wanted = [
+        {"data": data, "method": method, "seed": seed}
+        for data in given.data
+        for method in given.methods
+        for seed in given.seeds
+        if method == "GMVAE" or "+" not in data
+    ]
+    results = complete(RESULTS, wanted, make)
+    print("| data | method | seeds | acc | least acc | NMI | ARI | calibration error | minutes |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for data in given.data:
+        for method in given.methods:
+            rows = [r for r in results if (r["data"], r["method"]) == (data, method)]
+            if rows:
+                print(f"| {data} | {method} | {len(rows)} | {line(rows)} |")
+
+
+def line(rows: list[dict[str, Any]]) -> str:
+    """The cells of a method on some data, in per cent but for the minutes."""
+
+    def spread(measure: str) -> str:
+        values = [100 * row[measure] for row in rows]
+        return f"{np.mean(values):.1f} ± {np.std(values):.1f}"
+
+    acc, nmi, ari = map(spread, MEASURES)
+    least = f"{min(100 * row['acc'] for row in rows):.1f}"
+    error = spread("calibration_error") if "calibration_error" in rows[0] else ""
+    minutes = np.median([row["seconds"] for row in rows]) / 60
+    return f"{acc} | {least} | {nmi} | {ari} | {error} | {minutes:.1f}"
+
+
+def make(data: str, method: str, seed: int) -> dict[str, Any]:
+    """One fit, measured against the labels that it did not see."""
+    name, _, augment = data.partition("+")
+    train, labels, test, test_labels, shape = observations(name)
+    clusters = len(np.unique(labels))
+    began = time.perf_counter()
+    if method == "GMVAE":
+        options: dict[str, Any] = {"augment": augment} if augment else {}
+        if shape and (augment or name in IMAGES):
+            options["image_shape"] = shape
+        model = GMVAE(clusters, random_state=seed, threads=1, verbose=1, **options).fit(train)
+        seconds = time.perf_counter() - began
+        probabilities = model.predict_proba(test)
+        found = measures(test_labels, probabilities.argmax(1)) | {
+            "calibration_error": metrics.calibration_error(test_labels, probabilities),
+            "train_acc": metrics.hungarian_accuracy(labels, model.labels_),
+            "bound": model.score(test[:1000]),
+            "agreement": model.signs_.agreement,
+            "start": model.start_,
+            "findings": [finding.name for finding in model.findings_],
+        }
+    else:
+        if not (name in IMAGES or name == "digits"):
+            train = test = StandardScaler().fit_transform(train)
+        predicted, truth = PEERS[method](clusters, seed, train, labels, test, test_labels)
+        seconds = time.perf_counter() - began
+        found = measures(truth, predicted)
+    return found | {"seconds": seconds, "versions": versions()}
+
+
+def observations(name: str) -> tuple[Any, Any, Any, Any, tuple[int, int] | None]:
+    """Training and test data with their labels, the same for tables, and the shape of images."""
+    if name in IMAGES:
+        found = IMAGES[name](os.environ.get("GMVAE_DATA_DIR"))
+        parts = [(part.y.reshape(len(part), -1), part.labels) for part in (found, found.test)]
+        return (*parts[0], *parts[1], (28, 28))
+    y, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
+    y = (y / 16).astype(np.float32) if name == "digits" else y
+    return y, labels, y, labels, (8, 8) if name == "digits" else None
+
+
+def measures(labels: Any, clusters: Any) -> dict[str, float]:
+    """Agreement with the labels; a point that HDBSCAN calls noise is in a cluster of its own kind."""
+    return {
+        "acc": metrics.hungarian_accuracy(labels, clusters),
+        "nmi": float(normalized_mutual_info_score(labels, clusters)),
+        "ari": float(adjusted_rand_score(labels, clusters)),
+    }
+
+
+def scaled(y: Any) -> Any:
+    """Bytes as numbers from 0 to 1."""
+    return y.astype(np.float32) / 255 if y.dtype == np.uint8 else y
+
+
+def k_means(k: int, seed: int, train: Any, labels: Any, test: Any, test_labels: Any) -> tuple[Any, Any]:  # noqa: ARG001
+    model = KMeans(k, n_init=10, random_state=seed).fit(scaled(train))
+    return model.predict(scaled(test)), test_labels
+
+
+def mixture(k: int, seed: int, train: Any, labels: Any, test: Any, test_labels: Any) -> tuple[Any, Any]:  # noqa: ARG001
+    starts, covariance = (10, "full") if train.shape[1] < 100 else (1, "diag")
+    model = GaussianMixture(k, covariance_type=covariance, n_init=starts, reg_covar=1e-3, random_state=seed)
+    return model.fit(scaled(train)).predict(scaled(test)), test_labels
+
+
+def some(seed: int, train: Any, labels: Any) -> tuple[Any, Any]:
+    """At most ``MOST`` of the training data."""
+    chosen = np.random.default_rng(seed).permutation(len(train))[:MOST]
+    return scaled(train[chosen]), labels[chosen]
+
+
+def hdbscan(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, Any]:
+    """The least cluster size of which K or the nearest number of clusters come out."""
+    y, truth = some(seed, train, labels)
+    tried = [HDBSCAN(min_cluster_size=size, copy=True).fit_predict(y) for size in (5, 10, 20, 50, 100)]
+    return min(tried, key=lambda found: abs(found.max() + 1 - k)), truth
+
+
+def umap_mixture(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, Any]:
+    from umap import UMAP
+
+    y, truth = some(seed, train, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flat = UMAP(n_neighbors=20, min_dist=0.0, n_components=10, random_state=seed, n_jobs=1).fit_transform(
+            y
+        )
+        return GaussianMixture(k, n_init=10, random_state=seed).fit_predict(flat), truth
+
+
+def clustpy(name: str) -> Callable[..., tuple[Any, Any]]:
+    def run(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, Any]:
+        import clustpy.deep
+
+        y, truth = some(seed, train, labels)
+        model = getattr(clustpy.deep, name)(n_clusters=k, random_state=seed)
+        return model.fit(np.asarray(y, dtype=np.float32)).labels_, truth
+
+    return run
+
+
+PEERS: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "KMeans": k_means,
+    "GaussianMixture": mixture,
+    "HDBSCAN": hdbscan,
+    "UMAP+GMM": umap_mixture,
+    **{name: clustpy(name) for name in ("VaDE", "DEC", "IDEC")},
+}
+
+
+if __name__ == "__main__":
+    main()
