@@ -90,12 +90,16 @@ def weigh(terms: Terms, config: ObjectiveConfig, assignment: str, epoch: float =
     return -terms.reconstruction + divergences + violation + views
 
 
-def formula(config: ObjectiveConfig, assignment: str) -> str:
-    """The loss of :func:`weigh` in words, with its full weights."""
+def formula(config: ObjectiveConfig, assignment: str, *, views: bool = False) -> str:
+    """The loss of :func:`weigh` in words, with its full weights, and view consistency where there are
+    ``views``."""
     bound = "- reconstruction + conditional prior + w prior"
+    weighted = {"view consistency": config.view_weight} if views else {}
     if assignment == "posterior":
-        return f"{bound} + max({config.min_information:g}, z prior)"
-    weighted = {"z prior": config.z_prior_weight, "consistency violation": config.cv_weight}
+        bound += f" + max({config.min_information:g}, z prior)"
+    else:
+        terms = {"z prior": config.z_prior_weight, "consistency violation": config.cv_weight}
+        weighted = {**terms, **weighted}
     return bound + "".join(f" + {w:g} x {name}" for name, w in weighted.items() if w)
 
 

@@ -41,11 +41,16 @@ def watch(run: Run) -> None:
         try:
 
             def starting(share: float) -> None:
-                note = f"start: {share:.0%}" if share < 1 else ""
-                progress.update(task, description=note)
+                nonlocal said
+                progress.update(task, description=f"start {share:.0%}")
+                if not console.is_terminal and time.monotonic() - said > SECONDS:
+                    said = time.monotonic()
+                    console.print(f"start {share:.0%}")
 
             for record in run.train(lambda done: progress.update(task, completed=done), starting):
                 epoch = record["epoch"]
+                if epoch == 1 and (start := run.folder.read_start()):
+                    console.print(f"start   {start['reason']}{rounds(start)}", markup=False)
                 progress.update(task, completed=epoch, epoch=epoch, description=status(run, record))
                 due = epoch % every == 0 or epoch == last or time.monotonic() - said > SECONDS
                 if due and not console.is_terminal:
@@ -74,6 +79,12 @@ def counting(batches: Iterator[Batch], total: int | None, name: str) -> Iterator
             progress.advance(task, len(batch))
 
 
+def rounds(start: dict[str, Any]) -> str:
+    """How many rounds of the manifold a start had, or nothing."""
+    count = len(start["rounds"])
+    return f"; {count} round{'s'[: count > 1]} in {start['seconds']:.0f} s" if count else ""
+
+
 def news(run: Run, epoch: int, told: set[str]) -> list[Finding]:
     """Warnings that have not been ``told`` yet, once all weights are full: that clusters still move is no
     news on the way."""
@@ -92,7 +103,9 @@ def header(run: Run) -> str:
     held_out = "" if data.test is None else f" and {len(data.test):,} held out"
     labels = "" if data.labels is None else ", with labels (for measuring only)"
     folder = "" if data.folder is None else f", from {data.folder}"
-    loss = objective.formula(run.config.objective, c.assignment)
+    training = run.config.training
+    views = training.augment in ("image", "table") or training.init == "manifold"
+    loss = objective.formula(run.config.objective, c.assignment, views=views)
     return (
         f"data    {data.name}: {len(data):,} observations{held_out} of shape {data.y_shape}{labels}{folder}\n"
         f"{prepared(data)}"

@@ -15,7 +15,9 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 import gmvae
+from gmvae import start
 from gmvae.config import Config
+from gmvae.measuring import Measuring
 from gmvae.model_file import ModelFile
 from gmvae.run import Run
 
@@ -183,3 +185,54 @@ def test_bad_data_are_one_line_and_leave_no_run(flags, message, flowers, tmp_pat
     Path("one.csv").write_text("a,b\n1,2\n")
     assert message in bad(here("train", "data", *flags, "--run-dir", "run"))
     assert not Path("run").exists()
+
+
+@pytest.mark.slow
+def test_a_start_is_not_lost_and_not_made_again(tmp_path, monkeypatch):
+    """Interrupted right after its start, a run goes on from there to the same model."""
+    for name, steps in (("RECONSTRUCTING", 40), ("TEACHING", 40), ("BEGINNINGS", 1), ("LAYOUTS", 1)):
+        monkeypatch.setattr(start, name, steps)
+    angle = np.random.default_rng(0).uniform(0, np.pi, 1000)
+    half = np.arange(1000) % 2
+    y = np.stack((np.cos(angle), np.sin(angle)), 1) * np.where(half, -1, 1)[:, None] + half[:, None] * [
+        1,
+        0.4,
+    ]
+    pd.DataFrame(y, columns=["a", "b"]).assign(half=half).to_csv(tmp_path / "moons.csv", index=False)
+    flags = [
+        "train",
+        "data",
+        "--path",
+        tmp_path / "moons.csv",
+        "--label-column",
+        "half",
+        "--init",
+        "manifold",
+    ]
+    flags += ["--clusters", 2, "--x-size", 2, "--w-size", 2, "--hidden-size", 32, "--epochs", 3]
+    flags += ["--plot-every", 0, "--checkpoint-every", 0]
+    whole = here(*flags, "--run-dir", tmp_path / "whole")
+    assert (whole.status, whole.err) == (0, "")
+    about = json.loads((tmp_path / "whole" / "start.json").read_text())
+    assert (about["init"], about["reason"]) == ("manifold", "init manifold was asked for")
+    assert json.loads((tmp_path / "whole" / "summary.json").read_text())["start"] == about
+    assert all(record["view_consistency"] > 0 for record in records(tmp_path / "whole"))
+    assert gmvae.load(tmp_path / "whole").start_["rounds"] == about["rounds"]
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Measuring, "begin", stop)
+        assert here(*flags, "--run-dir", tmp_path / "run").status == 130
+    assert not records_of(tmp_path / "run")
+    monkeypatch.setattr("gmvae.run.begin", stop)  # a second start would end it
+    said = here("resume", tmp_path / "run")
+    assert (said.status, said.err) == (0, "")
+    one, other = (tmp_path / name / "model.safetensors" for name in ("run", "whole"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def records_of(folder: Path) -> list[dict]:
+    """Records, if there are any yet."""
+    return records(folder) if (folder / "metrics.jsonl").exists() else []

@@ -289,6 +289,8 @@ def test_formula_says_what_is_minimised():
     config = ObjectiveConfig(cv_weight=2, z_prior_weight=0, min_information=0.5)
     assert formula(config, "recogniser").endswith("w prior + 2 x consistency violation")
     assert formula(config, "posterior").endswith("w prior + max(0.5, z prior)")
+    assert formula(config, "posterior", views=True).endswith("z prior) + 10 x view consistency")
+    assert formula(config, "recogniser", views=True).endswith("violation + 10 x view consistency")
 
 
 @pytest.mark.parametrize("assignment", FORMS)
