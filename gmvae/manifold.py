@@ -17,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 Floats = NDArray[np.float32]
+Graph = tuple[NDArray[np.int64], Floats]
+"""Nearest neighbours of n observations and their distances, both of shape (n, links)."""
 NEIGHBOURS = 20
 """Links of each observation in the graph."""
 DIMENSIONS = 10
@@ -42,7 +44,7 @@ class Partition:
         return self.probabilities.argmax(1)
 
 
-def neighbours(values: Floats, count: int = NEIGHBOURS) -> tuple[NDArray[np.int64], Floats]:
+def neighbours(values: Floats, count: int = NEIGHBOURS) -> Graph:
     """The nearest neighbours of each of n rows among the others, and their Euclidean distances, both of shape
     (n, count): exact, in memory for 1,000 rows at a time."""
     rows = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
@@ -55,7 +57,7 @@ def neighbours(values: Floats, count: int = NEIGHBOURS) -> tuple[NDArray[np.int6
     return torch.cat([f.indices for f in found]).numpy(), torch.cat([f.values for f in found]).numpy()
 
 
-def layout(values: Floats, graph: tuple[NDArray[np.int64], Floats], seed: int) -> Floats:
+def layout(values: Floats, graph: Graph, seed: int) -> Floats:
     """UMAP's layout of rows of shape (n, D) whose neighbours are known: shape (n, at most 10)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # that there is no TensorFlow
@@ -88,7 +90,7 @@ def mixture(values: NDArray[np.float64], clusters: int, seed: int) -> GaussianMi
         return model.fit(values)
 
 
-def partition(values: Floats, graph: tuple[NDArray[np.int64], Floats], clusters: int, seed: int) -> Partition:
+def partition(values: Floats, graph: Graph, clusters: int, seed: int) -> Partition:
     """Part rows of shape (n, D), whose neighbours are known, along their manifold."""
     flat = layout(values, graph, seed).astype(np.float64)
     model = mixture(flat, clusters, seed)

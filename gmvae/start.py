@@ -36,7 +36,7 @@ SHOWN = 20_000
 """Observations that k-means, or the manifold, is made of at most."""
 MANIFOLD_FROM = 1_000
 """Observations from which on a manifold is looked for: the graph of fewer is too thin."""
-CUT = 0.6
+CUT = 0.75
 """Share of the links which k-means cuts that clusters along a manifold may cut."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
@@ -125,7 +125,7 @@ def begin(
     if init != "kmeans":
         found = Rounds(model, y, some, training, seed, told)
         if init == "auto":
-            init, reason = ("manifold", "images lie on a manifold") if found.images else found.better()
+            init, reason = found.better()
     if found is None or init == "kmeans":
         guide(model, y, some, objective, training, seed=seed, weights=weights)
         return Start("kmeans", reason)
@@ -148,14 +148,17 @@ class Rounds:
         self, model: GMVAE, y: Observations, some: Tensor, training: TrainingConfig, seed: int, told: Told
     ) -> None:
         self.model, self.some, self.seed, self.told, self.rounds = model, some, seed, told, training.rounds
-        self.view, self.images = views(training.augment, model.y_shape), len(model.y_shape) == 3
+        self.view = views(training.augment, model.y_shape)
         beginnings = BEGINNINGS if len(some) <= FEW else 1
         self.steps, self.done = beginnings * RECONSTRUCTING + (training.rounds + 1) * TEACHING, 0
         self.clusters, self.modularity, best = np.zeros(0, np.int64), -math.inf, model.state_dict()
+        # links between rows of a table say more of clusters than those between features; of images it is less
+        self.values = None if len(model.y_shape) == 3 else scaled(some).flatten(1).float().cpu().numpy()
+        self.graph = None if self.values is None else manifold.neighbours(self.values)
         for _ in range(beginnings):
             forget(model)
             reconstruct(model, y, self.view, RECONSTRUCTING, self._stage(RECONSTRUCTING))
-            clusters, modularity = self._part(LAYOUTS)
+            clusters, modularity = self._part(LAYOUTS, self.graph)
             if modularity > self.modularity:
                 self.clusters, self.modularity = clusters, modularity
                 best = copy.deepcopy(model.state_dict())
@@ -164,8 +167,9 @@ class Rounds:
     def better(self) -> tuple[str, str]:
         """Whether links between neighbours support k-means or a manifold, the observations' own or that of
         the auto-encoder's features: ``kmeans`` or ``manifold``, and why in a sentence."""
-        values = scaled(self.some).flatten(1).float().cpu().numpy()
-        graph, k = manifold.neighbours(values), self.model.config.clusters
+        if self.values is None or self.graph is None:
+            return "manifold", "images lie on a manifold, so init auto is manifold"
+        values, graph, k = self.values, self.graph, self.model.config.clusters
         means = KMeans(k, n_init=10, random_state=self.seed).fit_predict(values).astype(np.int64)
         own = manifold.partition(values, graph, k, self.seed).clusters
         candidates = (means, own, self.clusters)
@@ -196,16 +200,16 @@ class Rounds:
             changed = 1 - hungarian_accuracy(before, self.clusters)
         self.told(1.0)
 
-    def _part(self, layouts: int) -> tuple[NDArray[np.int64], float]:
+    def _part(self, layouts: int, judge: manifold.Graph | None = None) -> tuple[NDArray[np.int64], float]:
         """Of so many layouts of what the model makes of the observations the clusters of the greatest
-        modularity, and that."""
+        modularity, and that, in the graph of these features or in another."""
         values = features(self.model, self.some)
         graph = manifold.neighbours(values)
         found = []
         for _ in range(layouts):
             self.seed += 1
             clusters = manifold.partition(values, graph, self.model.config.clusters, self.seed).clusters
-            found.append((manifold.modularity(clusters, graph[0]), clusters))
+            found.append((manifold.modularity(clusters, (judge or graph)[0]), clusters))
         modularity, clusters = max(found, key=lambda pair: pair[0])
         return clusters, modularity
 

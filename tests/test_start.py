@@ -98,8 +98,8 @@ def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
     seen = []
     part = Rounds._part
 
-    def watched(self, layouts):
-        found = part(self, layouts)
+    def watched(self, *options):
+        found = part(self, *options)
         seen.append((found[1], features(self.model, y)))
         return found
 
