@@ -25,8 +25,6 @@ DIMENSIONS = 10
 """Of the layout, at most."""
 MIXTURES = 10
 """Starts of the mixture; the one with the greatest likelihood is kept."""
-SURE, AGREEING, DENSE = 0.95, 0.9, 0.7
-"""Who is trusted: responsibility, share of neighbours in the same cluster, share of the densest."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,6 @@ class Partition:
 
     probabilities: NDArray[np.float64]
     """Responsibilities of the clusters, (n, K)."""
-    trusted: NDArray[np.bool_]
-    """Observations deep inside of their cluster, (n,)."""
 
     @property
     def clusters(self) -> NDArray[np.int64]:
@@ -94,28 +90,7 @@ def partition(values: Floats, graph: Graph, clusters: int, seed: int) -> Partiti
     """Part rows of shape (n, D), whose neighbours are known, along their manifold."""
     flat = layout(values, graph, seed).astype(np.float64)
     model = mixture(flat, clusters, seed)
-    probabilities = model.predict_proba(flat)
-    return Partition(probabilities, trusted(probabilities, model.score_samples(flat), graph[0]))
-
-
-def trusted(
-    probabilities: NDArray[np.float64], density: NDArray[np.float64], graph: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which observations lie deep in their cluster: of those with a sure cluster whose neighbours agree, the
-    densest of each cluster. A cluster that has none of these trusts all of its own."""
-    own = probabilities.argmax(1)
-    agreeing = (own[graph] == own[:, None]).mean(1) >= AGREEING
-    candidates = (probabilities.max(1) >= SURE) & agreeing
-    deep = np.zeros(len(own), dtype=bool)
-    for k in np.unique(own):
-        members = np.flatnonzero(candidates & (own == k))
-        if not len(members):
-            deep |= own == k
-            continue
-        deep[members[np.argsort(-density[members], kind="stable")[: max(1, int(DENSE * len(members)))]]] = (
-            True
-        )
-    return deep
+    return Partition(model.predict_proba(flat))
 
 
 def modularity(clusters: NDArray[np.int64], graph: NDArray[np.int64]) -> float:

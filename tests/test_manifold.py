@@ -45,7 +45,6 @@ def test_rings_are_parted_along_themselves(rings):
     assert torch.get_num_threads() == before
     assert adjusted_rand_score(labels, found.clusters) == 1
     np.testing.assert_array_equal(found.probabilities, manifold.partition(y, graph, 2, seed=0).probabilities)
-    assert 0.3 < found.trusted.mean() < 0.8
 
 
 def test_modularity_is_newmans():
@@ -55,16 +54,3 @@ def test_modularity_is_newmans():
     assert manifold.modularity(np.array([0, 0, 0, 0]), graph) == 0
     assert manifold.modularity(np.array([0, 1, 1, 0]), graph) < 0
     assert manifold.cut(np.array([0, 0, 1, 1]), graph) == 2 / 8
-
-
-def test_who_is_trusted():
-    probabilities = np.array([[0.99, 0.01], [0.98, 0.02], [0.6, 0.4], [0.97, 0.03], [0.3, 0.7]])
-    graph = np.array([[1, 3], [0, 3], [0, 1], [0, 4], [0, 1]])
-    found = manifold.trusted(probabilities, np.array([1.0, 3.0, 9.0, 9.0, 0.0]), graph)
-    assert found.tolist() == [
-        False,
-        True,
-        False,
-        False,
-        True,
-    ]  # the denser of two; all of a cluster without any
