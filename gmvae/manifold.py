@@ -8,13 +8,14 @@ et al., arXiv 1908.05968). No label has a part in it.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+
+from gmvae.communities import Clusters, merge
 
 Floats = NDArray[np.float32]
 Graph = tuple[NDArray[np.int64], Floats]
@@ -24,20 +25,9 @@ NEIGHBOURS = 20
 DIMENSIONS = 10
 """Of the layout, at most."""
 MIXTURES = 10
-"""Starts of the mixture; the one with the greatest likelihood is kept."""
-
-
-@dataclass(frozen=True)
-class Partition:
-    """A way to part n observations into K clusters."""
-
-    probabilities: NDArray[np.float64]
-    """Responsibilities of the clusters, (n, K)."""
-
-    @property
-    def clusters(self) -> NDArray[np.int64]:
-        """The most probable cluster of each observation, (n,)."""
-        return self.probabilities.argmax(1)
+"""Starts of a mixture with as many components as clusters; the one with the greatest likelihood is kept."""
+CELLS, LEAST = 6, 50
+"""Components for each cluster where components are joined, as long as each can have so many observations."""
 
 
 def neighbours(values: Floats, count: int = NEIGHBOURS) -> Graph:
@@ -78,32 +68,49 @@ def layout(values: Floats, graph: Graph, seed: int) -> Floats:
     return found
 
 
-def mixture(values: NDArray[np.float64], clusters: int, seed: int) -> GaussianMixture:
-    """The likeliest of ``MIXTURES`` Gaussian mixtures with full covariances."""
-    model = GaussianMixture(clusters, n_init=MIXTURES, reg_covar=1e-4, random_state=seed)
+def components(values: NDArray[np.float64], count: int, seed: int, starts: int = 1) -> Clusters:
+    """The components, numbered from 0 without gaps, that rows of shape (n, D) belong to in the likeliest of
+    so many Gaussian mixtures with full covariances: (n,)."""
+    model = GaussianMixture(count, n_init=starts, reg_covar=1e-4, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(values)
+        return np.unique(model.fit_predict(values), return_inverse=True)[1]
 
 
-def partition(values: Floats, graph: Graph, clusters: int, seed: int) -> Partition:
-    """Part rows of shape (n, D), whose neighbours are known, along their manifold."""
+def refine(values: NDArray[np.float64], clusters: Clusters) -> Clusters:
+    """The components of the Gaussian mixture with full covariances that begins with given clusters, numbered
+    from 0, of rows of shape (n, D): (n,)."""
+    size = np.bincount(clusters)
+    mean = np.stack([values[clusters == k].mean(0) for k in range(len(size))])
+    spread = [np.atleast_2d(np.cov(values[clusters == k].T, bias=True)) for k in range(len(size))]
+    inverse = np.linalg.inv(np.stack(spread) + 1e-4 * np.eye(values.shape[1]))
+    model = GaussianMixture(
+        len(size),
+        reg_covar=1e-4,
+        weights_init=size / size.sum(),
+        means_init=mean,
+        precisions_init=inverse,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit_predict(values).astype(np.int64)
+
+
+def partition(values: Floats, graph: Graph, clusters: int, seed: int, *, joined: bool) -> Clusters:
+    """Part rows of shape (n, D), whose neighbours are known, along their manifold: the cluster of each, (n,).
+
+    Arguments:
+        values: The rows.
+        graph: Their neighbours.
+        clusters: K.
+        seed: Seed of layout, mixture and search.
+        joined: Fit several components for each cluster and join them to the clusters of the greatest
+            modularity, for clusters that are groups of groups, as kinds of images are. Without it each
+            component is a cluster, so that long arcs, whose ends have no link, stay whole.
+    """
     flat = layout(values, graph, seed).astype(np.float64)
-    model = mixture(flat, clusters, seed)
-    return Partition(model.predict_proba(flat))
-
-
-def modularity(clusters: NDArray[np.int64], graph: NDArray[np.int64]) -> float:
-    r"""Newman's modularity of a partition, of n observations with a graph of shape (n, links):
-    :math:`\sum_k e_{kk} - a_k^2`, where :math:`e_{jk}` is the share of links from cluster j to k and
-    :math:`a_k = \sum_j e_{jk}` (Newman and Girvan, 2004). At most 1; 0 where clusters are drawn blindly."""
-    size = int(clusters.max()) + 1
-    links = np.zeros((size, size))
-    np.add.at(links, (np.repeat(clusters, graph.shape[1]), clusters[graph].ravel()), 1.0)
-    links = (links + links.T) / (2 * graph.size)
-    return float(np.trace(links) - np.square(links.sum(0)).sum())
-
-
-def cut(clusters: NDArray[np.int64], graph: NDArray[np.int64]) -> float:
-    """The share of links, in a graph of shape (n, links), that go from one cluster to another."""
-    return float((clusters[graph] != clusters[:, None]).mean())
+    if not joined:
+        return components(flat, clusters, seed, MIXTURES)
+    count = max(clusters, min(CELLS * clusters, len(flat) // LEAST))
+    return merge(components(flat, count, seed), graph[0], clusters, seed)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gmvae.adversarial import inconsistency, reach
 from gmvae.data import scaled
+from gmvae.evaluation import BATCH as EVALUATED
+from gmvae.evaluation import evaluating
 from gmvae.model import GMVAE
 from gmvae.training import Observations
 from gmvae.views import View
@@ -24,6 +28,9 @@ DROPOUT = 0.3
 """Share of the features that are hidden from the head of q(z | y) while it learns."""
 MEMORY = 0.99
 """Share of the averaged weights that a step keeps, once there have been many."""
+
+ROBUSTNESS = 0.7
+"""How far the loss of given clusters is from the cross-entropy (0) towards the share of mistakes (1)."""
 
 Told = Callable[[float], object]
 
@@ -49,21 +56,27 @@ def reconstruct(model: GMVAE, y: Observations, view: View | None, steps: int, to
         p_y = model.generative.p_y(q_x.mean.unsqueeze(0))
         return -p_y.log_prob(observed.flatten(1)).mean()
 
-    descend(model, lambda: loss(_draw(y)), steps, told)
+    descend(model, lambda: loss(draw(y)), steps, told)
 
 
-def teach(model: GMVAE, some: Tensor, clusters: Tensor, view: View | None, steps: int, told: Told) -> None:
-    r"""Bring q(z | y) to given clusters c:
+def teach(
+    model: GMVAE, y: Observations, some: Tensor, clusters: Tensor, view: View | None, steps: int, told: Told
+) -> None:
+    r"""Bring q(z | y) to given clusters c of some observations:
 
-    .. math:: \min_\phi\; -\mathbb E_{v \sim \mathrm{views}(y)} \log q_\phi(z = c \mid v)
+    .. math:: \min_\phi\; \mathbb E_{v \sim \mathrm{views}(y)} \frac{1 - q_\phi(z = c \mid v)^r}{r}
 
-    What it learns of them is what views do not change, and half a cycle of learning is too short for single
-    mistakes, so that q(z | y) ends nearer to the truth than the clusters that it was given. Its weights are
-    averages over the last steps (Polyak and Juditsky, 1992).
+    What it learns of them is what views do not change, and this loss gives up on single rows that it cannot
+    make fit (generalised cross-entropy with r = ``ROBUSTNESS``: Zhang and Sabuncu, arXiv 1805.07836), so that
+    q(z | y) ends nearer to the truth than the clusters that it was given. Where it has given up on a whole
+    cluster, it learns them again with r = 0, the cross-entropy. Without views it learns what small changes of
+    any observation do not change (:mod:`gmvae.adversarial`). The weights are averages over the last steps
+    (Polyak and Juditsky, 1992).
 
     Arguments:
         model: The model, whose recogniser is changed in place.
-        some: Observations, (n, *y_shape).
+        y: The observations.
+        some: Those with a cluster, (n, *y_shape).
         clusters: The cluster of each, (n,).
         view: Makes views; without it the observation is shown.
         steps: Steps of ``BATCH`` observations.
@@ -72,19 +85,48 @@ def teach(model: GMVAE, some: Tensor, clusters: Tensor, view: View | None, steps
     Raises:
         ValueError: where the model has no q(z | y).
     """
-    recognition, average = model.recognition, Averaged(model.recognition)
-    head = recognition.z
+    recognition, head = model.recognition, model.recognition.z
     if head is None:
         raise ValueError("the model has no q(z | y) to teach: assignment must be recogniser")
+    radius = reach(scaled(some)) if view is None else 0.0
+    before = copy.deepcopy(recognition.state_dict())
 
-    def loss() -> Tensor:
+    def loss(robustness: float) -> Tensor:
         batch = torch.randint(len(some), (BATCH,), device=some.device)
         shown = scaled(some[batch])
         hidden = recognition.body(shown if view is None else view(shown))
-        return F.cross_entropy(head(F.dropout(hidden, DROPOUT)), clusters[batch])
+        wrong = mistaken(head(F.dropout(hidden, DROPOUT)), clusters[batch], robustness)
+        return wrong if view else wrong + inconsistency(lambda v: head(recognition.body(v)), draw(y), radius)
 
-    descend(recognition, loss, steps, told, after=average.update)
-    recognition.load_state_dict(average.module.state_dict())
+    for robustness in (ROBUSTNESS, 0.0):
+        recognition.load_state_dict(before)
+        head.reset_parameters()  # which the numbers of other clusters would hold back
+        average = Averaged(recognition)
+        # the second time, which is seldom, nothing is told: all has been
+        heard = told if robustness else (lambda _: None)
+        descend(recognition, partial(loss, robustness), steps, heard, after=average.update)
+        recognition.load_state_dict(average.module.state_dict())
+        if not gave_up(model, some, clusters):
+            break
+
+
+def mistaken(logits: Tensor, clusters: Tensor, robustness: float) -> Tensor:
+    r"""The mean of :math:`(1 - q_c^r) / r` over a batch, of shape (), of logits of shape (B, K) and clusters
+    c of shape (B,); with r = 0 its limit, the cross-entropy :math:`-\log q_c`."""
+    if not robustness:
+        return F.cross_entropy(logits, clusters)
+    chosen = F.log_softmax(logits, -1).gather(1, clusters.unsqueeze(1))
+    return ((1 - (robustness * chosen).exp()) / robustness).mean()
+
+
+def gave_up(model: GMVAE, some: Tensor, clusters: Tensor) -> bool:
+    """Whether q(z | y) has fewer than half of the rows of one of the clusters that it was taught in it."""
+    with evaluating(model):
+        found = torch.cat([model.assign(scaled(batch)).probs.argmax(-1) for batch in some.split(EVALUATED)])
+    same = (found == clusters).to(torch.float32)
+    size = torch.bincount(clusters)
+    kept = torch.zeros(len(size), device=same.device).index_add_(0, clusters, same)
+    return bool((kept < 0.5 * size).any())
 
 
 def descend(
@@ -134,5 +176,6 @@ class Averaged:
                 mean.copy_(value)
 
 
-def _draw(y: Observations) -> Tensor:
+def draw(y: Observations) -> Tensor:
+    """A batch of observations, (BATCH, *y_shape)."""
     return scaled(y[torch.randint(len(y), (BATCH,)).to(y.device)])

@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 import gmvae
-from gmvae import start
+from gmvae import rounds
 from gmvae.config import Config
 from gmvae.measuring import Measuring
 from gmvae.model_file import ModelFile
@@ -191,7 +191,7 @@ def test_bad_data_are_one_line_and_leave_no_run(flags, message, flowers, tmp_pat
 def test_a_start_is_not_lost_and_not_made_again(tmp_path, monkeypatch):
     """Interrupted right after its start, a run goes on from there to the same model."""
     for name, steps in (("RECONSTRUCTING", 40), ("TEACHING", 40), ("BEGINNINGS", 1), ("LAYOUTS", 1)):
-        monkeypatch.setattr(start, name, steps)
+        monkeypatch.setattr(rounds, name, steps)
     angle = np.random.default_rng(0).uniform(0, np.pi, 1000)
     half = np.arange(1000) % 2
     y = np.stack((np.cos(angle), np.sin(angle)), 1) * np.where(half, -1, 1)[:, None] + half[:, None] * [

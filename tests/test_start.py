@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score
 
 from gmvae import GMVAE as Estimator
-from gmvae import start, teaching
+from gmvae import embedding, manifold, rounds, teaching
 from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from gmvae.evaluation import assign
 from gmvae.model import GMVAE
-from gmvae.start import Rounds, auto_epochs, begin, features
+from gmvae.rounds import Rounds, features
+from gmvae.start import auto_epochs, begin
 from gmvae.views import table_view
 
 SMALL = ModelConfig(clusters=2, x_size=2, w_size=2, hidden_size=32)
@@ -19,10 +21,10 @@ SMALL = ModelConfig(clusters=2, x_size=2, w_size=2, hidden_size=32)
 @pytest.fixture
 def short(monkeypatch):
     """Starts of few steps."""
-    monkeypatch.setattr(start, "RECONSTRUCTING", 60)
-    monkeypatch.setattr(start, "TEACHING", 250)
-    monkeypatch.setattr(start, "BEGINNINGS", 1)
-    monkeypatch.setattr(start, "LAYOUTS", 1)
+    monkeypatch.setattr(rounds, "RECONSTRUCTING", 60)
+    monkeypatch.setattr(rounds, "TEACHING", 250)
+    monkeypatch.setattr(rounds, "BEGINNINGS", 1)
+    monkeypatch.setattr(rounds, "LAYOUTS", 1)
 
 
 def moons(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +81,7 @@ def test_the_manifold_cannot_teach_the_posterior():
 
 @pytest.mark.slow
 def test_rounds_end_when_clusters_settle(short, monkeypatch):
-    monkeypatch.setattr(start, "SETTLED", 1.1)
+    monkeypatch.setattr(rounds, "SETTLED", 1.1)
     y = torch.from_numpy(moons()[0])
     torch.manual_seed(0)
     told: list[float] = []
@@ -92,7 +94,7 @@ def test_rounds_end_when_clusters_settle(short, monkeypatch):
 
 @pytest.mark.slow
 def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
-    monkeypatch.setattr(start, "BEGINNINGS", 3)
+    monkeypatch.setattr(rounds, "BEGINNINGS", 3)
     y = torch.from_numpy(moons()[0])
     torch.manual_seed(0)
     seen = []
@@ -100,7 +102,7 @@ def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
 
     def watched(self, *options):
         found = part(self, *options)
-        seen.append((found[1], features(self.model, y)))
+        seen.append((found[1], options[0]))
         return found
 
     monkeypatch.setattr(Rounds, "_part", watched)
@@ -119,7 +121,7 @@ def test_teaching_brings_q_z_to_given_clusters():
     torch.manual_seed(0)
     model = GMVAE((2,), SMALL)
     before = {name: value.clone() for name, value in model.generative.state_dict().items()}
-    teaching.teach(model, y, torch.from_numpy(wrong), table_view, 300, lambda _: None)
+    teaching.teach(model, y, y, torch.from_numpy(wrong), table_view, 300, lambda _: None)
     found = adjusted_rand_score(labels, assign(model, y).argmax(1))
     assert found > 0.98 > 0.7 > adjusted_rand_score(labels, wrong)  # mistakes are not learned
     for name, value in model.generative.state_dict().items():
@@ -169,3 +171,69 @@ def test_passes_of_a_fit_that_is_not_told():
     assert auto_epochs(1800, 128, taught=False) == 108  # 14 steps each
     assert auto_epochs(60_000, 128, taught=False) == 20
     assert auto_epochs(60_000, 128, taught=True) == 4
+
+
+def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
+    """Against numbers from the formula, in the limit of either end."""
+    logits, clusters = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), torch.tensor([0, 0, 1])
+    q = np.array([1 / (1 + np.exp(-2)), 1 / (1 + np.e), 1 / (1 + np.exp(3))])
+    assert teaching.mistaken(logits, clusters, 0).item() == pytest.approx(-np.log(q).mean(), rel=1e-6)
+    assert teaching.mistaken(logits, clusters, 1e-4).item() == pytest.approx(-np.log(q).mean(), rel=1e-3)
+    assert teaching.mistaken(logits, clusters, 0.7).item() == pytest.approx(
+        ((1 - q**0.7) / 0.7).mean(), rel=1e-6
+    )
+    assert teaching.mistaken(logits, clusters, 1).item() == pytest.approx((1 - q).mean(), rel=1e-6)
+
+
+def test_a_cluster_that_was_given_up_is_learned_after_all(monkeypatch):
+    """The robust loss is made to take all rows for the first cluster, as it may by itself, if seldom."""
+    mistaken = teaching.mistaken
+
+    def blind(logits, clusters, robustness):
+        return mistaken(logits, 0 * clusters if robustness else clusters, robustness)
+
+    monkeypatch.setattr(teaching, "mistaken", blind)
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    y = torch.from_numpy((rng.normal(size=(400, 2)) + 6 * labels[:, None]).astype(np.float32))
+    torch.manual_seed(0)
+    model = GMVAE((2,), SMALL)
+    told: list[float] = []
+    teaching.teach(model, y, y, torch.from_numpy(labels), table_view, 150, told.append)
+    assert adjusted_rand_score(labels, assign(model, y).argmax(1)) > 0.98
+    assert told == sorted(told)
+
+
+def test_without_views_what_small_changes_do_not_change_is_learned(monkeypatch):
+    """Taught by a few rows that are noisy, q(z | y) is nearer to the groups of all rows than without."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(600) % 2
+    y = rng.normal(size=(600, 20)) * 0.5
+    y[:, 0] += 4 * labels
+    y, few = torch.from_numpy(y.astype(np.float32)), torch.from_numpy(labels[:20])
+
+    def taught() -> float:
+        torch.manual_seed(0)
+        model = GMVAE((20,), SMALL)
+        teaching.teach(model, y, y[:20], few, None, 150, lambda _: None)
+        probabilities = assign(model, y)
+        return float(np.log(probabilities[np.arange(600), labels]).mean())
+
+    found = taught()
+    monkeypatch.setattr(teaching, "inconsistency", lambda *_: torch.zeros(()))
+    assert found > 0.9 * taught()  # both are negative
+
+
+@pytest.mark.slow
+def test_the_code_of_images_keeps_kinds_together(monkeypatch):
+    """Of the ten nearest codes most are of the same digit, as they are not before training."""
+    digits = load_digits()
+    y = torch.from_numpy((digits.data / 16).astype(np.float32)).view(-1, 1, 8, 8)
+
+    def same(steps: int) -> float:
+        monkeypatch.setattr(embedding, "STEPS", steps)
+        torch.manual_seed(0)
+        near = manifold.neighbours(embedding.code(y, y, lambda _: None), 10)[0]
+        return (digits.target[near] == digits.target[:, None]).mean()
+
+    assert same(600) > 0.9 > 0.75 > same(1)

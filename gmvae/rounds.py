@@ -1,0 +1,140 @@
+"""Rounds: clusters along the manifold of what a model has learned, and what it learns from them, in turn."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+from gmvae import communities, embedding, manifold
+from gmvae.config import TrainingConfig
+from gmvae.data import scaled
+from gmvae.evaluation import BATCH, evaluating
+from gmvae.metrics import hungarian_accuracy
+from gmvae.model import GMVAE
+from gmvae.teaching import Told, reconstruct, teach
+from gmvae.training import Observations
+from gmvae.views import views
+
+MANIFOLD_FROM = 1_000
+"""Observations from which on a manifold is looked for: the graph of fewer is too thin."""
+CUT = 0.75
+"""Share of the links which k-means cuts that clusters along a manifold may cut."""
+RECONSTRUCTING, TEACHING = 1_400, 500
+"""Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
+FEW, BEGINNINGS, LAYOUTS = 5_000, 4, 2
+"""Up to so many observations so many auto-encoders are tried, else one, and of each so many layouts: the
+clusters of the greatest modularity count."""
+SETTLED = 0.005
+"""Share of the observations that change their cluster in a round, below which it is the last."""
+
+
+class Rounds:
+    """Clusters along the manifold of what a model has learned, and what it learns from them, in turn.
+
+    Arguments:
+        model: The model, which becomes an auto-encoder at once.
+        y: The observations.
+        some: Those that clusters are looked for in.
+        training: ``augment`` and ``rounds``.
+        seed: Seed of layouts and mixtures.
+        told: Called with the share of all of this that is done.
+    """
+
+    def __init__(
+        self, model: GMVAE, y: Observations, some: Tensor, training: TrainingConfig, seed: int, told: Told
+    ) -> None:
+        self.model, self.y, self.some, self.seed, self.told = model, y, some, seed, told
+        self.rounds = training.rounds
+        self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
+        deep = self.image and self.view is None
+        beginnings = BEGINNINGS if len(some) <= FEW and not deep else 1
+        self.steps, self.done = beginnings * RECONSTRUCTING + (training.rounds + 1) * TEACHING, 0
+        self.steps += embedding.STEPS * deep
+        self.clusters, self.modularity, best = np.zeros(0, np.int64), -math.inf, model.state_dict()
+        # links between rows of a table say more of clusters than those between features; of images it is less
+        self.values = None if self.image else scaled(some).flatten(1).float().cpu().numpy()
+        self.graph = None if self.values is None else manifold.neighbours(self.values)
+        for _ in range(beginnings):
+            forget(model)
+            reconstruct(model, y, self.view, RECONSTRUCTING, self._stage(RECONSTRUCTING))
+            values = embedding.code(y, some, self._stage(embedding.STEPS)) if deep else features(model, some)
+            clusters, modularity = self._part(values, LAYOUTS, self.graph)
+            if modularity > self.modularity:
+                self.clusters, self.modularity = clusters, modularity
+                best = copy.deepcopy(model.state_dict())
+        model.load_state_dict(best)
+
+    def better(self) -> tuple[str, str]:
+        """Whether links between neighbours support k-means or a manifold, the observations' own or that of
+        the auto-encoder's features: ``kmeans`` or ``manifold``, and why in a sentence."""
+        if self.values is None or self.graph is None:
+            return "manifold", "images lie on a manifold, so init auto is manifold"
+        values, graph, k = self.values, self.graph, self.model.config.clusters
+        means = KMeans(k, n_init=10, random_state=self.seed).fit_predict(values).astype(np.int64)
+        own = manifold.partition(values, graph, k, self.seed, joined=False)
+        candidates = (means, own, self.clusters)
+        clear = [communities.modularity(clusters, graph[0]) for clusters in candidates]
+        if clear[1] > clear[2]:
+            self.clusters, self.modularity = own, clear[1]
+        cut = [communities.cut(clusters, graph[0]) for clusters in (means, self.clusters)]
+        chosen = "manifold" if max(clear[1:]) > clear[0] and cut[1] < CUT * cut[0] else "kmeans"
+        return chosen, (
+            f"of the links between nearest neighbours k-means cuts {cut[0]:.1%}, the manifold {cut[1]:.1%}, "
+            f"so init auto is {chosen}"
+        )
+
+    def teach(self) -> Iterator[dict[str, float]]:
+        """Teach the clusters, and find them anew in what was learned, until they settle: a record of each
+        round."""
+        changed = 1.0
+        for number in range(1, self.rounds + 1):
+            last = number == self.rounds or changed < SETTLED
+            yield {"modularity": self.modularity, "changed": changed}
+            clusters = torch.from_numpy(self.clusters).to(self.some.device)
+            steps = TEACHING * (2 if last else 1)
+            teach(self.model, self.y, self.some, clusters, self.view, steps, self._stage(steps))
+            if last:
+                break
+            before = self.clusters
+            self.clusters, self.modularity = self._part(features(self.model, self.some), 1)
+            changed = 1 - hungarian_accuracy(before, self.clusters)
+        self.told(1.0)
+
+    def _part(
+        self, values: manifold.Floats, layouts: int, judge: manifold.Graph | None = None
+    ) -> tuple[NDArray[np.int64], float]:
+        """Of so many layouts of embedded observations the clusters of the greatest modularity, and that, in
+        the graph of the embedding or in another."""
+        graph, k, found = manifold.neighbours(values), self.model.config.clusters, []
+        for _ in range(layouts):
+            self.seed += 1
+            clusters = manifold.partition(values, graph, k, self.seed, joined=self.image)
+            found.append((communities.modularity(clusters, (judge or graph)[0]), clusters))
+        modularity, clusters = max(found, key=lambda pair: pair[0])
+        return clusters, modularity
+
+    def _stage(self, steps: int) -> Told:
+        begun, self.done = self.done, self.done + steps
+        return lambda share: self.told((begun + share * steps) / self.steps)
+
+
+def forget(model: nn.Module) -> None:
+    """Draw all weights of a module anew."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm):
+            module.reset_parameters()
+
+
+def features(model: GMVAE, y: Tensor) -> NDArray[np.float32]:
+    """What the recogniser's body makes of observations of shape (N, *y_shape), on the unit sphere: (N, H)."""
+    with evaluating(model):
+        parts = [F.normalize(model.recognition.body(scaled(batch)), dim=1) for batch in y.split(BATCH)]
+    return torch.cat(parts).cpu().numpy()
