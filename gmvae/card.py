@@ -43,6 +43,8 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
         "model",
         f"{about.get('name', 'GMVAE')}: K = {c.clusters}, {used} in use; x {c.x_size}, w {c.w_size}",
     )
+    if choice := about.get("choice"):
+        yield "clusters", f"{'' if choice['sure'] else 'not sure: '}{choice['reason']}"
     yield "network", f"{c.network}, hidden {c.hidden_size}, q(z | ...) {c.assignment}; {count:,} parameters"
     data = about["data"]
     rows = f"{data['rows']:,} rows of " if "rows" in data else ""

@@ -72,10 +72,9 @@ def train(arguments: list[str]) -> None:
         return
     default = experiment(name)
     config = parse(Config, f"gmvae train {name}", rest, default, DESCRIPTIONS[name])
-    from gmvae.progress import watch
-    from gmvae.run import Run
+    from gmvae.progress import begin, watch
 
-    watch(Run.new(name, config))
+    watch(begin(name, config))
 
 
 def usage() -> str:

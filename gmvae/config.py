@@ -24,7 +24,9 @@ Optimiser = Literal[
 Start = Literal["auto", "random", "kmeans", "manifold"]
 Augment = Literal["auto", "none", "image", "table"]
 DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
-Plot = Literal["latent", "recon", "samples", "styles", "bound", "consistency", "scores", "shares"]
+Plot = Literal[
+    "latent", "recon", "samples", "styles", "bound", "consistency", "scores", "shares", "stability"
+]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class ModelConfig:
     """The generative and the recognition model."""
 
     clusters: int = 10
-    """Number of clusters, K."""
+    """Number of clusters, K; 0 chooses the greatest stable one, and says whether it is sure."""
+    most_clusters: int = 20
+    """The greatest number that --clusters 0 tries."""
     x_size: int = 10
     """Size of x, the continuous latent that holds the clusters."""
     w_size: int = 10
@@ -54,7 +58,9 @@ class ModelConfig:
     """q(z | ...): a softmax head on y (recogniser, paper version 1) or Bayes' rule (posterior, version 2)."""
 
     def __post_init__(self) -> None:
-        for name in ("clusters", "x_size", "w_size", "hidden_size", "filters"):
+        _whole("clusters", self.clusters, minimum=0)
+        _whole("most_clusters", self.most_clusters, minimum=2)
+        for name in ("x_size", "w_size", "hidden_size", "filters"):
             _whole(name, getattr(self, name), minimum=1)
         _real("min_variance", self.min_variance, minimum=0)
         _choice("network", self.network, Network)

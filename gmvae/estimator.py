@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +29,7 @@ from gmvae.signs import Signs
 from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
 
 Array = NDArray[Any]
-OF_FIT = ("likelihood_reason", "start", "n_iter", "elbo", "n_clusters_used", "history", "restarts")
+OF_FIT = ("likelihood_reason", "choice", "start", "n_iter", "elbo", "n_clusters_used", "history", "restarts")
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
@@ -41,7 +42,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     difference, and a row of whole weight k counts as k rows.
 
     Arguments:
-        n_clusters: The number of clusters, K. Some may stay empty.
+        n_clusters: The number of clusters, K. Some may stay empty. ``"auto"`` takes the greatest number whose
+            clusters are found again in other samples of the data (:mod:`gmvae.stability`); see ``choice_``.
+        max_clusters: The greatest number that ``"auto"`` tries.
         x_size: Size of x, the continuous latent that holds the clusters.
         w_size: Size of w, the latent that shapes the clusters.
         hidden_size: Units of each hidden layer; 128, and 256 for images, unless given.
@@ -86,6 +89,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     Attributes:
         labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
         weights_: Mean of q(z | y) over the data, (K,).
+        n_clusters_: K.
+        choice_: How ``n_clusters="auto"`` came to it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
+            stabilities (:class:`gmvae.stability.Choice`); ``None`` where K was given.
         n_clusters_used_: Clusters with at least a tenth of an equal share, N / K.
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
         constant_features_: Columns with one value, which a Gaussian model leaves out.
@@ -107,11 +113,13 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     """
 
     recipe_: Recipe | None
+    choice_: dict[str, Any] | None
 
     def __init__(
         self,
-        n_clusters: int = 8,
+        n_clusters: int | str = 8,
         *,
+        max_clusters: int = 20,
         x_size: int = 10,
         w_size: int = 10,
         hidden_size: int | None = None,
@@ -147,6 +155,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         verbose: int = 0,
     ) -> None:
         self.n_clusters = n_clusters
+        self.max_clusters = max_clusters
         self.x_size = x_size
         self.w_size = w_size
         self.hidden_size = hidden_size
@@ -211,18 +220,24 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         rows = Rows(X, self._scaling, self._y_shape, device, survey.order, survey.weights)
         rng = check_random_state(self.random_state)
         used, held_out = rows.split(self.validation_fraction, rng) if self.early_stopping else (rows, None)
-        if len(used) < max(2, self.n_clusters):
+        least = 2 if self.n_clusters == "auto" else max(2, int(self.n_clusters))
+        if len(used) < least:
             raise ValueError(
-                f"X has n_samples={len(used)} to fit to: there must be at least {max(2, self.n_clusters)}, "
+                f"X has n_samples={len(used)} to fit to: there must be at least {least}, "
                 "as many as n_clusters and no fewer than 2"
             )
         plan = fitting.plan(self.get_params(), self.likelihood_, len(used))
+        if not plan.model.clusters:
+            plan = self._choose(plan, used, rng, going_on)
+        elif not going_on:
+            self.choice_ = None
+        self.n_clusters_ = plan.model.clusters
         before, done = self._before(plan, device) if going_on else (None, 0)
         fits = []
         with self._threads():
             for restart, seed in enumerate(rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)):
                 told = fitting.narrator(plan, restart, done, self.verbose)
-                begun = fitting.beginner(plan, restart, self.verbose)
+                begun = fitting.beginner(f"restart {restart + 1} of {plan.restarts}, start", self.verbose)
                 fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, told, begun))
             best, agreement = fitting.keep(fits)
             everything = Rows(X, self._scaling, self._y_shape, device)
@@ -230,7 +245,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
         shift = {"loss": -self._log_det, "elbo": self._log_det, "reconstruction": self._log_det}
         shift["validation_loss"] = -self._log_det
-        self.n_clusters_used_ = metrics.clusters_used(self.labels_, self.n_clusters)
+        self.n_clusters_used_ = metrics.clusters_used(self.labels_, self.n_clusters_)
         records = [{k: v + shift.get(k, 0) for k, v in record.items()} for record in best.history]
         earlier = getattr(self, "history_", []) if going_on else []
         self.history_ = earlier + records
@@ -251,6 +266,20 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         for finding in self.findings_ if self.verbose else ():
             print(f"GMVAE, {finding}")
         return self
+
+    def _choose(
+        self, plan: fitting.Plan, rows: Rows, rng: np.random.RandomState, going_on: bool
+    ) -> fitting.Plan:
+        """The plan with its number of clusters: that of the model that a fit goes on with, or chosen."""
+        if going_on:
+            return replace(plan, model=replace(plan.model, clusters=self.model_.config.clusters))
+        told = fitting.beginner("choosing the number of clusters", self.verbose)
+        with self._threads():
+            choice = fitting.choose(plan, rows, int(rng.randint(2**31 - 1)), told)
+        if self.verbose:
+            print(f"GMVAE, {'' if choice.sure else 'not sure: '}{choice.reason}", flush=True)
+        self.choice_ = choice.to_json()
+        return replace(plan, model=replace(plan.model, clusters=choice.clusters))
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """The most probable cluster of each row, (N,)."""
@@ -416,8 +445,9 @@ def load(path: str | Path, device: str = "auto") -> GMVAE:
         given["image_shape"] = tuple(given["image_shape"])
     model = GMVAE(**{**given, "device": device})
     for name in OF_FIT:
-        setattr(model, f"{name}_", about[name])
+        setattr(model, f"{name}_", about.get(name))
     model.model_, model._scaling, model.recipe_ = file.model, file.scaling, file.recipe
+    model.n_clusters_ = file.model.config.clusters
     model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
     model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
     model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gmvae import objective
+from gmvae.choosing import choose_clusters
 from gmvae.config import ModelConfig, ObjectiveConfig, Section, TrainingConfig
 from gmvae.data.rows import Rows
 from gmvae.evaluation import assign, evaluating
@@ -21,6 +22,7 @@ from gmvae.metrics import agreements
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
 from gmvae.signs import Signs, examine
+from gmvae.stability import LOOKED_AT, Choice
 from gmvae.start import SHOWN, Start, auto_epochs, begin, may_teach
 from gmvae.training import RandomStream, Trainer
 
@@ -68,8 +70,12 @@ def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2)
         ValueError: where a parameter breaks its rule.
     """
     p = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
-    for name in ("n_clusters", "n_init"):
-        whole(name, p[name], 1)
+    if p["n_clusters"] == "auto":
+        p["n_clusters"] = 0
+    else:
+        whole("n_clusters", p["n_clusters"], 1)
+    whole("n_init", p["n_init"], 1)
+    whole("max_clusters", p["max_clusters"], 2)
     if p["likelihood"] not in ("auto", "bernoulli", "gaussian"):
         raise ValueError(f"likelihood is {p['likelihood']!r}: it must be auto, bernoulli or gaussian")
     if not 0 < p["validation_fraction"] < 1:
@@ -87,6 +93,7 @@ def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2)
     whole("epochs", epochs, 1)
     shares = {name: spell(name, p[name], epochs) for name in ("warm_up", "cv_warm_up", "n_iter_no_change")}
     known = {**p, **shares, "clusters": p["n_clusters"], "epochs": epochs}
+    known["most_clusters"] = p["max_clusters"]
     known |= {"likelihood": likelihood, "network": network}
     if p["hidden_size"] is None:
         known["hidden_size"] = HIDDEN if network == "fc" else HIDDEN_IMAGES
@@ -180,6 +187,13 @@ def fit(
         model.load_state_dict(stopping.best)
     value, clusters = full_loss(model, held_out or rows, plan), most_probable(model, held_out or rows)
     return Fit(model.eval(), history, value, seed, clusters, start)
+
+
+def choose(plan: Plan, rows: Rows, seed: int, told: Callable[[float], object] = lambda _: None) -> Choice:
+    """The number of clusters of rows, where the plan leaves it open."""
+    some = torch.cat(list(rows.most(LOOKED_AT).batches(AT_ONCE)))
+    with RandomStream(seed, rows.device).use():
+        return choose_clusters(rows, some, plan.model, plan.training, seed=seed, told=told)
 
 
 def keep(fits: Sequence[Fit]) -> tuple[Fit, list[float]]:
@@ -310,8 +324,8 @@ def narrator(plan: Plan, restart: int, done: int, verbose: int) -> Callable[[dic
     return tell
 
 
-def beginner(plan: Plan, restart: int, verbose: int) -> Callable[[float], None]:
-    """Prints how far a start has come, in tenths, where ``verbose`` is above 0."""
+def beginner(what: str, verbose: int) -> Callable[[float], None]:
+    """Prints how far something has come, in tenths, where ``verbose`` is above 0."""
     printed = -1
 
     def tell(share: float) -> None:
@@ -319,6 +333,6 @@ def beginner(plan: Plan, restart: int, verbose: int) -> Callable[[float], None]:
         tenth = int(share * 10 + 1e-9)
         if verbose and tenth > printed:
             printed = tenth
-            print(f"GMVAE, restart {restart + 1} of {plan.restarts}, start: {tenth * 10} %", flush=True)
+            print(f"GMVAE, {what}: {tenth * 10} %", flush=True)
 
     return tell

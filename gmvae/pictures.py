@@ -30,6 +30,13 @@ def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figur
         if not folder.snapshot.exists():
             raise ValueError(f"{folder.path} has no checkpoint yet to draw {name} from: wait for it")
         return plots.OF_SNAPSHOT[name](_read_snapshot(folder.snapshot), figure)
+    if name == "stability":
+        choice = folder.about().get("choice")
+        if choice is None:
+            raise ValueError(
+                f"{folder.path} was given its number of clusters: stability shows how one was chosen"
+            )
+        return plots.stability(choice, figure)
     history = folder.history()
     if not history:
         raise ValueError(f"{folder.path} has no epoch yet to draw {name} from: wait for it")

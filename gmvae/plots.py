@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from gmvae.snapshot import STEPS, Snapshot
+from gmvae.stability import NEARLY, STABLE
 
 History = Sequence[dict[str, Any]]
 Array = NDArray[np.floating[Any]]
@@ -129,6 +130,25 @@ def scores(history: History, figure: Figure | None = None) -> Figure:
     lines = {label: prefix + key for key, label in SCORES.items()}
     title = f"agreement with labels, {'test' if prefix else 'training'} data"
     return _by_epoch(history, lines, title, "score", figure)
+
+
+def stability(choice: dict[str, Any], figure: Figure | None = None) -> Figure:
+    """How stable each number of clusters is that was tried, and which was chosen
+    (:class:`gmvae.stability.Choice` as JSON)."""
+    figure, axes = _blank(figure, right=0.98)
+    counts, values = zip(*choice["curve"], strict=True)
+    axes.plot(counts, values, "o-", color="0.3", clip_on=False)
+    chosen = choice["clusters"]
+    axes.plot(
+        chosen, dict(choice["curve"])[chosen], "o", color="C3", markersize=11, label=f"chosen: {chosen}"
+    )
+    axes.axhline(STABLE, color="C2", linewidth=1, linestyle="--", label=f"stable from {STABLE}")
+    axes.axhline(NEARLY, color="C1", linewidth=1, linestyle=":", label=f"nearly so from {NEARLY}")
+    axes.set(xlabel="number of clusters K", ylabel="stability", ylim=(0, 1.03))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(f"found again in other samples of the data{'' if choice['sure'] else ' (not sure)'}")
+    axes.legend(loc="best")
+    return figure
 
 
 def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clusters: int) -> Figure:

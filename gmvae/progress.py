@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gmvae import objective
+from gmvae.config import Config
 from gmvae.data import Dataset
 from gmvae.doctor import Finding
 from gmvae.run import Run
@@ -21,6 +22,24 @@ LINES = 10
 """Lines for a whole run where there is no terminal, at least ..."""
 SECONDS = 30
 """... but one after so many seconds."""
+
+
+def begin(name: str, config: Config) -> Run:
+    """Begin a run, and say how far the choice of its number of clusters has come, where that is open."""
+    console = Console(highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("choosing the number of clusters", total=1.0, visible=False)
+        said = time.monotonic()
+
+        def choosing(share: float) -> None:
+            nonlocal said
+            progress.update(task, completed=share, visible=True)
+            if not console.is_terminal and time.monotonic() - said > SECONDS:
+                said = time.monotonic()
+                console.print(f"choosing the number of clusters {share:.0%}")
+
+        return Run.new(name, config, choosing)
 
 
 def watch(run: Run) -> None:
@@ -106,11 +125,14 @@ def header(run: Run) -> str:
     training = run.config.training
     views = training.augment in ("image", "table") or training.init == "manifold"
     loss = objective.formula(run.config.objective, c.assignment, views=views)
+    choice = run.folder.about().get("choice")
+    chosen = "" if choice is None else f"        {'' if choice['sure'] else 'not sure: '}{choice['reason']}\n"
     return (
         f"data    {data.name}: {len(data):,} observations{held_out} of shape {data.y_shape}{labels}{folder}\n"
         f"{prepared(data)}"
         f"model   K = {c.clusters}, x {c.x_size}, w {c.w_size}, hidden {c.hidden_size}, {c.network}, "
         f"{c.likelihood}, {c.assignment}: {count:,} parameters on {run.device}\n"
+        f"{chosen}"
         f"loss    {loss}\n"
         f"folder  {run.folder.path}"
     )

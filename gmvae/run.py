@@ -21,7 +21,7 @@ from gmvae.measuring import Measuring
 from gmvae.model import GMVAE
 from gmvae.model_file import ModelFile, of_run, plain
 from gmvae.pictures import draw_plot
-from gmvae.settle import absolute, settle
+from gmvae.settle import absolute, choice_for, settle
 from gmvae.snapshot import snapshot
 from gmvae.start import SHOWN as SEARCHED
 from gmvae.start import begin
@@ -60,8 +60,13 @@ class Run:
         self.saved = 0  # epochs in the last checkpoint
 
     @classmethod
-    def new(cls, name: str, config: Config) -> Run:
+    def new(cls, name: str, config: Config, told: Callable[[float], object] = lambda _: None) -> Run:
         """Begin a run called ``name`` in the folder that the configuration names.
+
+        Arguments:
+            name: Its name.
+            config: Its configuration.
+            told: Called with the share that is done of choosing the number of clusters, where that is open.
 
         Raises:
             ValueError: where data, device or folder are not what they should be. Nothing is written then.
@@ -69,7 +74,10 @@ class Run:
         """
         config = replace(config, data=absolute(config.data))
         data = load(**asdict(config.data), likelihood=config.model.likelihood)
-        config = settle(config, data)
+        config, choice = settle(config, data), None
+        if not config.model.clusters:
+            choice = choice_for(config, data, told)
+            config = replace(config, model=replace(config.model, clusters=choice.clusters))
         run = cls(name, config, data)
         about = {
             "name": name,
@@ -83,9 +91,12 @@ class Run:
                 "likelihood_reason": None if data.preparation is None else data.preparation.reason,
                 "sha256": data.fingerprint(),
             },
+            "choice": None if choice is None else choice.to_json(),
             "versions": versions(),
         }
         run.folder = RunFolder.create(config.run.run_dir or _fresh_name(name), about)
+        if choice is not None:
+            draw_plot(run.folder, "stability")
         return run
 
     @classmethod
@@ -219,6 +230,7 @@ class Run:
             "elbo": last["elbo"],
             "history": [],
             "start": None if start is None else {k: v for k, v in start.items() if k not in TIMES},
+            "choice": self.folder.about().get("choice"),
             "restarts": [{"seed": config.training.seed, "loss": last["loss"], "n_iter": last["epoch"]}],
             "parameters": parameters,
             "data": data,
@@ -233,8 +245,10 @@ class Run:
         wanted = self.config.run.plots
         if any(name in plots.OF_SNAPSHOT for name in wanted):
             self.take_snapshot()
+        without = {"scores"} if "acc" not in self.history[-1] else set()
+        without |= {"stability"} if self.folder.about().get("choice") is None else set()
         for name in wanted:
-            if name != "scores" or "acc" in self.history[-1]:
+            if name not in without:
                 draw_plot(self.folder, name)
 
     def take_snapshot(self) -> None:
@@ -254,6 +268,7 @@ class Run:
             **{key: value for key, value in last.items() if key not in ("epoch", *TIMES)},
             "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
             "clusters": self.config.model.clusters,
+            "choice": self.folder.about().get("choice"),
             "start": self.folder.read_start(),
             "signs": self.measuring.signs.to_json(),
             "findings": [finding.to_json() for finding in self.measuring.findings(self.history)],

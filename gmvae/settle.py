@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gmvae.choosing import choose_clusters
 from gmvae.config import Config, DataConfig, ModelConfig
 from gmvae.data import Dataset
 from gmvae.model import GMVAE
+from gmvae.stability import LOOKED_AT, Choice
 from gmvae.start import auto_epochs, may_teach
+from gmvae.teaching import Told
+from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
 
 
 def settle(config: Config, data: Dataset) -> Config:
-    """The configuration with likelihood, network, epochs and warm-ups decided, which a run keeps.
+    """The configuration with likelihood, network, epochs and warm-ups decided, which a run keeps; all but the
+    number of clusters, which may take minutes (:func:`choice_for`).
 
     Raises:
         ValueError: where the model is not one for these data.
@@ -41,6 +46,21 @@ def settle(config: Config, data: Dataset) -> Config:
     )
 
 
+def choice_for(config: Config, data: Dataset, told: Told) -> Choice:
+    """The number of clusters of data for a configuration that is settled but for that.
+
+    Raises:
+        ValueError: where there are too few rows for two clusters.
+    """
+    training = config.training
+    device = pick_device(training.device)
+    stream = RandomStream(training.seed, device)
+    work = training.batch_size * config.model.hidden_size**2
+    with stream.use(), cpu_threads(pick_threads(training.threads, work)):
+        y, some, seed = data.tensor(device), data.tensor(device, LOOKED_AT), training.seed % 2**32
+        return choose_clusters(y, some, config.model, training, seed=seed, told=told)
+
+
 def absolute(config: DataConfig) -> DataConfig:
     """The same data, wherever the run is gone on with."""
     path, labels = (path and str(Path(path).resolve()) for path in (config.path, config.labels_path))
@@ -51,7 +71,7 @@ def _convolves(data: Dataset, model: ModelConfig) -> bool:
     """Whether observations are images that are large enough for convolutions."""
     try:
         with torch.device("meta"):
-            GMVAE(data.y_shape, replace(model, network="compact"))
+            GMVAE(data.y_shape, replace(model, network="compact", clusters=2))
     except ValueError:
         return False
     return True
@@ -59,7 +79,7 @@ def _convolves(data: Dataset, model: ModelConfig) -> bool:
 
 def _check_fit(data: Dataset, model: ModelConfig) -> None:
     with torch.device("meta"):
-        GMVAE(data.y_shape, model)
+        GMVAE(data.y_shape, replace(model, clusters=model.clusters or 2))
     if model.likelihood == "bernoulli" and data.y.dtype != np.uint8:
         least, most = data.y.min(), data.y.max()
         if least < 0 or most > 1:

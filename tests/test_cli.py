@@ -243,7 +243,7 @@ def test_a_run_whose_data_changed_does_not_go_on(tmp_path, monkeypatch):
     [
         (["trian"], "command is 'trian': it must be one of train, "),
         (["train", "spirla"], "experiment is 'spirla': it must be one of spiral"),
-        (["train", "spiral", "--clusters", "-3"], "clusters is -3: it must be a whole number of at least 1"),
+        (["train", "spiral", "--clusters", "-3"], "clusters is -3: it must be a whole number of at least 0"),
         (
             ["train", "spiral", "--mc-samples", "0"],
             "mc_samples is 0: it must be a whole number of at least 1",
@@ -316,7 +316,7 @@ def test_every_field_is_a_flag_with_its_help(capsys, monkeypatch):
     for section in Config().to_json().values():
         for name in section:
             assert f"--{name.replace('_', '-')}" in out
-    assert "Number of clusters, K. (default: 8)" in out
+    assert "Number of clusters, K; 0 chooses" in out
 
 
 def test_points_are_evaluated_without_bits(finished):

@@ -29,7 +29,7 @@ def test_json_of_another_version_is_named():
 @pytest.mark.parametrize(
     ("kind", "field", "value", "message"),
     [
-        (ModelConfig, "clusters", -3, "clusters is -3: it must be a whole number of at least 1"),
+        (ModelConfig, "clusters", -3, "clusters is -3: it must be a whole number of at least 0"),
         (ModelConfig, "clusters", 2.5, "clusters is 2.5: it must be a whole number"),
         (ModelConfig, "clusters", True, "clusters is True: it must be a whole number"),
         (ModelConfig, "x_size", 0, "x_size is 0"),

@@ -1,0 +1,93 @@
+"""Which of many runs to keep, told without labels: rules beside the best run.
+
+    python benchmarks/settings.py [--data wine ...] [--runs 24]
+
+Each run has settings of its own, drawn at random (the number of the run is the seed), is fitted to four
+fifths of the rows, and parts all of them. A rule sees the runs and no label: the agreement of a run with the
+others (mean adjusted Rand index), the bound on the rows held out, the agreement of q(z | y) and p(z | x, w),
+or the sum of the ranks of all three. The table says how accurate the run is that each would keep.
+
+Each run is a line of benchmarks/results/settings.jsonl. Interrupt it at any time; the next call goes on.
+It prints the table in docs/choosing.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from records import complete
+from scipy.stats import rankdata, spearmanr
+from sklearn import datasets
+
+from gmvae import GMVAE, metrics
+
+RESULTS = Path(__file__).parent / "results" / "settings.jsonl"
+DATA = ("wine", "breast_cancer", "iris")
+SETTINGS: dict[str, tuple[Any, ...]] = {
+    "init": ("kmeans", "random"),
+    "x_size": (2, 5, 10),
+    "w_size": (2, 10),
+    "hidden_size": (32, 128),
+    "cv_weight": (0.3, 1.0, 3.0),
+    "z_prior_weight": (0.3, 1.0),
+    "learning_rate": (3e-4, 1e-3, 3e-3),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=DATA)
+    parser.add_argument("--runs", type=int, default=24)
+    given = parser.parse_args()
+    print(
+        "| data | runs | best | mean | least | kept by agreement | by bound | by posteriors | by all three |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    told = []
+    for data in given.data:
+        runs = complete(RESULTS, [{"data": data, "run": run} for run in range(given.runs)], make)
+        accuracy = np.array([run["acc"] for run in runs])
+        kept = rules(runs)
+        cells = " | ".join(f"{100 * accuracy[values.argmax()]:.1f}" for values in kept.values())
+        spread = f"{100 * accuracy.max():.1f} | {100 * accuracy.mean():.1f} | {100 * accuracy.min():.1f}"
+        print(f"| {data} | {len(runs)} | {spread} | {cells} |")
+        rho = [f"{name} {spearmanr(values, accuracy).statistic:.2f}" for name, values in kept.items()]
+        told.append(f"{data}: " + ", ".join(rho))
+    print("\nSpearman's correlation with the accuracy: " + "; ".join(told) + ".")
+
+
+def rules(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """What each rule takes the greatest of."""
+    shared = metrics.agreements([np.array(run["clusters"]) for run in runs])
+    found = {
+        "agreement": (shared.sum(1) - 1) / (len(runs) - 1),
+        "bound": np.array([run["bound"] for run in runs]),
+        "posteriors": np.array([run["posteriors"] for run in runs]),
+    }
+    return found | {"all": sum(rankdata(values) for values in found.values())}
+
+
+def make(data: str, run: int) -> dict[str, Any]:
+    """One run with its settings."""
+    y, labels = getattr(datasets, f"load_{data}")(return_X_y=True)
+    rng = np.random.default_rng(run)
+    settings = {name: values[rng.integers(len(values))] for name, values in SETTINGS.items()}
+    order = np.random.default_rng(0).permutation(len(y))
+    held_out = order[: len(y) // 5]
+    model = GMVAE(len(np.unique(labels)), random_state=run, threads=1, **settings)
+    model.fit(y[order[len(held_out) :]])
+    clusters = model.predict(y)
+    return {
+        "settings": settings,
+        "acc": metrics.hungarian_accuracy(labels, clusters),
+        "clusters": clusters.tolist(),
+        "bound": float(model.score(y[held_out])),
+        "posteriors": model.signs_.agreement,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+r"""How many clusters there are: the most that are found again when other rows of the data are looked at.
+
+For each number K the rows of several samples of the data are parted, and the stability of K is
+
+.. math:: S_K = \operatorname{median}_{a \ne b} \min_k \max_j \frac{|A_k \cap B_j|}{|A_k \cup B_j|}
+
+over pairs of samples a, b and their clusters :math:`A_k, B_j`, counted on the rows that both samples hold: 1
+where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). No label has a
+part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import cut_tree, linkage
+from sklearn.cluster import KMeans
+
+from gmvae import manifold
+from gmvae.communities import Clusters, merge
+
+Floats = NDArray[np.float32]
+Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
+"""From rows of shape (n, D), numbers of clusters and a seed to the clusters of each row, for each number."""
+
+LOOKED_AT = 5_000
+"""Rows that a number is chosen by, at most."""
+SAMPLED = 0.8
+"""Share of these in a sample."""
+STABLE, NEARLY = 0.85, 0.75
+"""Stabilities from which on clusters are highly stable, and patterns in the data (Hennig, 2007)."""
+ROWS_EACH = 5
+"""The least rows for each cluster that is tried."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number of clusters, and what was found of the others."""
+
+    clusters: int
+    """The number that was chosen."""
+    sure: bool
+    """Whether it is stable, and no other nearly so but those next to each other below it: clusters that part
+    one after the other are no doubt about their number, two scales of them are."""
+    reason: str
+    """Why, in a sentence."""
+    curve: tuple[tuple[int, float], ...]
+    """Each number that was tried, and its stability, from 0 to 1."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The choice as JSON values."""
+        return asdict(self) | {"curve": [list(point) for point in self.curve]}
+
+
+def choose(
+    looked_at: Sequence[tuple[Way, Floats, int]],
+    most: int,
+    seed: int,
+    told: Callable[[float], object] = lambda _: None,
+) -> Choice:
+    """Choose the greatest stable number of clusters.
+
+    Arguments:
+        looked_at: Ways to part rows, the rows, (n, D), and how many samples of them to take. A number is as
+            stable as it is in the way in which it is the most.
+        most: The greatest number to try; 2 is the least.
+        seed: Seed of the samples and of what happens in each.
+        told: Called with the share of the work that is done.
+
+    Raises:
+        ValueError: where there are too few rows for two clusters.
+    """
+    rows = min(len(values) for _, values, _ in looked_at)
+    counts = range(2, min(most, int(SAMPLED * rows) // ROWS_EACH) + 1)
+    if not counts:
+        raise ValueError(f"there are {rows} rows: too few to choose the number of clusters, so give it")
+    work, done, found = sum(samples for *_, samples in looked_at), 0, []
+    for way, values, samples in looked_at:
+        parts = []
+        for sample in range(samples):
+            parts.append(_part(way, values, counts, seed + sample))
+            done += 1
+            told(done / work)
+        found.append([stability([part[i] for part in parts], k) for i, k in enumerate(counts)])
+    return decide(list(counts), np.max(found, 0))
+
+
+def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
+    """The greatest stable number of clusters or, where none is, the most stable one; and why."""
+    curve = tuple((k, round(float(s), 4)) for k, s in zip(counts, stabilities, strict=True))
+    known, stable = dict(curve), [k for k, s in curve if s >= STABLE]
+    chosen = max(stable) if stable else max(curve, key=lambda point: point[1])[0]
+    if not stable:
+        return Choice(
+            chosen,
+            False,
+            f"no number of clusters is stable: nearest to it is {chosen} ({known[chosen]:.2f} of 1, {STABLE} "
+            "would be), so there may be no clusters, or many sizes of them",
+            curve,
+        )
+    nearly = [k for k, s in curve if s >= NEARLY]
+    run = next(k for k in range(chosen, 0, -1) if k - 1 not in nearly)
+    rivals = ", ".join(f"{k} ({known[k]:.2f})" for k in nearly if not run <= k <= chosen)
+    return Choice(
+        chosen,
+        not rivals,
+        f"{chosen} is the greatest number of clusters that are found again in other samples of the data "
+        f"(stability {known[chosen]:.2f} of 1)" + (f"; rivals are {rivals}" if rivals else ""),
+        curve,
+    )
+
+
+def stability(parts: Sequence[Clusters], count: int) -> float:
+    """The stability of partitions into so many clusters, each of shape (n,), -1 for rows that a sample does
+    not hold."""
+    return float(np.median([_least_overlap(a, b, count) for a, b in permutations(parts, 2)]))
+
+
+def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """By k-means."""
+    return [KMeans(k, n_init=5, random_state=seed).fit_predict(values).astype(np.int64) for k in counts]
+
+
+def arcs(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """By Gaussian mixtures on a layout of the rows' manifold, each from Ward's clusters."""
+    flat = manifold.layout(values, manifold.neighbours(values), seed).astype(np.float64)
+    cuts = cut_tree(linkage(flat, "ward"), counts)
+    return [manifold.refine(flat, cuts[:, i]) for i in range(len(counts))]
+
+
+def groups(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """By joining the cells of a layout of the rows' manifold."""
+    graph = manifold.neighbours(values)
+    flat = manifold.layout(values, graph, seed).astype(np.float64)
+    most = max(counts)
+    cells = manifold.components(flat, max(most, min(4 * most, len(flat) // manifold.LEAST)), seed)
+    return [merge(cells, graph[0], k, seed) for k in counts]
+
+
+def _part(way: Way, values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """The clusters of a sample of the rows, -1 for the others."""
+    rng = np.random.default_rng(seed)
+    held = np.sort(rng.permutation(len(values))[: int(SAMPLED * len(values))])
+    found = []
+    for clusters in way(values[held], counts, seed):
+        everywhere = np.full(len(values), -1)
+        everywhere[held] = clusters
+        found.append(everywhere)
+    return found
+
+
+def _least_overlap(a: Clusters, b: Clusters, count: int) -> float:
+    both = (a >= 0) & (b >= 0)
+    shared = np.zeros((count, count))
+    np.add.at(shared, (a[both], b[both]), 1.0)
+    either = shared.sum(1)[:, None] + shared.sum(0) - shared
+    return float((shared / np.maximum(either, 1)).max(1).min())
