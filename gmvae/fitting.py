@@ -191,7 +191,7 @@ def fit(
 
 def choose(plan: Plan, rows: Rows, seed: int, told: Callable[[float], object] = lambda _: None) -> Choice:
     """The number of clusters of rows, where the plan leaves it open."""
-    some = torch.cat(list(rows.most(LOOKED_AT).batches(AT_ONCE)))
+    some = torch.cat([batch.float() for batch in rows.most(LOOKED_AT).batches(AT_ONCE)])
     with RandomStream(seed, rows.device).use():
         return choose_clusters(rows, some, plan.model, plan.training, seed=seed, told=told)
 

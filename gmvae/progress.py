@@ -164,7 +164,8 @@ def footer(run: Run) -> str:
     """Where to look after a run."""
     command = os.environ.get("GMVAE_COMMAND", "gmvae")
     plots = run.folder.plots
-    drawn = [name for name in run.config.run.plots if (plots / f"{name}.png").exists()]
+    wanted = dict.fromkeys((*run.config.run.plots, "stability"))
+    drawn = [name for name in wanted if (plots / f"{name}.png").exists()]
     return "\n".join(
         [f"done    {status(run, run.history[-1])}"]
         + [f"doctor  {finding}" for finding in run.measuring.findings(run.history)]

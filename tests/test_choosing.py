@@ -89,6 +89,17 @@ def test_kinds_of_pictures_are_counted(monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_estimator_looks_along_the_manifold_of_many_rows(monkeypatch):
+    """Three long parallel clouds, given in 64 bits."""
+    monkeypatch.setattr(choosing, "RECONSTRUCTING", 50)
+    monkeypatch.setattr(choosing, "LAYOUTS", 3)
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1200, 4)) * [10, 1, 1, 1] + np.outer(np.arange(1200) % 3, [0, 8, 0, 0])
+    model = GMVAE("auto", max_clusters=5, init="random", epochs=1, random_state=0).fit(rows)
+    assert model.n_clusters_ == 3, model.choice_["reason"]
+
+
+@pytest.mark.slow
 def test_tables_are_looked_at_along_their_manifold(monkeypatch):
     """Two half moons, which k-means halves across."""
     monkeypatch.setattr(choosing, "RECONSTRUCTING", 50)
