@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_fits import three_blobs
 
 from gmvae.config import ModelConfig
 from gmvae.data import images, locate
@@ -100,3 +101,9 @@ def alone(tmp_path, monkeypatch):
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """Three blobs far from each other, in columns of very different units, and their labels."""
+    return three_blobs()

@@ -1,0 +1,136 @@
+"""Fits: starts by k-means, weights, restarts, warm starts, early stopping, and what is told of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import StandardScaler
+from small_fits import quick
+
+from gmvae import fitting, objective
+from gmvae.data.rows import Rows, Survey
+from gmvae.data.scaling import standardising
+from gmvae.evaluation import assign
+from gmvae.fitting import Fit
+from gmvae.guidance import guide, guided_passes
+from gmvae.model import GMVAE as Model
+
+
+@pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
+def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
+    """On data without clusters, where only k-means draws these borders."""
+    y = np.random.default_rng(0).uniform(size=(200, 2)) * [1, 1000]
+    parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
+    scaling = standardising(Survey.of(y, np.ones(200)).moments)
+    standard = Rows(y, scaling, (2,), torch.device("cpu"))
+    plan = fitting.plan(parameters, "gaussian", 200)
+    assert guided_passes(200, plan.training) == 30  # passes of five steps; 300 would be 60
+    torch.manual_seed(0)
+    model = Model((2,), plan.model)
+    labels = KMeans(3, n_init=1, random_state=4).fit_predict(scaling.apply(y).astype(np.float32))
+    (values,) = standard.batches(200)
+    before = assign(fitting.precise(model), values).argmax(1)
+    guide(model, standard, values, plan.objective, plan.training, seed=4)
+    after = assign(fitting.precise(model), values).argmax(1)
+    assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
+
+
+def test_weights_are_numbers_of_rows(blobs):
+    y = blobs[0][::4]
+    weights = np.random.default_rng(0).integers(0, 4, len(y))
+    ours = quick().fit(y, sample_weight=weights)
+    theirs = quick().fit(np.repeat(y, weights, axis=0))
+    without = quick().fit(y[weights > 0], sample_weight=weights[weights > 0])
+    for other in (theirs, without):
+        np.testing.assert_array_equal(ours.predict_proba(y), other.predict_proba(y))
+        assert ours.elbo_ == pytest.approx(other.elbo_, rel=1e-9)
+    plain = quick(cv_weight=0.0).fit(y, sample_weight=weights)
+    assert plain.elbo_ == pytest.approx(np.average(plain.score_samples(y), weights=weights), rel=1e-9)
+    assert plain.restarts_[0]["loss"] == pytest.approx(-plain.elbo_, rel=1e-9)
+    assert (ours.predict_proba(y) != quick().fit(y).predict_proba(y)).any()
+    strange = np.vstack([y, 1e6 * y[:5]])
+    zeros = np.r_[np.ones(len(y)), np.zeros(5)]
+    np.testing.assert_array_equal(
+        quick().fit(strange, sample_weight=zeros).predict_proba(y), quick().fit(y).predict_proba(y)
+    )
+
+
+def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch):
+    fits, fit = [], fitting.fit
+    monkeypatch.setattr(fitting, "fit", lambda *given: fits.append(fit(*given)) or fits[-1])
+    model = quick(n_init=4, init="random").fit(blobs[0])
+    partitions = [fit.clusters for fit in fits]
+    mean = [np.mean([adjusted_rand_score(a, b) for b in partitions if b is not a]) for a in partitions]
+    assert len(set(mean)) == 4
+    assert model.model_ is fits[int(np.argmax(mean))].model
+    assert [restart["agreement"] for restart in model.restarts_] == pytest.approx(mean)
+    assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
+
+
+def test_what_is_kept_of_restarts():
+    def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
+        fits = [Fit(None, [], loss, 0, np.array(c)) for c, loss in zip(clusters, losses, strict=False)]
+        best, agreement = fitting.keep(fits)
+        return fits.index(best), agreement
+
+    halves, same, other, one = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [0] * 6
+    assert kept(halves) == (0, [0.0])
+    assert kept(halves, other)[0] == kept(other, halves)[0] == 1  # of two the one with the lesser loss
+    assert kept(halves, other, same)[0] == 2
+    assert kept(other, same, halves, [0, 0, 1, 1, 1, 1])[0] == 2
+    assert kept(one, one, halves, same) == (3, [0.0, 0.0, pytest.approx(1 / 3), pytest.approx(1 / 3)])
+
+
+def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs):
+    """While everything still warms up in training: cv_weight is felt in the value all the same."""
+    light, heavy = (
+        quick(init="random", warm_up=3, cv_warm_up=9, cv_weight=w).fit(blobs[0]) for w in (0.0, 50.0)
+    )
+    np.testing.assert_array_equal(light.transform(blobs[0]), heavy.transform(blobs[0]))
+    standard = torch.from_numpy(StandardScaler().fit_transform(blobs[0].astype(np.float64)))
+    with torch.no_grad():
+        terms = objective.five_terms(fitting.precise(light.model_), standard, 300)
+    violation = terms.consistency_violation.mean().item()
+    difference = heavy.restarts_[0]["loss"] - light.restarts_[0]["loss"]
+    assert difference == pytest.approx(50 * violation, rel=0.2)
+
+
+def test_a_warm_start_goes_on(blobs):
+    y = blobs[0]
+    model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0).fit(y)
+    before = model.score(y)
+    model.fit(y)
+    assert [record["epoch"] for record in model.history_] == list(range(1, 9))
+    assert model.n_iter_ == 8
+    assert model.history_[4]["loss"] < model.history_[0]["loss"]
+    assert model.score(y) > before
+    model.set_params(warm_start=False).fit(y)
+    assert model.n_iter_ == len(model.history_) == 4
+    assert model.score(y) == before
+    with pytest.raises(ValueError, match="warm_start goes on with a model of other sizes"):
+        model.set_params(warm_start=True, n_clusters=2).fit(y)
+
+
+def test_early_stopping_stops_and_keeps_the_best(blobs):
+    model = quick(
+        early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, tol=1e3, epochs=40,
+        warm_up=2, cv_warm_up=3,
+    ).fit(blobs[0])  # fmt: skip
+    assert model.n_iter_ == len(model.history_) == 6 + 3  # the first without warm-up, and three after it
+    after = [record["validation_loss"] for record in model.history_[5:]]
+    assert model.restarts_[0]["loss"] == pytest.approx(min(after), rel=1e-9)
+    patient = quick(early_stopping=True, n_iter_no_change=1.0, tol=0, epochs=5).fit(blobs[0])
+    assert patient.n_iter_ == 5
+
+
+def test_verbose_tells_of_epochs(blobs, capsys):
+    quick(epochs=20, verbose=1).fit(blobs[0][::8])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("GMVAE, restart 1 of 1, epoch 2 of 20: loss ")
+
+
+# ---- likelihood and scaling
