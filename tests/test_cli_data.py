@@ -130,6 +130,7 @@ def test_the_doctor_is_in_the_summary_and_on_the_screen(flowers, tmp_path):
     assert "acc" not in summary
 
 
+@pytest.mark.slow
 def test_pictures_of_small_images_train(tmp_path):
     from PIL import Image
 

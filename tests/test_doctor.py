@@ -104,11 +104,13 @@ def test_confusion_of_posteriors_made_by_hand():
 # ---- findings
 
 
+@pytest.mark.slow
 def test_a_healthy_fit_has_none():
     assert said(BLOBS, 3) == {}
     assert said(BLOBS, 3, init="random") == {}
 
 
+@pytest.mark.slow
 def test_clusters_that_ignore_the_data():
     found = said(NOISE, 4, cv_weight=0.0)
     assert list(found) == ["ignored"]
@@ -131,10 +133,12 @@ def test_everything_in_one_cluster():
     assert found["one-cluster"] == "warning: Cluster 0 holds 100.0% of the data."
 
 
+@pytest.mark.slow
 def test_one_cluster_beside_outliers_is_a_note():
     assert said(OUTLIERS, 2) == {"lopsided": "note: Cluster 0 holds 95% of the data."}
 
 
+@pytest.mark.slow
 def test_clusters_that_are_one_group():
     found = said(BLOBS, 6, cv_weight=0.0)
     assert found["merged"].startswith("warning: Clusters ")
@@ -157,6 +161,7 @@ def test_densities_without_bound():
     assert "unbounded" not in said(TWO_VALUES, 3, epochs=100)
 
 
+@pytest.mark.slow
 def test_training_that_has_not_ended(tmp_path):
     """Clusters of noise, whose borders are anywhere, under steps that are far too large."""
     np.save(tmp_path / "noise.npy", NOISE)
