@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -11,13 +12,15 @@ from gmvae.config import ModelConfig, TrainingConfig
 from gmvae.data import scaled
 from gmvae.model import GMVAE
 from gmvae.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
-from gmvae.stability import LOOKED_AT, Choice, arcs, choose, groups, means
+from gmvae.stability import LOOKED_AT, Choice, Floats, arcs, choose, groups, means
 from gmvae.teaching import Told, reconstruct
 from gmvae.training import Observations
 from gmvae.views import views
 
 MEANS, LAYOUTS = 20, 6
 """Samples of rows that are parted by k-means, and along their manifold."""
+EMBEDDINGS, LAYOUTS_EACH = 2, 3
+"""Auto-encoders, so that what one of them alone sees is not stable, and samples of the features of each."""
 EMBEDDING = 0.5
 """Share of the work that an auto-encoder is, as far as its progress says."""
 
@@ -34,14 +37,14 @@ def choose_clusters(
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.stability`).
 
     Rows of small tables are parted by k-means; those of larger ones along their own manifold, and along that
-    of an auto-encoder's features; images along the latter.
+    of the features of auto-encoders; images along the latter.
 
     Arguments:
         y: The observations.
         some: Those that are looked at, in any order: the first ``LOOKED_AT`` of them.
         config: The model but for the number of clusters, of which ``most_clusters`` is the greatest to try.
         training: ``augment``.
-        seed: Seed of samples, layouts and mixtures; the auto-encoder's is torch's.
+        seed: Seed of samples, layouts and mixtures; the auto-encoders' is torch's.
         told: Called with the share of this that is done.
 
     Raises:
@@ -50,19 +53,29 @@ def choose_clusters(
     some, image = some[:LOOKED_AT], len(some.shape) == 4
     rows = scaled(some).flatten(1).float().cpu().numpy()
     if len(rows) < MANIFOLD_FROM:
-        return choose([(means, rows, MEANS)], config.most_clusters, seed, told)
-    view = views(training.augment, tuple(some.shape[1:]))
+        return choose([(means, [rows], MEANS)], config.most_clusters, seed, told)
+    shares = [
+        partial(_later, told, EMBEDDING * i / EMBEDDINGS, EMBEDDING / EMBEDDINGS) for i in range(EMBEDDINGS)
+    ]
+    embedded = [_embedded(y, some, config, training, share) for share in shares]
+    looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
+    looked_at.append((groups, embedded, LAYOUTS_EACH))
+    return choose(looked_at, config.most_clusters, seed, partial(_later, told, EMBEDDING, 1 - EMBEDDING))
 
-    def embedded(share: float) -> None:
-        told(EMBEDDING * share)
 
-    if image and view is None:
-        found = embedding.code(y, some, embedded)
-    else:
-        model = GMVAE(tuple(some.shape[1:]), replace(config, clusters=2)).to(some.device)
-        reconstruct(model, y, view, RECONSTRUCTING, embedded)
-        found = features(model, some)
-    looked_at = [(groups, found, LAYOUTS)] if image else [(arcs, rows, LAYOUTS), (groups, found, LAYOUTS)]
-    return choose(
-        looked_at, config.most_clusters, seed, lambda share: told(EMBEDDING + (1 - EMBEDDING) * share)
-    )
+def _later(told: Told, begin: float, length: float, share: float) -> None:
+    """Tell of a share of a part of the work."""
+    told(begin + length * share)
+
+
+def _embedded(
+    y: Observations, some: Tensor, config: ModelConfig, training: TrainingConfig, told: Told
+) -> Floats:
+    """Some observations as a new auto-encoder sees them, as a start would."""
+    y_shape = tuple(some.shape[1:])
+    view = views(training.augment, y_shape)
+    if view is None and len(y_shape) == 3:
+        return embedding.code(y, some, told)
+    model = GMVAE(y_shape, replace(config, clusters=2)).to(some.device)
+    reconstruct(model, y, view, RECONSTRUCTING, told)
+    return features(model, some)

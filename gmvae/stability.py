@@ -45,8 +45,8 @@ class Choice:
     clusters: int
     """The number that was chosen."""
     sure: bool
-    """Whether it is stable, and no other nearly so but those next to each other below it: clusters that part
-    one after the other are no doubt about their number, two scales of them are."""
+    """Whether it is stable, no greater one nearly so, and no lesser one stable but those next to each other
+    below it: clusters that part one after the other are no doubt about their number, two scales are."""
     reason: str
     """Why, in a sentence."""
     curve: tuple[tuple[int, float], ...]
@@ -58,7 +58,7 @@ class Choice:
 
 
 def choose(
-    looked_at: Sequence[tuple[Way, Floats, int]],
+    looked_at: Sequence[tuple[Way, Sequence[Floats], int]],
     most: int,
     seed: int,
     told: Callable[[float], object] = lambda _: None,
@@ -66,8 +66,8 @@ def choose(
     """Choose the greatest stable number of clusters.
 
     Arguments:
-        looked_at: Ways to part rows, the rows, (n, D), and how many samples of them to take. A number is as
-            stable as it is in the way in which it is the most.
+        looked_at: Ways to part rows, the rows as one or more arrays of shape (n, D) show them, and how many
+            samples of each to take. A number is as stable as it is in the way in which it is the most.
         most: The greatest number to try; 2 is the least.
         seed: Seed of the samples and of what happens in each.
         told: Called with the share of the work that is done.
@@ -75,17 +75,18 @@ def choose(
     Raises:
         ValueError: where there are too few rows for two clusters.
     """
-    rows = min(len(values) for _, values, _ in looked_at)
+    rows = min(len(values) for _, shown, _ in looked_at for values in shown)
     counts = range(2, min(most, int(SAMPLED * rows) // ROWS_EACH) + 1)
     if not counts:
         raise ValueError(f"there are {rows} rows: too few to choose the number of clusters, so give it")
-    work, done, found = sum(samples for *_, samples in looked_at), 0, []
-    for way, values, samples in looked_at:
+    work, done, found = sum(len(shown) * samples for _, shown, samples in looked_at), 0, []
+    for way, shown, samples in looked_at:
         parts = []
-        for sample in range(samples):
-            parts.append(_part(way, values, counts, seed + sample))
-            done += 1
-            told(done / work)
+        for _ in range(samples):
+            for values in shown:
+                parts.append(_part(way, values, counts, seed + done))
+                done += 1
+                told(done / work)
         found.append([stability([part[i] for part in parts], k) for i, k in enumerate(counts)])
     return decide(list(counts), np.max(found, 0))
 
@@ -105,7 +106,8 @@ def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
         )
     nearly = [k for k, s in curve if s >= NEARLY]
     run = next(k for k in range(chosen, 0, -1) if k - 1 not in nearly)
-    rivals = ", ".join(f"{k} ({known[k]:.2f})" for k in nearly if not run <= k <= chosen)
+    doubts = [k for k in stable if k < run] + [k for k in nearly if k > chosen]
+    rivals = ", ".join(f"{k} ({known[k]:.2f})" for k in doubts)
     return Choice(
         chosen,
         not rivals,

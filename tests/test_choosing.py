@@ -79,6 +79,7 @@ def test_a_run_chooses_once_and_says_so(tmp_path, monkeypatch):
 def test_kinds_of_pictures_are_counted(monkeypatch):
     """Six of the digits, of which there are enough."""
     monkeypatch.setattr(choosing, "LAYOUTS", 3)
+    monkeypatch.setattr(choosing, "LAYOUTS_EACH", 2)
     digits = load_digits()
     six = digits.data[np.isin(digits.target, [0, 2, 4, 5, 6, 7])] / 16
     y = torch.from_numpy(six.astype(np.float32)).view(-1, 1, 8, 8)
@@ -93,6 +94,7 @@ def test_the_estimator_looks_along_the_manifold_of_many_rows(monkeypatch):
     """Three long parallel clouds, given in 64 bits."""
     monkeypatch.setattr(choosing, "RECONSTRUCTING", 50)
     monkeypatch.setattr(choosing, "LAYOUTS", 3)
+    monkeypatch.setattr(choosing, "LAYOUTS_EACH", 2)
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1200, 4)) * [10, 1, 1, 1] + np.outer(np.arange(1200) % 3, [0, 8, 0, 0])
     model = GMVAE("auto", max_clusters=5, init="random", epochs=1, random_state=0).fit(rows)
@@ -104,6 +106,7 @@ def test_tables_are_looked_at_along_their_manifold(monkeypatch):
     """Two half moons, which k-means halves across."""
     monkeypatch.setattr(choosing, "RECONSTRUCTING", 50)
     monkeypatch.setattr(choosing, "LAYOUTS", 3)
+    monkeypatch.setattr(choosing, "LAYOUTS_EACH", 2)
     rng = np.random.default_rng(0)
     angle, half = rng.uniform(0, np.pi, rounds.MANIFOLD_FROM), np.arange(rounds.MANIFOLD_FROM) % 2
     moons = np.stack((np.cos(angle), np.sin(angle)), 1)

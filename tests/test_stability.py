@@ -46,7 +46,7 @@ def test_it_says_so_where_no_number_is_stable():
 def test_kinds_of_flowers_and_wines_are_counted(load, truth):
     rows = StandardScaler().fit_transform(load().data).astype(np.float32)
     told = []
-    found = choose([(means, rows, 10)], 8, 0, told.append)
+    found = choose([(means, [rows], 10)], 8, 0, told.append)
     assert (found.clusters, found.sure) == (truth, True), found.reason
     assert [k for k, _ in found.curve] == list(range(2, 9))
     assert told == sorted(told)
@@ -55,7 +55,7 @@ def test_kinds_of_flowers_and_wines_are_counted(load, truth):
 
 def test_noise_is_nothing_to_be_sure_of():
     rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
-    assert not choose([(means, rows, 10)], 6, 0).sure
+    assert not choose([(means, [rows], 10)], 6, 0).sure
 
 
 def arms(count: int = 5, each: int = 240) -> np.ndarray:
@@ -69,7 +69,7 @@ def arms(count: int = 5, each: int = 240) -> np.ndarray:
 
 @pytest.mark.slow
 def test_arms_are_counted_along_their_manifold():
-    found = choose([(arcs, arms(), 3)], 8, 0)
+    found = choose([(arcs, [arms()], 3)], 8, 0)
     assert (found.clusters, found.sure) == (5, True), found.reason
 
 
@@ -78,13 +78,13 @@ def test_groups_of_unlike_shape_are_counted_by_their_links():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1200, 6)) * rng.uniform(0.2, 1, (6, 6))[np.arange(1200) % 6]
     rows += 8 * np.eye(6)[np.arange(1200) % 6]
-    found = choose([(groups, rows.astype(np.float32), 3)], 10, 0)
+    found = choose([(groups, [rows.astype(np.float32)], 3)], 10, 0)
     assert (found.clusters, found.sure) == (6, True), found.reason
 
 
 def test_too_few_rows_are_no_ground_for_a_choice():
     with pytest.raises(ValueError, match="there are 9 rows: too few to choose"):
-        choose([(means, np.zeros((9, 2), np.float32), 3)], 5, 0)
+        choose([(means, [np.zeros((9, 2), np.float32)], 3)], 5, 0)
 
 
 def test_the_picture_shows_the_curve_and_what_was_chosen():
