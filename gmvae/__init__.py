@@ -21,6 +21,7 @@ _HOMES = {
     "Run": "run",
     "RunFolder": "files",
     "load": "estimator",
+    "select": "selection",
 }
 
 __all__ = ["__version__", *_HOMES]

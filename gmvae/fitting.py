@@ -18,7 +18,7 @@ from gmvae.choosing import choose_clusters
 from gmvae.config import ModelConfig, ObjectiveConfig, Section, TrainingConfig
 from gmvae.data.rows import Rows
 from gmvae.evaluation import assign, evaluating
-from gmvae.metrics import agreements
+from gmvae.metrics import consensus
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
 from gmvae.signs import Signs, examine
@@ -197,17 +197,12 @@ def choose(plan: Plan, rows: Rows, seed: int, told: Callable[[float], object] = 
 
 
 def keep(fits: Sequence[Fit]) -> tuple[Fit, list[float]]:
-    """Which of several fits to keep, without labels, and the agreement of each with the others: the mean of
-    its adjusted Rand indices with them, 0 for a fit whose rows are all in one cluster.
-
-    The fit with the greatest agreement is kept and, of those with the same (two always have), the one with
-    the least loss. Clusters that many starts come to are a property of the data; those that one start comes
-    to are one of that start (von Luxburg, "Clustering stability: an overview", 2010).
+    """Which of several fits to keep, without labels, and the agreement of each with the others
+    (:func:`gmvae.metrics.consensus`): the fit with the greatest agreement and, of those with the same (two
+    always have), the one with the least loss.
     """
-    shared = agreements([fit.clusters for fit in fits])
-    mean = (shared.sum(1) - 1) / max(1, len(fits) - 1)
-    mean[[len(np.unique(fit.clusters)) == 1 for fit in fits]] = 0.0
-    best = max(range(len(fits)), key=lambda i: (round(mean[i], 9), -fits[i].loss))
+    mean = consensus([fit.clusters for fit in fits])
+    best = max(range(len(fits)), key=lambda i: (round(float(mean[i]), 9), -fits[i].loss))
     return fits[best], mean.tolist()
 
 

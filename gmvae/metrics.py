@@ -114,6 +114,18 @@ def agreements(partitions: Sequence[ArrayLike]) -> NDArray[np.float64]:
     return found
 
 
+def consensus(partitions: Sequence[ArrayLike]) -> NDArray[np.float64]:
+    """How far each partition agrees with the others: the mean of its adjusted Rand indices with them, shape
+    (R,), and 0 for a partition with one cluster only.
+
+    Clusters that many starts come to are a property of the data; those that one start comes to are one of
+    that start (von Luxburg, "Clustering stability: an overview", 2010).
+    """
+    mean = (agreements(partitions).sum(1) - 1) / max(1, len(partitions) - 1)
+    mean[[len(np.unique(np.asarray(clusters))) == 1 for clusters in partitions]] = 0.0
+    return mean
+
+
 def _contingency(labels: ArrayLike, clusters: ArrayLike) -> NDArray[np.int64]:
     names, rows = np.unique(np.asarray(labels), return_inverse=True)
     kinds, columns = np.unique(np.asarray(clusters), return_inverse=True)

@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 from small_fits import quick
 
+import gmvae
 from gmvae import fitting, objective
 from gmvae.data.rows import Rows, Survey
 from gmvae.data.scaling import standardising
@@ -134,3 +135,17 @@ def test_verbose_tells_of_epochs(blobs, capsys):
 
 
 # ---- likelihood and scaling
+
+
+def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(blobs):
+    y, labels = blobs
+    models = [quick(epochs=30, x_size=size, random_state=size).fit(y) for size in (2, 3)]
+    models.append(quick(epochs=1, init="random", random_state=5).fit(y))
+    best, agreement = gmvae.select(models, y)
+    assert best in (0, 1)
+    assert adjusted_rand_score(labels, models[best].predict(y)) > 0.95
+    assert agreement.argmin() == 2
+    first, second = (model.score(y) for model in models[:2])
+    assert gmvae.select(models[:2], y)[0] == int(second > first)
+    with pytest.raises(ValueError, match="there are 1 models: it takes two to agree"):
+        gmvae.select(models[:1], y)

@@ -34,7 +34,7 @@ FLOORS = (
     ("plots", "doctor", "settle"),
     ("fitting", "model_file", "pictures", "measuring"),
     ("estimator", "card"),
-    ("experiments", "live", "run", "apply", "export"),
+    ("experiments", "live", "run", "apply", "export", "selection"),
     ("progress",),
     ("commands",),
     ("cli",),

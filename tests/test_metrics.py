@@ -12,6 +12,7 @@ from gmvae.metrics import (
     agreements,
     calibration_error,
     clusters_used,
+    consensus,
     hungarian_accuracy,
 )
 
@@ -92,3 +93,11 @@ def test_calibrated_probabilities_have_no_calibration_error():
     labels = np.where(rng.uniform(size=len(confidence)) < confidence, 1, 0)
     assert calibration_error(labels, np.stack((1 - confidence, confidence), 1)) < 0.01
     assert calibration_error(labels, np.tile([0.0, 1.0], (len(labels), 1))) == pytest.approx(0.25, abs=0.01)
+
+
+def test_consensus_is_the_mean_agreement_with_the_others():
+    a, b, c = [0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]
+    far = adjusted_rand_score(a, c)
+    np.testing.assert_allclose(consensus([a, b, c]), [(1 + far) / 2, (1 + far) / 2, far])
+    one = consensus([a, [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert one[1] == one[2] == 0  # though these two are the same
