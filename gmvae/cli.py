@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         call(command, rest)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, ArithmeticError) as error:
         if os.environ.get("GMVAE_TRACEBACK"):
             raise

@@ -330,3 +330,12 @@ def test_points_are_evaluated_without_bits(finished):
     assert json.loads(here("evaluate", finished).out) == {
         key: value for key, value in found.items() if key != "log_likelihood"
     }
+
+
+def test_a_reader_that_has_read_enough_is_no_error(finished):
+    """As in ``gmvae info RUN | head -1``: the pipe is closed before the card is written."""
+    command = [sys.executable, "-m", "gmvae.cli", "info", str(finished)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
