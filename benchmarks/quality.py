@@ -34,12 +34,13 @@ from sklearn.preprocessing import StandardScaler
 
 from gmvae import GMVAE, metrics
 from gmvae.data import images
+from gmvae.data.spiral import spiral
 from gmvae.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 MOST = 10_000
 """Observations that methods which do not scale are shown."""
-TABLES = ("digits", "wine", "breast_cancer", "iris")
+TABLES = ("digits", "wine", "breast_cancer", "iris", "spiral")
 IMAGES = {"mnist": images.mnist, "fashion_mnist": images.fashion_mnist}
 DATA = ("mnist+image", "mnist", "fashion_mnist+image", "digits+image", *TABLES)
 METHODS = ["GMVAE", "KMeans", "GaussianMixture", "HDBSCAN", "UMAP+GMM"]
@@ -120,6 +121,9 @@ def observations(name: str) -> tuple[Any, Any, Any, Any, tuple[int, int] | None]
         found = IMAGES[name](os.environ.get("GMVAE_DATA_DIR"))
         parts = [(part.y.reshape(len(part), -1), part.labels) for part in (found, found.test)]
         return (*parts[0], *parts[1], (28, 28))
+    if name == "spiral":
+        points = spiral()
+        return points.y, points.labels, points.y, points.labels, None
     y, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
     y = (y / 16).astype(np.float32) if name == "digits" else y
     return y, labels, y, labels, (8, 8) if name == "digits" else None
