@@ -54,23 +54,33 @@ class Rounds:
         self.model, self.y, self.some, self.seed, self.told = model, y, some, seed, told
         self.rounds = training.rounds
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
-        deep = self.image and self.view is None
-        beginnings = BEGINNINGS if len(some) <= FEW and not deep else 1
-        self.steps, self.done = beginnings * RECONSTRUCTING + (training.rounds + 1) * TEACHING, 0
-        self.steps += embedding.STEPS * deep
-        self.clusters, self.modularity, best = np.zeros(0, np.int64), -math.inf, model.state_dict()
+        self.deep = self.image and self.view is None
+        self.beginnings = BEGINNINGS if len(some) <= FEW and not self.deep else 1
+        self.steps = self.beginnings * RECONSTRUCTING + (training.rounds + 1) * TEACHING
+        self.steps, self.done = self.steps + embedding.STEPS * self.deep, 0
         # links between rows of a table say more of clusters than those between features; of images it is less
         self.values = None if self.image else scaled(some).flatten(1).float().cpu().numpy()
         self.graph = None if self.values is None else manifold.neighbours(self.values)
-        for _ in range(beginnings):
+        self.clusters, self.modularity = np.zeros(0, np.int64), -math.inf
+        self._find()
+
+    def _find(self) -> None:
+        """Make an auto-encoder of the model, and find the first clusters, of several the clearest."""
+        model, best = self.model, self.model.state_dict()
+        for _ in range(self.beginnings):
             forget(model)
-            reconstruct(model, y, self.view, RECONSTRUCTING, self._stage(RECONSTRUCTING))
-            values = embedding.code(y, some, self._stage(embedding.STEPS)) if deep else features(model, some)
-            clusters, modularity = self._part(values, LAYOUTS, self.graph)
+            reconstruct(model, self.y, self.view, RECONSTRUCTING, self._stage(RECONSTRUCTING))
+            clusters, modularity = self._part(self._embed(), LAYOUTS, self.graph)
             if modularity > self.modularity:
                 self.clusters, self.modularity = clusters, modularity
                 best = copy.deepcopy(model.state_dict())
         model.load_state_dict(best)
+
+    def _embed(self) -> manifold.Floats:
+        """The features of the auto-encoder or, of images without views, the code of a deeper one."""
+        if self.deep:
+            return embedding.code(self.y, self.some, self._stage(embedding.STEPS))
+        return features(self.model, self.some)
 
     def better(self) -> tuple[str, str]:
         """Whether links between neighbours support k-means or a manifold, the observations' own or that of
