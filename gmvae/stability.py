@@ -33,7 +33,7 @@ LOOKED_AT = 5_000
 SAMPLED = 0.8
 """Share of these in a sample."""
 STABLE, NEARLY = 0.85, 0.75
-"""Stabilities from which on clusters are highly stable, and patterns in the data (Hennig, 2007)."""
+"""Stabilities from which on clusters are highly stable, and valid (Hennig, 2007)."""
 ROWS_EACH = 5
 """The least rows for each cluster that is tried."""
 
