@@ -25,6 +25,7 @@ from sklearn import datasets
 from gmvae import GMVAE, plots
 from gmvae.data import images
 from gmvae.data.spiral import spiral
+from gmvae.stability import decide
 
 RESULTS = Path(__file__).parent / "results" / "clusters.jsonl"
 DATA = ("iris", "wine", "breast_cancer", "spiral", "digits", "digits+image", "mnist", "mnist+image", "noise")
@@ -41,13 +42,16 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     for data in given.data:
         rows = complete(RESULTS, [{"data": data, "seed": seed} for seed in given.seeds], make)
-        found = ", ".join(f"{r['clusters']}{'' if r['sure'] else ' (not sure)'}" for r in rows)
-        least = ", ".join(f"{dict(r['curve'])[r['clusters']]:.2f}" for r in rows)
+        choices = [decide(*np.array(r["curve"]).T) for r in rows]  # as of today, from the curve
+        found = ", ".join(f"{int(c.clusters)}{'' if c.sure else ' (not sure)'}" for c in choices)
+        least = ", ".join(f"{dict(c.curve)[c.clusters]:.2f}" for c in choices)
         seconds = np.median([r["seconds"] for r in rows])
         print(f"| {data} | {rows[0]['classes']} | {found} | {least} | {seconds:.0f} |")
         if given.plot:
             given.plot.mkdir(parents=True, exist_ok=True)
-            plots.stability(rows[0]).savefig(given.plot / f"stability-{data.replace('+', '-')}.png", dpi=100)
+            plots.stability(choices[0].to_json()).savefig(
+                given.plot / f"stability-{data.replace('+', '-')}.png", dpi=100
+            )
 
 
 def make(data: str, seed: int) -> dict[str, Any]:

@@ -45,8 +45,7 @@ class Choice:
     clusters: int
     """The number that was chosen."""
     sure: bool
-    """Whether it is stable, no greater one nearly so, and no lesser one stable but those next to each other
-    below it: clusters that part one after the other are no doubt about their number, two scales are."""
+    """Whether it is stable, and no other number nearly so."""
     reason: str
     """Why, in a sentence."""
     curve: tuple[tuple[int, float], ...]
@@ -104,10 +103,7 @@ def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
             "would be), so there may be no clusters, or many sizes of them",
             curve,
         )
-    nearly = [k for k, s in curve if s >= NEARLY]
-    run = next(k for k in range(chosen, 0, -1) if k - 1 not in nearly)
-    doubts = [k for k in stable if k < run] + [k for k in nearly if k > chosen]
-    rivals = ", ".join(f"{k} ({known[k]:.2f})" for k in doubts)
+    rivals = ", ".join(f"{k} ({s:.2f})" for k, s in curve if s >= NEARLY and k != chosen)
     return Choice(
         chosen,
         not rivals,
