@@ -129,8 +129,9 @@ class TrainingConfig:
     init: Start = "random"
     """kmeans leads q(z | y) to the clusters of k-means in the first 300 steps; manifold teaches it clusters
     along the manifold of the data; auto takes the one that the data support; random starts at once."""
-    rounds: int = 3
-    """Rounds in which the manifold is looked for in what q(z | y) has learned (init manifold), at most."""
+    rounds: int = 0
+    """Rounds in which the manifold is looked for in what q(z | y) has learned (init manifold), at most; 0 for
+    7 with views of images, and 3 otherwise."""
     augment: Augment = "none"
     """Views of observations that shall be of one cluster: image (turned, moved, scaled, sheared), table
     (moved to a neighbour, with values of other rows, with noise), or none; auto is none for images, and
@@ -150,7 +151,7 @@ class TrainingConfig:
         _whole("batch_size", self.batch_size, minimum=2)
         _whole("epochs", self.epochs, minimum=0)
         _choice("init", self.init, Start)
-        _whole("rounds", self.rounds, minimum=1)
+        _whole("rounds", self.rounds, minimum=0)
         _choice("augment", self.augment, Augment)
         _whole("epoch_size", self.epoch_size, minimum=0)
         if self.epoch_size == 1:

@@ -59,7 +59,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         init: ``"kmeans"`` guides q(z | y) to the clusters of k-means at first, ``"manifold"`` teaches it
             clusters along the manifold of the data, ``"auto"`` takes what the data support (``start_`` says
             why), ``"random"`` does nothing.
-        rounds: Rounds of the manifold, at most.
+        rounds: Rounds of the manifold, at most, or ``"auto"``: 7 with views of images, and 3 otherwise.
         augment: Views of a row that shall be of its cluster: ``"image"``, ``"table"``, ``"none"`` or
             ``"auto"``, none for images and table for tables whose manifold is looked for
             (:mod:`gmvae.views`).
@@ -130,7 +130,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         min_variance: float = 0.01,
         assignment: str = "recogniser",
         init: str = "auto",
-        rounds: int = 3,
+        rounds: int | str = "auto",
         augment: str = "auto",
         view_weight: float = 10.0,
         cv_weight: float = 1.0,

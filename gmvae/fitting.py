@@ -92,7 +92,9 @@ def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2)
         epochs = auto_epochs(draws, p["batch_size"], taught=taught)
     whole("epochs", epochs, 1)
     shares = {name: spell(name, p[name], epochs) for name in ("warm_up", "cv_warm_up", "n_iter_no_change")}
-    known = {**p, **shares, "clusters": p["n_clusters"], "epochs": epochs}
+    rounds = 0 if p["rounds"] == "auto" else p["rounds"]
+    whole("rounds", rounds, 0 if p["rounds"] == "auto" else 1)
+    known = {**p, **shares, "clusters": p["n_clusters"], "epochs": epochs, "rounds": rounds}
     known["most_clusters"] = p["max_clusters"]
     known |= {"likelihood": likelihood, "network": network}
     if p["hidden_size"] is None:

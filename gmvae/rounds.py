@@ -21,7 +21,7 @@ from gmvae.metrics import hungarian_accuracy
 from gmvae.model import GMVAE
 from gmvae.teaching import Told, reconstruct, teach
 from gmvae.training import Observations
-from gmvae.views import views
+from gmvae.views import erased_view, image_view, views
 
 MANIFOLD_FROM = 1_000
 """Observations from which on a manifold is looked for: the graph of fewer is too thin."""
@@ -32,7 +32,9 @@ RECONSTRUCTING, TEACHING = 1_400, 500
 FEW, BEGINNINGS, LAYOUTS = 5_000, 4, 2
 """Up to so many observations so many auto-encoders are tried, else one, and of each so many layouts: the
 clusters of the greatest modularity count."""
-SETTLED = 0.005
+ROUNDS, ROUNDS_ERASED = 3, 7
+"""Rounds at most, unless they are given, and where parts of images are erased, from which more is learned."""
+SETTLED = 0.003
 """Share of the observations that change their cluster in a round, below which it is the last."""
 
 
@@ -52,11 +54,12 @@ class Rounds:
         self, model: GMVAE, y: Observations, some: Tensor, training: TrainingConfig, seed: int, told: Told
     ) -> None:
         self.model, self.y, self.some, self.seed, self.told = model, y, some, seed, told
-        self.rounds = training.rounds
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
+        self.erased = self.view is image_view
+        self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
         self.deep = self.image and self.view is None
         self.beginnings = BEGINNINGS if len(some) <= FEW and not self.deep else 1
-        self.steps = self.beginnings * RECONSTRUCTING + (training.rounds + 1) * TEACHING
+        self.steps = self.beginnings * RECONSTRUCTING + (self.rounds + 1) * TEACHING
         self.steps, self.done = self.steps + embedding.STEPS * self.deep, 0
         # links between rows of a table say more of clusters than those between features; of images it is less
         self.values = None if self.image else scaled(some).flatten(1).float().cpu().numpy()
@@ -103,14 +106,19 @@ class Rounds:
 
     def teach(self) -> Iterator[dict[str, float]]:
         """Teach the clusters, and find them anew in what was learned, until they settle: a record of each
-        round."""
+        round.
+
+        Images that have views lack a part in half of them, in all rounds but the last, so that the features
+        do not hang on one part, which other clusters may have as well.
+        """
         changed = 1.0
         for number in range(1, self.rounds + 1):
             last = number == self.rounds or changed < SETTLED
             yield {"modularity": self.modularity, "changed": changed}
             clusters = torch.from_numpy(self.clusters).to(self.some.device)
             steps = TEACHING * (2 if last else 1)
-            teach(self.model, self.y, self.some, clusters, self.view, steps, self._stage(steps))
+            view = erased_view if self.erased and not last else self.view
+            teach(self.model, self.y, self.some, clusters, view, steps, self._stage(steps))
             if last:
                 break
             before = self.clusters

@@ -14,6 +14,9 @@ View = Callable[[Tensor], Tensor]
 
 ROTATION, SHIFT, SCALE, SHEAR = math.radians(15), 0.1, 0.15, 0.25
 """The most that an image is turned (radians), moved (share of its side), scaled and sheared."""
+ERASED, SMALLEST, LARGEST = 0.5, 0.2, 0.5
+"""Share of the images that a rectangle is erased from, and the least and the most that its sides are of the
+image's."""
 NOISE, SWAPPED = 0.1, 0.1
 """Standard deviation of the noise on a table's columns, as a share of each column's, and the share of values
 that another row's take the place of."""
@@ -57,6 +60,24 @@ def image_view(y: Tensor) -> Tensor:
     columns = torch.stack((sine * wide, cosine * high, within(2 * SHIFT)), -1)
     grid = F.affine_grid(torch.stack((rows, columns), 1).to(y), list(y.shape), align_corners=False)
     return F.grid_sample(y, grid, padding_mode="border", align_corners=False)
+
+
+def erased_view(y: Tensor) -> Tensor:
+    """:func:`image_view`, after which a rectangle somewhere in half of the images is as their corner is
+    (random erasing: Zhong et al., arXiv 1708.04896): what has an unusual part is seen without it as well."""
+    view = image_view(y)
+    count, _, *sides = view.shape
+
+    def covered(side: int) -> Tensor:
+        """The rows, or columns, that a rectangle takes, (B, side)."""
+        length = side * (SMALLEST + (LARGEST - SMALLEST) * torch.rand(count, 1, device=y.device))
+        centre = side * torch.rand(count, 1, device=y.device)
+        return (torch.arange(side, device=y.device) + 0.5 - centre).abs() < length / 2
+
+    rows, columns = map(covered, sides)
+    gone = rows.unsqueeze(2) & columns.unsqueeze(1)
+    gone &= torch.rand(count, 1, 1, device=y.device) < ERASED
+    return torch.where(gone.unsqueeze(1), view[:, :, :1, :1], view)
 
 
 def table_view(y: Tensor) -> Tensor:

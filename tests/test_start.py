@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score
 
 from gmvae import GMVAE as Estimator
-from gmvae import embedding, manifold, rounds, teaching
+from gmvae import embedding, manifold, rounds, teaching, views
 from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from gmvae.evaluation import assign
 from gmvae.model import GMVAE
@@ -90,6 +90,26 @@ def test_rounds_end_when_clusters_settle(short, monkeypatch):
     assert len(list(found.teach())) == 1
     assert told == sorted(told)
     assert told[-1] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settled", "augment", "expected"),
+    [(0.0, "image", ["erased"] * 6 + ["whole"]), (1.1, "image", ["whole"]), (0.0, "none", [None] * 3)],
+)
+def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
+    short, monkeypatch, settled, augment, expected
+):
+    names = {views.image_view: "whole", views.erased_view: "erased", None: None}
+    seen = []
+    monkeypatch.setattr(rounds, "SETTLED", settled)
+    monkeypatch.setattr(embedding, "STEPS", 5)
+    monkeypatch.setattr(rounds, "teach", lambda *given: seen.append(names[given[4]]))
+    y = torch.rand(300, 1, 8, 8)
+    model = GMVAE((1, 8, 8), ModelConfig(clusters=2, network="compact", hidden_size=16))
+    found = Rounds(model, y, y, TrainingConfig(augment=augment), 0, lambda _: None)
+    assert len(list(found.teach())) == len(expected)
+    assert seen == expected
 
 
 @pytest.mark.slow

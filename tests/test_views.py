@@ -8,7 +8,7 @@ import torch
 
 from gmvae import views as module
 from gmvae.data import spiral
-from gmvae.views import image_view, table_view, views
+from gmvae.views import erased_view, image_view, table_view, views
 
 
 def centre(images: torch.Tensor) -> torch.Tensor:
@@ -65,6 +65,26 @@ def test_scale_changes_the_area_and_shear_does_not(bar, monkeypatch):
     sheared = image_view(bar)
     np.testing.assert_allclose(sheared.sum((1, 2, 3)), bar.sum((1, 2, 3)), rtol=0.01)
     assert (sheared - bar).abs().max() > 0.5
+
+
+def test_a_rectangle_of_half_of_the_images_is_as_their_corner_is(monkeypatch):
+    """Its sides and its place against what uniform draws of them have, without the edge's cutting it."""
+    monkeypatch.setattr(module, "image_view", lambda y: y)
+    torch.manual_seed(0)
+    y = torch.rand(4000, 2, 40, 40)
+    view = erased_view(y)
+    gone = view != y
+    gone[:, :, 0, 0] = gone[:, :, 0, 1] & gone[:, :, 1, 0]  # the corner itself is as it was
+    assert torch.equal(gone[:, 0], gone[:, 1])
+    assert torch.equal(view[gone], y[:, :, :1, :1].expand_as(y)[gone])
+    rows, columns = gone[:, 0].any(2), gone[:, 0].any(1)
+    assert torch.equal(gone[:, 0], rows.unsqueeze(2) & columns.unsqueeze(1))
+    some = gone[:, 0].flatten(1).any(1)
+    assert some.float().mean() == pytest.approx(0.5, abs=0.03)
+    for side in (rows[some], columns[some]):
+        whole = side[~side[:, 0] & ~side[:, -1]].sum(1)  # those that no edge cuts
+        assert (whole.min(), whole.max()) == (8, 20)  # 0.2 and 0.5 of 40
+        assert (side.float().mean(0)[20] / side.float().mean(0)[0]).item() == pytest.approx(2, rel=0.15)
 
 
 def test_a_row_moves_towards_its_nearest_neighbour(monkeypatch):
