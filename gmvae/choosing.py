@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from torch import Tensor
 
@@ -12,8 +11,9 @@ from gmvae.config import ModelConfig, TrainingConfig
 from gmvae.data import scaled
 from gmvae.model import GMVAE
 from gmvae.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
+from gmvae.shares import Told, part
 from gmvae.stability import LOOKED_AT, Choice, Floats, arcs, choose, groups, means
-from gmvae.teaching import Told, reconstruct
+from gmvae.teaching import reconstruct
 from gmvae.training import Observations
 from gmvae.views import views
 
@@ -54,18 +54,11 @@ def choose_clusters(
     rows = scaled(some).flatten(1).float().cpu().numpy()
     if len(rows) < MANIFOLD_FROM:
         return choose([(means, [rows], MEANS)], config.most_clusters, seed, told)
-    shares = [
-        partial(_later, told, EMBEDDING * i / EMBEDDINGS, EMBEDDING / EMBEDDINGS) for i in range(EMBEDDINGS)
-    ]
-    embedded = [_embedded(y, some, config, training, share) for share in shares]
+    each = EMBEDDING / EMBEDDINGS
+    embedded = [_embedded(y, some, config, training, part(told, i * each, each)) for i in range(EMBEDDINGS)]
     looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
     looked_at.append((groups, embedded, LAYOUTS_EACH))
-    return choose(looked_at, config.most_clusters, seed, partial(_later, told, EMBEDDING, 1 - EMBEDDING))
-
-
-def _later(told: Told, begin: float, length: float, share: float) -> None:
-    """Tell of a share of a part of the work."""
-    told(begin + length * share)
+    return choose(looked_at, config.most_clusters, seed, part(told, EMBEDDING, 1 - EMBEDDING))
 
 
 def _embedded(

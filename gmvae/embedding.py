@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from gmvae.data import scaled
 from gmvae.evaluation import BATCH
-from gmvae.teaching import Told, descend, draw
+from gmvae.shares import Told
+from gmvae.teaching import descend, draw
 from gmvae.training import Observations
 
 SIZES = (500, 500, 1000)

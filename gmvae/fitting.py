@@ -21,6 +21,7 @@ from gmvae.evaluation import assign, evaluating
 from gmvae.metrics import consensus
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
+from gmvae.shares import Told
 from gmvae.signs import Signs, examine
 from gmvae.stability import LOOKED_AT, Choice
 from gmvae.start import SHOWN, Start, auto_epochs, begin, may_teach
@@ -140,7 +141,7 @@ def fit(
     before: GMVAE | None = None,
     done: int = 0,
     told: Callable[[dict[str, Any]], object] = lambda _: None,
-    begun: Callable[[float], object] = lambda _: None,
+    begun: Told = lambda _: None,
 ) -> Fit:
     """Fit a model to rows, from the start or on from where an earlier fit ended.
 
@@ -191,7 +192,7 @@ def fit(
     return Fit(model.eval(), history, value, seed, clusters, start)
 
 
-def choose(plan: Plan, rows: Rows, seed: int, told: Callable[[float], object] = lambda _: None) -> Choice:
+def choose(plan: Plan, rows: Rows, seed: int, told: Told = lambda _: None) -> Choice:
     """The number of clusters of rows, where the plan leaves it open."""
     some = torch.cat([batch.float() for batch in rows.most(LOOKED_AT).batches(AT_ONCE)])
     with RandomStream(seed, rows.device).use():
@@ -321,7 +322,7 @@ def narrator(plan: Plan, restart: int, done: int, verbose: int) -> Callable[[dic
     return tell
 
 
-def beginner(what: str, verbose: int) -> Callable[[float], None]:
+def beginner(what: str, verbose: int) -> Told:
     """Prints how far something has come, in tenths, where ``verbose`` is above 0."""
     printed = -1
 

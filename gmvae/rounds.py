@@ -19,7 +19,8 @@ from gmvae.data import scaled
 from gmvae.evaluation import BATCH, evaluating
 from gmvae.metrics import hungarian_accuracy
 from gmvae.model import GMVAE
-from gmvae.teaching import Told, reconstruct, teach
+from gmvae.shares import Told, part
+from gmvae.teaching import reconstruct, teach
 from gmvae.training import Observations
 from gmvae.views import erased_view, image_view, views
 
@@ -141,7 +142,7 @@ class Rounds:
 
     def _stage(self, steps: int) -> Told:
         begun, self.done = self.done, self.done + steps
-        return lambda share: self.told((begun + share * steps) / self.steps)
+        return part(self.told, begun / self.steps, steps / self.steps)
 
 
 def forget(model: nn.Module) -> None:

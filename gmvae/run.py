@@ -22,6 +22,7 @@ from gmvae.model import GMVAE
 from gmvae.model_file import ModelFile, of_run, plain
 from gmvae.pictures import draw_plot
 from gmvae.settle import absolute, choice_for, settle
+from gmvae.shares import Told
 from gmvae.snapshot import snapshot
 from gmvae.start import SHOWN as SEARCHED
 from gmvae.start import begin
@@ -60,7 +61,7 @@ class Run:
         self.saved = 0  # epochs in the last checkpoint
 
     @classmethod
-    def new(cls, name: str, config: Config, told: Callable[[float], object] = lambda _: None) -> Run:
+    def new(cls, name: str, config: Config, told: Told = lambda _: None) -> Run:
         """Begin a run called ``name`` in the folder that the configuration names.
 
         Arguments:
@@ -157,7 +158,7 @@ class Run:
     def train(
         self,
         told: Callable[[float], object] = lambda _: None,
-        starting: Callable[[float], object] = lambda _: None,
+        starting: Told = lambda _: None,
     ) -> Iterator[dict[str, Any]]:
         """Train to the end, writing the run folder on the way.
 
@@ -201,7 +202,7 @@ class Run:
                 self.folder.write_summary(self.summary())
             yield record
 
-    def _start(self, y: Tensor, told: Callable[[float], object]) -> None:
+    def _start(self, y: Tensor, told: Told) -> None:
         """Bring the new model to its start, and keep that: it may have taken minutes."""
         training, some = self.config.training, self.data.tensor(self.device, SEARCHED)
         began, seed = time.perf_counter(), training.seed % 2**32

@@ -12,9 +12,9 @@ from gmvae.choosing import choose_clusters
 from gmvae.config import Config, DataConfig, ModelConfig
 from gmvae.data import Dataset
 from gmvae.model import GMVAE
+from gmvae.shares import Told
 from gmvae.stability import LOOKED_AT, Choice
 from gmvae.start import auto_epochs, may_teach
-from gmvae.teaching import Told
 from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
 
 

@@ -23,6 +23,7 @@ from sklearn.cluster import KMeans
 
 from gmvae import manifold
 from gmvae.communities import Clusters, merge
+from gmvae.shares import Told
 
 Floats = NDArray[np.float32]
 Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
@@ -60,7 +61,7 @@ def choose(
     looked_at: Sequence[tuple[Way, Sequence[Floats], int]],
     most: int,
     seed: int,
-    told: Callable[[float], object] = lambda _: None,
+    told: Told = lambda _: None,
 ) -> Choice:
     """Choose the greatest stable number of clusters.
 

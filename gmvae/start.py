@@ -19,7 +19,7 @@ from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.guidance import guide
 from gmvae.model import GMVAE
 from gmvae.rounds import MANIFOLD_FROM, Rounds
-from gmvae.teaching import Told
+from gmvae.shares import Told
 from gmvae.training import Observations
 
 SHOWN = 20_000

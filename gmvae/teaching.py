@@ -15,6 +15,7 @@ from gmvae.data import scaled
 from gmvae.evaluation import BATCH as EVALUATED
 from gmvae.evaluation import evaluating
 from gmvae.model import GMVAE
+from gmvae.shares import Told
 from gmvae.training import Observations
 from gmvae.views import View
 
@@ -31,8 +32,6 @@ MEMORY = 0.99
 
 ROBUSTNESS = 0.7
 """How far the loss of given clusters is from the cross-entropy (0) towards the share of mistakes (1)."""
-
-Told = Callable[[float], object]
 
 
 def reconstruct(model: GMVAE, y: Observations, view: View | None, steps: int, told: Told) -> None:

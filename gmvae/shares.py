@@ -1,0 +1,13 @@
+"""How much of a piece of work is done, told to whoever waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Told = Callable[[float], object]
+"""Called with the share of the work that is done, from 0 to 1."""
+
+
+def part(told: Told, begin: float, length: float) -> Told:
+    """What a part of the work tells, which begins after a share of it and is another share of it long."""
+    return lambda share: told(begin + length * share)
