@@ -14,9 +14,7 @@ def complete(path: Path, wanted: Iterable[Mapping[str, Any]], make: Callable[...
     """The records of all ``wanted`` keys: those in the file at ``path``, and those that ``make(**key)``
     makes and appends to it. Interrupt it at any time; the next call goes on."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text().splitlines() if path.exists() else []
-    known = [json.loads(line) for line in lines]
-    results = []
+    known, results = recorded(path), []
     for key in wanted:
         found = next((r for r in known if all(r.get(k) == v for k, v in key.items())), None)
         if found is None:
@@ -25,3 +23,8 @@ def complete(path: Path, wanted: Iterable[Mapping[str, Any]], make: Callable[...
                 file.write(json.dumps(found) + "\n")
         results.append(found)
     return results
+
+
+def recorded(path: Path) -> list[Record]:
+    """The records in the file at ``path``, none where there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
