@@ -43,7 +43,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     Arguments:
         n_clusters: The number of clusters, K. Some may stay empty. ``"auto"`` takes the greatest number whose
-            clusters are found again in other samples of the data (:mod:`gmvae.stability`); see ``choice_``.
+            clusters are found again in other samples of the data (:mod:`gmvae.stability`), in which each
+            distinct row counts once, whatever its weight; see ``choice_``.
         max_clusters: The greatest number that ``"auto"`` tries.
         x_size: Size of x, the continuous latent that holds the clusters.
         w_size: Size of w, the latent that shapes the clusters.
