@@ -27,8 +27,8 @@ KEPT = ("epochs", "clusters_used", "nmi", "ari", "acc", "elbo", "consistency_vio
 
 
 def settings() -> dict[str, Config]:
-    """The default, that with no cluster to spare, also from k-means, and the paper's own: Adam at 1e-4, alpha =
-    2 from the first step on."""
+    """The default, that with no cluster to spare, also from k-means, and the paper's own: Adam at 1e-4,
+    alpha = 2 from the first step on."""
     default = experiment("spiral")
     paper = replace(
         default,
