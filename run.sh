@@ -58,7 +58,7 @@ case ${1:-} in
     ;;
   gmvae)
     set_up ''
-    exec "$python" -m gmvae.cli "${@:2}"
+    exec "$python" -m gmvae "${@:2}"
     ;;
   *)
     set_up ''

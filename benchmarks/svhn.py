@@ -46,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         size = ["--extra"] if given.extra else ["--no-extra", "--epoch-size", "0"]
         command = [
-            *(sys.executable, "-m", "gmvae.cli", "train", "svhn", "--epochs", "1", *size),
+            *(sys.executable, "-m", "gmvae", "train", "svhn", "--epochs", "1", *size),
             *("--data-dir", str(given.folder), "--run-dir", f"{folder}/run"),
         ]
         began = time.perf_counter()

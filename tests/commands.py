@@ -17,7 +17,7 @@ SIGNS = {"z_entropy", "z_information", "active_x", "active_w", "agreement"}
 
 
 def gmvae(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gmvae.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "gmvae", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 

@@ -145,7 +145,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     run = tmp_path / "run"
     long_run = ["--epochs", "4000", "--plot-every", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gmvae.cli", *TRAIN, *long_run, "--run-dir", str(run)],
+        [sys.executable, "-m", "gmvae", *TRAIN, *long_run, "--run-dir", str(run)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "GMVAE_COMMAND": "./run.sh gmvae"},
     )  # fmt: skip
@@ -199,7 +199,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(finished, tmp_path):
     folder = tmp_path / "run"
     arguments = [*TRAIN, "--epochs", "400", "--checkpoint-every", "0", "--plot-every", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gmvae.cli", *arguments, "--run-dir", str(folder)],
+        [sys.executable, "-m", "gmvae", *arguments, "--run-dir", str(folder)],
         stdout=subprocess.DEVNULL,
     )
     for _ in range(600):
@@ -334,7 +334,7 @@ def test_points_are_evaluated_without_bits(finished):
 
 def test_a_reader_that_has_read_enough_is_no_error(finished):
     """As in ``gmvae info RUN | head -1``: the pipe is closed before the card is written."""
-    command = [sys.executable, "-m", "gmvae.cli", "info", str(finished)]
+    command = [sys.executable, "-m", "gmvae", "info", str(finished)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         assert process.stderr.read() == ""

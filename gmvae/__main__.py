@@ -1,0 +1,7 @@
+"""``python -m gmvae`` is the command ``gmvae``."""
+
+import sys
+
+from gmvae.cli import main
+
+sys.exit(main())
