@@ -20,6 +20,7 @@ FLOORS = (
         "metrics",
         "networks",
         "optimisers",
+        "shares",
         "views",
         "data",
     ),
@@ -38,7 +39,7 @@ FLOORS = (
     ("progress",),
     ("commands",),
     ("cli",),
-    ("original",),
+    ("original", "__main__"),
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
