@@ -42,8 +42,9 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     for data in given.data:
         rows = complete(RESULTS, [{"data": data, "seed": seed} for seed in given.seeds], make)
-        choices = [decide(*np.array(r["curve"]).T) for r in rows]  # as of today, from the curve
-        found = ", ".join(f"{int(c.clusters)}{'' if c.sure else ' (not sure)'}" for c in choices)
+        curves = [tuple(zip(*r["curve"], strict=True)) for r in rows]
+        choices = [decide(counts, np.array(stabilities)) for counts, stabilities in curves]  # as of today
+        found = ", ".join(f"{c.clusters}{'' if c.sure else ' (not sure)'}" for c in choices)
         least = ", ".join(f"{dict(c.curve)[c.clusters]:.2f}" for c in choices)
         seconds = np.median([r["seconds"] for r in rows])
         print(f"| {data} | {rows[0]['classes']} | {found} | {least} | {seconds:.0f} |")

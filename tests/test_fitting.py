@@ -134,9 +134,6 @@ def test_verbose_tells_of_epochs(blobs, capsys):
     assert lines[0].startswith("GMVAE, restart 1 of 1, epoch 2 of 20: loss ")
 
 
-# ---- likelihood and scaling
-
-
 def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(blobs):
     y, labels = blobs
     models = [quick(epochs=30, x_size=size, random_state=size).fit(y) for size in (2, 3)]
