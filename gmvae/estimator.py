@@ -75,8 +75,10 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         learning_rate: Its step size.
         batch_size: Observations per step.
         epochs: Passes over the data, or ``"auto"``: at least 1,500 steps and at least 20 passes.
-        n_init: Restarts of the whole model. The one whose clusters agree most with those of the others is
-            kept (:func:`gmvae.fitting.keep`), of two the one with the lesser loss.
+        n_init: Restarts of the whole model. Of fewer than 1,000 rows the one is kept whose clusters agree
+            most with those of the others, of two the one with the lesser loss; of more rows the one whose
+            clusters have the greatest modularity in the graph of nearest neighbours
+            (:func:`gmvae.fitting.keep`).
         validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on.
         early_stopping: Stop when the loss on held-out rows gets no better, and keep the best epoch.
         n_iter_no_change: Epochs without improvement to stop after; a float is a share of ``epochs``.
@@ -103,7 +105,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         history_: A record for each of them.
         signs_, findings_: What the data show of the model (:class:`gmvae.signs.Signs`), and what the doctor
             says of that (:class:`gmvae.doctor.Finding`); nothing where all is well.
-        restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``loss``, ``n_iter``.
+        restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (of
+            several, from 1,000 rows on), ``loss``, ``n_iter``.
         model_: The :class:`gmvae.model.GMVAE`.
         n_features_in_, feature_names_in_: As everywhere in scikit-learn.
 
@@ -240,7 +243,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
                 told = fitting.narrator(plan, restart, done, self.verbose)
                 begun = fitting.beginner(f"restart {restart + 1} of {plan.restarts}, start", self.verbose)
                 fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, told, begun))
-            best, agreement = fitting.keep(fits)
+            best, merits = fitting.keep(fits, held_out or used)
             everything = Rows(X, self._scaling, self._y_shape, device)
             self.labels_, self.weights_ = fitting.number(best.model, everything, weights)
             self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
@@ -253,11 +256,11 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.restarts_ = [
             {
                 "seed": fit.seed,
-                "agreement": same,
+                **merit,
                 "loss": fit.loss - self._log_det,
                 "n_iter": done + len(fit.history),
             }
-            for fit, same in zip(fits, agreement, strict=True)
+            for fit, merit in zip(fits, merits, strict=True)
         ]
         self.model_, self.n_iter_, self._n_features_out = best.model, done + len(records), self.x_size
         self.start_ = getattr(self, "start_", None) if best.start is None else best.start.to_json()

@@ -18,7 +18,7 @@ from gmvae.choosing import choose_clusters
 from gmvae.config import ModelConfig, ObjectiveConfig, Section, TrainingConfig
 from gmvae.data.rows import Rows
 from gmvae.evaluation import assign, evaluating
-from gmvae.metrics import consensus
+from gmvae.judging import merits
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
 from gmvae.shares import Told
@@ -199,14 +199,20 @@ def choose(plan: Plan, rows: Rows, seed: int, told: Told = lambda _: None) -> Ch
         return choose_clusters(rows, some, plan.model, plan.training, seed=seed, told=told)
 
 
-def keep(fits: Sequence[Fit]) -> tuple[Fit, list[float]]:
-    """Which of several fits to keep, without labels, and the agreement of each with the others
-    (:func:`gmvae.metrics.consensus`): the fit with the greatest agreement and, of those with the same (two
-    always have), the one with the least loss.
+def keep(fits: Sequence[Fit], rows: Rows) -> tuple[Fit, list[dict[str, float]]]:
+    """Which of several fits to keep, without labels, and the merits of each (:func:`gmvae.judging.merits`):
+    the fit whose clusters agree most with those of the others or have the greatest modularity in the graph of
+    nearest neighbours and, of those with the same (two always agree as much), the one with the least loss.
+
+    Arguments:
+        fits: The fits.
+        rows: What their clusters are of: the rows held out or, without any, those that were fitted to.
     """
-    mean = consensus([fit.clusters for fit in fits])
-    best = max(range(len(fits)), key=lambda i: (round(float(mean[i]), 9), -fits[i].loss))
-    return fits[best], mean.tolist()
+    found = merits([fit.clusters for fit in fits], rows.most(MEASURED))
+    each = [{name: float(values[i]) for name, values in found.items()} for i in range(len(fits))]
+    *_, decisive = found
+    best = max(range(len(fits)), key=lambda i: (round(each[i][decisive], 9), -fits[i].loss))
+    return fits[best], each
 
 
 class Stopping:

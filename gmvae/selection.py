@@ -9,28 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.estimator import GMVAE
-from gmvae.metrics import consensus
+from gmvae.fitting import MEASURED, most_probable
+from gmvae.judging import merits
 
 
 def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
-    """Choose among fitted models, of whatever settings, without labels: the one whose clusters agree most
-    with those of the others.
+    """Choose among fitted models, of whatever settings, without labels.
+
+    Of fewer than 1,000 rows the one whose clusters agree most with those of the others is chosen, of more the
+    one whose clusters have the greatest modularity in the graph of nearest neighbours
+    (:func:`gmvae.judging.merits`).
 
     Arguments:
-        models: Two or more fitted estimators; with two, which agree as much with each other, the one with the
-            greater bound is chosen.
-        X: Rows to compare them on, (N, D).
+        models: Two or more fitted estimators; where no clusters are better than others (two models agree as
+            much with each other) the one with the greatest bound is chosen.
+        X: Rows to compare them on, (N, D), of which 10,000 at most, drawn at random, are looked at.
 
     Returns:
-        The position of the chosen model, and the agreement of each with the others, (R,)
-        (:func:`gmvae.metrics.consensus`).
+        The position of the chosen model, and the agreement or the modularity of each, (R,).
 
     Raises:
         ValueError: where there are fewer than two models.
     """
     if len(models) < 2:
-        raise ValueError(f"there are {len(models)} models: it takes two to agree")
-    agreement = consensus([model.predict(X) for model in models])
-    if len(models) == 2 and agreement[0] == agreement[1]:
-        return int(models[1].score(X) > models[0].score(X)), agreement
-    return int(agreement.argmax()), agreement
+        raise ValueError(f"there are {len(models)} models: it takes two to choose")
+    tables = [model._rows(X) for model in models]
+    drawn = np.random.default_rng(0).permutation(len(tables[0].order))[:MEASURED]
+    tables = [rows.part(drawn) for rows in tables]
+    partitions = [most_probable(model.model_, rows) for model, rows in zip(models, tables, strict=True)]
+    *_, merit = merits(partitions, tables[0].most(MEASURED)).values()
+    best = np.flatnonzero(np.isclose(merit, merit.max(), rtol=0, atol=1e-9))
+    if len(best) == 1:
+        return int(best[0]), merit
+    return max(map(int, best), key=lambda i: models[i].score(X)), merit

@@ -74,8 +74,10 @@ def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch
 def test_what_is_kept_of_restarts():
     def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
         fits = [Fit(None, [], loss, 0, np.array(c)) for c, loss in zip(clusters, losses, strict=False)]
-        best, agreement = fitting.keep(fits)
-        return fits.index(best), agreement
+        y = np.arange(12.0).reshape(6, 2)
+        rows = Rows(y, standardising(Survey.of(y, np.ones(6)).moments), (2,), torch.device("cpu"))
+        best, merits = fitting.keep(fits, rows)
+        return fits.index(best), [merit["agreement"] for merit in merits]
 
     halves, same, other, one = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [0] * 6
     assert kept(halves) == (0, [0.0])
@@ -144,5 +146,5 @@ def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(
     assert agreement.argmin() == 2
     first, second = (model.score(y) for model in models[:2])
     assert gmvae.select(models[:2], y)[0] == int(second > first)
-    with pytest.raises(ValueError, match="there are 1 models: it takes two to agree"):
+    with pytest.raises(ValueError, match="there are 1 models: it takes two to choose"):
         gmvae.select(models[:1], y)

@@ -31,7 +31,7 @@ FLOORS = (
     ("teaching",),
     ("embedding",),
     ("rounds",),
-    ("snapshot", "start", "choosing", "signs"),
+    ("snapshot", "judging", "start", "choosing", "signs"),
     ("plots", "doctor", "settle"),
     ("fitting", "model_file", "pictures", "measuring"),
     ("estimator", "card"),
