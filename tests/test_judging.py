@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 import gmvae
 from gmvae.data.rows import Rows, Survey
 from gmvae.data.scaling import standardising
+from gmvae.fitting import Fit, keep
 from gmvae.judging import merits
 from gmvae.rounds import MANIFOLD_FROM
 
@@ -34,6 +35,17 @@ def test_links_speak_for_the_arcs_where_most_fits_agree_on_something_else():
     found = merits([means, truth, 1 - means], rows(y))
     assert list(found) == ["agreement", "modularity"]
     assert found["agreement"].argmin() == found["modularity"].argmax() == 1
+
+
+def test_the_restart_that_links_speak_for_is_kept_whatever_its_loss():
+    y, truth = arcs(MANIFOLD_FROM)
+    means = KMeans(2, n_init=1, random_state=0).fit_predict(y)
+    fits = [Fit(None, [], float(i), 0, clusters) for i, clusters in enumerate((means, 1 - means, truth))]
+    best, found = keep(fits, rows(y))
+    assert best is fits[2]
+    assert found[0] == found[1]
+    assert found[2]["agreement"] < found[0]["agreement"]
+    assert found[2]["modularity"] > found[0]["modularity"]
 
 
 def test_the_modularity_is_that_of_the_graph_of_nearest_neighbours():
