@@ -19,16 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from quality import observations
 from records import complete
 from scipy.stats import spearmanr
 
-from gmvae import GMVAE, communities, manifold, metrics
-from gmvae.data.rows import Rows, Survey
-from gmvae.data.scaling import choose
-from gmvae.judging import merits
+from gmvae import GMVAE, metrics
+from gmvae.data.rows import Rows
+from gmvae.judging import merits, modularity
 from gmvae.rounds import MANIFOLD_FROM
 
 RESULTS = Path(__file__).parent / "results" / "settings.jsonl"
@@ -70,15 +68,12 @@ def main() -> None:
 
 def rules(runs: list[dict[str, Any]], y: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     """What each rule takes the greatest of."""
-    _, _, scaling, y_shape = choose(Survey.of(y, np.ones(len(y))).moments, y.dtype, "auto", None)
-    rows = Rows(y, scaling, y_shape, torch.device("cpu"))
-    partitions = [np.array(run["clusters"]) for run in runs]
+    rows = Rows.of(y)
+    partitions = [np.array(run["clusters"])[rows.order] for run in runs]
     merit = merits(partitions, rows)
-    values = torch.cat(list(rows.batches(len(y)))).float().numpy()
-    links = manifold.neighbours(values)[0]
     return {
         "agreement": merit["agreement"],
-        "modularity": np.array([communities.modularity(clusters, links) for clusters in partitions]),
+        "modularity": modularity(partitions, rows),
         "bound": np.array([run["bound"] for run in runs]),
         "posteriors": np.array([run["posteriors"] for run in runs]),
         "gmvae.select": list(merit.values())[-1],

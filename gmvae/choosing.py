@@ -36,8 +36,8 @@ def choose_clusters(
 ) -> Choice:
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.stability`).
 
-    Rows of small tables are parted by k-means; those of larger ones along their own manifold, and along that
-    of the features of auto-encoders; images along the latter.
+    Few rows, images too, are parted by k-means; those of larger tables along their own manifold, and along
+    that of the features of auto-encoders; images along the latter.
 
     Arguments:
         y: The observations.

@@ -124,8 +124,8 @@ class TrainingConfig:
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100
-    """Passes over the data; 0 for at least 20 of them (4 where --init is manifold) and at least 1,500
-    steps."""
+    """Passes over the data; 0 for at least 1,500 steps and at least 20 passes, 4 where the manifold may teach
+    q(z | y) before (--init manifold, or auto with 1,000 images or more)."""
     init: Start = "random"
     """kmeans leads q(z | y) to the clusters of k-means in the first 300 steps; manifold teaches it clusters
     along the manifold of the data; auto takes the one that the data support; random starts at once."""

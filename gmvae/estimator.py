@@ -17,6 +17,7 @@ from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae import evaluation, fitting, metrics
+from gmvae.config import ModelConfig
 from gmvae.data.recipe import Recipe, encoded
 from gmvae.data.rows import Rows, Survey, weighed
 from gmvae.data.scaling import choose
@@ -74,7 +75,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
         learning_rate: Its step size.
         batch_size: Observations per step.
-        epochs: Passes over the data, or ``"auto"``: at least 1,500 steps and at least 20 passes.
+        epochs: Passes over the data, or ``"auto"``: at least 1,500 steps and at least 20 passes, 4 where the
+            manifold may teach q(z | y) before (init manifold, or auto with 1,000 images or more).
         n_init: Restarts of the whole model. Of fewer than 1,000 rows the one is kept whose clusters agree
             most with those of the others, of two the one with the lesser loss; of more rows the one whose
             clusters have the greatest modularity in the graph of nearest neighbours
@@ -103,8 +105,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             (:class:`gmvae.start.Start`).
         n_iter_: Epochs of the fit that was kept.
         history_: A record for each of them.
-        signs_, findings_: What the data show of the model (:class:`gmvae.signs.Signs`), and what the doctor
-            says of that (:class:`gmvae.doctor.Finding`); nothing where all is well.
+        signs_, findings_: What the data show of the model (:class:`gmvae.signs.Signs`; each distinct row
+            counts once, whatever its weight), and what the doctor says of that
+            (:class:`gmvae.doctor.Finding`), nothing where all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (of
             several, from 1,000 rows on), ``loss``, ``n_iter``.
         model_: The :class:`gmvae.model.GMVAE`.
@@ -211,10 +214,10 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         """
         fitting.plan(self.get_params())
         device = pick_device(self.device)
-        X = self._table(X, reset=True)
+        going_on = self.warm_start and hasattr(self, "model_")
+        X = self._table(X, reset=not going_on)
         weights = weighed(X, sample_weight)
         survey = Survey.of(X, weights)
-        going_on = self.warm_start and hasattr(self, "model_")
         likelihood: str = getattr(self, "likelihood_", "") if going_on else self.likelihood
         chosen = choose(survey.moments, X.dtype, likelihood, self.image_shape)
         if not going_on:
@@ -230,26 +233,27 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
                 f"X has n_samples={len(used)} to fit to: there must be at least {least}, "
                 "as many as n_clusters and no fewer than 2"
             )
-        plan = fitting.plan(self.get_params(), self.likelihood_, len(used))
+        shown = len(used.most(fitting.SHOWN).order)
+        plan = fitting.plan(self.get_params(), self.likelihood_, len(used), shown)
         if not plan.model.clusters:
             plan = self._choose(plan, used, rng, going_on)
         elif not going_on:
             self.choice_ = None
+        before, done, held = self._before(plan, device) if going_on else (None, 0, False)
         self.n_clusters_ = plan.model.clusters
-        before, done = self._before(plan, device) if going_on else (None, 0)
         fits = []
-        with self._threads():
+        with self._threads(plan.model):
             for restart, seed in enumerate(rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)):
                 told = fitting.narrator(plan, restart, done, self.verbose)
                 begun = fitting.beginner(f"restart {restart + 1} of {plan.restarts}, start", self.verbose)
-                fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, told, begun))
-            best, merits = fitting.keep(fits, held_out or used)
+                fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, held, told, begun))
+            best, merits = fitting.keep(fits, rows)
             everything = Rows(X, self._scaling, self._y_shape, device)
             self.labels_, self.weights_ = fitting.number(best.model, everything, weights)
             self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
         shift = {"loss": -self._log_det, "elbo": self._log_det, "reconstruction": self._log_det}
         shift["validation_loss"] = -self._log_det
-        self.n_clusters_used_ = metrics.clusters_used(self.labels_, self.n_clusters_)
+        self.n_clusters_used_ = metrics.clusters_used(self.labels_, self.n_clusters_, weights)
         records = [{k: v + shift.get(k, 0) for k, v in record.items()} for record in best.history]
         earlier = getattr(self, "history_", []) if going_on else []
         self.history_ = earlier + records
@@ -278,7 +282,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         if going_on:
             return replace(plan, model=replace(plan.model, clusters=self.model_.config.clusters))
         told = fitting.beginner("choosing the number of clusters", self.verbose)
-        with self._threads():
+        with self._threads(plan.model):
             choice = fitting.choose(plan, rows, int(rng.randint(2**31 - 1)), told)
         if self.verbose:
             print(f"GMVAE, {'' if choice.sure else 'not sure: '}{choice.reason}", flush=True)
@@ -401,21 +405,20 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         with self._threads():
             return np.concatenate([function(model, y) for y in rows.batches(fitting.AT_ONCE)])
 
-    def _before(self, plan: fitting.Plan, device: torch.device) -> tuple[Model, int]:
-        if self.model_.config != plan.model or self._scaling.mean.shape != (self.n_features_in_,):
+    def _before(self, plan: fitting.Plan, device: torch.device) -> tuple[Model, int, bool]:
+        """The model to go on with, the number of its epochs, and whether it is held to what it was taught."""
+        if replace(self.model_.config, most_clusters=plan.model.most_clusters) != plan.model:
             raise ValueError(
-                "warm_start goes on with a model of other sizes, likelihood or columns than are asked for: "
-                "keep them, or set warm_start=False"
+                "warm_start goes on with a model of other sizes or likelihood than are asked for: keep them, "
+                "or set warm_start=False"
             )
-        return self.model_.to(device), self.n_iter_
+        held = (getattr(self, "start_", None) or {}).get("init") == "manifold"
+        return self.model_.to(device), self.n_iter_, held
 
     @contextmanager
-    def _threads(self) -> Iterator[None]:
-        with cpu_threads(
-            pick_threads(
-                self.threads, self.batch_size * self.mc_samples * (self.hidden_size or fitting.HIDDEN) ** 2
-            )
-        ):
+    def _threads(self, config: ModelConfig | None = None) -> Iterator[None]:
+        hidden = (config or self.model_.config).hidden_size
+        with cpu_threads(pick_threads(self.threads, self.batch_size * self.mc_samples * hidden**2)):
             yield
 
     def __getstate__(self) -> dict[str, Any]:

@@ -52,20 +52,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model, the records of its epochs, its full-weight loss in nats per observation on the
-    held-out rows or, without them, on those it was fitted to, and the clusters that it gives these."""
+    """A fitted model, the records of its epochs, and its full-weight loss in nats per observation on the
+    held-out rows or, without them, on those it was fitted to."""
 
     model: GMVAE
     history: list[dict[str, Any]]
     loss: float
     seed: int
-    clusters: NDArray[np.int64]
     start: Start | None = None
     """How it started; ``None`` where it went on with a model."""
 
 
-def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2) -> Plan:
-    """What the parameters of the estimator amount to, for so many observations in a pass.
+def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2, shown: int = 2) -> Plan:
+    """What the parameters of the estimator amount to, for so many observations in a pass, and so many that a
+    start is made of.
 
     Raises:
         ValueError: where a parameter breaks its rule.
@@ -89,7 +89,7 @@ def plan(given: Mapping[str, Any], likelihood: str = "gaussian", draws: int = 2)
         network = "compact" if p["image_shape"] else "fc"
     epochs = p["epochs"]
     if epochs == "auto":
-        taught = may_teach(p["init"], p["assignment"], draws, image=bool(p["image_shape"]))
+        taught = may_teach(p["init"], p["assignment"], shown, image=bool(p["image_shape"]))
         epochs = auto_epochs(draws, p["batch_size"], taught=taught)
     whole("epochs", epochs, 1)
     shares = {name: spell(name, p[name], epochs) for name in ("warm_up", "cv_warm_up", "n_iter_no_change")}
@@ -140,6 +140,7 @@ def fit(
     seed: int,
     before: GMVAE | None = None,
     done: int = 0,
+    held: bool = False,
     told: Callable[[dict[str, Any]], object] = lambda _: None,
     begun: Told = lambda _: None,
 ) -> Fit:
@@ -152,20 +153,22 @@ def fit(
         seed: Seed of everything but what came before.
         before: A model to go on with.
         done: The number of its epochs; it does not warm up again.
+        held: Whether that model has been taught its clusters, and is held to them.
         told: Called with the record of each epoch.
         begun: Called with the share of the start that is done.
     """
     stream = RandomStream(seed, rows.device)
     model, start = before, None
-    if model is None:
+    if model is not None:
+        plan = replace(plan, objective=replace(plan.objective, warm_up=0, cv_warm_up=0))
+    else:
         with stream.use():
             model = GMVAE(rows.y_shape, plan.model).to(rows.device)
             some = rows.most(SHOWN)
-            values = torch.cat([batch.float() for batch in some.batches(AT_ONCE)])
             start = begin(
                 model,
                 rows,
-                values,
+                some.tensor(),
                 plan.objective,
                 plan.training,
                 seed=seed,
@@ -175,7 +178,7 @@ def fit(
     training = replace(plan.training, epochs=done + plan.training.epochs)
     trainer = Trainer(model, plan.objective, training, stream)
     trainer.epoch = done
-    if start is not None and start.init == "manifold":
+    if held or (start is not None and start.init == "manifold"):
         trainer.hold()
     stopping = Stopping(plan)
     history: list[dict[str, Any]] = []
@@ -188,13 +191,12 @@ def fit(
             break
     if stopping.best is not None:
         model.load_state_dict(stopping.best)
-    value, clusters = full_loss(model, held_out or rows, plan), most_probable(model, held_out or rows)
-    return Fit(model.eval(), history, value, seed, clusters, start)
+    return Fit(model.eval(), history, full_loss(model, held_out or rows, plan), seed, start)
 
 
 def choose(plan: Plan, rows: Rows, seed: int, told: Told = lambda _: None) -> Choice:
     """The number of clusters of rows, where the plan leaves it open."""
-    some = torch.cat([batch.float() for batch in rows.most(LOOKED_AT).batches(AT_ONCE)])
+    some = rows.most(LOOKED_AT).tensor()
     with RandomStream(seed, rows.device).use():
         return choose_clusters(rows, some, plan.model, plan.training, seed=seed, told=told)
 
@@ -206,9 +208,9 @@ def keep(fits: Sequence[Fit], rows: Rows) -> tuple[Fit, list[dict[str, float]]]:
 
     Arguments:
         fits: The fits.
-        rows: What their clusters are of: the rows held out or, without any, those that were fitted to.
+        rows: The distinct rows that their clusters are compared on, those held out among them.
     """
-    found = merits([fit.clusters for fit in fits], rows.most(MEASURED))
+    found = merits([most_probable(fit.model, rows) for fit in fits], rows.most(MEASURED))
     each = [{name: float(values[i]) for name, values in found.items()} for i in range(len(fits))]
     *_, decisive = found
     best = max(range(len(fits)), key=lambda i: (round(each[i][decisive], 9), -fits[i].loss))

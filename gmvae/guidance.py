@@ -45,7 +45,7 @@ def guide(
     gives y. What the components become follows from the bound.
 
     Arguments:
-        model: The model, which has not been trained yet.
+        model: A new model, or one that has been an auto-encoder only.
         y: The observations.
         some: Those that k-means sees, shape (n, *y_shape).
         config: Weights of the terms; the consistency violation has none here.

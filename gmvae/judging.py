@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gmvae import communities, manifold
@@ -13,25 +12,29 @@ from gmvae.data.rows import Rows
 from gmvae.metrics import consensus
 from gmvae.rounds import MANIFOLD_FROM
 
-AT_ONCE = 1000
-"""Rows that are scaled at once."""
+Partitions = Sequence[NDArray[np.int64]]
+"""The cluster of each distinct row, (N,), R times."""
 
 
-def merits(partitions: Sequence[NDArray[np.int64]], rows: Rows) -> dict[str, NDArray[np.float64]]:
+def merits(partitions: Partitions, rows: Rows) -> dict[str, NDArray[np.float64]]:
     """What speaks for each of R partitions of the same rows, each of shape (R,); the last is what decides.
 
     ``agreement`` is that with the others (:func:`gmvae.metrics.consensus`). From 1,000 rows on, of which the
-    graph of nearest neighbours tells something, there is ``modularity`` as well, that of the clusters in this
-    graph (:func:`gmvae.communities.modularity`): many fits can agree on clusters that part what belongs
-    together, links cannot. docs/choosing.md has figures for both.
+    graph of nearest neighbours tells something, there is :func:`modularity` as well: many fits can agree on
+    clusters that part what belongs together, links cannot. docs/choosing.md has figures for both.
 
     Arguments:
-        partitions: The cluster of each distinct row, (N,), R times.
-        rows: These rows.
+        partitions: The partitions.
+        rows: These rows, no two of them the same: copies would have links to each other only.
     """
     found = {"agreement": consensus(partitions)}
     if len(partitions) > 1 and len(rows.order) >= MANIFOLD_FROM:
-        values = torch.cat([batch.float() for batch in rows.batches(AT_ONCE)]).flatten(1).cpu().numpy()
-        links = manifold.neighbours(values)[0]
-        found["modularity"] = np.array([communities.modularity(each, links) for each in partitions])
+        found["modularity"] = modularity(partitions, rows)
     return found
+
+
+def modularity(partitions: Partitions, rows: Rows) -> NDArray[np.float64]:
+    """The modularity of each of R partitions in the graph of nearest neighbours of their rows, (R,)
+    (:func:`gmvae.communities.modularity`)."""
+    links = manifold.neighbours(rows.tensor().flatten(1).cpu().numpy())[0]
+    return np.array([communities.modularity(clusters, links) for clusters in partitions])

@@ -55,7 +55,7 @@ def layout(values: Floats, graph: Graph, seed: int) -> Floats:
     reducer = UMAP(
         n_neighbors=indices.shape[1],
         min_dist=0.0,
-        n_components=min(DIMENSIONS, values.shape[1]),
+        n_components=max(1, min(DIMENSIONS, values.shape[1], len(values) - 2)),
         precomputed_knn=(indices, distances),
         random_state=seed,
         n_jobs=1,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.data.rows import Rows
 from gmvae.estimator import GMVAE
 from gmvae.fitting import MEASURED, most_probable
 from gmvae.judging import merits
@@ -23,7 +24,8 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
     Arguments:
         models: Two or more fitted estimators; where no clusters are better than others (two models agree as
             much with each other) the one with the greatest bound is chosen.
-        X: Rows to compare them on, (N, D), of which 10,000 at most, drawn at random, are looked at.
+        X: Rows to compare them on, (N, D), of which 10,000 distinct ones at most, drawn at random, are looked
+            at. Neighbours are those of the rows as an estimator would scale them by itself.
 
     Returns:
         The position of the chosen model, and the agreement or the modularity of each, (R,).
@@ -34,10 +36,15 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
     if len(models) < 2:
         raise ValueError(f"there are {len(models)} models: it takes two to choose")
     tables = [model._rows(X) for model in models]
-    drawn = np.random.default_rng(0).permutation(len(tables[0].order))[:MEASURED]
-    tables = [rows.part(drawn) for rows in tables]
-    partitions = [most_probable(model.model_, rows) for model, rows in zip(models, tables, strict=True)]
-    *_, merit = merits(partitions, tables[0].most(MEASURED)).values()
+    shape = next((model.image_shape for model in models if model.image_shape), None)
+    scaled = Rows.of(tables[0].source, shape)
+    count = min(len(rows.most(MEASURED).order) for rows in (scaled, *tables))
+    compared = scaled.part(np.arange(min(count, len(scaled.order))))
+    partitions = [
+        most_probable(model.model_, rows.part(compared.order))
+        for model, rows in zip(models, tables, strict=True)
+    ]
+    *_, merit = merits(partitions, compared).values()
     best = np.flatnonzero(np.isclose(merit, merit.max(), rtol=0, atol=1e-9))
     if len(best) == 1:
         return int(best[0]), merit

@@ -57,7 +57,7 @@ def choice_for(config: Config, data: Dataset, told: Told) -> Choice:
     stream = RandomStream(training.seed, device)
     work = training.batch_size * config.model.hidden_size**2
     with stream.use(), cpu_threads(pick_threads(training.threads, work)):
-        y, some, seed = data.tensor(device), data.tensor(device, LOOKED_AT), training.seed % 2**32
+        y, some, seed = data.tensor(device), data.tensor(device, LOOKED_AT), training.seed % 2**31
         return choose_clusters(y, some, config.model, training, seed=seed, told=told)
 
 

@@ -83,16 +83,18 @@ def begin(
         told: Called with the share of the start that is done, where the manifold takes its time.
 
     Raises:
-        ValueError: where the manifold is to teach a model without a recogniser of z.
+        ValueError: where the manifold is to teach a model without a recogniser of z, or of two rows.
     """
     init: str = training.init
     reason = f"init {training.init} was asked for"
+    if init == "manifold" and len(some) < 3:
+        raise ValueError("init is 'manifold', but there are only 2 observations, so take init kmeans")
     if init == "manifold" and model.recognition.z is None:
         raise ValueError(
             "init is 'manifold', which teaches q(z | y): assignment must be recogniser, or init kmeans"
         )
     if init == "auto" and (len(some) < MANIFOLD_FROM or model.recognition.z is None):
-        few = f"there are fewer than {MANIFOLD_FROM} observations"
+        few = f"fewer than {MANIFOLD_FROM} observations are looked at"
         reason = few if len(some) < MANIFOLD_FROM else "assignment is posterior"
         init, reason = "kmeans", f"{reason}, so init auto is kmeans"
     if init == "random":

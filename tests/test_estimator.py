@@ -294,6 +294,18 @@ def test_images(blobs):
         quick(image_shape=(5, 5)).fit(levels)
 
 
+@pytest.mark.parametrize(
+    ("shape", "network", "hidden"), [(None, "auto", 128), ((12, 12), "fc", 128), ((12, 12), "auto", 256)]
+)
+def test_threads_go_by_the_units_that_a_layer_has(monkeypatch, shape, network, hidden):
+    works = []
+    monkeypatch.setattr("gmvae.estimator.pick_threads", lambda asked, work: works.append(work) or 1)
+    levels = np.random.default_rng(0).integers(256, size=(40, 144), dtype=np.uint8)
+    options = {"network": network, "hidden_size": None, "epochs": 1, "init": "random", "filters": 2}
+    quick(image_shape=shape, **options).fit(levels).score(levels)
+    assert set(works) == {40 * hidden**2}
+
+
 def test_constant_columns_are_left_out_and_put_back(blobs):
     y = np.insert(blobs[0].astype(np.float64), 1, 7.0, axis=1)
     model = quick().fit(y)

@@ -15,7 +15,7 @@ from gmvae import fitting, objective
 from gmvae.data.rows import Rows, Survey
 from gmvae.data.scaling import standardising
 from gmvae.evaluation import assign
-from gmvae.fitting import Fit
+from gmvae.fitting import Fit, most_probable
 from gmvae.guidance import guide, guided_passes
 from gmvae.model import GMVAE as Model
 
@@ -63,7 +63,7 @@ def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch
     fits, fit = [], fitting.fit
     monkeypatch.setattr(fitting, "fit", lambda *given: fits.append(fit(*given)) or fits[-1])
     model = quick(n_init=4, init="random").fit(blobs[0])
-    partitions = [fit.clusters for fit in fits]
+    partitions = [most_probable(fit.model, Rows.of(blobs[0])) for fit in fits]
     mean = [np.mean([adjusted_rand_score(a, b) for b in partitions if b is not a]) for a in partitions]
     assert len(set(mean)) == 4
     assert model.model_ is fits[int(np.argmax(mean))].model
@@ -71,13 +71,14 @@ def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch
     assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
 
 
-def test_what_is_kept_of_restarts():
+def test_what_is_kept_of_restarts(monkeypatch):
+    monkeypatch.setattr(fitting, "most_probable", lambda clusters, rows: clusters)
+
     def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
-        fits = [Fit(None, [], loss, 0, np.array(c)) for c, loss in zip(clusters, losses, strict=False)]
-        y = np.arange(12.0).reshape(6, 2)
-        rows = Rows(y, standardising(Survey.of(y, np.ones(6)).moments), (2,), torch.device("cpu"))
-        best, merits = fitting.keep(fits, rows)
-        return fits.index(best), [merit["agreement"] for merit in merits]
+        # in place of models, their clusters
+        fits = [Fit(np.array(c), [], loss, 0) for c, loss in zip(clusters, losses, strict=False)]
+        best, merits = fitting.keep(fits, Rows.of(np.arange(12.0).reshape(6, 2)))
+        return [fit is best for fit in fits].index(True), [merit["agreement"] for merit in merits]
 
     halves, same, other, one = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [0] * 6
     assert kept(halves) == (0, [0.0])
@@ -115,6 +116,33 @@ def test_a_warm_start_goes_on(blobs):
     assert model.score(y) == before
     with pytest.raises(ValueError, match="warm_start goes on with a model of other sizes"):
         model.set_params(warm_start=True, n_clusters=2).fit(y)
+    with pytest.raises(ValueError, match="is expecting 3 features"):
+        model.set_params(n_clusters=3).fit(y[:, :2])
+    assert (model.n_clusters_, model.n_features_in_, model.score(y)) == (3, 3, before)
+
+
+def test_a_warm_start_does_not_warm_up_again(blobs):
+    """However many epochs follow: their objective has its full weights."""
+    seen = []
+    model = quick(warm_start=True, epochs=4, warm_up=0.5, cv_warm_up=0.5).fit(blobs[0])
+    loss = objective.loss
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            objective, "loss", lambda *given: seen.append(given[2].warmth(given[3])) or loss(*given)
+        )
+        model.set_params(epochs=100, max_clusters=7).fit(blobs[0][:64])
+    assert set(seen) == {(1.0, 1.0)}
+
+
+def test_a_warm_start_is_held_to_what_a_manifold_taught(blobs, monkeypatch):
+    held = []
+    monkeypatch.setattr(fitting.Trainer, "hold", lambda trainer: held.append(trainer.epoch))
+    model = quick(warm_start=True, epochs=2).fit(blobs[0])
+    model.fit(blobs[0])
+    assert held == []
+    model.start_ = {"init": "manifold"}
+    model.fit(blobs[0])
+    assert held == [4]
 
 
 def test_early_stopping_stops_and_keeps_the_best(blobs):

@@ -37,6 +37,13 @@ def test_neighbours_do_not_depend_on_pieces():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("count", [4, 11])
+def test_fewer_rows_than_columns_have_a_layout_of_fewer_dimensions(count):
+    y = np.random.default_rng(0).normal(size=(count, 13)).astype(np.float32)
+    assert manifold.layout(y, manifold.neighbours(y), 0).shape == (count, count - 2)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("joined", [False, True])
 def test_rings_are_parted_along_themselves(rings, joined):
     y, labels = rings

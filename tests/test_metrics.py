@@ -55,6 +55,12 @@ def test_clusters_used_leaves_out_those_with_under_a_tenth_of_a_share():
     assert clusters_used(np.repeat([0, 3], [975, 25]), 4) == 2
 
 
+def test_clusters_used_counts_weights():
+    clusters = np.array([0, 0, 1, 2])
+    assert clusters_used(clusters, 3, [50, 45, 5, 0]) == 2
+    assert clusters_used(clusters, 3, [50, 47, 3, 0]) == 1
+
+
 def test_agreement_of_equal_and_of_unrelated_partitions():
     labels = np.arange(5000) % 5
     assert agreement(labels, one_hot((labels + 2) % 5, 8)) == pytest.approx(

@@ -79,6 +79,11 @@ def test_the_manifold_cannot_teach_the_posterior():
         begun(moons()[0], "manifold", assignment="posterior")
 
 
+def test_two_rows_have_no_manifold():
+    with pytest.raises(ValueError, match="init is 'manifold', but there are only 2 observations"):
+        begun(np.eye(2, dtype=np.float32), "manifold")
+
+
 @pytest.mark.slow
 def test_rounds_end_when_clusters_settle(short, monkeypatch):
     monkeypatch.setattr(rounds, "SETTLED", 1.1)

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
-from gmvae.data.scaling import Floats, Moments, Scaling
+from gmvae.data.scaling import Floats, Moments, Scaling, choose
 
 CHUNK = 1 << 20
 """Numbers that are looked at together: what a survey needs beside the table."""
+AT_ONCE = 1000
+"""Rows that are made a tensor at once."""
 SAMPLE = 1 << 25
 """Numbers of a sample of rows, at most, since it is held in memory: 256 MiB."""
 
@@ -104,6 +106,14 @@ class Rows:
         self._draws = max(1, round(total), round(total**2 / np.square(self.weights).sum()))
         self._ends = None if (self.weights == 1).all() else np.cumsum(self.weights) * (self._draws / total)
 
+    @classmethod
+    def of(cls, source: Any, image_shape: tuple[int, ...] | None = None) -> Rows:
+        """The distinct rows of a table, or images, scaled as a fit would that is told nothing else; on the
+        CPU."""
+        survey = Survey.of(source, np.ones(source.shape[0]))
+        _, _, scaling, y_shape = choose(survey.moments, source.dtype, "auto", image_shape)
+        return cls(source, scaling, y_shape, torch.device("cpu"), survey.order)
+
     def __len__(self) -> int:
         return self._draws
 
@@ -134,6 +144,10 @@ class Rows:
         so many, and fewer where they are wide (``SAMPLE``)."""
         count = min(count, max(1, SAMPLE // math.prod(self.y_shape)))
         return self.part(np.arange(min(len(self.order), count)))
+
+    def tensor(self) -> torch.Tensor:
+        """Each row once, in order, float32, (n, *y_shape)."""
+        return torch.cat([batch.float() for batch in self.batches(AT_ONCE)])
 
     def batches(self, size: int) -> Iterator[torch.Tensor]:
         """Each row once, in order, without its weight, in 64 bits where the device has them."""
