@@ -105,6 +105,7 @@ def make(data: str, method: str, seed: int) -> dict[str, Any]:
             "train_acc": metrics.hungarian_accuracy(labels, model.labels_),
             "bound": model.score(test[:1000]),
             "agreement": model.signs_.agreement,
+            "samples": faithful(model),
             "start": model.start_,
             "findings": [finding.name for finding in model.findings_],
         }
@@ -115,6 +116,12 @@ def make(data: str, method: str, seed: int) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         found = measures(truth, predicted)
     return found | {"seconds": seconds, "versions": versions()}
+
+
+def faithful(model: GMVAE, count: int = 2000) -> float:
+    """The share of samples that q(z | y) finds in the cluster which they were drawn from."""
+    samples, clusters = model.sample(count)
+    return float((model.predict(samples) == clusters).mean())
 
 
 def observations(name: str) -> tuple[Any, Any, Any, Any, tuple[int, int] | None]:
