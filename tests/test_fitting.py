@@ -59,6 +59,14 @@ def test_weights_are_numbers_of_rows(blobs):
     )
 
 
+def test_clusters_of_rows_without_weight_are_not_in_use(blobs, monkeypatch):
+    y, labels = blobs
+    shares = np.bincount(labels) / len(labels)
+    monkeypatch.setattr(fitting, "number", lambda *given: (labels, shares))
+    assert quick(epochs=1).fit(y).n_clusters_used_ == 3
+    assert quick(epochs=1).fit(y, sample_weight=(labels != 2).astype(float)).n_clusters_used_ == 2
+
+
 def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch):
     fits, fit = [], fitting.fit
     monkeypatch.setattr(fitting, "fit", lambda *given: fits.append(fit(*given)) or fits[-1])
