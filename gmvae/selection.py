@@ -37,9 +37,9 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
         raise ValueError(f"there are {len(models)} models: it takes two to choose")
     tables = [model._rows(X) for model in models]
     shape = next((model.image_shape for model in models if model.image_shape), None)
-    scaled = Rows.of(tables[0].source, shape)
-    count = min(len(rows.most(MEASURED).order) for rows in (scaled, *tables))
-    compared = scaled.part(np.arange(min(count, len(scaled.order))))
+    distinct = Rows.of(tables[0].source, shape)
+    # the widest table may have fewer rows in memory than the others
+    compared = distinct.most(min(len(rows.most(MEASURED).order) for rows in (distinct, *tables)))
     partitions = [
         most_probable(model.model_, rows.part(compared.order))
         for model, rows in zip(models, tables, strict=True)
