@@ -153,6 +153,18 @@ def test_a_warm_start_is_held_to_what_a_manifold_taught(blobs, monkeypatch):
     assert held == [4]
 
 
+@pytest.mark.parametrize(("most", "epochs"), [(1000, 4), (999, 20)])
+def test_images_have_fewer_passes_where_enough_of_them_are_looked_at_to_teach(monkeypatch, most, epochs):
+    def fit(plan, *_):
+        raise RuntimeError(f"{plan.training.epochs} passes")
+
+    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr("gmvae.data.rows.SAMPLE", 64 * most)
+    y = np.random.default_rng(0).integers(256, size=(20_000, 64), dtype=np.uint8)
+    with pytest.raises(RuntimeError, match=f"^{epochs} passes"):
+        quick(image_shape=(8, 8), epochs="auto").fit(y)
+
+
 def test_early_stopping_stops_and_keeps_the_best(blobs):
     model = quick(
         early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, tol=1e3, epochs=40,
