@@ -205,7 +205,7 @@ class Run:
     def _start(self, y: Tensor, told: Told) -> None:
         """Bring the new model to its start, and keep that: it may have taken minutes."""
         training, some = self.config.training, self.data.tensor(self.device, SEARCHED)
-        began, seed = time.perf_counter(), training.seed % 2**31
+        began, seed = time.perf_counter(), training.seed % 2**31  # from which it counts on, below 2**32
         with self.trainer.stream.use():
             start = begin(self.model, y, some, self.config.objective, training, seed=seed, told=told)
         if start.init == "random":

@@ -56,8 +56,9 @@ def choice_for(config: Config, data: Dataset, told: Told) -> Choice:
     device = pick_device(training.device)
     stream = RandomStream(training.seed, device)
     work = training.batch_size * config.model.hidden_size**2
+    seed = training.seed % 2**31  # from which it counts on, below 2**32
     with stream.use(), cpu_threads(pick_threads(training.threads, work)):
-        y, some, seed = data.tensor(device), data.tensor(device, LOOKED_AT), training.seed % 2**31
+        y, some = data.tensor(device), data.tensor(device, LOOKED_AT)
         return choose_clusters(y, some, config.model, training, seed=seed, told=told)
 
 
