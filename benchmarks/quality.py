@@ -9,8 +9,8 @@ MNIST and Fashion-MNIST are measured on the 10,000 test images; tables, and meth
 were fitted to, on the data themselves. KMeans and GaussianMixture have scikit-learn's defaults but for ten
 starts; HDBSCAN has the cluster size of five that comes nearest to K; UMAP+GMM is UMAP with 20
 neighbours, minimum distance 0 and 10 dimensions, and a mixture on that; VaDE, DEC and IDEC are ClustPy's,
-where it is installed. All but the first two see 10,000 images at most. Columns of tables are standardised for
-all of them, but not those of digits.
+where it is installed. Of the peers all but KMeans and GaussianMixture see 10,000 images at most. Columns of
+tables are standardised for all of them, but not those of digits.
 
 Each fit is a line of benchmarks/results/quality.jsonl. Interrupt it at any time; the next call goes on.
 It prints the table in docs/quality.md; --table prints all fits that there are, and makes none.
