@@ -7,7 +7,6 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from gmvae.data.choice import chosen
+from gmvae.data.header import is_row, number
 from gmvae.data.recipe import Recipe, Wish, first_line
 from gmvae.data.tables import Table
 from gmvae.data.values import kind
@@ -74,7 +74,8 @@ class SeparatedFile(Table):
         self._check_head()
         with self._opened() as reader:
             schema = reader.schema
-        self._check_header(schema.names)
+            first = next(iter(reader), schema.empty_table().combine_chunks())
+        self._check_header(schema.names, first)
         return schema
 
     def _number(self, name: str) -> pa.DataType:
@@ -117,6 +118,12 @@ class SeparatedFile(Table):
             raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
         first = head.decode("latin-1").lstrip("\r\n").splitlines()[0]
         others = [mark for mark in MARKS if mark in first]
+        apart = first.split()
+        if not others and len(apart) > 1 and all(number(value) is not None for value in apart):
+            raise ValueError(
+                f"{self.path} has numbers with spaces between them in its first line: values must have "
+                f"{MARKS[self.mark]} between them, and the first line must name the columns"
+            )
         if others and self.mark not in first:
             remedy = (
                 "name it .tsv" if others[0] == "\t" else "name it .csv" if others[0] == "," else "save it so"
@@ -126,18 +133,15 @@ class SeparatedFile(Table):
                 f"must have {MARKS[self.mark]} between them, so {remedy}"
             )
 
-    def _check_header(self, names: Sequence[str]) -> None:
-        """``ValueError`` where the names are numbers in no order: then they are the first row."""
-        try:
-            found = [float(name) for name in names]
-        except ValueError:
+    def _check_header(self, names: Sequence[str], first: pa.RecordBatch) -> None:
+        """``ValueError`` where the first line is no line of names but the first row."""
+        if not is_row(names, first):
             return
-        rising = [one < other for one, other in pairwise(found)]
-        if len(set(rising)) > 1:
-            raise ValueError(
-                f"{self.path} has numbers in its first line, {', '.join(names[:3])}, ...: it must "
-                "name the columns"
-            )
+        what = "values" if any(number(name) is None for name in names) else "numbers"
+        raise ValueError(
+            f"{self.path} has {what} in its first line, {', '.join(names[:3])}, ...: it must name the "
+            "columns, so write a line of names above it"
+        )
 
     def complaint(self, message: str) -> str:
         if "straddl" in message:
