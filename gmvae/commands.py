@@ -40,7 +40,12 @@ class Resume:
         from gmvae.progress import watch
         from gmvae.run import Run
 
-        watch(Run.resume(self.run, self.epochs, self.device))
+        run = Run.resume(self.run, self.epochs, self.device)
+        if run.finished:
+            done = run.trainer.epoch
+            print(f"{self.run} has all of its {done} epochs: train it for longer with a greater --epochs")
+            return
+        watch(run)
 
 
 @dataclass(frozen=True)

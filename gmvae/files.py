@@ -124,10 +124,21 @@ class RunFolder:
         """config.json."""
         return read_json(self.path / "config.json")
 
+    def write_about(self, about: Mapping[str, Any]) -> None:
+        """Write config.json anew."""
+        write_json(self.path / "config.json", about)
+
     def history(self) -> list[dict[str, Any]]:
-        """metrics.jsonl: a record for each epoch so far."""
-        lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        """metrics.jsonl: a record for each epoch so far; a last line without its end is not there yet.
+
+        Raises:
+            ValueError: where another line is no record.
+        """
+        text = self.metrics.read_text() if self.metrics.exists() else ""
+        try:
+            return [json.loads(line) for line in text.split("\n")[:-1]]
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.metrics} is not whole: a line of it is no JSON object") from error
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add an epoch's record to metrics.jsonl, in one write."""
@@ -135,10 +146,20 @@ class RunFolder:
             file.write(json.dumps(record).encode() + b"\n")
 
     def rewind(self, epoch: int) -> list[dict[str, Any]]:
-        """Drop the records after ``epoch`` from metrics.jsonl; the records that stay."""
+        """Drop the records after ``epoch`` from metrics.jsonl; the records that stay.
+
+        Raises:
+            ValueError: where one of the epochs up to there has no record. Nothing is written then.
+        """
         kept = [record for record in self.history() if record["epoch"] <= epoch]
+        if [record["epoch"] for record in kept] != list(range(1, epoch + 1)):
+            raise ValueError(
+                f"{self.metrics} has {len(kept)} records of the {epoch} epochs in the checkpoint: "
+                "put the file back that belongs to it, or start a new run"
+            )
         text = "".join(json.dumps(record) + "\n" for record in kept)
-        write_whole(self.metrics, lambda part: part.write_text(text))
+        if not self.metrics.exists() or self.metrics.read_text() != text:
+            write_whole(self.metrics, lambda part: part.write_text(text))
         return kept
 
     def write_start(self, start: Mapping[str, Any]) -> None:
@@ -148,6 +169,11 @@ class RunFolder:
     def read_start(self) -> dict[str, Any] | None:
         """start.json; ``None`` where the run has none."""
         return read_json(self.start) if self.start.exists() else None
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """summary.json; ``None`` where the run has none yet."""
+        path = self.path / "summary.json"
+        return read_json(path) if path.exists() else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""

@@ -23,16 +23,19 @@ class Measuring:
         data: Its data.
         config: Of the run.
         device: Where the model is.
-
-    Attributes:
-        signs: What the last measures showed.
     """
-
-    signs: Signs
 
     def __init__(self, model: GMVAE, data: Dataset, config: Config, device: torch.device) -> None:
         self.model, self.data, self.config, self.device = model, data, config, device
         self._before: NDArray[np.int64] | None = None
+        self._signs: Signs | None = None
+
+    @property
+    def signs(self) -> Signs:
+        """What the last measures showed; without any yet, what all of the data show."""
+        if self._signs is None:
+            self._signs, _ = examine(self.model, self.data.tensor(self.device))
+        return self._signs
 
     def begin(self) -> None:
         """Remember the clusters of now, so that the next measures tell how many have ``moved``."""
@@ -47,9 +50,9 @@ class Measuring:
         Arguments:
             most: Observations of each to measure on, evenly spaced; all unless given.
         """
-        self.signs, probabilities = examine(self.model, self.data.tensor(self.device, most))
+        self._signs, probabilities = examine(self.model, self.data.tensor(self.device, most))
         found = evaluation.agreement(probabilities, self._labels(self.data, most))
-        found |= self.signs.scalars() | self._moved(probabilities.argmax(1))
+        found |= self._signs.scalars() | self._moved(probabilities.argmax(1))
         if self.data.test:
             y = self.data.test.tensor(self.device, most)
             values = evaluation.agreement(

@@ -59,6 +59,9 @@ class Run:
         self.trainer = Trainer(self.model, config.objective, config.training, stream)
         self.measuring = Measuring(self.model, data, config, self.device)
         self.saved = 0  # epochs in the last checkpoint
+        self.start: dict[str, Any] | None = (
+            None  # what start.json holds, where the checkpoint is of the start
+        )
 
     @classmethod
     def new(cls, name: str, config: Config, told: Told = lambda _: None) -> Run:
@@ -104,20 +107,32 @@ class Run:
     def resume(cls, path: str | Path, epochs: int | None = None, device: str | None = None) -> Run:
         """Go on with the run in a folder from its last checkpoint, as if it had never stopped.
 
+        A run that is :attr:`finished` has nothing left to do, unless it is given more epochs.
+
         Arguments:
             path: The run folder.
-            epochs: A new number of epochs in all, where it is to be longer than first asked for.
+            epochs: A new number of epochs in all, where it is to be longer than first asked for. The folder
+                keeps it, so that a run which stops once more still knows where it ends.
             device: Another device than before.
 
         Raises:
-            ValueError: where the folder holds no run, or the data are not those that it began with.
-            OSError: where a file cannot be read.
+            ValueError: where the folder holds no run, the data are not those that it began with, or there are
+                fewer records than epochs.
+            OSError: where a file cannot be read or written.
         """
+        if epochs is not None and epochs < 1:
+            raise ValueError(f"epochs is {epochs}: it must be a whole number of at least 1")
         run = cls._restored(path, epochs=epochs, device=device)
         done, last = run.trainer.epoch, run.config.training.epochs
         if done > last:
             raise ValueError(f"{path} has {done} epochs already: it cannot end after {last}")
-        run.history = run.folder.rewind(run.trainer.epoch)
+        run.history = run.folder.rewind(done)
+        if run.start is not None and not run.folder.start.exists():
+            run.folder.write_start(run.start)  # killed between the checkpoint of the start and this
+        about = run.folder.about()
+        if about["config"]["training"]["epochs"] != last:
+            about["config"]["training"]["epochs"] = last
+            run.folder.write_about(about)
         return run
 
     @classmethod
@@ -138,6 +153,8 @@ class Run:
     def _restored(cls, path: str | Path, **changes: Any) -> Run:
         folder = RunFolder(path)
         about = folder.about()
+        if not {"name", "config", "data"} <= about.keys():
+            raise ValueError(f"{path} holds no run: its config.json is not one that gmvae train wrote")
         config = Config.from_json(about["config"])
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
@@ -151,9 +168,20 @@ class Run:
         run = cls(about["name"], config, data)
         run.folder = folder
         if folder.checkpoint.exists():
-            run.trainer.restore(*read_tensors(folder.checkpoint))
+            tensors, state = read_tensors(folder.checkpoint)
+            run.trainer.restore(tensors, state)
+            run.start = state.get("start")
         run.saved = run.trainer.epoch
         return run
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, and everything is written that a run ends with."""
+        last, folder = self.config.training.epochs, self.folder
+        if self.trainer.epoch < last or (self.config.run.save_model and not folder.model.exists()):
+            return False
+        summary = folder.read_summary()
+        return summary is not None and summary.get("epochs") == last
 
     def train(
         self,
@@ -179,6 +207,10 @@ class Run:
 
     def _train(self, y: Tensor, told: Callable[[float], object]) -> Iterator[dict[str, Any]]:
         began, saved_at = time.perf_counter(), -math.inf
+        if self.trainer.epoch == self.config.training.epochs:
+            if not self.finished:  # killed between the last checkpoint and the summary
+                self._finish()
+            return
         self.measuring.begin()
         for record in self.trainer.epochs(y, told):
             record |= self.measuring.in_units(record)
@@ -197,10 +229,14 @@ class Run:
                 write_tensors(self.folder.checkpoint, *self.trainer.state())
                 saved_at, self.saved = time.monotonic(), self.trainer.epoch
             if last:
-                if self.config.run.save_model:
-                    self.model_file().save(self.folder.model)
-                self.folder.write_summary(self.summary())
+                self._finish()
             yield record
+
+    def _finish(self) -> None:
+        """Write what a run ends with; the summary comes last, and says that the rest is there."""
+        if self.config.run.save_model:
+            self.model_file().save(self.folder.model)
+        self.folder.write_summary(self.summary())
 
     def _start(self, y: Tensor, told: Told) -> None:
         """Bring the new model to its start, and keep that: it may have taken minutes."""
@@ -212,8 +248,11 @@ class Run:
             return
         if start.init == "manifold":
             self.trainer.hold()
-        write_tensors(self.folder.checkpoint, *self.trainer.state())
-        self.folder.write_start(start.to_json() | {"seconds": time.perf_counter() - began})
+        tensors, state = self.trainer.state()
+        self.start = start.to_json() | {"seconds": time.perf_counter() - began}
+        # with the start in the checkpoint, a run that is killed here does not start from a started model
+        write_tensors(self.folder.checkpoint, tensors, state | {"start": self.start})
+        self.folder.write_start(self.start)
 
     def model_file(self) -> ModelFile:
         """The whole model, with what the run came to."""

@@ -127,12 +127,16 @@ class Trainer:
         On another kind of device than there, noise goes on from the seed's beginning.
 
         Raises:
-            ValueError: where the state is that of another model.
+            ValueError: where the state is that of another model, or none of a trainer.
         """
+        if "epoch" not in about:
+            raise ValueError(
+                "the checkpoint is not one that training wrote: put back the file that belongs here"
+            )
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "random": {}, "taught": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
-            parts[part][rest] = value
+            parts.setdefault(part, {})[rest] = value
         try:
             self.model.load_state_dict(parts["model"])
             if parts["taught"]:
