@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("--data-dir")
     given = parser.parse_args()
     data = mnist(given.data_dir)
+    assert data.test is not None
+    assert data.test.labels is not None
     y, shown = data.tensor(CPU), scaled(data.test.tensor(CPU)[:SHOWN])
     labels = data.test.labels[:SHOWN]
 
@@ -101,13 +103,14 @@ def gradients(model: GMVAE, y: torch.Tensor, config: ObjectiveConfig) -> dict[st
 
         return hook
 
+    assert model.recognition.z is not None
     hooks = [
         model.generative.prior.register_forward_hook(hold("components")),
         model.recognition.z.register_forward_hook(hold("logits")),
     ]
     model.eval()
     terms = objective.five_terms(model, y)
-    weights = objective.Terms(0.0, 1.0, 1.0, config.z_prior_weight, config.cv_weight)
+    weights = (0.0, 1.0, 1.0, config.z_prior_weight, config.cv_weight, 0.0)
     found = {}
     for name, term, weight in zip(terms._fields, terms, weights, strict=True):
         for place, tensor in held.items():

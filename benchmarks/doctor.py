@@ -7,6 +7,7 @@ Every fit is a line of benchmarks/results/doctor.jsonl. Interrupt it at any time
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,8 @@ RUNS = {"spiral, defaults": {}, "spiral, cv_weight 0": {"cv_weight": 0.0}}
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.parse_args()
     results = complete(RESULTS, [{"fit": name} for name in (*RUNS, *FITS)], make)
     print("| fit | K | largest share | information | entropy | active x, w | agreement | findings |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")

@@ -156,8 +156,10 @@ def report(results: list[dict[str, Any]]) -> None:
             100 * np.array([r[f"test_{key}"] for r in rows]) for key in ("acc_aae", "acc", "nmi")
         )
         used = " ".join(str(r["test_clusters_used"]) for r in rows)
-        best, mean, std = PAPER.get(group[2:4] if group[0] == "mnist" else None, (None,) * 3)
-        paper = "| - | - " if best is None else f"| {mean:.2f} ± {std:.2f} | {best:.2f} "
+        paper = "| - | - "
+        if group[0] == "mnist" and group[2:4] in PAPER:
+            best, mean, std = PAPER[group[2:4]]
+            paper = f"| {mean:.2f} ± {std:.2f} | {best:.2f} "
         minutes = np.mean([r["wall_seconds"] for r in rows]) / 60
         print(
             f"| {' | '.join(map(str, group))} | {len(rows)} | {_spread(aae)} | {aae.max():.2f} "

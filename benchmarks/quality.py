@@ -131,6 +131,7 @@ def observations(name: str) -> tuple[Any, Any, Any, Any, tuple[int, int] | None]
     """Training and test data with their labels, the same for tables, and the shape of images."""
     if name in IMAGES:
         found = IMAGES[name](os.environ.get("GMVAE_DATA_DIR"))
+        assert found.test is not None
         parts = [(part.y.reshape(len(part), -1), part.labels) for part in (found, found.test)]
         return (*parts[0], *parts[1], (28, 28))
     if name == "spiral":

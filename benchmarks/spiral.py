@@ -12,6 +12,7 @@ import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from records import complete
@@ -52,7 +53,7 @@ def main() -> None:
         if given.paper_file:
             np.save(labels, arcs(np.load(given.paper_file)))
 
-        def make(setting: str, data: str, seed: int) -> dict:
+        def make(setting: str, data: str, seed: int) -> dict[str, Any]:
             config = settings()[setting]
             if data != "generated":
                 paths = {"path": str(given.paper_file), "labels_path": str(labels)}

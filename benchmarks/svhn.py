@@ -80,6 +80,7 @@ def write(path: Path, count: int, data_dir: str | None, seed: int) -> None:
         back, fore = rng.integers(256, size=(2, len(some), 3, 1, 1))
         image = back + ink[:, None] * (fore - back)
         X[..., start : start + len(some)] = image.astype(np.uint8).transpose(2, 3, 1, 0)
+    assert digits.labels is not None
     labels = digits.labels[chosen]
     y = np.where(labels == 0, 10, labels).astype(np.uint8)[:, None]
     path.parent.mkdir(parents=True, exist_ok=True)

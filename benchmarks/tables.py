@@ -55,8 +55,8 @@ def main() -> None:
             rows = [r for r in results if (r["table"], r["method"]) == (table, method)]
             about = f"{y.shape[0]} x {y.shape[1]}, {len(set(labels))}"
             seconds = np.median([r["seconds"] for r in rows])
-            cells = (spread(rows, measure) for measure in MEASURES)
-            print(f"| {table} | {about} | {method} | " + " | ".join(cells) + f" | {seconds:.1f} |")
+            spreads = (spread(rows, measure) for measure in MEASURES)
+            print(f"| {table} | {about} | {method} | " + " | ".join(spreads) + f" | {seconds:.1f} |")
 
     print(
         "\n| table | method | mean acc | best | by agreement | by modularity | by loss "

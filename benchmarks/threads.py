@@ -8,6 +8,7 @@ two are timed in turns in one process, several times; the median and the range a
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import statistics
 import time
@@ -36,6 +37,8 @@ def spin() -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.parse_args()
     threads = torch.get_num_threads()
     print(f"| layer | multiplications | {threads} threads / 1, idle | {threads} threads / 1, a core busy |")
     print("| --- | --- | --- | --- |")

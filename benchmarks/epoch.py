@@ -1,0 +1,94 @@
+"""Time and peak memory of one epoch: of MNIST by the command line, and of 10^6 rows of 20 columns in Python.
+
+    python benchmarks/epoch.py [--runs 3] [--threads 1] [--against CHECKOUT]
+
+Each run is a process of its own. With another checkout of this repository the two take turns, and the ratio
+of each pair is printed, since machines are noisy. Each run is a line of benchmarks/results/epoch.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results" / "epoch.jsonl"
+MNIST = """
+from gmvae import cli
+flags = ["--epochs", "1", "--no-measure", "--plot-every", "0", "--seed", "1", "--threads", threads]
+began = time.perf_counter()
+assert cli.main(["train", "mnist_fc", *flags, "--run-dir", folder + "/run"]) == 0
+"""
+ROWS = """
+import numpy as np
+from gmvae import GMVAE
+rng = np.random.default_rng(0)
+X = rng.normal(size=(1_000_000, 20)).astype(np.float32)
+X += 4 * rng.normal(size=(10, 20)).astype(np.float32)[rng.integers(10, size=len(X))]
+began = time.perf_counter()
+GMVAE(10, init="random", epochs=1, random_state=0, threads=int(threads)).fit(X)
+"""
+CHILD = """
+import json, sys, tempfile, time
+threads = sys.argv[1]
+with tempfile.TemporaryDirectory() as folder:
+{work}
+    seconds = time.perf_counter() - began
+peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps({{"seconds": seconds, "peak_mib": peak}}))
+"""
+WORK = {"mnist_fc": MNIST, "10^6 x 20": ROWS}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--against", type=Path, help="another checkout, to compare with")
+    given = parser.parse_args()
+    places = {"here": ROOT} | ({"there": given.against.resolve()} if given.against else {})
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for work in WORK:
+        for _ in range(given.runs):
+            for where, place in places.items():
+                result = run(place, work, given.threads)
+                found.setdefault((work, where), []).append(result)
+                record = {"work": work, "commit": commit(place), "threads": given.threads, **result}
+                with open(RESULTS, "a") as file:
+                    file.write(json.dumps(record) + "\n")
+    print(
+        "| work | seconds | peak memory, MiB |" + (" seconds / there | peak / there |" * bool(given.against))
+    )
+    print("| --- | --- | --- |" + " --- | --- |" * bool(given.against))
+    for work in WORK:
+        here = found[work, "here"]
+        cells = [work, *(f"{median(r[key] for r in here):.1f}" for key in ("seconds", "peak_mib"))]
+        if given.against:
+            pairs = list(zip(here, found[work, "there"], strict=True))
+            cells += [f"{median(a[key] / b[key] for a, b in pairs):.3f}" for key in ("seconds", "peak_mib")]
+        print("| " + " | ".join(cells) + " |")
+
+
+def run(place: Path, work: str, threads: int) -> dict[str, Any]:
+    """One epoch in a process of its own, with the package of one checkout."""
+    code = CHILD.format(work="\n".join(f"    {line}" for line in WORK[work].strip().splitlines()))
+    environment = {**os.environ, "PYTHONPATH": str(place), "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-c", code, str(threads)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return dict(json.loads(said.stdout.splitlines()[-1]))
+
+
+def commit(place: Path) -> str:
+    """The commit that a checkout is at."""
+    command = ["git", "-C", str(place), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
