@@ -27,7 +27,7 @@ def test_a_survey_finds_what_numpy_finds(table):
     weights = np.random.default_rng(1).integers(0, 4, 50).astype(float)
     found, copies = Survey.of(table, weights), np.repeat(table, weights.astype(int), axis=0)
     np.testing.assert_allclose(found.moments.mean, copies.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(found.moments.variance, copies.var(0), rtol=1e-9)
+    np.testing.assert_allclose(found.moments.deviation, copies.std(0), rtol=1e-9)
     np.testing.assert_array_equal([found.moments.least, found.moments.most], [copies.min(0), copies.max(0)])
     distinct, counts = np.unique(copies, axis=0, return_counts=True)
     assert len(found.order) == len(distinct)
@@ -55,10 +55,10 @@ def test_a_survey_does_not_depend_on_order_type_or_form(table):
         np.testing.assert_array_equal(ours.apply(some), theirs.apply(some))
 
 
-def test_near_binary_counts_by_weight():
-    y = np.array([[0.0, 0.96], [0.5, 0.06], [0.02, 1.0]])
-    assert Survey.of(y, np.ones(3)).moments.near_binary == pytest.approx(4 / 6)
-    assert Survey.of(y, np.array([1.0, 0, 1])).moments.near_binary == 1
+def test_binarity_counts_by_weight():
+    y = np.array([[0.0, 1.0], [0.5, 0.0], [1.0, 1.0]])
+    assert Survey.of(y, np.ones(3)).moments.binarity == pytest.approx((1 / 6) / (1 / 4))
+    assert Survey.of(y, np.array([1.0, 0, 1])).moments.binarity == 1
     assert not Survey.of(y, np.ones(3)).moments.binary
     assert Survey.of(np.eye(3), np.ones(3)).moments.binary
 

@@ -15,6 +15,9 @@ from gmvae.data.recipe import Recipe, Wish
 from gmvae.data.scaling import Moments, Scaling, choose, dividing
 from gmvae.data.source import Source, open_source
 
+FINE = 0.01
+"""Most that a step of float32 may be of a column's standard deviation, where nothing scales it."""
+
 
 def read_file(
     path: str | Path,
@@ -51,6 +54,8 @@ def read_file(
     else:
         if not standardise:
             scaling, y_shape = dividing(math.prod(recipe.y_shape)), recipe.y_shape
+            if likelihood == "gaussian":
+                _check_digits(moments, name)
         y = _filled(source, recipe, scaling, y_shape, rows)
     known, classes = codes(labels) if labels_path is None else (read_labels(labels_path), ())
     left_out = np.setdiff1d(np.arange(len(moments.mean)), scaling.kept)
@@ -73,6 +78,19 @@ def _survey(source: Source, recipe: Recipe) -> tuple[NDArray[Any], list[Any], Mo
     if not rows:
         raise ValueError(f"{source.path} has no rows: it must have at least two")
     return np.concatenate(parts), labels, moments, rows
+
+
+def _check_digits(moments: Moments, name: str) -> None:
+    """``ValueError`` where values that nobody scales would lose their differences in float32."""
+    kind = np.finfo(np.float32)
+    greatest = np.maximum(abs(moments.least), abs(moments.most))
+    fine = (moments.deviation > 1 / FINE * np.maximum(kind.eps * greatest, kind.tiny)) & (greatest < kind.max)
+    if not (fine | moments.constant).all():
+        column = int(np.argmin(fine | moments.constant))
+        raise ValueError(
+            f"column {column} of {name} goes from {moments.least[column]:g} to {moments.most[column]:g}, and "
+            "float32 does not tell its values apart: standardise it (--standardise), or bring it to another scale"
+        )
 
 
 def _filled(
