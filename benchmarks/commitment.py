@@ -27,7 +27,9 @@ from gmvae.evaluation import evaluating, measure
 from gmvae.files import versions
 from gmvae.model import GMVAE
 from gmvae.optimisers import optimiser
-from gmvae.training import RandomStream, batches, cpu_threads
+from gmvae.random_stream import RandomStream
+from gmvae.training import batches, cpu_threads
+from gmvae.weights import fresh
 
 RESULTS = Path(__file__).parent / "results" / "commitment.jsonl"
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "commitment.png"
@@ -57,18 +59,19 @@ def main() -> None:
         name, alpha = SETTINGS[settings]
         stream = RandomStream(seed, CPU)
         config = replace(experiment("mnist_fc").objective, cv_weight=alpha, warm_up=0, cv_warm_up=0)
-        with stream.use(), cpu_threads(1):
-            model = GMVAE(data.y_shape, replace(experiment("mnist_fc").model, clusters=14))
+        size = replace(experiment("mnist_fc").model, clusters=14)
+        with cpu_threads(1):
+            model = fresh(lambda: GMVAE(data.y_shape, size), stream.cpu)
             start = [p.detach().clone() for p in model.parameters()]
             steps = optimiser(name, model.parameters(), RATE)
             notes = []
-            for step, batch in enumerate(batches(len(y), BATCH), start=1):
-                loss, _ = objective.loss(model, scaled(y[batch]), config)
+            for step, batch in enumerate(batches(len(y), BATCH, generator=stream.cpu), start=1):
+                loss, _ = objective.loss(model, scaled(y[batch]), config, generator=stream.cpu)
                 steps.zero_grad()
                 loss.mean().backward()
                 steps.step()
                 if step in STEPS:
-                    notes.append({"step": step, **note(model, shown, labels, config, start)})
+                    notes.append({"step": step, **note(model, shown, labels, config, start, stream)})
         print(settings, seed, notes[-1], flush=True)
         return {"notes": notes, "versions": versions()}
 
@@ -79,7 +82,12 @@ def main() -> None:
 
 
 def note(
-    model: GMVAE, y: torch.Tensor, labels: Any, config: ObjectiveConfig, start: list[torch.Tensor]
+    model: GMVAE,
+    y: torch.Tensor,
+    labels: Any,
+    config: ObjectiveConfig,
+    start: list[torch.Tensor],
+    stream: RandomStream,
 ) -> dict[str, float]:
     """The state of a model in training, from observations that it does not train on."""
     found = dict(measure(model, y, labels))
@@ -89,10 +97,12 @@ def note(
     moved = [(p.detach() - s).square().sum() for p, s in zip(model.parameters(), start, strict=True)]
     count = sum(s.numel() for s in start)
     found["moved"] = math.sqrt(float(sum(moved)) / count) / RATE
-    return found | gradients(model, y, config)
+    return found | gradients(model, y, config, stream)
 
 
-def gradients(model: GMVAE, y: torch.Tensor, config: ObjectiveConfig) -> dict[str, float]:
+def gradients(
+    model: GMVAE, y: torch.Tensor, config: ObjectiveConfig, stream: RandomStream
+) -> dict[str, float]:
     """Norms of the gradients of the weighted terms into the components' means and log-variances, and into the
     logits of z, averaged over y."""
     held: dict[str, torch.Tensor] = {}
@@ -109,7 +119,7 @@ def gradients(model: GMVAE, y: torch.Tensor, config: ObjectiveConfig) -> dict[st
         model.recognition.z.register_forward_hook(hold("logits")),
     ]
     model.eval()
-    terms = objective.five_terms(model, y)
+    terms = objective.five_terms(model, y, generator=stream.cpu)
     weights = (0.0, 1.0, 1.0, config.z_prior_weight, config.cv_weight, 0.0)
     found = {}
     for name, term, weight in zip(terms._fields, terms, weights, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
 PROBE = 0.1
 """Length of the step, in the space of y, that finds the direction."""
@@ -15,16 +15,18 @@ REACH, NEAREST, ASKED = 0.4, 10, 500
 median of that distance is taken of."""
 
 
-def reach(y: Tensor) -> float:
+def reach(y: Tensor, generator: Generator | None = None) -> float:
     """How far observations of shape (n, *y_shape) are moved: ``REACH`` of the median distance between one of
     them and its ``NEAREST``-th neighbour among them (IMSAT: Hu et al., arXiv 1702.08720)."""
     rows = y.flatten(1)
-    asked = rows[torch.randperm(len(rows), device=rows.device)[:ASKED]]
+    asked = rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:ASKED]]
     near = torch.cdist(asked, rows).topk(min(NEAREST + 1, len(rows)), largest=False).values
     return REACH * float(near[:, -1].median())
 
 
-def inconsistency(logits: Callable[[Tensor], Tensor], y: Tensor, radius: float) -> Tensor:
+def inconsistency(
+    logits: Callable[[Tensor], Tensor], y: Tensor, radius: float, generator: Generator | None = None
+) -> Tensor:
     r"""How much q(z | y) changes where it changes most (Miyato et al., arXiv 1704.03976):
 
     .. math:: \mathbb E_y\; D_\mathrm{KL}\big(q(z \mid y) \,\|\, q(z \mid y + r)\big), \qquad
@@ -36,6 +38,7 @@ def inconsistency(logits: Callable[[Tensor], Tensor], y: Tensor, radius: float) 
         logits: The logits of q(z | y), from (B, *y_shape) to (B, K).
         y: Observations, (B, *y_shape).
         radius: :math:`\rho`.
+        generator: Where the random direction comes from; torch's global generator unless given.
 
     Returns:
         A mean over the batch, in nats, of shape ().
@@ -46,7 +49,7 @@ def inconsistency(logits: Callable[[Tensor], Tensor], y: Tensor, radius: float) 
     def change(moved: Tensor) -> Tensor:
         return F.kl_div(F.log_softmax(logits(y + moved), -1), now, reduction="batchmean")
 
-    direction = _of_length(torch.randn_like(y), PROBE).requires_grad_()
+    direction = _of_length(torch.empty_like(y).normal_(generator=generator), PROBE).requires_grad_()
     (steepest,) = torch.autograd.grad(change(direction), direction)
     return change(_of_length(steepest, radius))
 

@@ -10,12 +10,14 @@ from gmvae import embedding
 from gmvae.config import ModelConfig, TrainingConfig
 from gmvae.data import scaled
 from gmvae.model import GMVAE
+from gmvae.random_stream import RandomStream
 from gmvae.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
 from gmvae.shares import Told, part
 from gmvae.stability import LOOKED_AT, Choice, Floats, arcs, choose, groups, means
 from gmvae.teaching import reconstruct
 from gmvae.training import Observations
 from gmvae.views import views
+from gmvae.weights import fresh
 
 MEANS, LAYOUTS = 20, 6
 """Samples of rows that are parted by k-means, and along their manifold."""
@@ -32,6 +34,7 @@ def choose_clusters(
     training: TrainingConfig,
     *,
     seed: int,
+    stream: RandomStream,
     told: Told = lambda _: None,
 ) -> Choice:
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.stability`).
@@ -44,7 +47,8 @@ def choose_clusters(
         some: Those that are looked at, in any order: the first ``LOOKED_AT`` of them.
         config: The model but for the number of clusters, of which ``most_clusters`` is the greatest to try.
         training: ``augment``.
-        seed: Seed of samples, layouts and mixtures; the auto-encoders' is torch's.
+        seed: Seed of samples, layouts and mixtures.
+        stream: Where the auto-encoders' chance comes from.
         told: Called with the share of this that is done.
 
     Raises:
@@ -55,20 +59,27 @@ def choose_clusters(
     if len(rows) < MANIFOLD_FROM:
         return choose([(means, [rows], MEANS)], config.most_clusters, seed, told)
     each = EMBEDDING / EMBEDDINGS
-    embedded = [_embedded(y, some, config, training, part(told, i * each, each)) for i in range(EMBEDDINGS)]
+    embedded = [
+        _embedded(y, some, config, training, stream, part(told, i * each, each)) for i in range(EMBEDDINGS)
+    ]
     looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
     looked_at.append((groups, embedded, LAYOUTS_EACH))
     return choose(looked_at, config.most_clusters, seed, part(told, EMBEDDING, 1 - EMBEDDING))
 
 
 def _embedded(
-    y: Observations, some: Tensor, config: ModelConfig, training: TrainingConfig, told: Told
+    y: Observations,
+    some: Tensor,
+    config: ModelConfig,
+    training: TrainingConfig,
+    stream: RandomStream,
+    told: Told,
 ) -> Floats:
     """Some observations as a new auto-encoder sees them, as a start would."""
     y_shape = tuple(some.shape[1:])
     view = views(training.augment, y_shape)
     if view is None and len(y_shape) == 3:
-        return embedding.code(y, some, told)
-    model = GMVAE(y_shape, replace(config, clusters=2)).to(some.device)
-    reconstruct(model, y, view, RECONSTRUCTING, told)
+        return embedding.code(y, some, stream, told)
+    model = fresh(lambda: GMVAE(y_shape, replace(config, clusters=2)), stream.cpu).to(some.device)
+    reconstruct(model, y, view, RECONSTRUCTING, stream, told)
     return features(model, some)

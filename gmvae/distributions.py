@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,12 @@ class DiagonalGaussian:
         squares = (self.mean - other.mean).square() * torch.exp(-other.log_variance)
         return 0.5 * (ratio.exp() - ratio + squares - 1).sum(-1)
 
-    def rsample(self, samples: int) -> Tensor:
+    def rsample(self, samples: int, generator: Generator | None = None) -> Tensor:
         r"""Reparameterised samples :math:`\mu + \sigma \epsilon`, :math:`\epsilon \sim \mathcal N(0, I)`,
-        shape (samples, *, D) (Kingma and Welling, arXiv 1312.6114)."""
+        shape (samples, *, D) (Kingma and Welling, arXiv 1312.6114). The noise comes from ``generator``,
+        torch's global one unless given."""
         shape = (samples, *self.mean.shape)
-        noise = torch.randn(shape, dtype=self.mean.dtype, device=self.mean.device)
+        noise = torch.randn(shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
         return self.mean + torch.exp(0.5 * self.log_variance) * noise
 
 

@@ -13,9 +13,12 @@ from torch import Tensor, nn
 
 from gmvae.data import scaled
 from gmvae.evaluation import BATCH
+from gmvae.networks import Linear
+from gmvae.random_stream import RandomStream
 from gmvae.shares import Told
 from gmvae.teaching import descend, draw
 from gmvae.training import Observations
+from gmvae.weights import fresh
 
 SIZES = (500, 500, 1000)
 """Units of the encoder's layers; the decoder has them in reverse."""
@@ -25,7 +28,7 @@ STEPS = 6_000
 """Steps of the training."""
 
 
-def code(y: Observations, some: Tensor, told: Told) -> NDArray[np.float32]:
+def code(y: Observations, some: Tensor, stream: RandomStream, told: Told) -> NDArray[np.float32]:
     r"""Train an auto-encoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
 
     Dense layers, without normalisation, as in DEC (Xie et al., arXiv 1511.06335): the codes of an image's
@@ -34,20 +37,22 @@ def code(y: Observations, some: Tensor, told: Told) -> NDArray[np.float32]:
     Arguments:
         y: The observations.
         some: Those to embed, (n, *y_shape).
+        stream: Where chance comes from.
         told: Called after each step with the share of them that is done.
 
     Returns:
         The codes of ``some``, (n, CODE).
     """
     size = math.prod(some.shape[1:])
-    encoder, decoder = (
-        nn.Sequential(nn.Flatten(), *_layers(size, *SIZES, CODE)),
-        _layers(CODE, *SIZES[::-1], size),
-    )
-    both = nn.ModuleList([encoder, decoder]).to(some.device)
+
+    def build() -> nn.ModuleList:
+        encoder = nn.Sequential(nn.Flatten(), *_layers(size, *SIZES, CODE))
+        return nn.ModuleList([encoder, _layers(CODE, *SIZES[::-1], size)])
+
+    encoder, decoder = both = fresh(build, stream.cpu).to(some.device)
 
     def loss() -> Tensor:
-        observed = draw(y)
+        observed = draw(y, stream)
         return size * F.mse_loss(decoder(encoder(observed)), observed.flatten(1))
 
     descend(both, loss, STEPS, told)
@@ -58,5 +63,5 @@ def code(y: Observations, some: Tensor, told: Told) -> NDArray[np.float32]:
 def _layers(*sizes: int) -> nn.Sequential:
     stack: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
-        stack += [nn.Linear(inputs, outputs), nn.ReLU()]
+        stack += [Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*stack[:-1])

@@ -26,8 +26,9 @@ from gmvae.doctor import Finding, diagnose
 from gmvae.model import GMVAE as Model
 from gmvae.model_file import ModelFile, find, plain
 from gmvae.objective import elbo
+from gmvae.random_stream import RandomStream
 from gmvae.signs import Signs
-from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
+from gmvae.training import cpu_threads, pick_device, pick_threads
 
 Array = NDArray[Any]
 OF_FIT = ("likelihood_reason", "choice", "start", "n_iter", "elbo", "n_clusters_used", "history", "restarts")
@@ -345,15 +346,16 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         )
         model = fitting.precise(self.model_)
         zero = model.generative.zero
-        with RandomStream(int(rng.randint(2**31 - 1)), zero.device).use(), evaluation.evaluating(model):
-            w = torch.randn(n_samples, c.w_size).to(zero)
-            x = model.generative.p_x(w).rsample(1)[0, range(n_samples), z]
+        stream = RandomStream(int(rng.randint(2**31 - 1)), zero.device)
+        with self._threads(), evaluation.evaluating(model):
+            w = torch.randn(n_samples, c.w_size, generator=stream.cpu, dtype=torch.float32).to(zero)
+            x = model.generative.p_x(w).rsample(1, stream.local)[0, range(n_samples), z]
             p_y = model.generative.p_y(x)
             drawn = p_y.mean
             if not isinstance(p_y, Bernoulli):
-                drawn = p_y.rsample(1)[0]
+                drawn = p_y.rsample(1, stream.local)[0]
             elif self._binary:
-                drawn = torch.bernoulli(drawn)
+                drawn = torch.bernoulli(drawn, generator=stream.local)
         return self._scaling.undo(drawn.cpu().numpy()), z.astype(np.int64)
 
     def save(self, path: str | Path) -> None:

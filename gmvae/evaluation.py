@@ -20,7 +20,7 @@ from torch import Tensor
 from gmvae import metrics, objective
 from gmvae.data import scaled
 from gmvae.model import GMVAE
-from gmvae.training import RandomStream
+from gmvae.random_stream import RandomStream
 
 Array = NDArray[np.float32]
 BATCH = 1000
@@ -50,11 +50,12 @@ def reconstruct(model: GMVAE, y: Tensor) -> Array:
 def bound(model: GMVAE, y: Tensor, mc_samples: int = 1, seed: int = 0) -> Array:
     """The lower bound on log p(y) of each observation, in nats, with M samples of x and w: shape (N,)."""
 
-    def of_batch(batch: Tensor) -> Tensor:
-        return objective.elbo(objective.five_terms(model, batch, mc_samples))
+    noise = RandomStream(seed, y.device).local
 
-    with RandomStream(seed, y.device).use():
-        return _batched(model, y, of_batch, BATCH // mc_samples)
+    def of_batch(batch: Tensor) -> Tensor:
+        return objective.elbo(objective.five_terms(model, batch, mc_samples, generator=noise))
+
+    return _batched(model, y, of_batch, BATCH // mc_samples)
 
 
 def log_likelihood(model: GMVAE, y: Tensor, samples: int = 100, seed: int = 0) -> Array:
@@ -77,23 +78,22 @@ def log_likelihood(model: GMVAE, y: Tensor, samples: int = 100, seed: int = 0) -
     """
     if samples < 1:
         raise ValueError(f"samples is {samples}: it must be a whole number of at least 1")
-    at_once = min(samples, 10)
+    at_once, noise = min(samples, 10), RandomStream(seed, y.device).local
 
     def log_weights(batch: Tensor, count: int) -> Tensor:
-        given = model.infer(batch, count)
+        given = model.infer(batch, count, noise)
         log_p_x = (model.generative.p_z().log_probs + given.p_x.log_prob(given.x.unsqueeze(-2))).logsumexp(-1)
         log_p = given.p_y.log_prob(batch.flatten(1)) + log_p_x + model.generative.p_w().log_prob(given.w)
         return log_p - given.q_x.log_prob(given.x) - given.q_w.log_prob(given.w)  # (count, B)
 
     def of_batch(batch: Tensor) -> Tensor:
-        total = torch.full((len(batch),), -math.inf, device=batch.device)
+        total = torch.full((len(batch),), -math.inf, dtype=batch.dtype, device=batch.device)
         for start in range(0, samples, at_once):
             weights = log_weights(batch, min(at_once, samples - start))
             total = torch.logaddexp(total, weights.logsumexp(0))
         return total - math.log(samples)
 
-    with RandomStream(seed, y.device).use():
-        return _batched(model, y, of_batch, BATCH // at_once)
+    return _batched(model, y, of_batch, BATCH // at_once)
 
 
 def bits_per_dimension(model: GMVAE, nats: float) -> float:

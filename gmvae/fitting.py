@@ -21,11 +21,13 @@ from gmvae.evaluation import assign, evaluating
 from gmvae.judging import merits
 from gmvae.model import GMVAE
 from gmvae.objective import Terms
+from gmvae.random_stream import RandomStream
 from gmvae.shares import Told
 from gmvae.signs import Signs, examine
 from gmvae.stability import LOOKED_AT, Choice
 from gmvae.start import SHOWN, Start, auto_epochs, begin, may_teach
-from gmvae.training import RandomStream, Trainer
+from gmvae.training import Trainer
+from gmvae.weights import fresh
 
 DRAWS = 10
 """Samples of x and w in the bound of an observation: the same for every observation, drawn once."""
@@ -158,23 +160,23 @@ def fit(
         begun: Called with the share of the start that is done.
     """
     stream = RandomStream(seed, rows.device)
-    model, start = before, None
+    model, start, rows = before, None, rows.drawing(stream.cpu)
     if model is not None:
         plan = replace(plan, objective=replace(plan.objective, warm_up=0, cv_warm_up=0))
     else:
-        with stream.use():
-            model = GMVAE(rows.y_shape, plan.model).to(rows.device)
-            some = rows.most(SHOWN)
-            start = begin(
-                model,
-                rows,
-                some.tensor(),
-                plan.objective,
-                plan.training,
-                seed=seed,
-                weights=some.weights,
-                told=begun,
-            )
+        model = fresh(lambda: GMVAE(rows.y_shape, plan.model), stream.cpu).to(rows.device)
+        some = rows.most(SHOWN)
+        start = begin(
+            model,
+            rows,
+            some.tensor(),
+            plan.objective,
+            plan.training,
+            seed=seed,
+            stream=stream,
+            weights=some.weights,
+            told=begun,
+        )
     training = replace(plan.training, epochs=done + plan.training.epochs)
     trainer = Trainer(model, plan.objective, training, stream)
     trainer.epoch = done
@@ -197,8 +199,9 @@ def fit(
 def choose(plan: Plan, rows: Rows, seed: int, told: Told = lambda _: None) -> Choice:
     """The number of clusters of rows, where the plan leaves it open."""
     some = rows.most(LOOKED_AT).tensor()
-    with RandomStream(seed, rows.device).use():
-        return choose_clusters(rows, some, plan.model, plan.training, seed=seed, told=told)
+    stream = RandomStream(seed, rows.device)
+    y = rows.drawing(stream.cpu)
+    return choose_clusters(y, some, plan.model, plan.training, seed=seed, stream=stream, told=told)
 
 
 def keep(fits: Sequence[Fit], rows: Rows) -> tuple[Fit, list[dict[str, float]]]:
@@ -267,16 +270,17 @@ def each_terms(model: GMVAE, rows: Rows, seed: int = 0) -> Terms:
     depend on the others.
     """
     exact = precise(model)
+    noise = RandomStream(seed, rows.device).local
 
     def one(y: Tensor) -> tuple[Tensor, ...]:
-        return tuple(term[0] for term in objective.five_terms(exact, y.unsqueeze(0), DRAWS))
+        return tuple(term[0] for term in objective.five_terms(exact, y.unsqueeze(0), DRAWS, generator=noise))
 
     at_once = AT_ONCE // DRAWS
     found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
     with evaluating(exact):
         for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
-            with RandomStream(seed, batch.device).use():
-                terms = torch.vmap(one, randomness="same")(batch)
+            noise.manual_seed(seed)
+            terms = torch.vmap(one, randomness="same")(batch)
             part.copy_(torch.stack(terms))  # kept, small results would split up the space of large ones
     return Terms(*found)
 

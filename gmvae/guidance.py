@@ -16,6 +16,7 @@ from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data import scaled
 from gmvae.model import GMVAE
 from gmvae.optimisers import optimiser
+from gmvae.random_stream import RandomStream
 from gmvae.training import Observations, batches
 
 GUIDED = 300
@@ -37,6 +38,7 @@ def guide(
     training: TrainingConfig,
     *,
     seed: int,
+    stream: RandomStream,
     weights: NDArray[np.float64] | None = None,
 ) -> None:
     r"""Bring a new model to where its clusters are those of k-means.
@@ -51,6 +53,7 @@ def guide(
         config: Weights of the terms; the consistency violation has none here.
         training: Optimiser, batches, and the epochs to follow.
         seed: Seed of k-means.
+        stream: Where all other chance comes from.
         weights: Weights of ``some``, (n,).
     """
     values = _flat(some)
@@ -61,10 +64,10 @@ def guide(
     model.train()
     passes = guided_passes(len(y), training)
     for _ in range(passes):
-        for batch in batches(len(y), training.batch_size):
+        for batch in batches(len(y), training.batch_size, generator=stream.cpu):
             observed = scaled(y[batch.to(y.device)])
             centre = torch.from_numpy(kmeans.predict(_flat(observed))).long().to(y.device)
-            given = model.infer(observed, config.mc_samples)
+            given = model.infer(observed, config.mc_samples, stream.local)
             terms = objective.terms_of(given, model, observed)
             guess = F.nll_loss(given.q_z.log_probs.flatten(0, -2), centre.repeat(len(given.q_z.log_probs)))
             loss = objective.weigh(terms, config, model.config.assignment).mean() + GUIDANCE * guess

@@ -20,7 +20,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from gmvae import networks
 from gmvae.config import ModelConfig
@@ -44,7 +44,7 @@ class Generative(nn.Module):
         parameters = 1 if c.likelihood == "bernoulli" else 2
         self.decoder = networks.decoder(c.network, c.x_size, c.hidden_size, y_shape, c.filters, parameters)
         self.prior = networks.prior(c.w_size, c.hidden_size, c.clusters, c.x_size)
-        self.register_buffer("zero", torch.zeros(()), persistent=False)
+        self.register_buffer("zero", torch.zeros((), dtype=networks.FLOAT), persistent=False)
 
     def p_w(self) -> DiagonalGaussian:
         r""":math:`p(w) = \mathcal N(0, I)`, batch (), event (w_size,)."""
@@ -95,9 +95,9 @@ class Recognition(nn.Module):
         super().__init__()
         c = config
         self.body = networks.recogniser(c.network, y_shape, c.hidden_size, c.filters)
-        self.x = nn.Linear(c.hidden_size, 2 * c.x_size)
-        self.w = nn.Linear(c.hidden_size, 2 * c.w_size)
-        self.z = nn.Linear(c.hidden_size, c.clusters) if c.assignment == "recogniser" else None
+        self.x = networks.Linear(c.hidden_size, 2 * c.x_size)
+        self.w = networks.Linear(c.hidden_size, 2 * c.w_size)
+        self.z = networks.Linear(c.hidden_size, c.clusters) if c.assignment == "recogniser" else None
 
     def forward(self, y: Tensor) -> tuple[DiagonalGaussian, DiagonalGaussian, Categorical | None]:
         r""":math:`q_\phi(x \mid y)`, :math:`q_\phi(w \mid y)` and :math:`q_\phi(z \mid y)`, the last of them
@@ -139,10 +139,11 @@ class GMVAE(nn.Module):
         self.generative = Generative(self.y_shape, config)
         self.recognition = Recognition(self.y_shape, config)
 
-    def infer(self, y: Tensor, mc_samples: int = 1) -> Inference:
-        """From observations of shape (B, *y_shape) up to x, w and z, and down again, M times each."""
+    def infer(self, y: Tensor, mc_samples: int = 1, generator: Generator | None = None) -> Inference:
+        """From observations of shape (B, *y_shape) up to x, w and z, and down again, M times each, with noise
+        from ``generator``, torch's global one unless given."""
         q_x, q_w, q_z = self.recognition(y)
-        x, w = q_x.rsample(mc_samples), q_w.rsample(mc_samples)
+        x, w = q_x.rsample(mc_samples, generator), q_w.rsample(mc_samples, generator)
         p_x, p_y = self.generative.p_x(w), self.generative.p_y(x)
         p_z_given = self.generative.p_z_given(x, p_x)
         q_z = p_z_given if q_z is None else q_z.unsqueeze(0)

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from gmvae.data.recipe import Recipe
 from gmvae.data.scaling import Scaling, dividing
 from gmvae.files import read_tensors, versions, write_tensors
 from gmvae.model import GMVAE
+from gmvae.weights import blank
 
 FORMAT = 2
 """Version of the model file. A reader takes this one only, and says so."""
@@ -81,7 +83,7 @@ class ModelFile:
                 part, _, rest = name.partition(".")
                 parts[part][rest] = tensor
             config = from_mapping(ModelConfig, found["config"], "model")
-            model = GMVAE(tuple(found["y_shape"]), config)
+            model = blank(partial(GMVAE, tuple(found["y_shape"]), config))
             model.load_state_dict(parts["model"])
             scaling = Scaling(**{name: tensor.numpy() for name, tensor in parts["scaling"].items()})
             recipe = Recipe.from_json(found["recipe"])

@@ -10,11 +10,21 @@ Differs: Torch7 draws the scales of batch norm from U(0, 1); here they start at 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+
+FLOAT = torch.float32
+"""Type of all weights, whatever torch's default type is."""
+Linear = partial(nn.Linear, dtype=FLOAT)
+Conv2d = partial(nn.Conv2d, dtype=FLOAT)
+ConvTranspose2d = partial(nn.ConvTranspose2d, dtype=FLOAT)
+BatchNorm1d = partial(nn.BatchNorm1d, dtype=FLOAT)
+BatchNorm2d = partial(nn.BatchNorm2d, dtype=FLOAT)
 
 
 def recogniser(network: str, y_shape: Shape, hidden_size: int, filters: int) -> nn.Module:
@@ -51,9 +61,9 @@ def decoder(
 def prior(w_size: int, hidden_size: int, clusters: int, x_size: int) -> nn.Module:
     """The prior network: (N, w_size) to (N, 2, clusters, x_size), means and log-variances."""
     return nn.Sequential(
-        nn.Linear(w_size, hidden_size),
+        Linear(w_size, hidden_size),
         nn.Tanh(),
-        nn.Linear(hidden_size, 2 * clusters * x_size),
+        Linear(hidden_size, 2 * clusters * x_size),
         nn.Unflatten(-1, (2, clusters, x_size)),
     )
 
@@ -67,11 +77,11 @@ def fc_recogniser(y_size: int, hidden_size: int) -> nn.Sequential:
     """y-H-H, batch norm before each ReLU (the original's FullyConnected)."""
     return nn.Sequential(
         nn.Flatten(),
-        nn.Linear(y_size, hidden_size),
-        nn.BatchNorm1d(hidden_size),
+        Linear(y_size, hidden_size),
+        BatchNorm1d(hidden_size),
         nn.ReLU(),
-        nn.Linear(hidden_size, hidden_size),
-        nn.BatchNorm1d(hidden_size),
+        Linear(hidden_size, hidden_size),
+        BatchNorm1d(hidden_size),
         nn.ReLU(),
     )
 
@@ -79,11 +89,11 @@ def fc_recogniser(y_size: int, hidden_size: int) -> nn.Sequential:
 def fc_decoder(x_size: int, hidden_size: int, y_size: int) -> nn.Sequential:
     """x-H-H-y, ReLU without batch norm (the original's FullyConnected)."""
     return nn.Sequential(
-        nn.Linear(x_size, hidden_size),
+        Linear(x_size, hidden_size),
         nn.ReLU(),
-        nn.Linear(hidden_size, hidden_size),
+        Linear(hidden_size, hidden_size),
         nn.ReLU(),
-        nn.Linear(hidden_size, y_size),
+        Linear(hidden_size, y_size),
     )
 
 
@@ -101,14 +111,14 @@ def compact_recogniser(y_shape: Shape, hidden_size: int, filters: int) -> nn.Seq
     for times, kernel, stride in COMPACT:
         outputs = times * filters
         layers += [
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2),
-            nn.BatchNorm2d(outputs),
+            Conv2d(inputs, outputs, kernel, stride, kernel // 2),
+            BatchNorm2d(outputs),
             nn.ReLU(),
         ]
         inputs, size = outputs, [-(-side // stride) for side in size]
     flat = inputs * math.prod(size)
     return nn.Sequential(
-        *layers, nn.Flatten(), nn.Linear(flat, hidden_size), nn.BatchNorm1d(hidden_size), nn.ReLU()
+        *layers, nn.Flatten(), Linear(flat, hidden_size), BatchNorm1d(hidden_size), nn.ReLU()
     )
 
 
@@ -163,8 +173,8 @@ def conv_recogniser(stack: list[Convolution]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for c in stack:
         layers += [
-            nn.Conv2d(c.inputs, c.outputs, c.kernel, c.stride, c.padding),
-            nn.BatchNorm2d(c.outputs),
+            Conv2d(c.inputs, c.outputs, c.kernel, c.stride, c.padding),
+            BatchNorm2d(c.outputs),
             nn.ReLU(),
         ]
     return nn.Sequential(*layers, nn.Flatten())
@@ -174,13 +184,13 @@ def conv_decoder(x_size: int, stack: list[Convolution], parameters: int) -> nn.S
     """A linear layer x-H, then the convolutions transposed, from the last to the first, with batch norm and
     ReLU between them (the original's ConvAE, SVHNConvAE)."""
     hidden_size = stack[-1].outputs
-    layers: list[nn.Module] = [nn.Linear(x_size, hidden_size), nn.Unflatten(-1, (hidden_size, 1, 1))]
+    layers: list[nn.Module] = [Linear(x_size, hidden_size), nn.Unflatten(-1, (hidden_size, 1, 1))]
     for c in reversed(stack):
         outputs = c.inputs if c is not stack[0] else parameters * c.inputs
         layers += [
-            nn.BatchNorm2d(c.outputs),
+            BatchNorm2d(c.outputs),
             nn.ReLU(),
-            nn.ConvTranspose2d(c.outputs, outputs, c.kernel, c.stride, c.padding, _lost(c)),
+            ConvTranspose2d(c.outputs, outputs, c.kernel, c.stride, c.padding, _lost(c)),
         ]
     return nn.Sequential(*layers)
 

@@ -15,7 +15,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from gmvae.config import ObjectiveConfig
 from gmvae.distributions import Categorical
@@ -41,6 +41,7 @@ def loss(
     epoch: float = math.inf,
     view: Tensor | None = None,
     known: Categorical | None = None,
+    generator: Generator | None = None,
 ) -> tuple[Tensor, Terms]:
     """The loss of each observation, and the terms it was made of.
 
@@ -51,11 +52,12 @@ def loss(
         epoch: The epoch, from 1, on which warm-ups depend; without it they are over.
         view: A view of each observation, shape (B, *y_shape).
         known: What is known of z, batch (B,), where the model was taught it.
+        generator: Where the noise comes from; torch's global generator unless given.
 
     Returns:
         The loss, to be averaged, of shape (B,), and the terms, each of shape (B,).
     """
-    terms = five_terms(model, y, config.mc_samples, view, known)
+    terms = five_terms(model, y, config.mc_samples, view, known, generator)
     return weigh(terms, config, model.config.assignment, epoch), terms
 
 
@@ -109,12 +111,13 @@ def five_terms(
     mc_samples: int = 1,
     view: Tensor | None = None,
     known: Categorical | None = None,
+    generator: Generator | None = None,
 ) -> Terms:
     """The terms of observations of shape (B, *y_shape), with M samples of x and w each.
 
     Their expectations over z are exact sums over the K clusters.
     """
-    return terms_of(model.infer(y, mc_samples), model, y, view, known)
+    return terms_of(model.infer(y, mc_samples, generator), model, y, view, known)
 
 
 def terms_of(

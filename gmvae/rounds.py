@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from torch import Tensor, nn
+from torch import Tensor
 
 from gmvae import communities, embedding, manifold
 from gmvae.config import TrainingConfig
@@ -19,10 +19,12 @@ from gmvae.data import scaled
 from gmvae.evaluation import BATCH, evaluating
 from gmvae.metrics import hungarian_accuracy
 from gmvae.model import GMVAE
+from gmvae.random_stream import RandomStream
 from gmvae.shares import Told, part
 from gmvae.teaching import reconstruct, teach
 from gmvae.training import Observations
 from gmvae.views import erased_view, image_view, views
+from gmvae.weights import initialise
 
 MANIFOLD_FROM = 1_000
 """Observations from which on a manifold is looked for: the graph of fewer is too thin."""
@@ -48,13 +50,21 @@ class Rounds:
         some: Those that clusters are looked for in.
         training: ``augment`` and ``rounds``.
         seed: Seed of layouts and mixtures.
+        stream: Where all other chance comes from.
         told: Called with the share of all of this that is done.
     """
 
     def __init__(
-        self, model: GMVAE, y: Observations, some: Tensor, training: TrainingConfig, seed: int, told: Told
+        self,
+        model: GMVAE,
+        y: Observations,
+        some: Tensor,
+        training: TrainingConfig,
+        seed: int,
+        stream: RandomStream,
+        told: Told,
     ) -> None:
-        self.model, self.y, self.some, self.seed, self.told = model, y, some, seed, told
+        self.model, self.y, self.some, self.seed, self.stream, self.told = model, y, some, seed, stream, told
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
         self.erased = self.view is image_view
         self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
@@ -72,8 +82,9 @@ class Rounds:
         """Make an auto-encoder of the model, and find the first clusters, of several the clearest."""
         model, best = self.model, self.model.state_dict()
         for _ in range(self.beginnings):
-            forget(model)
-            reconstruct(model, self.y, self.view, RECONSTRUCTING, self._stage(RECONSTRUCTING))
+            initialise(model, self.stream.local)
+            told = self._stage(RECONSTRUCTING)
+            reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, told)
             clusters, modularity = self._part(self._embed(), LAYOUTS, self.graph)
             if modularity > self.modularity:
                 self.clusters, self.modularity = clusters, modularity
@@ -83,7 +94,7 @@ class Rounds:
     def _embed(self) -> manifold.Floats:
         """The features of the auto-encoder or, of images without views, the code of a deeper one."""
         if self.deep:
-            return embedding.code(self.y, self.some, self._stage(embedding.STEPS))
+            return embedding.code(self.y, self.some, self.stream, self._stage(embedding.STEPS))
         return features(self.model, self.some)
 
     def better(self) -> tuple[str, str]:
@@ -119,7 +130,8 @@ class Rounds:
             clusters = torch.from_numpy(self.clusters).to(self.some.device)
             steps = TEACHING * (2 if last else 1)
             view = erased_view if self.erased and not last else self.view
-            teach(self.model, self.y, self.some, clusters, view, steps, self._stage(steps))
+            told = self._stage(steps)
+            teach(self.model, self.y, self.some, clusters, view, steps, self.stream, told)
             if last:
                 break
             before = self.clusters
@@ -143,13 +155,6 @@ class Rounds:
     def _stage(self, steps: int) -> Told:
         begun, self.done = self.done, self.done + steps
         return part(self.told, begun / self.steps, steps / self.steps)
-
-
-def forget(model: nn.Module) -> None:
-    """Draw all weights of a module anew."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear | nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm):
-            module.reset_parameters()
 
 
 def features(model: GMVAE, y: Tensor) -> NDArray[np.float32]:

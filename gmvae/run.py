@@ -21,12 +21,14 @@ from gmvae.measuring import Measuring
 from gmvae.model import GMVAE
 from gmvae.model_file import ModelFile, of_run, plain
 from gmvae.pictures import draw_plot
+from gmvae.random_stream import RandomStream
 from gmvae.settle import absolute, choice_for, settle
 from gmvae.shares import Told
 from gmvae.snapshot import snapshot
 from gmvae.start import SHOWN as SEARCHED
 from gmvae.start import begin
-from gmvae.training import RandomStream, Trainer, cpu_threads, pick_device, pick_threads
+from gmvae.training import Trainer, cpu_threads, pick_device, pick_threads
+from gmvae.weights import fresh
 
 SHOWN = 5000
 """Observations in the pictures, at most."""
@@ -54,8 +56,7 @@ class Run:
         self.device = pick_device(config.training.device)
         self.history: list[dict[str, Any]] = []
         stream = RandomStream(config.training.seed, self.device)
-        with stream.use():
-            self.model = GMVAE(data.y_shape, config.model).to(self.device)
+        self.model = fresh(lambda: GMVAE(data.y_shape, config.model), stream.cpu).to(self.device)
         self.trainer = Trainer(self.model, config.objective, config.training, stream)
         self.measuring = Measuring(self.model, data, config, self.device)
         self.saved = 0  # epochs in the last checkpoint
@@ -242,8 +243,10 @@ class Run:
         """Bring the new model to its start, and keep that: it may have taken minutes."""
         training, some = self.config.training, self.data.tensor(self.device, SEARCHED)
         began, seed = time.perf_counter(), training.seed % 2**31  # from which it counts on, below 2**32
-        with self.trainer.stream.use():
-            start = begin(self.model, y, some, self.config.objective, training, seed=seed, told=told)
+        stream = self.trainer.stream
+        start = begin(
+            self.model, y, some, self.config.objective, training, seed=seed, stream=stream, told=told
+        )
         if start.init == "random":
             return
         if start.init == "manifold":

@@ -12,10 +12,11 @@ from gmvae.choosing import choose_clusters
 from gmvae.config import Config, DataConfig, ModelConfig
 from gmvae.data import Dataset
 from gmvae.model import GMVAE
+from gmvae.random_stream import RandomStream
 from gmvae.shares import Told
 from gmvae.stability import LOOKED_AT, Choice
 from gmvae.start import auto_epochs, may_teach
-from gmvae.training import RandomStream, cpu_threads, pick_device, pick_threads
+from gmvae.training import cpu_threads, pick_device, pick_threads
 
 
 def settle(config: Config, data: Dataset) -> Config:
@@ -57,9 +58,9 @@ def choice_for(config: Config, data: Dataset, told: Told) -> Choice:
     stream = RandomStream(training.seed, device)
     work = training.batch_size * config.model.hidden_size**2
     seed = training.seed % 2**31  # from which it counts on, below 2**32
-    with stream.use(), cpu_threads(pick_threads(training.threads, work)):
+    with cpu_threads(pick_threads(training.threads, work)):
         y, some = data.tensor(device), data.tensor(device, LOOKED_AT)
-        return choose_clusters(y, some, config.model, training, seed=seed, told=told)
+        return choose_clusters(y, some, config.model, training, seed=seed, stream=stream, told=told)
 
 
 def absolute(config: DataConfig) -> DataConfig:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor
 
 from gmvae.data import scaled
 from gmvae.evaluation import Array, assign, embed, evaluating, reconstruct
 from gmvae.model import GMVAE
-from gmvae.training import RandomStream
+from gmvae.networks import FLOAT
+from gmvae.random_stream import RandomStream
 
 SAMPLES = 10
 """Samples of each cluster."""
@@ -57,9 +58,9 @@ def snapshot(model: GMVAE, y: Tensor, seed: int = 0) -> Snapshot:
     """
     clusters = assign(model, y).argmax(1)
     kept = slice(None, None, 1 if len(model.y_shape) == 1 else -(-len(y) // 100))
-    with RandomStream(seed, y.device).use(), evaluating(model):
-        components = model.generative.p_x(torch.zeros(1, model.config.w_size, device=y.device))
-        samples = _samples(model, y.device)
+    with evaluating(model):
+        components = model.generative.p_x(torch.zeros(1, model.config.w_size, dtype=FLOAT, device=y.device))
+        samples = _samples(model, RandomStream(seed, y.device).local)
         axes, styles = _styles(model, y.device)
     some = reconstruct(model, y[kept])
     return Snapshot(
@@ -77,20 +78,21 @@ def snapshot(model: GMVAE, y: Tensor, seed: int = 0) -> Snapshot:
     )
 
 
-def _samples(model: GMVAE, device: torch.device) -> Tensor:
-    w = torch.randn(2, SAMPLES, model.config.w_size, device=device)
+def _samples(model: GMVAE, noise: Generator) -> Tensor:
+    shape = (2, SAMPLES, model.config.w_size)
+    w = torch.randn(shape, generator=noise, dtype=FLOAT, device=noise.device)
     w[0] = 0
-    x = model.generative.p_x(w).rsample(1)[0].transpose(1, 2)  # (2, K, SAMPLES, x_size)
+    x = model.generative.p_x(w).rsample(1, noise)[0].transpose(1, 2)  # (2, K, SAMPLES, x_size)
     return model.generative.p_y(x).mean
 
 
 def _styles(model: GMVAE, device: torch.device) -> tuple[Tensor, Tensor]:
     size = model.config.w_size
-    ends = torch.stack([2 * torch.eye(size, device=device), -2 * torch.eye(size, device=device)])
-    high, low = model.generative.p_x(ends).mean  # (w_size, K, x_size) each
+    axis = torch.eye(size, dtype=FLOAT, device=device)
+    high, low = model.generative.p_x(torch.stack([2 * axis, -2 * axis])).mean  # (w_size, K, x_size) each
     axes = (high - low).square().sum((1, 2)).argsort(descending=True)[[0, min(1, size - 1)]]
     steps = torch.from_numpy(STEPS).to(device)
-    w = steps[:, None] * torch.eye(size, device=device)[axes][:, None]  # (2, STEPS, w_size)
+    w = steps[:, None] * axis[axes][:, None]  # (2, STEPS, w_size)
     return axes, model.generative.p_y(model.generative.p_x(w).mean.transpose(1, 2)).mean
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.guidance import guide
 from gmvae.model import GMVAE
+from gmvae.random_stream import RandomStream
 from gmvae.rounds import MANIFOLD_FROM, Rounds
 from gmvae.shares import Told
 from gmvae.training import Observations
@@ -67,6 +68,7 @@ def begin(
     training: TrainingConfig,
     *,
     seed: int,
+    stream: RandomStream,
     weights: NDArray[np.float64] | None = None,
     told: Told = lambda _: None,
 ) -> Start:
@@ -79,6 +81,7 @@ def begin(
         objective: Weights of the terms.
         training: ``init``, ``augment`` and ``rounds``; optimiser and batches, where k-means leads.
         seed: Seed of k-means and of the manifold.
+        stream: Where all other chance comes from.
         weights: Weights of ``some``, (n,), to k-means.
         told: Called with the share of the start that is done, where the manifold takes its time.
 
@@ -101,10 +104,10 @@ def begin(
         return Start(init, reason)
     found = None
     if init != "kmeans":
-        found = Rounds(model, y, some, training, seed, told)
+        found = Rounds(model, y, some, training, seed, stream, told)
         if init == "auto":
             init, reason = found.better()
     if found is None or init == "kmeans":
-        guide(model, y, some, objective, training, seed=seed, weights=weights)
+        guide(model, y, some, objective, training, seed=seed, stream=stream, weights=weights)
         return Start("kmeans", reason)
     return Start("manifold", reason, tuple(found.teach()))

@@ -8,16 +8,18 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from gmvae.adversarial import inconsistency, reach
 from gmvae.data import scaled
 from gmvae.evaluation import BATCH as EVALUATED
 from gmvae.evaluation import evaluating
 from gmvae.model import GMVAE
+from gmvae.random_stream import RandomStream
 from gmvae.shares import Told
 from gmvae.training import Observations
 from gmvae.views import View
+from gmvae.weights import initialise
 
 RATE = 2e-3
 """Learning rate at the top of its cycle (Smith and Topin, arXiv 1708.07120)."""
@@ -34,7 +36,9 @@ ROBUSTNESS = 0.7
 """How far the loss of given clusters is from the cross-entropy (0) towards the share of mistakes (1)."""
 
 
-def reconstruct(model: GMVAE, y: Observations, view: View | None, steps: int, told: Told) -> None:
+def reconstruct(
+    model: GMVAE, y: Observations, view: View | None, steps: int, stream: RandomStream, told: Told
+) -> None:
     r"""Warm up recogniser and decoder as an auto-encoder, whose code is the mean of q(x | y):
 
     .. math:: \min_{\theta, \phi}\; -\mathbb E_{v \sim \mathrm{views}(y)} \log p_\theta(y \mid x =
@@ -47,19 +51,27 @@ def reconstruct(model: GMVAE, y: Observations, view: View | None, steps: int, to
         y: The observations.
         view: Makes views; without it the observation is shown.
         steps: Steps of ``BATCH`` observations.
+        stream: Where chance comes from.
         told: Called after each step with the share of them that is done.
     """
 
     def loss(observed: Tensor) -> Tensor:
-        q_x = model.recognition(observed if view is None else view(observed))[0]
+        q_x = model.recognition(observed if view is None else view(observed, stream.local))[0]
         p_y = model.generative.p_y(q_x.mean.unsqueeze(0))
         return -p_y.log_prob(observed.flatten(1)).mean()
 
-    descend(model, lambda: loss(draw(y)), steps, told)
+    descend(model, lambda: loss(draw(y, stream)), steps, told)
 
 
 def teach(
-    model: GMVAE, y: Observations, some: Tensor, clusters: Tensor, view: View | None, steps: int, told: Told
+    model: GMVAE,
+    y: Observations,
+    some: Tensor,
+    clusters: Tensor,
+    view: View | None,
+    steps: int,
+    stream: RandomStream,
+    told: Told,
 ) -> None:
     r"""Bring q(z | y) to given clusters c of some observations:
 
@@ -79,6 +91,7 @@ def teach(
         clusters: The cluster of each, (n,).
         view: Makes views; without it the observation is shown.
         steps: Steps of ``BATCH`` observations.
+        stream: Where chance comes from.
         told: Called after each step with the share of them that is done.
 
     Raises:
@@ -87,19 +100,22 @@ def teach(
     recognition, head = model.recognition, model.recognition.z
     if head is None:
         raise ValueError("the model has no q(z | y) to teach: assignment must be recogniser")
-    radius = reach(scaled(some)) if view is None else 0.0
+    radius = reach(scaled(some), stream.local) if view is None else 0.0
     before = copy.deepcopy(recognition.state_dict())
 
     def loss(robustness: float) -> Tensor:
-        batch = torch.randint(len(some), (BATCH,), device=some.device)
+        batch = torch.randint(len(some), (BATCH,), generator=stream.local, device=some.device)
         shown = scaled(some[batch])
-        hidden = recognition.body(shown if view is None else view(shown))
-        wrong = mistaken(head(F.dropout(hidden, DROPOUT)), clusters[batch], robustness)
-        return wrong if view else wrong + inconsistency(lambda v: head(recognition.body(v)), draw(y), radius)
+        hidden = recognition.body(shown if view is None else view(shown, stream.local))
+        wrong = mistaken(head(dropped(hidden, stream.local)), clusters[batch], robustness)
+        if view is not None:
+            return wrong
+        near = draw(y, stream)
+        return wrong + inconsistency(lambda v: head(recognition.body(v)), near, radius, stream.local)
 
     for robustness in (ROBUSTNESS, 0.0):
         recognition.load_state_dict(before)
-        head.reset_parameters()  # which the numbers of other clusters would hold back
+        initialise(head, stream.local)  # which the numbers of other clusters would hold back
         average = Averaged(recognition)
         # the second time, which is seldom, nothing is told: all has been
         heard = told if robustness else (lambda _: None)
@@ -175,6 +191,12 @@ class Averaged:
                 mean.copy_(value)
 
 
-def draw(y: Observations) -> Tensor:
+def draw(y: Observations, stream: RandomStream) -> Tensor:
     """A batch of observations, (BATCH, *y_shape)."""
-    return scaled(y[torch.randint(len(y), (BATCH,)).to(y.device)])
+    return scaled(y[torch.randint(len(y), (BATCH,), generator=stream.cpu).to(y.device)])
+
+
+def dropped(hidden: Tensor, generator: Generator) -> Tensor:
+    """Features of which a random share, ``DROPOUT``, is 0 and the others are larger by as much (torch's own
+    dropout has no generator but the global one)."""
+    return hidden * torch.empty_like(hidden).bernoulli_(1 - DROPOUT, generator=generator).div_(1 - DROPOUT)

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from gmvae import objective
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data import scaled
 from gmvae.model import GMVAE, Recognition
+from gmvae.networks import FLOAT
 from gmvae.optimisers import optimiser
+from gmvae.random_stream import RandomStream
 from gmvae.views import views
 
 SMALL_LAYER = 5_000_000
@@ -83,8 +85,7 @@ class Trainer:
         """
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
-            with self.stream.use():
-                means = self._epoch(y, told)
+            means = self._epoch(y, told)
             self.epoch += 1
             if not math.isfinite(means["loss"]):
                 raise FloatingPointError(
@@ -96,13 +97,14 @@ class Trainer:
     def _epoch(self, y: Observations, told: Callable[[float], object]) -> dict[str, float]:
         self.model.train()
         names = ("loss", "elbo", *objective.Terms._fields)
-        totals = torch.zeros(len(names), device=y.device)
-        steps = batches(len(y), self.config.batch_size, self.config.epoch_size)
+        totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
+        steps = batches(len(y), self.config.batch_size, self.config.epoch_size, self.stream.cpu)
+        epoch, noise = self.epoch + 1, self.stream.local
         for step, batch in enumerate(steps, start=1):
             observed = scaled(y[batch.to(y.device)])
-            view = None if self.view is None else self.view(observed)
+            view = None if self.view is None else self.view(observed, noise)
             known = None if self.taught is None else self.taught(observed)[2]
-            loss, terms = objective.loss(self.model, observed, self.objective, self.epoch + 1, view, known)
+            loss, terms = objective.loss(self.model, observed, self.objective, epoch, view, known, noise)
             self.optimiser.zero_grad()
             loss.mean().backward()
             self.optimiser.step()
@@ -151,67 +153,21 @@ class Trainer:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         drawn = {name: value.cpu() for name, value in parts["random"].items()}
-        self.stream.states |= {name: drawn[name] for name in self.stream.states.keys() & drawn.keys()}
+        self.stream.states = drawn
         self.epoch = about["epoch"]
 
 
-def batches(count: int, size: int, most: int = 0) -> list[Tensor]:
-    """A random order of ``count`` observations, or of ``most`` of them, in batches of ``size``.
+def batches(count: int, size: int, most: int = 0, generator: Generator | None = None) -> list[Tensor]:
+    """A random order of ``count`` observations, or of ``most`` of them, in batches of ``size``, drawn from a
+    generator of the CPU, torch's global one unless given.
 
     What is left over makes a smaller last batch; a single observation, from which batch norm could
     not tell a variance, joins the batch before it.
     """
-    parts = list(torch.randperm(count)[: most or count].split(size))
+    parts = list(torch.randperm(count, generator=generator)[: most or count].split(size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts
-
-
-class RandomStream:
-    """A stream of torch's random numbers of its own: the caller's is left as it was.
-
-    Arguments:
-        seed: Where the stream starts.
-        device: The device whose numbers are drawn, beside the CPU's.
-    """
-
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self.device = device
-        before = self._states()
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        elif device.type == "mps":
-            torch.mps.manual_seed(seed)
-        self.states = self._states()
-        self._put(before)
-
-    @contextmanager
-    def use(self) -> Iterator[None]:
-        """Draw from this stream within the ``with`` block, and go on from there in the next one."""
-        before = self._states()
-        self._put(self.states)
-        try:
-            yield
-        finally:
-            self.states = self._states()
-            self._put(before)
-
-    def _states(self) -> dict[str, Tensor]:
-        states = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self.device)
-        elif self.device.type == "mps":
-            states["mps"] = torch.mps.get_rng_state()
-        return states
-
-    def _put(self, states: dict[str, Tensor]) -> None:
-        torch.set_rng_state(states["cpu"])
-        if "cuda" in states:
-            torch.cuda.set_rng_state(states["cuda"], self.device)
-        if "mps" in states:
-            torch.mps.set_rng_state(states["mps"])
 
 
 @contextmanager

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
-View = Callable[[Tensor], Tensor]
-"""From observations of shape (B, *y_shape) to a random view of each, of the same shape."""
+
+class View(Protocol):
+    """From observations to a random view of each."""
+
+    def __call__(self, y: Tensor, generator: Generator | None = None) -> Tensor:
+        """A view of each observation, (B, *y_shape) to (B, *y_shape), drawn from a generator of their device,
+        torch's global one unless given."""
+
 
 ROTATION, SHIFT, SCALE, SHEAR = math.radians(15), 0.1, 0.15, 0.25
 """The most that an image is turned (radians), moved (share of its side), scaled and sheared."""
@@ -44,13 +50,12 @@ def views(augment: str, y_shape: tuple[int, ...]) -> View | None:
     return table_view
 
 
-def image_view(y: Tensor) -> Tensor:
+def image_view(y: Tensor, generator: Generator | None = None) -> Tensor:
     """Images of shape (B, channels, height, width), each turned, moved, scaled and sheared a little at
     random. What comes in from outside the image is as its edge."""
-    count = len(y)
 
     def within(most: float) -> Tensor:
-        return (torch.rand(count, device=y.device) * 2 - 1) * most
+        return (_uniform((len(y),), y, generator) * 2 - 1) * most
 
     angle, shear = within(ROTATION), within(SHEAR)
     wide, high = 1 + within(SCALE), 1 + within(SCALE)
@@ -62,32 +67,39 @@ def image_view(y: Tensor) -> Tensor:
     return F.grid_sample(y, grid, padding_mode="border", align_corners=False)
 
 
-def erased_view(y: Tensor) -> Tensor:
+def erased_view(y: Tensor, generator: Generator | None = None) -> Tensor:
     """:func:`image_view`, after which a rectangle somewhere in half of the images is as their corner is
     (random erasing: Zhong et al., arXiv 1708.04896): what has an unusual part is seen without it as well."""
-    view = image_view(y)
+    view = image_view(y, generator)
     count, _, *sides = view.shape
 
     def covered(side: int) -> Tensor:
         """The rows, or columns, that a rectangle takes, (B, side)."""
-        length = side * (SMALLEST + (LARGEST - SMALLEST) * torch.rand(count, 1, device=y.device))
-        centre = side * torch.rand(count, 1, device=y.device)
-        return (torch.arange(side, device=y.device) + 0.5 - centre).abs() < length / 2
+        length = side * (SMALLEST + (LARGEST - SMALLEST) * _uniform((count, 1), y, generator))
+        centre = side * _uniform((count, 1), y, generator)
+        pixels = torch.arange(side, dtype=torch.float32, device=y.device) + 0.5
+        return (pixels - centre).abs() < length / 2
 
     rows, columns = map(covered, sides)
     gone = rows.unsqueeze(2) & columns.unsqueeze(1)
-    gone &= torch.rand(count, 1, 1, device=y.device) < ERASED
+    gone &= _uniform((count, 1, 1), y, generator) < ERASED
     return torch.where(gone.unsqueeze(1), view[:, :, :1, :1], view)
 
 
-def table_view(y: Tensor) -> Tensor:
+def table_view(y: Tensor, generator: Generator | None = None) -> Tensor:
     """Rows of shape (B, *y_shape), each moved up to halfway to its nearest neighbour in the batch, with some
     values taken from other rows (feature dropout) and noise on all."""
     rows = y.flatten(1)
     distance = torch.cdist(rows, rows).fill_diagonal_(math.inf)
     nearest = rows[distance.argmin(1)] if len(rows) > 1 else rows
-    moved = rows + 0.5 * torch.rand(len(rows), 1, device=y.device).to(rows) * (nearest - rows)
-    others = rows[torch.randperm(len(rows), device=y.device)]
-    swapped = torch.rand(rows.shape, device=y.device) < SWAPPED
-    noise = NOISE * rows.std(0, correction=0) * torch.randn(rows.shape, device=y.device).to(rows)
+    moved = rows + 0.5 * _uniform((len(rows), 1), y, generator).to(rows) * (nearest - rows)
+    others = rows[torch.randperm(len(rows), generator=generator, device=y.device)]
+    swapped = _uniform(rows.shape, y, generator) < SWAPPED
+    normal = torch.randn(rows.shape, generator=generator, dtype=torch.float32, device=y.device)
+    noise = NOISE * rows.std(0, correction=0) * normal.to(rows)
     return (torch.where(swapped, others, moved) + noise).reshape(y.shape)
+
+
+def _uniform(shape: tuple[int, ...], y: Tensor, generator: Generator | None) -> Tensor:
+    """Numbers from U(0, 1) where y is."""
+    return torch.rand(shape, generator=generator, dtype=torch.float32, device=y.device)

@@ -13,6 +13,7 @@ import gmvae
 from gmvae import GMVAE, choosing, rounds
 from gmvae.choosing import choose_clusters
 from gmvae.config import ModelConfig, TrainingConfig
+from gmvae.random_stream import RandomStream
 
 WINE = load_wine()
 
@@ -84,8 +85,8 @@ def test_kinds_of_pictures_are_counted(monkeypatch):
     six = digits.data[np.isin(digits.target, [0, 2, 4, 5, 6, 7])] / 16
     y = torch.from_numpy(six.astype(np.float32)).view(-1, 1, 8, 8)
     config = ModelConfig(network="compact", hidden_size=128, likelihood="bernoulli", most_clusters=8)
-    torch.manual_seed(0)
-    found = choose_clusters(y, y, config, TrainingConfig(augment="image"), seed=0)
+    stream = RandomStream(0, torch.device("cpu"))
+    found = choose_clusters(y, y, config, TrainingConfig(augment="image"), seed=0, stream=stream)
     assert found.clusters == 6, found.reason
     assert max(s for k, s in found.curve if k != 6) < 0.8 < 0.95 < dict(found.curve)[6]
 
@@ -116,7 +117,8 @@ def test_tables_are_looked_at_along_their_manifold(monkeypatch):
     y = torch.from_numpy(rows.astype(np.float32))
     told: list[float] = []
     config = ModelConfig(hidden_size=32, most_clusters=4)
-    found = choose_clusters(y, y, config, TrainingConfig(augment="auto"), seed=0, told=told.append)
+    stream, training = RandomStream(0, torch.device("cpu")), TrainingConfig(augment="auto")
+    found = choose_clusters(y, y, config, training, seed=0, stream=stream, told=told.append)
     assert found.clusters == 2, found.reason
     assert told == sorted(told)
     assert told[-1] == 1

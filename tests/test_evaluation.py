@@ -187,7 +187,7 @@ def test_the_likelihood_does_not_depend_on_what_is_computed_at_once(build, monke
     sizes = []
     monkeypatch.setattr(evaluation, "BATCH", batch)
     infer = model.infer
-    monkeypatch.setattr(model, "infer", lambda y, m: sizes.append((len(y), m)) or infer(y, m))
+    monkeypatch.setattr(model, "infer", lambda y, m, noise: sizes.append((len(y), m)) or infer(y, m, noise))
     pieces = evaluation.log_likelihood(model, y, 35, seed=1)
     assert within_standard_error(whole.reshape(60, 3), pieces.reshape(60, 3))
     assert sum(observations * samples for observations, samples in sizes) == 180 * 35
@@ -210,7 +210,7 @@ def test_more_samples_than_are_computed_at_once_take_one_observation_at_a_time(b
     model = build(double=False)
     sizes, infer = [], model.infer
     monkeypatch.setattr(evaluation, "BATCH", 10)
-    monkeypatch.setattr(model, "infer", lambda y, count: sizes.append(len(y)) or infer(y, count))
+    monkeypatch.setattr(model, "infer", lambda y, m, noise: sizes.append(len(y)) or infer(y, m, noise))
     evaluation.bound(model, torch.randn(10, 3), 20)
     assert set(sizes) == {1}
 

@@ -18,6 +18,8 @@ from gmvae.evaluation import assign
 from gmvae.fitting import Fit, most_probable
 from gmvae.guidance import guide, guided_passes
 from gmvae.model import GMVAE as Model
+from gmvae.random_stream import RandomStream
+from gmvae.weights import fresh
 
 
 @pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
@@ -29,12 +31,12 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     standard = Rows(y, scaling, (2,), torch.device("cpu"))
     plan = fitting.plan(parameters, "gaussian", 200)
     assert guided_passes(200, plan.training) == 30  # passes of five steps; 300 would be 60
-    torch.manual_seed(0)
-    model = Model((2,), plan.model)
+    stream = RandomStream(0, torch.device("cpu"))
+    model = fresh(lambda: Model((2,), plan.model), stream.cpu)
     labels = KMeans(3, n_init=1, random_state=4).fit_predict(scaling.apply(y).astype(np.float32))
     (values,) = standard.batches(200)
     before = assign(fitting.precise(model), values).argmax(1)
-    guide(model, standard, values, plan.objective, plan.training, seed=4)
+    guide(model, standard, values, plan.objective, plan.training, seed=4, stream=stream)
     after = assign(fitting.precise(model), values).argmax(1)
     assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
 

@@ -11,10 +11,13 @@ from gmvae import embedding, manifold, rounds, teaching, views
 from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from gmvae.evaluation import assign
 from gmvae.model import GMVAE
+from gmvae.random_stream import RandomStream
 from gmvae.rounds import Rounds, features
 from gmvae.start import auto_epochs, begin
 from gmvae.views import table_view
+from gmvae.weights import fresh
 
+CPU = torch.device("cpu")
 SMALL = ModelConfig(clusters=2, x_size=2, w_size=2, hidden_size=32)
 
 
@@ -37,12 +40,16 @@ def moons(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     return (y + 0.05 * rng.normal(size=y.shape)).astype(np.float32), labels
 
 
+def new(size: int, stream: RandomStream, **options: object) -> GMVAE:
+    return fresh(lambda: GMVAE((size,), ModelConfig(**{**SMALL.__dict__, **options})), stream.cpu)
+
+
 def begun(y: np.ndarray, init: str, **options: object):
-    torch.manual_seed(0)
-    model = GMVAE((2,), ModelConfig(**{**SMALL.__dict__, **options}))
+    stream = RandomStream(0, CPU)
+    model = new(2, stream, **options)
     tensor = torch.from_numpy(y)
     training = TrainingConfig(init=init, batch_size=64, epochs=3)
-    return model, begin(model, tensor, tensor, ObjectiveConfig(), training, seed=0)
+    return model, begin(model, tensor, tensor, ObjectiveConfig(), training, seed=0, stream=stream)
 
 
 @pytest.mark.slow
@@ -87,11 +94,10 @@ def test_two_rows_have_no_manifold():
 @pytest.mark.slow
 def test_rounds_end_when_clusters_settle(short, monkeypatch):
     monkeypatch.setattr(rounds, "SETTLED", 1.1)
-    y = torch.from_numpy(moons()[0])
-    torch.manual_seed(0)
+    y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
     told: list[float] = []
     training = TrainingConfig(rounds=3)
-    found = Rounds(GMVAE((2,), SMALL), y, y, training, 0, told.append)
+    found = Rounds(new(2, stream), y, y, training, 0, stream, told.append)
     assert len(list(found.teach())) == 1
     assert told == sorted(told)
     assert told[-1] == 1
@@ -110,9 +116,10 @@ def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
     monkeypatch.setattr(rounds, "SETTLED", settled)
     monkeypatch.setattr(embedding, "STEPS", 5)
     monkeypatch.setattr(rounds, "teach", lambda *given: seen.append(names[given[4]]))
-    y = torch.rand(300, 1, 8, 8)
+    stream = RandomStream(0, CPU)
+    y = torch.rand(300, 1, 8, 8, generator=stream.cpu)
     model = GMVAE((1, 8, 8), ModelConfig(clusters=2, network="compact", hidden_size=16))
-    found = Rounds(model, y, y, TrainingConfig(augment=augment), 0, lambda _: None)
+    found = Rounds(model, y, y, TrainingConfig(augment=augment), 0, stream, lambda _: None)
     assert len(list(found.teach())) == len(expected)
     assert seen == expected
 
@@ -120,8 +127,7 @@ def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
 @pytest.mark.slow
 def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
     monkeypatch.setattr(rounds, "BEGINNINGS", 3)
-    y = torch.from_numpy(moons()[0])
-    torch.manual_seed(0)
+    y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
     seen = []
     part = Rounds._part
 
@@ -131,7 +137,7 @@ def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
         return found
 
     monkeypatch.setattr(Rounds, "_part", watched)
-    found = Rounds(GMVAE((2,), SMALL), y, y, TrainingConfig(), 0, lambda _: None)
+    found = Rounds(new(2, stream), y, y, TrainingConfig(), 0, stream, lambda _: None)
     best = max(seen, key=lambda pair: pair[0])
     assert len(seen) == 3
     assert found.modularity == best[0]
@@ -143,10 +149,10 @@ def test_teaching_brings_q_z_to_given_clusters():
     labels = np.arange(1000) % 2
     y = torch.from_numpy((rng.normal(size=(1000, 2)) + 6 * labels[:, None]).astype(np.float32))
     wrong = np.where(rng.uniform(size=len(y)) < 0.1, 1 - labels, labels)
-    torch.manual_seed(0)
-    model = GMVAE((2,), SMALL)
+    stream = RandomStream(0, CPU)
+    model = new(2, stream)
     before = {name: value.clone() for name, value in model.generative.state_dict().items()}
-    teaching.teach(model, y, y, torch.from_numpy(wrong), table_view, 300, lambda _: None)
+    teaching.teach(model, y, y, torch.from_numpy(wrong), table_view, 300, stream, lambda _: None)
     found = adjusted_rand_score(labels, assign(model, y).argmax(1))
     assert found > 0.98 > 0.7 > adjusted_rand_score(labels, wrong)  # mistakes are not learned
     for name, value in model.generative.state_dict().items():
@@ -155,11 +161,10 @@ def test_teaching_brings_q_z_to_given_clusters():
 
 def test_reconstruction_shows_views_and_asks_for_the_observation():
     """A view without the first column: the code cannot know it, and still has to give the second."""
-    torch.manual_seed(0)
-    y = torch.randn(500, 2)
-    config = ModelConfig(**{**SMALL.__dict__, "hidden_size": 64})
-    model = GMVAE((2,), config)
-    teaching.reconstruct(model, y, lambda v: v * torch.tensor([0.0, 1.0]), 400, lambda _: None)
+    stream = RandomStream(0, CPU)
+    y = torch.randn(500, 2, generator=stream.cpu)
+    model = new(2, stream, hidden_size=64)
+    teaching.reconstruct(model, y, lambda v, _: v * torch.tensor([0.0, 1.0]), 400, stream, lambda _: None)
     model.eval()
     with torch.no_grad():
         code = model.recognition(y * torch.tensor([0.0, 1.0]))[0].mean
@@ -221,10 +226,10 @@ def test_a_cluster_that_was_given_up_is_learned_after_all(monkeypatch):
     rng = np.random.default_rng(0)
     labels = np.arange(400) % 2
     y = torch.from_numpy((rng.normal(size=(400, 2)) + 6 * labels[:, None]).astype(np.float32))
-    torch.manual_seed(0)
-    model = GMVAE((2,), SMALL)
+    stream = RandomStream(0, CPU)
+    model = new(2, stream)
     told: list[float] = []
-    teaching.teach(model, y, y, torch.from_numpy(labels), table_view, 150, told.append)
+    teaching.teach(model, y, y, torch.from_numpy(labels), table_view, 150, stream, told.append)
     assert adjusted_rand_score(labels, assign(model, y).argmax(1)) > 0.98
     assert told == sorted(told)
 
@@ -238,9 +243,9 @@ def test_without_views_what_small_changes_do_not_change_is_learned(monkeypatch):
     y, few = torch.from_numpy(y.astype(np.float32)), torch.from_numpy(labels[:20])
 
     def taught() -> float:
-        torch.manual_seed(0)
-        model = GMVAE((20,), SMALL)
-        teaching.teach(model, y, y[:20], few, None, 150, lambda _: None)
+        stream = RandomStream(0, CPU)
+        model = new(20, stream)
+        teaching.teach(model, y, y[:20], few, None, 150, stream, lambda _: None)
         probabilities = assign(model, y)
         return float(np.log(probabilities[np.arange(600), labels]).mean())
 
@@ -257,8 +262,7 @@ def test_the_code_of_images_keeps_kinds_together(monkeypatch):
 
     def same(steps: int) -> float:
         monkeypatch.setattr(embedding, "STEPS", steps)
-        torch.manual_seed(0)
-        near = manifold.neighbours(embedding.code(y, y, lambda _: None), 10)[0]
+        near = manifold.neighbours(embedding.code(y, y, RandomStream(0, CPU), lambda _: None), 10)[0]
         return (digits.target[near] == digits.target[:, None]).mean()
 
     assert same(600) > 0.9 > 0.75 > same(1)

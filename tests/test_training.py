@@ -16,7 +16,9 @@ from gmvae.evaluation import assign
 from gmvae.experiments import EXPERIMENTS
 from gmvae.model import GMVAE
 from gmvae.optimisers import Sign, optimiser
-from gmvae.training import RandomStream, Trainer, batches, cpu_threads, pick_device, pick_threads
+from gmvae.random_stream import RandomStream
+from gmvae.training import Trainer, batches, cpu_threads, pick_device, pick_threads
+from gmvae.weights import fresh
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
@@ -32,8 +34,7 @@ def trainer(
     **options: object,
 ) -> Trainer:
     stream = RandomStream(seed, CPU)
-    with stream.use():
-        model = GMVAE(y_shape, model_config)
+    model = fresh(lambda: GMVAE(y_shape, model_config), stream.cpu)
     config = TrainingConfig(
         optimiser=name, learning_rate=rate, batch_size=64, epochs=epochs, device="cpu", **options
     )
@@ -247,8 +248,7 @@ def test_devices():
 def test_a_short_run_recovers_the_arms_it_was_never_told_of(seed):
     data, preset = spiral(), EXPERIMENTS["spiral"]
     stream = RandomStream(seed, CPU)
-    with stream.use():
-        model = GMVAE((2,), preset.model)
+    model = fresh(lambda: GMVAE((2,), preset.model), stream.cpu)
     y = data.tensor(CPU)
     config = replace(preset.training, epochs=150, device="cpu")
     records = list(Trainer(model, preset.objective, config, stream).epochs(y))
@@ -263,8 +263,8 @@ def test_the_posterior_form_learns_clusters_of_its_own():
     """Without labels or consistency violation: information about z well above the constraint, and useful."""
     data = spiral(seed=11)
     stream = RandomStream(1, CPU)
-    with stream.use():
-        model = GMVAE((2,), replace(EXPERIMENTS["spiral"].model, assignment="posterior"))
+    config = replace(EXPERIMENTS["spiral"].model, assignment="posterior")
+    model = fresh(lambda: GMVAE((2,), config), stream.cpu)
     y = data.tensor(CPU)
     config = replace(EXPERIMENTS["spiral"].training, epochs=100, device="cpu")
     records = list(Trainer(model, ObjectiveConfig(min_information=1.0), config, stream).epochs(y))

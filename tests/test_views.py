@@ -69,7 +69,7 @@ def test_scale_changes_the_area_and_shear_does_not(bar, monkeypatch):
 
 def test_a_rectangle_of_half_of_the_images_is_as_their_corner_is(monkeypatch):
     """Its sides and its place against what uniform draws of them have, without the edge's cutting it."""
-    monkeypatch.setattr(module, "image_view", lambda y: y)
+    monkeypatch.setattr(module, "image_view", lambda y, _: y)
     torch.manual_seed(0)
     y = torch.rand(4000, 2, 40, 40)
     view = erased_view(y)

@@ -6,6 +6,7 @@ a chunk or a batch at a time.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Iterator
@@ -103,6 +104,7 @@ class Rows:
         self.order = np.arange(source.shape[0]) if order is None else order
         self.weights = np.ones(len(self.order)) if weights is None else weights
         total = self.weights.sum()
+        self.generator: torch.Generator | None = None
         self._draws = max(1, round(total), round(total**2 / np.square(self.weights).sum()))
         self._ends = None if (self.weights == 1).all() else np.cumsum(self.weights) * (self._draws / total)
 
@@ -121,9 +123,15 @@ class Rows:
         """The observations at positions of a pass, float32, shape (B, *y_shape)."""
         spots = positions.cpu().numpy()
         if self._ends is not None:
-            spots = spots + torch.rand(len(spots), dtype=torch.float64).numpy()
+            spots = spots + torch.rand(len(spots), generator=self.generator, dtype=torch.float64).numpy()
             spots = np.searchsorted(self._ends, spots, side="right").clip(max=len(self.order) - 1)
         return self._tensor(self.source[self.order[spots]], torch.float32)
+
+    def drawing(self, generator: torch.Generator) -> Rows:
+        """The same rows, whose u comes from this generator of the CPU, instead of torch's global one."""
+        rows = copy.copy(self)
+        rows.generator = generator
+        return rows
 
     def part(self, chosen: NDArray[np.int64]) -> Rows:
         """The distinct rows at these places of the order."""
