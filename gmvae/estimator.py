@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae import evaluation, fitting, metrics
 from gmvae.config import ModelConfig
-from gmvae.data.recipe import Recipe, encoded
+from gmvae.data.recipe import Recipe, encoded, without_index
 from gmvae.data.rows import Rows, Survey, weighed
 from gmvae.data.scaling import choose
 from gmvae.distributions import Bernoulli
@@ -40,8 +40,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     1611.02648).
 
     X has a row for each observation: numpy arrays and memmaps, scipy sparse matrices, torch tensors, pandas,
-    polars and pyarrow tables. Memmaps and sparse matrices are read by batch. The order of the rows makes no
-    difference, and a row of whole weight k counts as k rows.
+    polars and pyarrow tables. The index of a pandas data frame is no column, nor is it one of an Arrow table.
+    Memmaps and sparse matrices are read by batch. The order of the rows makes no difference, and a row of
+    whole weight k counts as k rows.
 
     Arguments:
         n_clusters: The number of clusters, K. Some may stay empty. ``"auto"`` takes the greatest number whose
@@ -387,6 +388,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def _table(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu().numpy()
+        X = without_index(X, None if reset else self.recipe_)
         if reset or self.recipe_ is None:
             return validate_data(self, X, reset=reset, accept_sparse="csr")
         X = check_array(encoded(X, self.recipe_), accept_sparse="csr")

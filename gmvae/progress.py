@@ -144,6 +144,8 @@ def prepared(data: Dataset) -> str:
     if made is None:
         return ""
     lines = f"        {made.reason}\n"
+    if made.index:
+        lines += f"        left out, since it names the rows: {', '.join(made.index)}\n"
     if made.constant:
         named = ", ".join(made.constant[:5]) + (", ..." if len(made.constant) > 5 else "")
         lines += f"warning columns with one value only are left out ({len(made.constant)}): {named}\n"

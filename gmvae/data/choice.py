@@ -30,6 +30,13 @@ def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
         raise ValueError(f"{path} has more than one column {some(twice)}: rename all but one")
 
 
+def check_distinct(path: Path, features: Sequence[str]) -> None:
+    """``ValueError`` where two features have one name, as a column ``t=x`` and the value x of a column t."""
+    twice = [name for name, count in Counter(features).items() if count > 1]
+    if twice:
+        raise ValueError(f"{path} has more than one feature {some(twice)}: rename a column, or --drop it")
+
+
 def chosen(wish: Wish, names: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns that are features, each once."""
     apart = {*wish.drop, wish.label_column, wish.id_column}

@@ -30,6 +30,7 @@ class Preparation:
         binary: Whether every value is 0 or 1.
         constant: Names of the columns that were left out because they have one value only.
         classes: What the labels are called, from label 0 on.
+        index: Names of the columns that were left out because they name the rows.
     """
 
     recipe: Recipe
@@ -39,6 +40,7 @@ class Preparation:
     binary: bool = False
     constant: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

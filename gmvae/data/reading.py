@@ -61,7 +61,9 @@ def read_file(
     left_out = np.setdiff1d(np.arange(len(moments.mean)), scaling.kept)
     names = recipe.features or tuple(map(str, range(len(moments.mean))))
     constant = tuple(names[column] for column in left_out)
-    made = Preparation(recipe, scaling, likelihood, reason, moments.binary, constant, classes)
+    used = {*recipe.columns, recipe.id_column, recipe.label_column}
+    index = tuple(column or "(no name)" for column in source.index() if column not in used)
+    made = Preparation(recipe, scaling, likelihood, reason, moments.binary, constant, classes, index)
     return Dataset(name, y, known, preparation=made)
 
 

@@ -191,6 +191,18 @@ def encoded(X: Any, recipe: Recipe) -> Any:
     return recipe.encode(table if library == "pandas" else table.to_arrow())
 
 
+def without_index(X: Any, recipe: Recipe | None = None) -> Any:
+    """An Arrow table without the columns that were the index of a pandas data frame, unless a recipe wants
+    them; anything else as it is."""
+    if type(X).__module__.split(".")[0] != "pyarrow" or not hasattr(X, "schema"):
+        return X
+    from gmvae.data.values import index_columns
+
+    wanted = () if recipe is None else recipe.columns
+    left_out = [name for name in index_columns(X.schema) if name not in wanted]
+    return X.drop_columns(left_out) if left_out else X
+
+
 class MissingValueError(ValueError):
     """A value is missing where none may be.
 

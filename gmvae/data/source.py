@@ -54,6 +54,15 @@ class Source(ABC):
     def names(self) -> Sequence[str]:
         """Names of everything that a row has, features or not, as far as it has names."""
 
+    def index(self) -> Sequence[str]:
+        """Names of the columns that name the rows, which are no features unless they are asked for."""
+        return ()
+
+    def reads(self, path: Path) -> bool:
+        """Whether a file at this path is one of those that are read here, by whatever name or link, or would
+        be if it were written."""
+        return same(path, self.path)
+
     @abstractmethod
     def recipe(self, wish: Wish) -> Recipe:
         """How this file is to be read: what a person asks of it, made definite.
@@ -96,6 +105,14 @@ def open_source(path: str | Path) -> Source:
 
         return open_h5ad(path) if ending == ".h5ad" else open_array(path)
     raise ValueError(f"{path} ends in {path.suffix!r}: it must be one of {KINDS}")
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that is there, through whatever links."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def at_most(rows: int, y_shape: tuple[int, ...]) -> int:

@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gmvae.data.choice import check_names, check_once, chosen, places, some
+from gmvae.data.choice import check_distinct, check_names, check_once, chosen, places, some
 from gmvae.data.gaps import gaps_error
 from gmvae.data.recipe import MissingValueError, Recipe, Wish, first_line
 from gmvae.data.source import ROWS, Block, Source, at_most
-from gmvae.data.values import kind, numbers, texts
+from gmvae.data.values import index_columns, kind, numbers, texts
 
 CATEGORIES = 100
 """Different values that a column of text may have to become features."""
 UNNAMED = ("", "Unnamed: 0", "__index_level_0__")
-"""What a column of row numbers is called that pandas wrote. It is no feature unless it is asked for."""
+"""What a column of row numbers is called that pandas wrote."""
 
 
 class Table(Source):
@@ -39,12 +39,16 @@ class Table(Source):
         with self.reading():
             return self.schema().names
 
+    def index(self) -> Sequence[str]:
+        with self.reading():
+            return index(self.schema())
+
     def recipe(self, wish: Wish) -> Recipe:
         with self.reading():
             schema = self.schema(wish)
         check_once(self.path, schema.names, schema.names)
         check_names(self.path, wish, schema.names)
-        names = chosen(wish, [name for name in schema.names if name not in UNNAMED])
+        names = chosen(wish, [name for name in schema.names if name not in index(schema)])
         if not names:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {some(schema.names)}")
         kinds = {name: kind(schema.field(name).type) for name in names}
@@ -68,7 +72,9 @@ class Table(Source):
             label_column=wish.label_column,
             id_column=wish.id_column,
         )
-        return self._surveyed(made) if words or made.impute else made
+        made = self._surveyed(made) if words or made.impute else made
+        check_distinct(self.path, made.features)
+        return made
 
     def blocks(self, recipe: Recipe, rows: int = ROWS) -> Iterator[Block]:
         rows = at_most(rows, recipe.y_shape)
@@ -86,8 +92,9 @@ class Table(Source):
 
     def _found(self, recipe: Recipe) -> tuple[Recipe, list[str]]:
         """The recipe with this file's own names, and all names of the file."""
-        there = self.schema().names
-        apart = {*UNNAMED, recipe.id_column, recipe.label_column} - {*recipe.columns}
+        schema = self.schema()
+        there = schema.names
+        apart = {*index(schema), recipe.id_column, recipe.label_column} - {*recipe.columns}
         names = [name for name in there if name not in apart]
         where = places(self.path, recipe, recipe.columns, names, len(names))
         return recipe.renamed([names[place] for place in where]), there
@@ -155,6 +162,13 @@ class Table(Source):
     def complaint(self, message: str) -> str:
         """What a message of Arrow's amounts to."""
         return f"{self.path} cannot be read as a table: {message}"
+
+
+def index(schema: pa.Schema) -> tuple[str, ...]:
+    """Columns that name the rows: what pandas wrote as an index. They are no features unless they are asked
+    for."""
+    unnamed = tuple(name for name in UNNAMED if name in schema.names)
+    return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
 
 
 def _missing(values: pa.Array, recipe: Recipe, name: str) -> NDArray[np.bool_]:

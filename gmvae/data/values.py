@@ -23,6 +23,15 @@ def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
     return "number" if types.is_null(dtype) else "other"
 
 
+def index_columns(schema: pa.Schema) -> tuple[str, ...]:
+    """The columns of a table of Arrow that were the index of a pandas data frame."""
+    try:
+        levels = (schema.pandas_metadata or {}).get("index_columns", ())
+    except (ValueError, AttributeError):  # whoever wrote the file may have written anything there
+        return ()
+    return tuple(name for name in levels if isinstance(name, str) and name in schema.names)
+
+
 def numbers(values: Any) -> NDArray[np.float64]:
     """The numbers of an array or chunked array, shape (B,); NaN where one is missing. Whole numbers beyond
     2^53 are rounded.
