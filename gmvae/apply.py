@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from gmvae import metrics
 from gmvae.data.choice import check_names
 from gmvae.data.recipe import Recipe, Wish
-from gmvae.data.source import Block, Source, open_source
+from gmvae.data.source import Block, Source, open_source, same
 from gmvae.files import RunFolder, write_whole
+from gmvae.model_file import find
 from gmvae.output import ENDINGS, check_ending, write_array, write_table
 from gmvae.plots import drawn
 
@@ -118,7 +119,23 @@ def asked(
     )
 
 
-def write_samples(model: GMVAE, out: Path, count: int, cluster: int | None, seed: int) -> None:
+def check_out(out: Path, run: Path, source: Source | None = None) -> None:
+    """``ValueError`` where a file to write is one that is read, by whatever path or link: the model, the data
+    that it is applied to, or those that it was trained on.
+
+    Arguments:
+        out: The file to write.
+        run: A run folder or a model file.
+        source: What the model is applied to.
+    """
+    given = RunFolder(run).about()["config"]["data"] if (run / "config.json").is_file() else {}
+    trained_on = [Path(given[name]) for name in ("path", "labels_path") if given.get(name)]
+    read = [find(run), *trained_on]
+    if any(same(out, path) for path in read) or (source is not None and source.reads(out)):
+        raise ValueError(f"{out} is read by this command, or was trained on: name another file to write")
+
+
+def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int | None, seed: int) -> None:
     """Draw new observations into a table of their ``cluster`` and features, sorted by cluster, an array of
     images (.npy, shape (count, *y_shape)), or a picture (.png).
 
@@ -128,6 +145,7 @@ def write_samples(model: GMVAE, out: Path, count: int, cluster: int | None, seed
     import pyarrow as pa
 
     check_ending(out, (*ENDINGS, ".png"))
+    check_out(out, run)
     y, clusters = model.set_params(random_state=seed).sample(count, cluster)
     order = np.argsort(clusters, kind="stable")
     y, clusters, shape = y[order], clusters[order], model.model_.y_shape
@@ -139,8 +157,13 @@ def write_samples(model: GMVAE, out: Path, count: int, cluster: int | None, seed
     else:
         named = () if model.recipe_ is None else model.recipe_.features
         names = named or tuple(f"y{d}" for d in range(y.shape[1]))
-        columns = {"cluster": clusters} | dict(zip(names, y.T, strict=True))
-        write_table(out, iter([pa.RecordBatch.from_pydict(columns)]))
+        if "cluster" in names and out.suffix != ".npy":
+            raise ValueError(
+                "a feature is called 'cluster', as the column of the samples' clusters is: write a .npy "
+                "file, or rename the feature and train again"
+            )
+        columns = [pa.array(clusters), *map(pa.array, np.ascontiguousarray(y.T))]
+        write_table(out, iter([pa.RecordBatch.from_arrays(columns, ["cluster", *names])]))
 
 
 def _each(
@@ -150,9 +173,16 @@ def _each(
 
     for block in source.blocks(recipe, ROWS):
         found: dict[str, Any] = {}
+        answers = answer(_rows(block))
         if block.ids is not None:
-            found[recipe.id_column or "id"] = block.ids
-        yield pa.RecordBatch.from_pydict(found | answer(_rows(block)))
+            name = recipe.id_column or "id"
+            if name in answers:
+                raise ValueError(
+                    f"id column is {name!r}, as one of the columns of answers is called: rename it in "
+                    f"{source.path}, and name it with --id-column"
+                )
+            found[name] = block.ids
+        yield pa.RecordBatch.from_pydict(found | answers)
 
 
 def _rows(block: Block) -> Array:

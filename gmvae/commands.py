@@ -136,7 +136,7 @@ class Predict:
 
         model, source, recipe = _applied(self.run, self.file, self.device)
         recipe = asked(source, recipe, id_column=self.id_column)
-        _write(self.out, source, predictions(model, source, recipe, scores=self.scores))
+        _write(self.out, self.run, source, predictions(model, source, recipe, scores=self.scores))
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Embed:
 
         model, source, recipe = _applied(self.run, self.file, self.device)
         recipe = asked(source, recipe, id_column=self.id_column)
-        _write(self.out, source, embeddings(model, source, recipe))
+        _write(self.out, self.run, source, embeddings(model, source, recipe))
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Sample:
         from gmvae.apply import write_samples
         from gmvae.estimator import load
 
-        write_samples(load(self.run), self.out, self.count, self.cluster, self.seed)
+        write_samples(load(self.run), self.run, self.out, self.count, self.cluster, self.seed)
         print(self.out)
 
 
@@ -208,9 +208,12 @@ class Export:
     """Folder to write encoder.onnx and decoder.onnx to."""
 
     def __call__(self) -> None:
+        from gmvae.apply import check_out
         from gmvae.estimator import load
-        from gmvae.export import export
+        from gmvae.export import FILES, export
 
+        for name in FILES:
+            check_out(self.out / name, self.run)
         for path in export(load(self.run), self.out):
             print(path)
 
@@ -245,9 +248,12 @@ def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, 
     return model, *opened(model, run, file)
 
 
-def _write(out: Path, source: Source, batches: Iterator[Any]) -> None:
-    from gmvae.output import write_table
+def _write(out: Path, run: Path, source: Source, batches: Iterator[Any]) -> None:
+    from gmvae.apply import check_out
+    from gmvae.output import check_ending, write_table
     from gmvae.progress import counting
 
+    check_ending(out)
+    check_out(out, run, source)
     rows = write_table(out, counting(batches, source.count(), source.path.name))
     print(f"{rows:,} rows: {out}")

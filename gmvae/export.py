@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gmvae.estimator import GMVAE
 
 OPSET = 18
+FILES = ("encoder.onnx", "decoder.onnx")
+"""What is written."""
 
 
 class Encoder(nn.Module):
@@ -93,12 +95,12 @@ def export(model: GMVAE, folder: str | Path) -> list[Path]:
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     about = {"gmvae": version("gmvae"), "clusters": str(len(model.weights_)), "features": json.dumps(names)}
     outputs = ["probabilities", "cluster", "x"]
-    parts: dict[str, tuple[Encoder | Decoder, Tensor, list[str], list[str]]] = {
-        "encoder": (Encoder(model), rows, ["y"], outputs),
-        "decoder": (Decoder(model), torch.zeros(2, x_size).double(), ["x"], ["y"]),
-    }
+    parts: list[tuple[Encoder | Decoder, Tensor, list[str], list[str]]] = [
+        (Encoder(model), rows, ["y"], outputs),
+        (Decoder(model), torch.zeros(2, x_size).double(), ["x"], ["y"]),
+    ]
     written = []
-    for name, (part, example, inputs, results) in parts.items():
+    for name, (part, example, inputs, results) in zip(FILES, parts, strict=True):
         with _quiet(), evaluating(part.model):
             program = torch.onnx.export(
                 part.eval(), (example,), input_names=inputs, output_names=results, opset_version=OPSET,
@@ -107,7 +109,7 @@ def export(model: GMVAE, folder: str | Path) -> list[Path]:
         assert program is not None  # noqa: S101
         proto = program.model_proto
         onnx.helper.set_model_props(proto, about)
-        path = Path(folder) / f"{name}.onnx"
+        path = Path(folder) / name
         write_whole(path, partial(onnx.save, proto))
         written.append(path)
     return written

@@ -83,12 +83,12 @@ def _opened(part: Path, ending: str, schema: pa.Schema) -> Any:
 
 def _write_npy(part: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
     """The header has room for a longer number of rows, so that it is written again once that is known."""
-    numbers = [name for name in schema.names if _is_number(schema.field(name).type)]
+    numbers = [place for place, field in enumerate(schema) if _is_number(field.type)]
     kind, rows = np.dtype(np.float64), 0
     with open(part, "wb") as file:
         _npy_header(file, kind, (0, len(numbers)))
         for batch in batches:
-            table = np.column_stack([batch[name].to_numpy(zero_copy_only=False) for name in numbers])
+            table = np.column_stack([batch.column(i).to_numpy(zero_copy_only=False) for i in numbers])
             file.write(np.ascontiguousarray(table, kind).tobytes())
             rows += len(table)
         file.seek(0)

@@ -16,6 +16,7 @@ from torch import Tensor
 from gmvae import evaluation, plots
 from gmvae.config import Config
 from gmvae.data import Dataset, load
+from gmvae.data.source import open_source
 from gmvae.files import RunFolder, read_tensors, versions, write_arrays, write_tensors
 from gmvae.measuring import Measuring
 from gmvae.model import GMVAE
@@ -78,6 +79,7 @@ class Run:
             OSError: where a file cannot be read or written.
         """
         config = replace(config, data=absolute(config.data))
+        _check_apart(config)
         data = load(**asdict(config.data), likelihood=config.model.likelihood)
         config, choice = settle(config, data), None
         if not config.model.clusters:
@@ -326,6 +328,19 @@ def take_missing_snapshot(folder: RunFolder) -> None:
     """Take the snapshot of a run that has drawn no picture yet, from its checkpoint, where it has one."""
     if not folder.snapshot.exists() and folder.checkpoint.exists():
         Run.open(folder.path).take_snapshot()
+
+
+def _check_apart(config: Config) -> None:
+    """``ValueError`` where the pictures of a run would become some of the pictures that it is trained on."""
+    data, folder = config.data.path, Path(config.run.run_dir or "runs")
+    if (
+        data is not None
+        and Path(data).is_dir()
+        and open_source(data).reads(folder / "run" / "plots" / "latent.png")
+    ):
+        raise ValueError(
+            f"{folder} lies in {data}, which the run is trained on: name a --run-dir outside of it"
+        )
 
 
 def _fresh_name(name: str) -> Path:

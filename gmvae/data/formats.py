@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import ipc, parquet
 
 from gmvae.data.choice import some
+from gmvae.data.folder import ENDINGS, would_read
 from gmvae.data.recipe import Recipe, Wish, first_line
 from gmvae.data.separated import SeparatedFile
 from gmvae.data.source import TEXTS
@@ -28,6 +29,11 @@ class ParquetFiles(Table):
 
     def count(self) -> int | None:
         return sum(self._opened(file).metadata.num_rows for file in self.files)
+
+    def reads(self, path: Path) -> bool:
+        if not self.path.is_dir():
+            return super().reads(path)
+        return would_read(self.path, self.files, path, (".parquet", *ENDINGS))  # pictures come before them
 
     def schema(self, wish: Wish | None = None) -> pa.Schema:  # noqa: ARG002
         return self._opened(self.files[0]).schema_arrow

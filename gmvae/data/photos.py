@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gmvae.data.folder import ENDINGS, would_read
 from gmvae.data.levels import about, read
 from gmvae.data.recipe import Recipe, Wish
 from gmvae.data.source import ROWS, Block, Source, at_most
@@ -35,6 +36,9 @@ class Pictures(Source):
 
     def names(self) -> Sequence[str]:
         return (FOLDER,)
+
+    def reads(self, path: Path) -> bool:
+        return would_read(self.path, self.files, path, ENDINGS)
 
     def recipe(self, wish: Wish) -> Recipe:
         if wish.columns or wish.drop or wish.id_column or wish.label_column not in (None, FOLDER):
