@@ -58,7 +58,12 @@ class DiagonalGaussian:
         shape (samples, *, D) (Kingma and Welling, arXiv 1312.6114). The noise comes from ``generator``,
         torch's global one unless given."""
         shape = (samples, *self.mean.shape)
-        noise = torch.randn(shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
+        return self.at(
+            torch.randn(shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
+        )
+
+    def at(self, noise: Tensor) -> Tensor:
+        r"""The points :math:`\mu + \sigma \epsilon` for noise :math:`\epsilon` of shape (samples, *, D)."""
         return self.mean + torch.exp(0.5 * self.log_variance) * noise
 
 

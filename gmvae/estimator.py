@@ -317,7 +317,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     def score_samples(self, X: Any) -> Array:
         """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
-        density over the columns in the units of X. Every row meets the same draws of noise."""
+        density over the columns in the units of X. Its noise is a function of the
+        row's values: the score of a row does not depend on the others, and is the same every time."""
         rows = self._rows(X)
         with self._threads():
             return elbo(fitting.each_terms(self.model_, rows)).numpy() + self._log_det

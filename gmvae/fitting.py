@@ -20,6 +20,7 @@ from gmvae.data.rows import Rows
 from gmvae.evaluation import assign, evaluating
 from gmvae.judging import merits
 from gmvae.model import GMVAE
+from gmvae.noise import noise
 from gmvae.objective import Terms
 from gmvae.random_stream import RandomStream
 from gmvae.shares import Told
@@ -29,8 +30,8 @@ from gmvae.start import SHOWN, Start, auto_epochs, begin, may_teach
 from gmvae.training import Trainer
 from gmvae.weights import fresh
 
-DRAWS = 10
-"""Samples of x and w in the bound of an observation: the same for every observation, drawn once."""
+DRAWS = 16
+"""Samples of x and w in the bound of an observation."""
 MEASURED = 10_000
 """Distinct rows that values and bounds are averaged over, where there are more."""
 HIDDEN, HIDDEN_IMAGES = 128, 256
@@ -266,21 +267,16 @@ def mean_bound(model: GMVAE, rows: Rows) -> float:
 def each_terms(model: GMVAE, rows: Rows, seed: int = 0) -> Terms:
     """The five terms of each observation, in nats, each of shape (N,), on the CPU.
 
-    Every observation meets the same ``DRAWS`` samples of noise, so that what is found for one does not
-    depend on the others.
+    Every observation meets ``DRAWS`` samples of noise of its own (:func:`gmvae.noise.noise`): what is found
+    for one does not depend on the others, and the error averages out over them.
     """
     exact = precise(model)
-    noise = RandomStream(seed, rows.device).local
-
-    def one(y: Tensor) -> tuple[Tensor, ...]:
-        return tuple(term[0] for term in objective.five_terms(exact, y.unsqueeze(0), DRAWS, generator=noise))
-
-    at_once = AT_ONCE // DRAWS
+    at_once, size = AT_ONCE // DRAWS, model.config.x_size + model.config.w_size
     found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
     with evaluating(exact):
         for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
-            noise.manual_seed(seed)
-            terms = torch.vmap(one, randomness="same")(batch)
+            drawn = noise(batch, DRAWS, size, seed).to(batch)
+            terms = objective.five_terms(exact, batch, DRAWS, noise=drawn)
             part.copy_(torch.stack(terms))  # kept, small results would split up the space of large ones
     return Terms(*found)
 

@@ -139,11 +139,22 @@ class GMVAE(nn.Module):
         self.generative = Generative(self.y_shape, config)
         self.recognition = Recognition(self.y_shape, config)
 
-    def infer(self, y: Tensor, mc_samples: int = 1, generator: Generator | None = None) -> Inference:
+    def infer(
+        self,
+        y: Tensor,
+        mc_samples: int = 1,
+        generator: Generator | None = None,
+        noise: Tensor | None = None,
+    ) -> Inference:
         """From observations of shape (B, *y_shape) up to x, w and z, and down again, M times each, with noise
-        from ``generator``, torch's global one unless given."""
+        of shape (M, B, x_size + w_size). Unless given it is drawn from ``generator``, and that is torch's
+        global one unless given."""
         q_x, q_w, q_z = self.recognition(y)
-        x, w = q_x.rsample(mc_samples, generator), q_w.rsample(mc_samples, generator)
+        if noise is None:
+            x, w = q_x.rsample(mc_samples, generator), q_w.rsample(mc_samples, generator)
+        else:
+            e_x, e_w = noise.split((self.config.x_size, self.config.w_size), -1)
+            x, w = q_x.at(e_x), q_w.at(e_w)
         p_x, p_y = self.generative.p_x(w), self.generative.p_y(x)
         p_z_given = self.generative.p_z_given(x, p_x)
         q_z = p_z_given if q_z is None else q_z.unsqueeze(0)

@@ -112,12 +112,14 @@ def five_terms(
     view: Tensor | None = None,
     known: Categorical | None = None,
     generator: Generator | None = None,
+    noise: Tensor | None = None,
 ) -> Terms:
-    """The terms of observations of shape (B, *y_shape), with M samples of x and w each.
+    """The terms of observations of shape (B, *y_shape), with M samples of x and w each, from ``noise`` of
+    shape (M, B, x_size + w_size) or else from ``generator`` (:meth:`gmvae.model.GMVAE.infer`).
 
     Their expectations over z are exact sums over the K clusters.
     """
-    return terms_of(model.infer(y, mc_samples, generator), model, y, view, known)
+    return terms_of(model.infer(y, mc_samples, generator, noise), model, y, view, known)
 
 
 def terms_of(

@@ -210,7 +210,7 @@ def test_more_samples_than_are_computed_at_once_take_one_observation_at_a_time(b
     model = build(double=False)
     sizes, infer = [], model.infer
     monkeypatch.setattr(evaluation, "BATCH", 10)
-    monkeypatch.setattr(model, "infer", lambda y, m, noise: sizes.append(len(y)) or infer(y, m, noise))
+    monkeypatch.setattr(model, "infer", lambda y, *given: sizes.append(len(y)) or infer(y, *given))
     evaluation.bound(model, torch.randn(10, 3), 20)
     assert set(sizes) == {1}
 
