@@ -91,7 +91,8 @@ def _check_digits(moments: Moments, name: str) -> None:
         column = int(np.argmin(fine | moments.constant))
         raise ValueError(
             f"column {column} of {name} goes from {moments.least[column]:g} to {moments.most[column]:g}, and "
-            "float32 does not tell its values apart: standardise it (--standardise), or bring it to another scale"
+            "float32 does not tell its values apart: standardise it (--standardise), or bring it to another "
+            "scale"
         )
 
 
