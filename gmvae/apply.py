@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae import metrics
 from gmvae.data.choice import check_names
+from gmvae.data.labels import Labels, codes, plain
 from gmvae.data.recipe import Recipe, Wish
 from gmvae.data.source import Block, Source, open_source, same
+from gmvae.evaluation import agreement, bits_per_dimension, log_likelihood
 from gmvae.files import RunFolder, write_whole
+from gmvae.fitting import AT_ONCE, precise
 from gmvae.model_file import find
 from gmvae.output import ENDINGS, check_ending, write_array, write_table
 from gmvae.plots import drawn
+from gmvae.signs import Examination
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,32 +59,67 @@ def embeddings(model: GMVAE, source: Source, recipe: Recipe) -> Iterator[pa.Reco
     return _each(source, recipe, answer)
 
 
-def evaluation(model: GMVAE, source: Source, recipe: Recipe) -> dict[str, Any]:
-    """The bound on the rows of a file and, where it has labels, how far clusters agree with them.
+def evaluation(
+    model: GMVAE, source: Source, recipe: Recipe, labels: Labels | None = None, samples: int = 0
+) -> dict[str, Any]:
+    """Everything that is measured of a model on the rows of a file: ``rows``; ``clusters_used``; where there
+    are labels, ``labelled``, the rows that have one, and how far clusters agree with those; scalar signs; the
+    bound in nats and, for images' levels, in bits per number.
+
+    Arguments:
+        model: The model.
+        source: The file.
+        recipe: How it is read.
+        labels: Labels of its rows, (N,), unknown below 0, in place of those in the file.
+        samples: Samples for an estimate of log p(y); 0 for none.
 
     Raises:
-        ValueError: where there are no rows.
+        ValueError: where there are no rows, or not as many labels.
     """
-    bounds, probabilities, labels = [], [], []
+    exact, found = precise(model.model_), list[Any]()
+    examined, sums, rows, levels = Examination(exact), np.zeros(2), 0, False
     for block in source.blocks(recipe, ROWS):
         y = _rows(block)
-        bounds.append(model.score_samples(y))
-        probabilities.append(model.predict_proba(y))
+        if not len(y):
+            continue
+        levels = block.y.dtype == np.uint8
+        rows += len(y)
+        sums[0] += model.score_samples(y).sum()
+        with model._threads():
+            for batch in model._rows(y).batches(AT_ONCE):
+                examined.add(batch)
+                if samples:
+                    of_batch = log_likelihood(exact, batch, samples) + model._log_det
+                    sums[1] += of_batch.sum(dtype=np.float64)
         if block.labels is not None:
-            labels += np.asarray(block.labels).tolist()
-    if not bounds:
+            found += plain(block.labels)
+    if not rows:
         raise ValueError(f"{source.path} has no rows")
-    q_z = np.concatenate(probabilities)
-    found = {
-        "rows": len(q_z),
-        "elbo": float(np.concatenate(bounds).mean()),
-        "clusters_used": metrics.clusters_used(q_z.argmax(1), q_z.shape[1]),
-    }
-    known = np.array([label is not None and label == label for label in labels], dtype=bool)
-    if known.any():
-        codes = np.unique([str(label) for label in labels], return_inverse=True)[1]
-        found |= metrics.agreement(codes[known], q_z[known])
-    return found
+    if labels is None:
+        labels = codes(found)[0]
+    elif len(labels) != rows:
+        raise ValueError(f"there are {len(labels):,} labels for the {rows:,} rows of {source.path}")
+    nats, estimate = (sums / rows).tolist()
+    measured: dict[str, Any] = {"rows": rows}
+    if labels is not None:
+        measured["labelled"] = int((labels >= 0).sum())
+    measured |= agreement(np.concatenate(examined.probabilities), labels) | examined.signs().scalars()
+    measured["elbo"] = nats
+    if samples:
+        measured["log_likelihood"] = estimate
+    if levels and model.likelihood_ == "bernoulli":
+        measured["bits_per_dimension"] = bits_per_dimension(exact, nats)
+    return measured
+
+
+def labels_of(run: Path, file: Path | None) -> Path | None:
+    """The file of labels of a run's own data, where they are what is asked for."""
+    if not (run / "config.json").is_file():
+        return None
+    data = RunFolder(run).about()["config"]["data"]
+    if data["labels_path"] is None or (file is not None and not same(file, Path(data["path"]))):
+        return None
+    return Path(data["labels_path"])
 
 
 def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Recipe]:
@@ -128,7 +166,8 @@ def check_out(out: Path, run: Path, source: Source | None = None) -> None:
         run: A run folder or a model file.
         source: What the model is applied to.
     """
-    given = RunFolder(run).about()["config"]["data"] if (run / "config.json").is_file() else {}
+    about = RunFolder(run).about() if (run / "config.json").is_file() else {}
+    given = about.get("config", {}).get("data", {})
     trained_on = [Path(given[name]) for name in ("path", "labels_path") if given.get(name)]
     read = [find(run), *trained_on]
     if any(same(out, path) for path in read) or (source is not None and source.reads(out)):

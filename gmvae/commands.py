@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gmvae.data.recipe import Recipe
     from gmvae.data.source import Source
     from gmvae.estimator import GMVAE
+    from gmvae.run import Run
 
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 FilePath = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
@@ -79,37 +80,50 @@ class DrawPlot:
 class Evaluate:
     """Measure a run on all of its data, or a model on another file, and print what is found as JSON:
     agreement with labels, the bound in nats per observation and, for images, in bits per number; test_... on
-    held-out data."""
+    held-out data. A run's own file is measured as any other."""
 
     run: RunPath
     """The run folder."""
     file: FilePath = None
     """Another file or folder of data, read as the training data were, with or without labels."""
     samples: int = 0
-    """Samples for an importance-weighted estimate of log p(y) on the run's data; 0 leaves it out, 100 is
-    usual."""
+    """Samples for an importance-weighted estimate of log p(y); 0 leaves it out, 100 is usual."""
     label_column: str | None = None
     """Column of the file's labels, where it is not called as in the training data."""
+    labels_path: Path | None = None
+    """File of a whole number for each row (.npy or .t7), as labels in place of a column's."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
     def __call__(self) -> None:
         if self.samples < 0:
             raise ValueError(f"samples is {self.samples}: it must be a whole number of at least 0")
-        if self.file is not None:
-            from gmvae.apply import asked, evaluation
+        from gmvae.run import Run
 
-            model, source, recipe = _applied(self.run, self.file, self.device)
-            with waiting(f"measuring on {source.path.name}"):
-                recipe = asked(source, recipe, label_column=self.label_column)
-                found = evaluation(model, source, recipe)
-        else:
-            from gmvae.run import Run
-
-            run = Run.open(self.run, self.device)
+        run = Run.open(self.run, self.device) if self.file is None else None
+        if run is not None and run.config.data.path is None:
             with waiting(f"measuring on {run.data.name}"):
                 found = run.measuring.everything(self.samples)
+        else:
+            found = self._of_file(run)
         print(json.dumps(found, indent=2))
+
+    def _of_file(self, run: Run | None) -> dict[str, Any]:
+        """The measures on a file, another one or that of the run itself."""
+        from gmvae.apply import asked, evaluation, labels_of, opened
+        from gmvae.data.labels import read_labels
+        from gmvae.estimator import load, of_file
+
+        unfinished = run is not None and not run.folder.model.exists()
+        model = of_file(run.model_file(), self.device) if run and unfinished else load(self.run, self.device)
+        source, recipe = opened(model, self.run, self.file)
+        recipe = asked(source, recipe, label_column=self.label_column)
+        path = self.labels_path
+        if path is None and self.label_column is None:
+            path = labels_of(self.run, self.file)
+        with waiting(f"measuring on {source.path.name}"):
+            labels = None if path is None else read_labels(str(path))
+            return evaluation(model, source, recipe, labels, self.samples)
 
 
 @dataclass(frozen=True)

@@ -448,7 +448,11 @@ def load(path: str | Path, device: str = "auto") -> GMVAE:
         ValueError: where it is anything else, was changed, or is another version's.
         OSError: where it cannot be read.
     """
-    file = ModelFile.load(find(path), pick_device(device))
+    return of_file(ModelFile.load(find(path), pick_device(device)), device)
+
+
+def of_file(file: ModelFile, device: str = "auto") -> GMVAE:
+    """The estimator in a model file that was read, or that a run would write."""
     about, known = file.about, GMVAE().get_params()
     given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
     given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gmvae import objective
 from gmvae.config import Config
 from gmvae.data import Dataset
+from gmvae.data.choice import some
 from gmvae.doctor import Finding
 from gmvae.run import Run
 
@@ -144,12 +147,24 @@ def prepared(data: Dataset) -> str:
     if made is None:
         return ""
     lines = f"        {made.reason}\n"
+    if data.labels is not None:
+        lines += f"        {classes(data.labels, made.classes)}\n"
     if made.index:
         lines += f"        left out, since it names the rows: {', '.join(made.index)}\n"
     if made.constant:
         named = ", ".join(made.constant[:5]) + (", ..." if len(made.constant) > 5 else "")
         lines += f"warning columns with one value only are left out ({len(made.constant)}): {named}\n"
     return lines
+
+
+def classes(labels: NDArray[np.int64], names: Sequence[str]) -> str:
+    """What labels are called, and how many rows have none."""
+    known = labels[labels >= 0]
+    called = list(names) or [str(label) for label in np.unique(known)]
+    listed = f": {some(called)}" if called else ""
+    without = len(labels) - len(known)
+    lacking = f"; {without:,} row{'s'[: without > 1]} without a label" if without else ""
+    return f"{len(called)} class{'es'[: 2 * (len(called) != 1)]}{listed}{lacking}"
 
 
 def status(run: Run, record: dict[str, Any]) -> str:

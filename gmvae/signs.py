@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gmvae.data import scaled
+from gmvae.data.scaling import Moments
 from gmvae.distributions import DiagonalGaussian
 from gmvae.evaluation import BATCH, evaluating
 from gmvae.model import GMVAE
@@ -60,32 +60,80 @@ class Signs:
         return cls(**{**values, "occupancy": tuple(values["occupancy"]), "confused": pairs})
 
 
+class Examination:
+    """Takes observations in batch by batch, and says what they show of a model. There is no chance in it:
+    means stand for samples.
+
+    Arguments:
+        model: The model.
+
+    Attributes:
+        probabilities: q(z | ...) of the batches so far, each of shape (B, K).
+    """
+
+    def __init__(self, model: GMVAE) -> None:
+        self.model, self.probabilities = model, list[Floats]()
+        size = model.config
+        self._x, self._w = Moments(size.x_size), Moments(size.w_size)
+        self._entropy, self._agree = 0.0, 0
+        self._variance: Floats = np.zeros(1)
+        self._q, self._p = Shared(size.clusters), Shared(size.clusters)
+
+    def add(self, y: Tensor) -> None:
+        """Take observations of shape (N, *y_shape) in."""
+        with evaluating(self.model):
+            for batch in y.split(BATCH):
+                self._add(scaled(batch))
+
+    def _add(self, y: Tensor) -> None:
+        q_x, q_w, q_z = self.model.recognition(y)
+        p_z = self.model.generative.p_z_given(q_x.mean, self.model.generative.p_x(q_w.mean))
+        p_y = self.model.generative.p_y(q_x.mean)
+        q_z = p_z if q_z is None else q_z
+        q, p, x, w = (_floats(tensor) for tensor in (q_z.probs, p_z.probs, q_x.mean, q_w.mean))
+        self._x.add(x)
+        self._w.add(w)
+        self._q.add(q)
+        self._p.add(p)
+        self._entropy += float(_entropy(q).sum())
+        self._agree += int((q.argmax(1) == p.argmax(1)).sum())
+        variance = _floats(p_y.variance.mean(0)) if isinstance(p_y, DiagonalGaussian) else np.ones(1)
+        self._variance = self._variance + len(y) * variance
+        self.probabilities.append(q)
+
+    def signs(self) -> Signs:
+        """What all of them show."""
+        q, count = self._q, sum(map(len, self.probabilities))
+        clusters = np.concatenate([part.argmax(1) for part in self.probabilities])
+        entropy = self._entropy / count
+        return Signs(
+            occupancy=tuple((np.bincount(clusters, minlength=len(q.held)) / count).tolist()),
+            z_entropy=entropy,
+            z_information=max(0.0, float(_entropy(q.held / count)) - entropy),
+            active_x=int((self._x.deviation**2 > ACTIVE).sum()),
+            active_w=int((self._w.deviation**2 > ACTIVE).sum()),
+            agreement=self._agree / count,
+            confused=_pairs(q, self._p),
+            least_variance=float(np.min(self._variance) / count),
+        )
+
+
 def examine(model: GMVAE, y: Tensor) -> tuple[Signs, Floats]:
-    """The signs that observations of shape (N, *y_shape) show, and q(z | ...) of each, (N, K). There is no
-    chance in it: means stand for samples."""
-    parts = []
-    with evaluating(model):
-        for batch in y.split(BATCH):
-            q_x, q_w, q_z = model.recognition(scaled(batch))
-            p_z = model.generative.p_z_given(q_x.mean, model.generative.p_x(q_w.mean))
-            p_y = model.generative.p_y(q_x.mean)
-            variance = p_y.variance.mean(0) if isinstance(p_y, DiagonalGaussian) else torch.ones(1)
-            q_z = p_z if q_z is None else q_z
-            found = (q_z.probs, p_z.probs, q_x.mean, q_w.mean, variance.expand(len(batch), -1))
-            parts.append([tensor.cpu().double() for tensor in found])
-    q, p, x, w, variances = (torch.cat(tensors).numpy() for tensors in zip(*parts, strict=True))
-    clusters, entropy = q.argmax(1), _entropy(q).mean()
-    signs = Signs(
-        occupancy=tuple((np.bincount(clusters, minlength=q.shape[1]) / len(q)).tolist()),
-        z_entropy=float(entropy),
-        z_information=float(max(0.0, _entropy(q.mean(0)) - entropy)),
-        active_x=int((x.var(0) > ACTIVE).sum()),
-        active_w=int((w.var(0) > ACTIVE).sum()),
-        agreement=float((clusters == p.argmax(1)).mean()),
-        confused=confusion(q, p),
-        least_variance=float(variances.mean(0).min()),
-    )
-    return signs, q
+    """The signs that observations of shape (N, *y_shape) show, and q(z | ...) of each, (N, K)."""
+    found = Examination(model)
+    found.add(y)
+    return found.signs(), np.concatenate(found.probabilities)
+
+
+class Shared:
+    """Sums of the posteriors of clusters, and of their products."""
+
+    def __init__(self, clusters: int) -> None:
+        self.held, self.products = np.zeros(clusters), np.zeros((clusters, clusters))
+
+    def add(self, q: Floats) -> None:
+        self.held += q.sum(0)
+        self.products += q.T @ q
 
 
 def confusion(*posteriors: Floats) -> tuple[tuple[int, int, float], ...]:
@@ -96,17 +144,27 @@ def confusion(*posteriors: Floats) -> tuple[tuple[int, int, float], ...]:
     1/2 for two halves of one cluster. Of several posteriors the greatest counts. Clusters that hold less
     than a tenth of an equal share are in no pair.
     """
-    found = np.zeros((posteriors[0].shape[1],) * 2)
+    sums = [Shared(q.shape[1]) for q in posteriors]
+    for shared, q in zip(sums, posteriors, strict=True):
+        shared.add(q)
+    return _pairs(*sums)
+
+
+def _pairs(*posteriors: Shared) -> tuple[tuple[int, int, float], ...]:
+    found = np.zeros_like(posteriors[0].products)
     for q in posteriors:
-        held = q.sum(0)
-        shared = q.T @ q / np.maximum(np.minimum.outer(held, held), 1e-12)
-        empty = held < 0.1 * len(q) / len(held)
+        shared = q.products / np.maximum(np.minimum.outer(q.held, q.held), 1e-12)
+        empty = q.held < 0.1 * q.held.sum() / len(q.held)
         shared[empty] = shared[:, empty] = 0
         found = np.maximum(found, shared)
     pairs = [
         (j, k, round(float(found[j, k]), 4)) for j in range(len(found)) for k in range(j + 1, len(found))
     ]
     return tuple(sorted((pair for pair in pairs if pair[2] >= 0.01), key=lambda pair: -pair[2]))
+
+
+def _floats(tensor: Tensor) -> Floats:
+    return tensor.cpu().double().numpy()
 
 
 def _entropy(q: Floats) -> Floats:

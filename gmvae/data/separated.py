@@ -20,7 +20,8 @@ from gmvae.data.tables import Table
 from gmvae.data.values import kind
 
 NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
-"""What stands for a missing value. An id is never missing: it stays as it is written."""
+"""What stands for a missing value. Ids and labels stay as they are written: no id is missing, and what is no
+label is for :mod:`gmvae.data.labels` to say."""
 BLOCK = 1 << 22
 """Bytes that are parsed together."""
 HEAD = 1 << 16
@@ -59,13 +60,13 @@ class SeparatedFile(Table):
         return schema
 
     def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
-        beside = {recipe.id_column, recipe.label_column} - {*recipe.columns}
-        words = {*recipe.categories, *beside}
-        kinds = {name: pa.string() if name in words else self._number(name) for name in names}
-        gaps = words - {recipe.id_column} | ({recipe.label_column} & words)
+        beside, words = {recipe.id_column, recipe.label_column} - {*recipe.columns}, recipe.categories
+        kinds = {
+            name: pa.string() if name in words or name in beside else self._number(name) for name in names
+        }
         with self._opened(kinds) as reader:
             for batch in reader:
-                columns = [_nulled(batch.column(n)) if n in gaps else batch.column(n) for n in names]
+                columns = [_nulled(batch.column(n)) if n in words else batch.column(n) for n in names]
                 yield pa.RecordBatch.from_arrays(columns, list(names))
 
     @cached_property
