@@ -55,24 +55,28 @@ class DrawPlot:
 
     plot: Annotated[Plot, tyro.conf.Positional]
     """Which picture."""
-    run: RunPath
-    """The run folder."""
+    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    """The run folder; the newest in runs/ unless given."""
     live: bool = False
-    """Open a window that follows the run in progress."""
+    """Open a window that follows the run in progress, and the newest one unless it is given: at most two
+    seconds old."""
 
     def __call__(self) -> None:
-        from gmvae.files import RunFolder
-        from gmvae.live import follow
-        from gmvae.pictures import draw_on, draw_plot
-        from gmvae.plots import OF_SNAPSHOT
+        from gmvae.files import RunFolder, newest_run
         from gmvae.run import take_missing_snapshot
 
-        folder = RunFolder(self.run)
+        def find() -> RunFolder:
+            return newest_run() if self.run is None else RunFolder(self.run)
+
+        folder = find()
         take_missing_snapshot(folder)
         if self.live:
-            source = folder.snapshot if self.plot in OF_SNAPSHOT else folder.metrics
-            follow(source, lambda figure: draw_on(folder, self.plot, figure))
+            from gmvae.live import Followed, follow
+
+            follow(Followed(self.plot, find))
         else:
+            from gmvae.pictures import draw_plot
+
             print(draw_plot(folder, self.plot))
 
 

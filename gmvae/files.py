@@ -128,6 +128,10 @@ class RunFolder:
         """Write config.json anew."""
         write_json(self.path / "config.json", about)
 
+    def touch(self) -> None:
+        """Make this the newest run (:func:`newest_run`)."""
+        (self.path / "config.json").touch()
+
     def history(self) -> list[dict[str, Any]]:
         """metrics.jsonl: a record for each epoch so far; a last line without its end is not there yet.
 
@@ -178,6 +182,20 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""
         write_json(self.path / "summary.json", summary)
+
+
+def newest_run(runs: str | Path = "runs") -> RunFolder:
+    """The run that was begun, or gone on with, last of those in a folder.
+
+    Raises:
+        ValueError: where it holds none.
+    """
+    found = list(Path(runs).glob("*/config.json"))
+    if not found:
+        raise ValueError(
+            f"{runs} holds no run: name a run's folder, or train one here, as with gmvae train spiral"
+        )
+    return RunFolder(max(found, key=lambda path: path.stat().st_mtime_ns).parent)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -51,6 +51,9 @@ SHAPES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Flags that tell the original the shape of the data, which is known here, and the values they must have."""
 
+SCRIPTS = ("plot_latent", "plot_recon")
+"""The original's scripts in plot/."""
+
 OTHERS = {"-gpu", "-gpuID", "-_id", "-lambda"}
 """Flags that say something else here, or only together."""
 
@@ -119,10 +122,21 @@ def _plots(name: str, given: dict[str, str]) -> list[str]:
     return ["--plots", *plots, *(["--plot-every", every] if every not in (None, "0") else [])]
 
 
+def picture(name: str, arguments: Sequence[str]) -> list[str]:
+    """The command for one of the original's scripts, ``plot_latent`` or ``plot_recon``: a window that follows
+    the newest run or, where none can be opened, the picture in a file."""
+    from gmvae.live import has_display
+
+    live = ["--live"] if has_display() else []
+    return ["plot", name.removeprefix("plot_"), *arguments, *live]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """What ``run.sh`` calls once it has set up the environment."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     name, *rest = arguments or ["--help"]
+    if name in SCRIPTS:
+        return cli.main(picture(name, rest))
     try:
         translated = translate(name, rest)
     except ValueError as error:

@@ -29,7 +29,7 @@ def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figur
     if name in plots.OF_SNAPSHOT:
         if not folder.snapshot.exists():
             raise ValueError(f"{folder.path} has no checkpoint yet to draw {name} from: wait for it")
-        return plots.OF_SNAPSHOT[name](_read_snapshot(folder.snapshot), figure)
+        return draw_from(folder.snapshot, name, figure)
     if name == "stability":
         choice = folder.about().get("choice")
         if choice is None:
@@ -41,6 +41,11 @@ def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figur
     if not history:
         raise ValueError(f"{folder.path} has no epoch yet to draw {name} from: wait for it")
     return plots.OF_HISTORY[name](history, figure)
+
+
+def draw_from(path: Path, name: str, figure: Figure | None = None) -> Figure:
+    """Draw one of the pictures of a snapshot from its file, on a figure or on a new one."""
+    return plots.OF_SNAPSHOT[name](_read_snapshot(path), figure)
 
 
 def _read_snapshot(path: Path) -> Snapshot:

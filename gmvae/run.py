@@ -25,10 +25,11 @@ from gmvae.pictures import draw_plot
 from gmvae.random_stream import RandomStream
 from gmvae.settle import absolute, choice_for, settle
 from gmvae.shares import Told
-from gmvae.snapshot import snapshot
+from gmvae.snapshot import Snapshot, glance, snapshot
 from gmvae.start import SHOWN as SEARCHED
 from gmvae.start import begin
 from gmvae.training import Trainer, cpu_threads, pick_device, pick_threads
+from gmvae.watching import Answers
 from gmvae.weights import fresh
 
 SHOWN = 5000
@@ -214,8 +215,15 @@ class Run:
             if not self.finished:  # killed between the last checkpoint and the summary
                 self._finish()
             return
+        self.folder.touch()
         self.measuring.begin()
-        for record in self.trainer.epochs(y, told):
+        answers = Answers(self.folder, tuple(plots.OF_SNAPSHOT), self._glance)
+
+        def stepped(done: float) -> None:
+            told(done)
+            answers.look()
+
+        for record in self.trainer.epochs(y, stepped):
             record |= self.measuring.in_units(record)
             last = record["epoch"] == self.config.training.epochs
             measured = self.config.run
@@ -300,6 +308,11 @@ class Run:
         """Write what the pictures of the model show."""
         shown = snapshot(self.model, self.data.tensor(self.device, SHOWN))
         write_arrays(self.folder.snapshot, asdict(shown))
+
+    def _glance(self, picture: str, share: float) -> Snapshot:
+        """What one picture shows now, with a share of the work."""
+        rows = max(50 if len(self.data.y_shape) == 1 else 10, round(share * SHOWN))
+        return glance(self.model, self.data.tensor(self.device, rows), picture, share)
 
     def summary(self) -> dict[str, Any]:
         """What summary.json holds: the last record, the epoch with the best bound, and the speed."""

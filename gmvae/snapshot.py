@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from gmvae.data import scaled
-from gmvae.evaluation import Array, assign, embed, evaluating, reconstruct
+from gmvae.evaluation import BATCH, Array, evaluating, reconstruct
 from gmvae.model import GMVAE
 from gmvae.networks import FLOAT
 from gmvae.random_stream import RandomStream
@@ -56,19 +57,42 @@ def snapshot(model: GMVAE, y: Tensor, seed: int = 0) -> Snapshot:
 
     Images are large: no more than a hundred of them are kept with their reconstructions, evenly spaced.
     """
-    clusters = assign(model, y).argmax(1)
-    kept = slice(None, None, 1 if len(model.y_shape) == 1 else -(-len(y) // 100))
+    return _taken(model, y, seed, None, 1.0)
+
+
+def glance(model: GMVAE, y: Tensor, picture: str, share: float, seed: int = 0) -> Snapshot:
+    """What one picture shows, with a share of the work: the rest of the :class:`Snapshot` is empty.
+
+    Arguments:
+        model: The model.
+        y: Observations, shape (N, *y_shape), fewer the smaller the share.
+        picture: One of :data:`gmvae.plots.OF_SNAPSHOT`.
+        share: Share of the images that are decoded for a whole snapshot, above 0, at most 1.
+        seed: Seed of the samples.
+    """
+    return _taken(model, y, seed, picture, share)
+
+
+def _taken(model: GMVAE, y: Tensor, seed: int, picture: str | None, share: float) -> Snapshot:
+    def wanted(name: str) -> bool:
+        return picture in (None, name)
+
+    pairs = max(20, round(100 * share))
+    kept = slice(None, None, 1 if len(model.y_shape) == 1 else -(-len(y) // pairs))
+    count = max(1, round(SAMPLES * share)) if wanted("samples") else 0
+    steps = STEPS[:: 1 if share > 0.5 else 2 if share > 0.25 else 4] if wanted("styles") else STEPS[:0]
+    x, clusters = _placed(model, y)
     with evaluating(model):
         components = model.generative.p_x(torch.zeros(1, model.config.w_size, dtype=FLOAT, device=y.device))
-        samples = _samples(model, RandomStream(seed, y.device).local)
-        axes, styles = _styles(model, y.device)
-    some = reconstruct(model, y[kept])
+        samples = _samples(model, RandomStream(seed, y.device).local, count)
+        axes, styles = _styles(model, y.device, steps)
+    some = y[kept] if wanted("recon") else y[:0]
     return Snapshot(
         y_shape=np.array(model.y_shape),
-        x=embed(model, y),
+        x=x,
         clusters=clusters,
         y=_flat(y[kept]),
-        reconstruction=some,
+        reconstruction=reconstruct(model, some) if len(some) else _flat(some),
         y_clusters=clusters[kept],
         component_mean=components.mean[0].cpu().numpy(),
         component_variance=components.variance[0].cpu().numpy(),
@@ -78,21 +102,38 @@ def snapshot(model: GMVAE, y: Tensor, seed: int = 0) -> Snapshot:
     )
 
 
-def _samples(model: GMVAE, noise: Generator) -> Tensor:
-    shape = (2, SAMPLES, model.config.w_size)
+def _placed(model: GMVAE, y: Tensor) -> tuple[Array, NDArray[np.int64]]:
+    """The means of q(x | y), (N, x_size), and the most probable clusters, (N,), in one pass."""
+    means, clusters = [], []
+    with evaluating(model):
+        for batch in y.split(BATCH):
+            q_x, _, q_z = model.recognition(scaled(batch))
+            probabilities = (model.assign(scaled(batch)) if q_z is None else q_z).probs
+            means.append(q_x.mean.cpu())
+            clusters.append(probabilities.argmax(1).cpu())
+    return torch.cat(means).numpy(), torch.cat(clusters).numpy()
+
+
+def _samples(model: GMVAE, noise: Generator, count: int) -> Tensor:
+    if not count:
+        return torch.empty((2, model.config.clusters, 0, math.prod(model.y_shape)))
+    shape = (2, count, model.config.w_size)
     w = torch.randn(shape, generator=noise, dtype=FLOAT, device=noise.device)
     w[0] = 0
-    x = model.generative.p_x(w).rsample(1, noise)[0].transpose(1, 2)  # (2, K, SAMPLES, x_size)
+    x = model.generative.p_x(w).rsample(1, noise)[0].transpose(1, 2)  # (2, K, count, x_size)
     return model.generative.p_y(x).mean
 
 
-def _styles(model: GMVAE, device: torch.device) -> tuple[Tensor, Tensor]:
+def _styles(model: GMVAE, device: torch.device, values: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
     size = model.config.w_size
+    if not len(values):
+        empty = torch.empty((2, model.config.clusters, 0, math.prod(model.y_shape)), device=device)
+        return torch.zeros(2, dtype=torch.int64, device=device), empty
     axis = torch.eye(size, dtype=FLOAT, device=device)
     high, low = model.generative.p_x(torch.stack([2 * axis, -2 * axis])).mean  # (w_size, K, x_size) each
     axes = (high - low).square().sum((1, 2)).argsort(descending=True)[[0, min(1, size - 1)]]
-    steps = torch.from_numpy(STEPS).to(device)
-    w = steps[:, None] * axis[axes][:, None]  # (2, STEPS, w_size)
+    steps = torch.from_numpy(values.copy()).to(device)
+    w = steps[:, None] * axis[axes][:, None]  # (2, len(values), w_size)
     return axes, model.generative.p_y(model.generative.p_x(w).mean.transpose(1, 2)).mean
 
 

@@ -32,7 +32,7 @@ FLOORS = (
     ("embedding",),
     ("rounds",),
     ("snapshot", "judging", "start", "choosing", "signs"),
-    ("plots", "doctor", "settle"),
+    ("plots", "doctor", "settle", "watching"),
     ("fitting", "model_file", "pictures", "measuring"),
     ("estimator", "card"),
     ("experiments", "live", "run", "apply", "export", "selection"),

@@ -1,0 +1,8 @@
+"""The latent space of the newest run, in a window that follows it: python plot_latent.py [RUN]"""
+
+import sys
+
+from follow import follow
+
+if __name__ == "__main__":
+    sys.exit(follow("plot_latent"))
