@@ -9,6 +9,7 @@ from torch import Tensor
 from gmvae import embedding
 from gmvae.config import ModelConfig, TrainingConfig
 from gmvae.data import scaled
+from gmvae.isolation import isolated
 from gmvae.model import GMVAE
 from gmvae.random_stream import RandomStream
 from gmvae.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
@@ -27,6 +28,7 @@ EMBEDDING = 0.5
 """Share of the work that an auto-encoder is, as far as its progress says."""
 
 
+@isolated
 def choose_clusters(
     y: Observations,
     some: Tensor,

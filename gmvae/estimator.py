@@ -23,6 +23,7 @@ from gmvae.data.rows import Rows, Survey, weighed
 from gmvae.data.scaling import choose
 from gmvae.distributions import Bernoulli
 from gmvae.doctor import Finding, diagnose
+from gmvae.isolation import isolated
 from gmvae.model import GMVAE as Model
 from gmvae.model_file import ModelFile, find, plain
 from gmvae.objective import elbo
@@ -207,6 +208,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         tags.classifier_tags = ClassifierTags()
         return tags
 
+    @isolated
     def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the model to the rows of X, (N, D); ``y`` is ignored.
 
@@ -271,7 +273,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.model_, self.n_iter_, self._n_features_out = best.model, done + len(records), self.x_size
         self.start_ = getattr(self, "start_", None) if best.start is None else best.start.to_json()
         self.recipe_, self._fingerprint = None, survey.fingerprint
-        self.signs_ = fitting.signs(best.model, rows)
+        with self._threads():
+            self.signs_ = fitting.signs(best.model, rows)
         self.findings_ = diagnose(self.signs_, plan.model, plan.objective, best.history)
         for finding in self.findings_ if self.verbose else ():
             print(f"GMVAE, {finding}")
@@ -295,14 +298,17 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         """The most probable cluster of each row, (N,)."""
         return self.predict_proba(X).argmax(1)
 
+    @isolated
     def predict_proba(self, X: Any) -> Array:
         """q(z | ...) of each row, (N, K)."""
         return self._each(X, evaluation.assign)
 
+    @isolated
     def transform(self, X: Any) -> Array:
         """The mean of q(x | y) of each row, (N, x_size)."""
         return self._each(X, evaluation.embed)
 
+    @isolated
     def inverse_transform(self, X: ArrayLike) -> Array:
         """The mean of p(y | x) for each x of shape (N, x_size), in the units of the data, (N, D)."""
         check_is_fitted(self)
@@ -311,10 +317,11 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             size = self.model_.config.x_size
             raise ValueError(f"X has shape {x.shape}: it must be (N, {size}), as transform gives it")
         model = fitting.precise(self.model_)
-        with evaluation.evaluating(model):
+        with self._threads(), evaluation.evaluating(model):
             of = torch.from_numpy(x).to(model.generative.zero)
             return self._scaling.undo(model.generative.p_y(of).mean.cpu().numpy())
 
+    @isolated
     def score_samples(self, X: Any) -> Array:
         """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
         density over the columns in the units of X. Its noise is a function of the
@@ -327,6 +334,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         """The mean of :meth:`score_samples`; ``y`` is ignored."""
         return float(self.score_samples(X).mean())
 
+    @isolated
     def sample(self, n_samples: int = 1, cluster: int | None = None) -> tuple[Array, NDArray[np.int64]]:
         """New observations, (n_samples, D), and their clusters, (n_samples,).
 
@@ -360,6 +368,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
                 drawn = torch.bernoulli(drawn, generator=stream.local)
         return self._scaling.undo(drawn.cpu().numpy()), z.astype(np.int64)
 
+    @isolated
     def save(self, path: str | Path) -> None:
         """Write the whole fitted model as one safetensors file, which :func:`load` reads: weights, scaling,
         names of columns, parameters, and what the fit came to, but not ``labels_``, which are as many as the
@@ -426,6 +435,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         with cpu_threads(pick_threads(self.threads, self.batch_size * self.mc_samples * hidden**2)):
             yield
 
+    @isolated
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "model_" in state:
@@ -433,6 +443,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         return state
 
 
+@isolated
 def load(path: str | Path, device: str = "auto") -> GMVAE:
     """The estimator in a model file, or in the folder of a finished run of the command line.
 

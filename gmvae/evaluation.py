@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gmvae import metrics, objective
 from gmvae.data import scaled
+from gmvae.isolation import own_modes
 from gmvae.model import GMVAE
 from gmvae.random_stream import RandomStream
 
@@ -123,11 +124,12 @@ def measure(model: GMVAE, y: Tensor, labels: NDArray[np.int64] | None = None) ->
 
 @contextmanager
 def evaluating(model: GMVAE) -> Iterator[None]:
-    """Within the ``with`` block the model evaluates: no gradients, batch norm's running statistics."""
+    """Within the ``with`` block the model evaluates, in modes of its own: no gradients, batch norm's running
+    statistics."""
     training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with own_modes(), torch.inference_mode():
             yield
     finally:
         model.train(training)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from gmvae.evaluation import evaluating
 from gmvae.files import write_whole
 from gmvae.fitting import precise
+from gmvae.isolation import isolated
 
 if TYPE_CHECKING:
     from gmvae.estimator import GMVAE
@@ -76,6 +77,7 @@ class Decoder(nn.Module):
         return mean.flatten(1).double() @ self.place + self.constant
 
 
+@isolated
 def export(model: GMVAE, folder: str | Path) -> list[Path]:
     """Write ``encoder.onnx`` and ``decoder.onnx`` into a folder.
 
@@ -91,13 +93,13 @@ def export(model: GMVAE, folder: str | Path) -> list[Path]:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ValueError(f"export needs the package {error.name}: pip install 'gmvae[onnx]'") from error
-    rows, x_size = torch.zeros(2, model.n_features_in_).double(), model.model_.config.x_size
+    rows, x_size = torch.zeros(2, model.n_features_in_, dtype=torch.float64), model.model_.config.x_size
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     about = {"gmvae": version("gmvae"), "clusters": str(len(model.weights_)), "features": json.dumps(names)}
     outputs = ["probabilities", "cluster", "x"]
     parts: list[tuple[Encoder | Decoder, Tensor, list[str], list[str]]] = [
         (Encoder(model), rows, ["y"], outputs),
-        (Decoder(model), torch.zeros(2, x_size).double(), ["x"], ["y"]),
+        (Decoder(model), torch.zeros(2, x_size, dtype=torch.float64), ["x"], ["y"]),
     ]
     written = []
     for name, (part, example, inputs, results) in zip(FILES, parts, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import wraps
 from inspect import isgeneratorfunction
 from typing import Any, TypeVar
@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import torch
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Item = TypeVar("Item")
 AUTOCAST = ("cpu", "cuda", "mps")
+"""Devices that autocast may be on for."""
 
 
 @contextmanager
@@ -36,28 +38,32 @@ def own_modes() -> Iterator[None]:
         yield
 
 
+def within(
+    context: Callable[[], AbstractContextManager[object]], steps: Generator[Item, None, None]
+) -> Generator[Item, None, None]:
+    """What ``steps`` gives, each step made in a new ``context()``, out of which it is while it waits for its
+    caller."""
+    try:
+        while True:
+            with context():
+                try:
+                    found = next(steps)
+                except StopIteration:
+                    return
+            yield found
+    finally:
+        with context():
+            steps.close()
+
+
 def isolated(function: Function) -> Function:
-    """Decorates a public function or method so that all of it runs in :func:`own_modes`; a generator is out
-    of them while it waits for its caller."""
+    """Decorates a public function or method, a generator too, so that all of it runs in :func:`own_modes`."""
 
     @wraps(function)
     def called(*args: Any, **options: Any) -> Any:
+        if isgeneratorfunction(function):
+            return within(own_modes, function(*args, **options))
         with own_modes():
             return function(*args, **options)
 
-    @wraps(function)
-    def stepped(*args: Any, **options: Any) -> Generator[Any, None, Any]:
-        steps = function(*args, **options)
-        try:
-            while True:
-                with own_modes():
-                    try:
-                        found = next(steps)
-                    except StopIteration as end:
-                        return end.value
-                yield found
-        finally:
-            with own_modes():
-                steps.close()
-
-    return stepped if isgeneratorfunction(function) else called  # type: ignore[return-value]
+    return called  # type: ignore[return-value]

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from gmvae.communities import Clusters, merge
+from gmvae.isolation import isolated
 
 Floats = NDArray[np.float32]
 Graph = tuple[NDArray[np.int64], Floats]
@@ -30,6 +31,7 @@ CELLS, LEAST = 6, 50
 """Components for each cluster where components are joined, as long as each can have so many observations."""
 
 
+@isolated
 def neighbours(values: Floats, count: int = NEIGHBOURS) -> Graph:
     """The nearest neighbours of each of n rows among the others, and their Euclidean distances, both of shape
     (n, count): exact, in memory for 1,000 rows at a time."""
@@ -43,6 +45,7 @@ def neighbours(values: Floats, count: int = NEIGHBOURS) -> Graph:
     return torch.cat([f.indices for f in found]).numpy(), torch.cat([f.values for f in found]).numpy()
 
 
+@isolated
 def layout(values: Floats, graph: Graph, seed: int) -> Floats:
     """UMAP's layout of rows of shape (n, D) whose neighbours are known: shape (n, at most 10)."""
     with warnings.catch_warnings():
@@ -61,11 +64,12 @@ def layout(values: Floats, graph: Graph, seed: int) -> Floats:
         n_jobs=1,
     )
     threads = torch.get_num_threads()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that a layout without a search index cannot transform
-        found = reducer.fit_transform(values)
-    torch.set_num_threads(threads)  # numba has set OpenMP's, which are torch's as well
-    return found
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a layout without a search index cannot transform
+            return reducer.fit_transform(values)
+    finally:
+        torch.set_num_threads(threads)  # numba has set OpenMP's, which are torch's as well
 
 
 def components(values: NDArray[np.float64], count: int, seed: int, starts: int = 1) -> Clusters:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmvae import doctor, evaluation
 from gmvae.config import Config
 from gmvae.data import Dataset
+from gmvae.isolation import isolated
 from gmvae.model import GMVAE
 from gmvae.signs import Signs, examine
 
@@ -37,11 +38,13 @@ class Measuring:
             self._signs, _ = examine(self.model, self.data.tensor(self.device))
         return self._signs
 
+    @isolated
     def begin(self) -> None:
         """Remember the clusters of now, so that the next measures tell how many have ``moved``."""
         y = self.data.tensor(self.device, self.config.run.measure_most)
         self._before = evaluation.assign(self.model, y).argmax(1)
 
+    @isolated
     def measures(self, most: int | None = None) -> dict[str, float]:
         """On training data agreement with labels (:func:`gmvae.evaluation.agreement`), scalar signs
         (:class:`gmvae.signs.Signs`) and ``moved``, the share of observations whose cluster is another than
@@ -62,6 +65,7 @@ class Measuring:
             found |= {f"test_{key}": value for key, value in values.items()}
         return found
 
+    @isolated
     def everything(self, samples: int = 0) -> dict[str, float]:
         """Every measure on all data: :meth:`measures`, the bound on the training data, and an estimate of
         log p(y) with so many samples (0 for none) on test data or, without them, training data."""

@@ -24,6 +24,7 @@ from gmvae.data import Dataset
 from gmvae.data.recipe import Recipe
 from gmvae.data.scaling import Scaling, dividing
 from gmvae.files import read_tensors, versions, write_tensors
+from gmvae.isolation import isolated
 from gmvae.model import GMVAE
 from gmvae.weights import blank
 
@@ -65,6 +66,7 @@ class ModelFile:
         write_tensors(path, tensors, {**about, "sha256": _checksum(tensors, about)})
 
     @classmethod
+    @isolated
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> ModelFile:
         """The file that :meth:`save` wrote, its model ready for evaluation.
 

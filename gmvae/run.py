@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gmvae.config import Config
 from gmvae.data import Dataset, load
 from gmvae.data.source import open_source
 from gmvae.files import RunFolder, read_tensors, versions, write_arrays, write_tensors
+from gmvae.isolation import isolated, within
 from gmvae.measuring import Measuring
 from gmvae.model import GMVAE
 from gmvae.model_file import ModelFile, of_run, plain
@@ -67,6 +69,7 @@ class Run:
         )
 
     @classmethod
+    @isolated
     def new(cls, name: str, config: Config, told: Told = lambda _: None) -> Run:
         """Begin a run called ``name`` in the folder that the configuration names.
 
@@ -108,6 +111,7 @@ class Run:
         return run
 
     @classmethod
+    @isolated
     def resume(cls, path: str | Path, epochs: int | None = None, device: str | None = None) -> Run:
         """Go on with the run in a folder from its last checkpoint, as if it had never stopped.
 
@@ -140,6 +144,7 @@ class Run:
         return run
 
     @classmethod
+    @isolated
     def open(cls, path: str | Path, device: str = "auto") -> Run:
         """The run in a folder as its last checkpoint has it, to look at: nothing is written.
 
@@ -203,13 +208,16 @@ class Run:
         """
         model, training = self.config.model, self.config.training
         work = training.batch_size * self.config.objective.mc_samples * model.hidden_size**2
-        with cpu_threads(pick_threads(training.threads, work)):
-            y = self.data.tensor(self.device)
-            if not self.trainer.epoch and not self.folder.start.exists():
-                self._start(y, starting)
-            yield from self._train(y, told)
+        threads = partial(cpu_threads, pick_threads(training.threads, work))
+        return within(threads, self._train(told, starting))
 
-    def _train(self, y: Tensor, told: Callable[[float], object]) -> Iterator[dict[str, Any]]:
+    @isolated
+    def _train(
+        self, told: Callable[[float], object], starting: Told
+    ) -> Generator[dict[str, Any], None, None]:
+        y = self.data.tensor(self.device)
+        if not self.trainer.epoch and not self.folder.start.exists():
+            self._start(y, starting)
         began, saved_at = time.perf_counter(), -math.inf
         if self.trainer.epoch == self.config.training.epochs:
             if not self.finished:  # killed between the last checkpoint and the summary
@@ -267,6 +275,7 @@ class Run:
         write_tensors(self.folder.checkpoint, tensors, state | {"start": self.start})
         self.folder.write_start(self.start)
 
+    @isolated
     def model_file(self) -> ModelFile:
         """The whole model, with what the run came to."""
         last, config, start = self.history[-1], self.config, self.folder.read_start()
@@ -304,6 +313,7 @@ class Run:
             if name not in without:
                 draw_plot(self.folder, name)
 
+    @isolated
     def take_snapshot(self) -> None:
         """Write what the pictures of the model show."""
         shown = snapshot(self.model, self.data.tensor(self.device, SHOWN))

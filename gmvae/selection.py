@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from gmvae.data.rows import Rows
 from gmvae.estimator import GMVAE
 from gmvae.fitting import MEASURED, most_probable
+from gmvae.isolation import isolated
 from gmvae.judging import merits
 
 
+@isolated
 def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
     """Choose among fitted models, of whatever settings, without labels.
 

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from gmvae.data import scaled
 from gmvae.evaluation import BATCH, Array, evaluating, reconstruct
+from gmvae.isolation import isolated
 from gmvae.model import GMVAE
 from gmvae.networks import FLOAT
 from gmvae.random_stream import RandomStream
@@ -52,6 +53,7 @@ class Snapshot:
     """Which numbers of w these are, from 0, (2,); twice the same where w has one."""
 
 
+@isolated
 def snapshot(model: GMVAE, y: Tensor, seed: int = 0) -> Snapshot:
     """A :class:`Snapshot` of a model and of observations of shape (N, *y_shape).
 
@@ -116,7 +118,7 @@ def _placed(model: GMVAE, y: Tensor) -> tuple[Array, NDArray[np.int64]]:
 
 def _samples(model: GMVAE, noise: Generator, count: int) -> Tensor:
     if not count:
-        return torch.empty((2, model.config.clusters, 0, math.prod(model.y_shape)))
+        return torch.empty((2, model.config.clusters, 0, math.prod(model.y_shape)), dtype=FLOAT)
     shape = (2, count, model.config.w_size)
     w = torch.randn(shape, generator=noise, dtype=FLOAT, device=noise.device)
     w[0] = 0
@@ -127,7 +129,8 @@ def _samples(model: GMVAE, noise: Generator, count: int) -> Tensor:
 def _styles(model: GMVAE, device: torch.device, values: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
     size = model.config.w_size
     if not len(values):
-        empty = torch.empty((2, model.config.clusters, 0, math.prod(model.y_shape)), device=device)
+        shape = (2, model.config.clusters, 0, math.prod(model.y_shape))
+        empty = torch.empty(shape, dtype=FLOAT, device=device)
         return torch.zeros(2, dtype=torch.int64, device=device), empty
     axis = torch.eye(size, dtype=FLOAT, device=device)
     high, low = model.generative.p_x(torch.stack([2 * axis, -2 * axis])).mean  # (w_size, K, x_size) each

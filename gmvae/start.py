@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.guidance import guide
+from gmvae.isolation import isolated
 from gmvae.model import GMVAE
 from gmvae.random_stream import RandomStream
 from gmvae.rounds import MANIFOLD_FROM, Rounds
@@ -60,6 +61,7 @@ class Start:
         return {"init": self.init, "reason": self.reason, "rounds": list(self.rounds)}
 
 
+@isolated
 def begin(
     model: GMVAE,
     y: Observations,

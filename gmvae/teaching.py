@@ -140,7 +140,7 @@ def gave_up(model: GMVAE, some: Tensor, clusters: Tensor) -> bool:
         found = torch.cat([model.assign(scaled(batch)).probs.argmax(-1) for batch in some.split(EVALUATED)])
     same = (found == clusters).to(torch.float32)
     size = torch.bincount(clusters)
-    kept = torch.zeros(len(size), device=same.device).index_add_(0, clusters, same)
+    kept = torch.zeros(len(size), dtype=same.dtype, device=same.device).index_add_(0, clusters, same)
     return bool((kept < 0.5 * size).any())
 
 

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 from gmvae import objective
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data import scaled
+from gmvae.isolation import isolated
 from gmvae.model import GMVAE, Recognition
 from gmvae.networks import FLOAT
 from gmvae.optimisers import optimiser
@@ -67,6 +68,7 @@ class Trainer:
         self.view = views(self.config.augment, self.model.y_shape)
         self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
 
+    @isolated
     def epochs(
         self, y: Observations, told: Callable[[float], object] = lambda _: None
     ) -> Iterator[dict[str, float]]:
