@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gmvae.distances import distances
+
 PROBE = 0.1
 """Length of the step, in the space of y, that finds the direction."""
 REACH, NEAREST, ASKED = 0.4, 10, 500
@@ -20,7 +22,7 @@ def reach(y: Tensor, generator: Generator | None = None) -> float:
     them and its ``NEAREST``-th neighbour among them (IMSAT: Hu et al., arXiv 1702.08720)."""
     rows = y.flatten(1)
     asked = rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:ASKED]]
-    near = torch.cdist(asked, rows).topk(min(NEAREST + 1, len(rows)), largest=False).values
+    near = distances(asked, rows).topk(min(NEAREST + 1, len(rows)), largest=False).values
     return REACH * float(near[:, -1].median())
 
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
 
 from gmvae.communities import Clusters, merge
 from gmvae.isolation import isolated
@@ -34,15 +35,16 @@ CELLS, LEAST = 6, 50
 @isolated
 def neighbours(values: Floats, count: int = NEIGHBOURS) -> Graph:
     """The nearest neighbours of each of n rows among the others, and their Euclidean distances, both of shape
-    (n, count): exact, in memory for 1,000 rows at a time."""
-    rows = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-    count, found = min(count, len(rows) - 1), []
-    for start in range(0, len(rows), 1000):
-        part = rows[start : start + 1000]
-        distance = torch.cdist(part, rows)
-        distance[torch.arange(len(part)), torch.arange(start, start + len(part))] = torch.inf
-        found.append(distance.topk(count, largest=False))
-    return torch.cat([f.indices for f in found]).numpy(), torch.cat([f.values for f in found]).numpy()
+    (n, count), the nearest first: exact, by a tree of rows of few columns, else by all distances, which are
+    never in memory together.
+
+    Distances are those of centred rows in 64 bits: in 32 bits, squares of the rows' lengths round away the
+    distances in a narrow group.
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    search = NearestNeighbors(n_neighbors=min(count, len(rows) - 1)).fit(rows - rows.mean(0))
+    distances, indices = search.kneighbors()  # of the rows that it knows, so that no row is its own
+    return indices, distances.astype(np.float32)
 
 
 @isolated

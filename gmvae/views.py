@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from gmvae.distances import distances
+
 
 class View(Protocol):
     """From observations to a random view of each."""
@@ -90,7 +92,7 @@ def table_view(y: Tensor, generator: Generator | None = None) -> Tensor:
     """Rows of shape (B, *y_shape), each moved up to halfway to its nearest neighbour in the batch, with some
     values taken from other rows (feature dropout) and noise on all."""
     rows = y.flatten(1)
-    distance = torch.cdist(rows, rows).fill_diagonal_(math.inf)
+    distance = distances(rows, rows).fill_diagonal_(math.inf)
     nearest = rows[distance.argmin(1)] if len(rows) > 1 else rows
     moved = rows + 0.5 * _uniform((len(rows), 1), y, generator).to(rows) * (nearest - rows)
     others = rows[torch.randperm(len(rows), generator=generator, device=y.device)]

@@ -16,6 +16,11 @@ def test_reach_is_a_share_of_the_distance_to_the_tenth_neighbour():
     assert reach(y) == pytest.approx(0.4 * 5 * 2)  # a step in four equal columns has length 2
 
 
+def test_reach_is_known_in_a_narrow_group():
+    y = 5 + 1e-4 * torch.arange(400.0, dtype=torch.float64).unsqueeze(1).expand(-1, 100)
+    assert reach(y.float(), torch.Generator()) == pytest.approx(0.4 * 5e-4 * 10, rel=0.01)
+
+
 @pytest.fixture
 def sure():
     """Two clusters that the first of three columns tells apart."""

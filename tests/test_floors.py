@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gmvae"
 
 FLOORS = (
+    ("distances", "isolation", "noise", "random_stream", "weights"),
     (
         "adversarial",
         "communities",

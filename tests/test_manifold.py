@@ -29,6 +29,30 @@ def test_neighbours_are_those_of_a_tree(rings, monkeypatch):
     np.testing.assert_allclose(far, distances[:, 1:], rtol=1e-3)
 
 
+@pytest.mark.parametrize("columns", [3, 40])
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
+def test_neighbours_in_narrow_groups_far_from_the_origin_are_exact(columns, width):
+    """Against all distances, summed up from differences in 64 bits."""
+    rng = np.random.default_rng(0)
+    centres = 3 + rng.normal(size=(5, columns))
+    y = (centres[np.arange(300) % 5] + width * rng.normal(size=(300, columns))).astype(np.float32)
+    distance = np.sqrt(((y[:, None].astype(np.float64) - y) ** 2).sum(2))
+    np.fill_diagonal(distance, np.inf)
+    found, far = manifold.neighbours(y, 20)
+    np.testing.assert_allclose(far, np.sort(distance, 1)[:, :20], rtol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(distance, found, 1), far, rtol=1e-5)
+    assert not (found == np.arange(300)[:, None]).any()
+
+
+def test_copies_of_a_row_are_neighbours_and_no_row_is_its_own():
+    y = np.repeat(np.arange(3.0, dtype=np.float32)[:, None], 4, axis=0)
+    found, far = manifold.neighbours(y, 3)
+    assert (far == 0).all()
+    assert [sorted({i, *row}) for i, row in enumerate(found.tolist())] == [
+        list(range(i - i % 4, i - i % 4 + 4)) for i in range(12)
+    ]
+
+
 def test_neighbours_do_not_depend_on_pieces():
     y = np.random.default_rng(1).normal(size=(2500, 3)).astype(np.float32)
     found = manifold.neighbours(y, 5)[0]

@@ -100,6 +100,22 @@ def test_a_row_moves_towards_its_nearest_neighbour(monkeypatch):
     torch.testing.assert_close(moved[:, :, 0], y[:, 0].expand(500, 4))
 
 
+def test_the_nearest_neighbour_in_a_narrow_group_is_found(monkeypatch):
+    for name in ("NOISE", "SWAPPED"):
+        monkeypatch.setattr(module, name, 0.0)
+    rng = np.random.default_rng(0)
+    y = (rng.normal(size=(3, 50))[np.arange(90) % 3] + 1e-4 * rng.normal(size=(90, 50))).astype(np.float32)
+    distance = np.sqrt(((y[:, None].astype(np.float64) - y) ** 2).sum(2))
+    np.fill_diagonal(distance, np.inf)
+    nearest = y[distance.argmin(1)]
+    torch.manual_seed(0)
+    moved = table_view(torch.from_numpy(y)).numpy() - y
+    along = (moved * (nearest - y)).sum(1) / np.maximum(np.linalg.norm(moved, axis=1), 1e-9) / distance.min(1)
+    gone = np.linalg.norm(moved, axis=1) > 0.05 * distance.min(1)  # others have hardly moved
+    assert gone.sum() > 60
+    assert along[gone].min() > 0.97  # 32 bits take another neighbour for most of them
+
+
 def test_noise_has_the_scale_of_a_column_and_values_come_from_other_rows(monkeypatch):
     torch.manual_seed(0)
     y = torch.randn(4000, 1).repeat(1, 2) * torch.tensor([1.0, 50.0])  # on a line, close to each other
