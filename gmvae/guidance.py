@@ -21,6 +21,8 @@ from gmvae.training import Observations, batches
 
 GUIDED = 300
 """Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow."""
+BEGINNINGS = 10
+"""Starts of k-means; the one with the least inertia is kept."""
 GUIDANCE = 5.0
 """Weight of the cross-entropy to the clusters of k-means while a fit starts from them."""
 
@@ -57,8 +59,7 @@ def guide(
         weights: Weights of ``some``, (n,).
     """
     values = _flat(some)
-    kmeans = KMeans(min(model.config.clusters, len(np.unique(values, axis=0))), n_init=1, random_state=seed)
-    kmeans.fit(values, sample_weight=weights)
+    kmeans = k_means(values, model.config.clusters, seed, weights)
     config = replace(config, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
     steps = optimiser(training.optimiser, model.parameters(), training.learning_rate)
     model.train()
@@ -76,5 +77,18 @@ def guide(
             steps.step()
 
 
-def _flat(y: Tensor) -> NDArray[np.float32]:
-    return scaled(y).flatten(1).float().cpu().numpy()
+def k_means(
+    values: NDArray[np.float64], clusters: int, seed: int, weights: NDArray[np.float64] | None = None
+) -> KMeans:
+    """The k-means of the least inertia of ``BEGINNINGS`` of rows of shape (n, D) with weights of shape (n,),
+    of fewer clusters where there are fewer distinct rows.
+
+    The rows are of 64 bits, since scikit-learn computes distances as differences of squares, which round away
+    what is near in 32 bits.
+    """
+    clusters = min(clusters, len(np.unique(values, axis=0)))
+    return KMeans(clusters, n_init=BEGINNINGS, random_state=seed).fit(values, sample_weight=weights)
+
+
+def _flat(y: Tensor) -> NDArray[np.float64]:
+    return scaled(y).flatten(1).cpu().double().numpy()

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from gmvae import communities, embedding, manifold
 from gmvae.config import TrainingConfig
 from gmvae.data import scaled
 from gmvae.evaluation import BATCH, evaluating
+from gmvae.guidance import k_means
 from gmvae.metrics import hungarian_accuracy
 from gmvae.model import GMVAE
 from gmvae.random_stream import RandomStream
@@ -52,6 +52,7 @@ class Rounds:
         seed: Seed of layouts and mixtures.
         stream: Where all other chance comes from.
         told: Called with the share of all of this that is done.
+        weights: Weights of ``some``, (n,), to the k-means that the manifold is compared with.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Rounds:
         seed: int,
         stream: RandomStream,
         told: Told,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.model, self.y, self.some, self.seed, self.stream, self.told = model, y, some, seed, stream, told
+        self.weights = weights
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
         self.erased = self.view is image_view
         self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
@@ -103,7 +106,7 @@ class Rounds:
         if self.values is None or self.graph is None:
             return "manifold", "images lie on a manifold, so init auto is manifold"
         values, graph, k = self.values, self.graph, self.model.config.clusters
-        means = KMeans(k, n_init=10, random_state=self.seed).fit_predict(values).astype(np.int64)
+        means = k_means(values.astype(np.float64), k, self.seed, self.weights).labels_.astype(np.int64)
         own = manifold.partition(values, graph, k, self.seed, joined=False)
         candidates = (means, own, self.clusters)
         clear = [communities.modularity(clusters, graph[0]) for clusters in candidates]

@@ -122,7 +122,8 @@ def stability(parts: Sequence[Clusters], count: int) -> float:
 
 def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
     """By k-means."""
-    return [KMeans(k, n_init=5, random_state=seed).fit_predict(values).astype(np.int64) for k in counts]
+    exact = values.astype(np.float64)  # in 32 bits k-means rounds away what is near
+    return [KMeans(k, n_init=5, random_state=seed).fit_predict(exact).astype(np.int64) for k in counts]
 
 
 def arcs(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:

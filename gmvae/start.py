@@ -106,7 +106,7 @@ def begin(
         return Start(init, reason)
     found = None
     if init != "kmeans":
-        found = Rounds(model, y, some, training, seed, stream, told)
+        found = Rounds(model, y, some, training, seed, stream, told, weights)
         if init == "auto":
             init, reason = found.better()
     if found is None or init == "kmeans":
