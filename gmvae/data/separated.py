@@ -42,7 +42,7 @@ class SeparatedFile(Table):
 
     def __init__(self, path: Path, mark: str) -> None:
         super().__init__(path)
-        self.mark = mark
+        self.mark, self._alone = mark, False
 
     def count(self) -> int | None:
         return None
@@ -97,7 +97,10 @@ class SeparatedFile(Table):
     def _opened(self, kinds: dict[str, pa.DataType] | None = None) -> csv.CSVStreamingReader:
         # one thread, so that a complaint says in which row it is
         reading = csv.ReadOptions(use_threads=False, block_size=BLOCK)
-        parsing = csv.ParseOptions(delimiter=self.mark, newlines_in_values=True)
+        # in a column alone, an empty line is a missing value
+        parsing = csv.ParseOptions(
+            delimiter=self.mark, newlines_in_values=True, ignore_empty_lines=not self._alone
+        )
         options = csv.ConvertOptions(
             column_types=kinds or {}, include_columns=list(kinds or {}), null_values=NONE
         )
@@ -118,6 +121,7 @@ class SeparatedFile(Table):
         if b"\0" in head or head.startswith(b"PK\3\4"):
             raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
         first = head.decode("latin-1").lstrip("\r\n").splitlines()[0]
+        self._alone = self.mark not in first
         others = [mark for mark in MARKS if mark in first]
         apart = first.split()
         if not others and len(apart) > 1 and all(number(value) is not None for value in apart):
