@@ -151,6 +151,11 @@ def prepared(data: Dataset) -> str:
         lines += f"        {classes(data.labels, made.classes)}\n"
     if made.index:
         lines += f"        left out, since it names the rows: {', '.join(made.index)}\n"
+    if made.counting:
+        lines += (
+            f"warning columns that only count the rows are features ({len(made.counting)}): "
+            f"{some(made.counting)}; leave them out with --drop, or name one with --id-column\n"
+        )
     if made.constant:
         named = ", ".join(made.constant[:5]) + (", ..." if len(made.constant) > 5 else "")
         lines += f"warning columns with one value only are left out ({len(made.constant)}): {named}\n"

@@ -31,6 +31,7 @@ class Preparation:
         constant: Names of the columns that were left out because they have one value only.
         classes: What the labels are called, from label 0 on.
         index: Names of the columns that were left out because they name the rows.
+        counting: Names of the features that count the rows, up or down by 1 from one to the next.
     """
 
     recipe: Recipe
@@ -41,6 +42,7 @@ class Preparation:
     constant: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     index: tuple[str, ...] = ()
+    counting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

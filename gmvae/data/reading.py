@@ -19,6 +19,10 @@ FINE = 0.01
 """Most that a step of float32 may be of a column's standard deviation, where nothing scales it."""
 
 
+COUNTED = 20
+"""Rows from which on a column that rises by 1 from each to the next is no chance."""
+
+
 def read_file(
     path: str | Path,
     wish: Wish | None = None,
@@ -45,7 +49,7 @@ def read_file(
     """
     source = open_source(path)
     recipe = source.recipe(wish or Wish())
-    first, labels, moments, rows = _survey(source, recipe)
+    first, labels, moments, counting, rows = _survey(source, recipe)
     shape = recipe.y_shape if len(recipe.y_shape) == 3 else None
     name = Path(path).name
     likelihood, reason, scaling, y_shape = choose(moments, first.dtype, likelihood, shape, name)
@@ -63,23 +67,32 @@ def read_file(
     constant = tuple(names[column] for column in left_out)
     used = {*recipe.columns, recipe.id_column, recipe.label_column}
     index = tuple(column or "(no name)" for column in source.index() if column not in used)
-    made = Preparation(recipe, scaling, likelihood, reason, moments.binary, constant, classes, index)
+    counts = tuple(names[column] for column in np.flatnonzero(counting)) if rows >= COUNTED else ()
+    made = Preparation(recipe, scaling, likelihood, reason, moments.binary, constant, classes, index, counts)
     return Dataset(name, y, known, preparation=made)
 
 
-def _survey(source: Source, recipe: Recipe) -> tuple[NDArray[Any], list[Any], Moments, int]:
+def _survey(
+    source: Source, recipe: Recipe
+) -> tuple[NDArray[Any], list[Any], Moments, NDArray[np.bool_], int]:
     """All images where they are bytes, or an array of no rows and of the type of the others; the labels of
-    all rows; the moments of all columns; and the number of rows."""
+    all rows; the moments of all columns, and which of them count the rows; and the number of rows."""
+    counting, last = np.ones((2, math.prod(recipe.y_shape)), dtype=np.bool_), None
     moments, parts, labels, rows = Moments(math.prod(recipe.y_shape)), [], [], 0
     for block in source.blocks(recipe):
-        moments.add(block.y.reshape(len(block.y), -1).astype(np.float64, copy=False))
+        y = block.y.reshape(len(block.y), -1).astype(np.float64, copy=False)
+        moments.add(y)
+        if counting.any() and len(y):
+            steps = np.diff(y if last is None else np.concatenate((last, y)), axis=0)
+            counting &= np.stack(((steps == 1).all(0), (steps == -1).all(0)))
+            last = y[-1:].copy()
         parts.append(block.y if block.y.dtype == np.uint8 else block.y[:0])
         rows += len(block.y)
         if block.labels is not None:
             labels += plain(block.labels)
     if not rows:
         raise ValueError(f"{source.path} has no rows: it must have at least two")
-    return np.concatenate(parts), labels, moments, rows
+    return np.concatenate(parts), labels, moments, counting[0] | counting[1], rows
 
 
 def _check_digits(moments: Moments, name: str) -> None:
