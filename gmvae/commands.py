@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,9 @@ class Evaluate:
             path = labels_of(self.run, self.file)
         with waiting(f"measuring on {source.path.name}"):
             labels = None if path is None else read_labels(str(path))
-            return evaluation(model, source, recipe, labels, self.samples)
+            found = evaluation(model, source, recipe, labels, self.samples)
+        _warn(source)
+        return found
 
 
 @dataclass(frozen=True)
@@ -275,3 +278,12 @@ def _write(out: Path, run: Path, source: Source, batches: Iterator[Any]) -> None
     check_out(out, run, source)
     rows = write_table(out, counting(batches, source.count(), source.path.name))
     print(f"{rows:,} rows: {out}")
+    _warn(source)
+
+
+def _warn(source: Source) -> None:
+    """Say on standard error which texts of a file training did not see."""
+    from gmvae.data.recipe import unseen_lines
+
+    for line in unseen_lines(source.path.name, source.unseen):
+        print(f"gmvae: warning: {line}", file=sys.stderr)

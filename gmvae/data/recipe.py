@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -108,6 +109,22 @@ class Recipe:
         chosen[np.asarray(text.is_null())] = np.nan
         return chosen
 
+    def unseen(self, table: pa.Table | pa.RecordBatch) -> dict[str, tuple[int, str]]:
+        """How many rows of a table have a text that is none of their column's ``categories``, and the first
+        such text, by column; columns without any are left out. The table is one that :meth:`encode` takes."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from gmvae.data.values import texts
+
+        found = {}
+        for name, kinds in self.categories.items():
+            text = texts(table.column(name)).drop_null()
+            others = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(kinds, pa.string()))))
+            if len(others):
+                found[name] = (len(others), others[0].as_py())
+        return found
+
     def filled(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same numbers, shape (B, D), with those that are missing filled in place.
 
@@ -177,7 +194,7 @@ def encoded(X: Any, recipe: Recipe) -> Any:
         names = recipe.columns or X.schema.names
         if len(names) != len(recipe.columns or range(recipe.y_shape[0])):
             raise ValueError(f"X has {len(names)} columns: the model was trained on {recipe.y_shape[0]}")
-        return recipe.renamed(names).encode(X)
+        return _encode(X, recipe.renamed(names))
     library = type(X).__module__.split(".")[0]
     if not recipe.columns or library not in ("pandas", "polars"):
         return X
@@ -188,7 +205,24 @@ def encoded(X: Any, recipe: Recipe) -> Any:
         )
     except (pa.ArrowException, ValueError) as error:  # a column of several types, or a name twice
         raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
-    return recipe.encode(table if library == "pandas" else table.to_arrow())
+    return _encode(table if library == "pandas" else table.to_arrow(), recipe)
+
+
+def _encode(table: pa.Table | pa.RecordBatch, recipe: Recipe) -> NDArray[np.float64]:
+    """The numbers of a table, and a warning where it has texts that training did not see."""
+    y = recipe.encode(table)
+    for line in unseen_lines("X", recipe.unseen(table)):
+        warnings.warn(line, UserWarning, stacklevel=2)
+    return y
+
+
+def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
+    """A line for each column with texts that training did not see (:meth:`Recipe.unseen`)."""
+    return [
+        f"{name} has {count:,} row{'s'[: count > 1]} with a text in column {column} that training did not "
+        f"see, such as {text!r}: it is 0 in all features of the column"
+        for column, (count, text) in unseen.items()
+    ]
 
 
 def without_index(X: Any, recipe: Recipe | None = None) -> Any:

@@ -45,6 +45,8 @@ class Source(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.unseen: dict[str, tuple[int, str]] = {}
+        """Texts of the blocks so far that training did not see (:meth:`gmvae.data.recipe.Recipe.unseen`)."""
 
     @abstractmethod
     def count(self) -> int | None:

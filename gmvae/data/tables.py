@@ -109,6 +109,9 @@ class Table(Source):
             raise gaps_error(self.path, recipe.columns, self._gaps(recipe)) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
+        for name, (count, text) in recipe.unseen(part).items():
+            before, first = self.unseen.get(name, (0, text))
+            self.unseen[name] = (before + count, first)
         return Block(y, column(recipe.id_column), column(recipe.label_column))
 
     def _gaps(self, recipe: Recipe) -> Iterator[NDArray[np.bool_]]:

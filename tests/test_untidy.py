@@ -1,0 +1,116 @@
+"""Files as people have them: what would give another answer is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from commands import bad, here
+
+import gmvae
+
+ROWS = 30
+TINY = [
+    "--clusters", 2, "--hidden-size", 4, "--x-size", 1, "--w-size", 1, "--epochs", 1, "--plot-every", 0,
+    "--init", "random",
+]  # fmt: skip
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {"a": rng.normal(size=ROWS), "colour": ["red", "green", "2"] * 10, "b": rng.random(ROWS)}
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("untidy")
+    table().to_csv(folder / "t.csv", index=False)
+    said = here(
+        "train", "data", "--path", folder / "t.csv", "--text", "one-hot", "--missing", "impute", *TINY,
+        "--run-dir", folder / "run",
+    )  # fmt: skip
+    assert (said.status, said.err) == (0, "")
+    return folder / "run"
+
+
+def other() -> pd.DataFrame:
+    """Spelled with other letters, with blanks, as another number; and a gap, which is no such text."""
+    new = table()
+    new.loc[[4, 5, 11], "colour"] = ["Green", " red", "2.0"]
+    new.loc[7, "colour"] = None
+    return new
+
+
+SAID = (
+    "3 rows with a text in column colour that training did not see, such as 'Green': it is 0 in all features"
+)
+
+
+@pytest.mark.parametrize("name", ["new.csv", "new.tsv", "new.parquet", "new.feather"])
+def test_texts_that_training_did_not_see_are_counted(run, tmp_path, name):
+    path, new = tmp_path / name, other()
+    if path.suffix in (".csv", ".tsv"):
+        new.to_csv(path, index=False, sep="," if path.suffix == ".csv" else "\t")
+    else:
+        new.to_parquet(path) if path.suffix == ".parquet" else new.to_feather(path)
+    out = ["-o", tmp_path / "out.csv"]
+    for command in (["predict", run, path, *out], ["embed", run, path, *out], ["evaluate", run, path]):
+        said = here(*command)
+        assert said.status == 0
+        assert said.err.startswith(f"gmvae: warning: {name} has {SAID}")
+        assert said.err.count("\n") == 1
+    for command in (["predict", run, *out], ["evaluate", run]):
+        assert here(*command).err == ""
+
+
+def test_python_says_it_too(run):
+    model = gmvae.load(run, "cpu")
+    for new in (other(), pl.from_pandas(other()), pa.Table.from_pandas(other())):
+        with pytest.warns(UserWarning, match=f"X has {SAID}"):
+            model.predict(new)
+
+
+def trained(path: Path, *flags: object) -> str:
+    said = here("train", "data", "--path", path, *flags, *TINY, "--run-dir", path.parent / "run")
+    assert (said.status, said.err) == (0, "")
+    return said.out
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npy"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_column_that_counts_the_rows_is_named(tmp_path, name, order):
+    path, new = tmp_path / name, table()[["a", "b"]]
+    new.insert(0, "Id", np.arange(1, ROWS + 1)[::order])
+    if name == "t.npy":
+        np.save(path, new.to_numpy())
+    else:
+        new.to_csv(path, index=False) if name == "t.csv" else new.to_parquet(path)
+    column = "0" if name == "t.npy" else "Id"
+    out = trained(path)
+    assert f"warning columns that only count the rows are features (1): {column}; leave them out" in out
+    (tmp_path / "run").rename(tmp_path / "first")
+    assert "count the rows" not in trained(path, "--drop", column)
+
+
+def test_a_column_that_almost_counts_is_not(tmp_path):
+    new = table()[["a", "b"]].assign(year=np.arange(2000, 2000 + ROWS))
+    new.loc[ROWS - 1, "year"] += 1
+    new.to_parquet(tmp_path / "t.parquet")
+    assert "count the rows" not in trained(tmp_path / "t.parquet")
+
+
+def test_no_row_of_a_column_alone_is_lost(tmp_path):
+    lines = [f"{value:.3f}" for value in table()["a"]]
+    lines[9] = ""
+    (tmp_path / "t.csv").write_text("\n".join(["a", *lines]) + "\n")
+    flags = ["train", "data", "--path", tmp_path / "t.csv", *TINY, "--run-dir", tmp_path / "run"]
+    assert "has missing values in 1 of 30 rows, first in row 9 counted from 0" in bad(here(*flags))
+    assert "30 observations" in trained(tmp_path / "t.csv", "--missing", "impute")
+    assert here("predict", tmp_path / "run", "-o", tmp_path / "out.csv").status == 0
+    assert len(pd.read_csv(tmp_path / "out.csv")) == ROWS
