@@ -39,7 +39,7 @@ def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
     if not typed:
         return len(words) > 1 and all(occur)
     found = [name for name, _ in columns if number(name) is not None]
-    if _numbered(found):
+    if numbered(found):
         whole = all(_is_whole(column.type) for _, column in typed)
         near = all(_near(name, column, 0.5) for name, column in typed)
         return whole and near and len(found) < SURE and names[0] != ""
@@ -98,5 +98,8 @@ def _occurs(name: str, column: pa.Array) -> bool:
     return bool(pc.any(pc.equal(column, pa.scalar(name, column.type))).as_py())
 
 
-def _numbered(found: Sequence[str]) -> bool:
-    return any(list(found) == list(map(str, range(start, start + len(found)))) for start in (0, 1))
+def numbered(found: Sequence[str]) -> bool:
+    """Whether texts are whole numbers that count from 0 or from 1."""
+    return len(found) > 0 and any(
+        list(found) == list(map(str, range(start, start + len(found)))) for start in (0, 1)
+    )

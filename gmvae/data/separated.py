@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from gmvae.data.choice import chosen
-from gmvae.data.header import is_row, number
+from gmvae.data.header import is_row, number, numbered
 from gmvae.data.recipe import Recipe, Wish, first_line
 from gmvae.data.tables import Table
 from gmvae.data.values import kind
@@ -143,9 +143,11 @@ class SeparatedFile(Table):
         if not is_row(names, first):
             return
         what = "values" if any(number(name) is None for name in names) else "numbers"
+        counts = numbered([name for name in names if number(name) is not None])
+        remedy = "with words, since these may be a row" if counts else "so write a line of names above it"
         raise ValueError(
             f"{self.path} has {what} in its first line, {', '.join(names[:3])}, ...: it must name the "
-            "columns, so write a line of names above it"
+            f"columns, {remedy}"
         )
 
     def complaint(self, message: str) -> str:
