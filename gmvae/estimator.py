@@ -398,6 +398,13 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def _table(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu().numpy()
+        if isinstance(X, np.ma.MaskedArray):  # scikit-learn would take what lies under the mask
+            if np.ma.is_masked(X):
+                raise ValueError(
+                    f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them "
+                    "(X.filled), or remove their rows"
+                )
+            X = X.data
         X = without_index(X, None if reset else self.recipe_)
         if reset or self.recipe_ is None:
             return validate_data(self, X, reset=reset, accept_sparse="csr")

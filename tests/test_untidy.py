@@ -76,6 +76,18 @@ def test_python_says_it_too(run):
             model.predict(new)
 
 
+def test_what_lies_under_a_mask_is_no_value():
+    y = table()[["a", "b"]].to_numpy()
+    model = gmvae.GMVAE(2, hidden_size=4, x_size=1, w_size=1, epochs=1, init="random", random_state=0)
+    masked = np.ma.masked_array(y, mask=y > 0.5)
+    with pytest.raises(ValueError, match=f"X has {(y > 0.5).sum()} masked values, which are missing: fill"):
+        model.fit(masked)
+    model.fit(np.ma.masked_array(y))
+    for method in (model.predict, model.transform, model.score_samples):
+        with pytest.raises(ValueError, match="masked values, which are missing"):
+            method(masked)
+
+
 def trained(path: Path, *flags: object) -> str:
     said = here("train", "data", "--path", path, *flags, *TINY, "--run-dir", path.parent / "run")
     assert (said.status, said.err) == (0, "")
