@@ -22,6 +22,8 @@ DECIDED = 0.25
 """Mean entropy of q(z | y), as a share of ln K, below which assignments are decided."""
 DISAGREE = 0.9
 """Agreement of q(z | y) and p(z | x, w) below which they are two answers."""
+ALL_WEIGHT = 0.9
+"""Share of one distinct row of all weight, from which the others hardly count."""
 MOVING = 0.01
 """Share of observations that change their cluster in an epoch, from which training has not ended."""
 WORSE = 1.0
@@ -47,6 +49,10 @@ WORDS = {
     "lopsided": (
         "Cluster {largest} holds {share:.0%} of the data.",
         "Look whether the others are outliers; if so, remove these, or ask for more --clusters.",
+    ),
+    "one-row": (
+        "One distinct row has {share:.1%} of all weight: the others hardly count.",
+        "Look at the weights, and at whether that row is data: copies of a row weigh as one row.",
     ),
     "merged": (
         "Clusters {pairs} share their observations: each pair is one group.",
@@ -100,6 +106,7 @@ def diagnose(
     model: ModelConfig,
     objective: ObjectiveConfig,
     history: Sequence[Mapping[str, Any]] = (),
+    heaviest: float = 0.0,
 ) -> list[Finding]:
     """What is wrong, warnings first; nothing where all is well.
 
@@ -108,8 +115,10 @@ def diagnose(
         model: Its configuration.
         objective: The weights that it was trained with.
         history: The records of its epochs, of which ``elbo`` and ``moved`` are looked at, where they are.
+        heaviest: The greatest share that a distinct row has of all weight.
     """
     found = [
+        *([_say("one-row", share=heaviest)] if heaviest > ALL_WEIGHT else []),
         *_of_clusters(signs, model, objective),
         *_of_latents(signs, model),
         *_of_training(history, objective),

@@ -43,7 +43,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     X has a row for each observation: numpy arrays and memmaps, scipy sparse matrices, torch tensors, pandas,
     polars and pyarrow tables. The index of a pandas data frame is no column, nor is it one of an Arrow table.
     Memmaps and sparse matrices are read by batch. The order of the rows makes no difference, and a row of
-    whole weight k counts as k rows.
+    whole weight k counts as k rows. Only shares of all weight count: a factor on all weights, or copies of
+    all rows, change nothing. A pass, and every threshold on rows, goes by the number of distinct rows.
 
     Arguments:
         n_clusters: The number of clusters, K. Some may stay empty. ``"auto"`` takes the greatest number whose
@@ -231,10 +232,10 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         rows = Rows(X, self._scaling, self._y_shape, device, survey.order, survey.weights)
         rng = check_random_state(self.random_state)
         used, held_out = rows.split(self.validation_fraction, rng) if self.early_stopping else (rows, None)
-        least = 2 if self.n_clusters == "auto" else max(2, int(self.n_clusters))
-        if len(used) < least:
+        least, given = 2 if self.n_clusters == "auto" else max(2, int(self.n_clusters)), (weights > 0).sum()
+        if given < least:
             raise ValueError(
-                f"X has n_samples={len(used)} to fit to: there must be at least {least}, "
+                f"X has n_samples={given} to fit to: there must be at least {least}, "
                 "as many as n_clusters and no fewer than 2"
             )
         shown = len(used.most(fitting.SHOWN).order)
@@ -253,7 +254,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
                 fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, held, told, begun))
             best, merits = fitting.keep(fits, rows)
             everything = Rows(X, self._scaling, self._y_shape, device)
-            self.labels_, self.weights_ = fitting.number(best.model, everything, weights)
+            self.labels_, self.weights_ = fitting.number(best.model, everything, rows)
             self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
         shift = {"loss": -self._log_det, "elbo": self._log_det, "reconstruction": self._log_det}
         shift["validation_loss"] = -self._log_det
@@ -275,7 +276,13 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.recipe_, self._fingerprint = None, survey.fingerprint
         with self._threads():
             self.signs_ = fitting.signs(best.model, rows)
-        self.findings_ = diagnose(self.signs_, plan.model, plan.objective, best.history)
+        self.findings_ = diagnose(
+            self.signs_,
+            plan.model,
+            plan.objective,
+            best.history,
+            heaviest=float(survey.weights.max() / survey.weights.sum()),
+        )
         for finding in self.findings_ if self.verbose else ():
             print(f"GMVAE, {finding}")
         return self

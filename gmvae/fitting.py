@@ -242,7 +242,8 @@ class Stopping:
 def full_loss(model: GMVAE, rows: Rows, plan: Plan) -> float:
     """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
     some = rows.most(MEASURED)
-    loss = objective.weigh(each_terms(model, some), plan.objective, plan.model.assignment)
+    terms, weights = each_terms(model, some), torch.from_numpy(some.weights)
+    loss = objective.weigh(terms, plan.objective, plan.model.assignment, weights=weights.to(terms.z_prior))
     return float(np.average(loss.numpy(), weights=some.weights))
 
 
@@ -300,12 +301,20 @@ def renumber(model: GMVAE, order: NDArray[np.int64]) -> None:
                 parameter.copy_(parameter[order])
 
 
-def number(
-    model: GMVAE, rows: Rows, weights: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Number the clusters of a model by how much they hold of rows with such weights, the largest first;
-    each row's cluster, (N,), and the means of q(z | ...), (K,)."""
+def number(model: GMVAE, rows: Rows, distinct: Rows) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Number the clusters of a model by the weight of the rows that they hold, the largest first.
+
+    Arguments:
+        model: The model, changed in place.
+        rows: All rows of a table, (N, D).
+        distinct: Those of them that count, with their weights.
+
+    Returns:
+        The cluster of each row, (N,), and the weighted means of q(z | ...), (K,).
+    """
     exact, labels, sums = precise(model), [], np.zeros(model.config.clusters)
+    weights = np.zeros(len(rows.order))
+    weights[distinct.order] = distinct.weights
     for start, y in enumerate(rows.batches(AT_ONCE)):
         probabilities = assign(exact, y)
         labels.append(probabilities.argmax(1))

@@ -66,13 +66,20 @@ def elbo(terms: Terms) -> Tensor:
     return terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
 
 
-def weigh(terms: Terms, config: ObjectiveConfig, assignment: str, epoch: float = math.inf) -> Tensor:
+def weigh(
+    terms: Terms,
+    config: ObjectiveConfig,
+    assignment: str,
+    epoch: float = math.inf,
+    weights: Tensor | None = None,
+) -> Tensor:
     r"""The loss to minimise, shape (B,).
 
     With the recogniser (paper version 1), :math:`-1 + 2 + 3 + \eta \cdot 4 + \alpha \cdot 5`; with the
     posterior (version 2), :math:`-1 + 2 + 3 + \max(\lambda, \text{batch mean of } 4)`, whose gradient is
     without term 4 where the batch's information about z is below :math:`\lambda`. To both is added
-    ``view_weight`` times the view consistency.
+    ``view_weight`` times the view consistency. ``weights`` of the observations, (B,), are for the batch mean
+    in it alone: the losses are not multiplied by them.
 
     While the model warms up (:meth:`gmvae.config.ObjectiveConfig.warmth`), terms 2, 3 and 4 have a common
     share of their weights (Sonderby et al., arXiv 1602.02282), and then term 5 one of its own.
@@ -84,7 +91,10 @@ def weigh(terms: Terms, config: ObjectiveConfig, assignment: str, epoch: float =
     warmth, cv_warmth = config.warmth(epoch)
     views = config.view_weight * terms.view_consistency
     if assignment == "posterior":
-        z_prior = terms.z_prior.mean().clamp(min=config.min_information)
+        mean = terms.z_prior.mean()
+        if weights is not None:
+            mean = (weights * terms.z_prior).sum() / weights.sum()
+        z_prior = mean.clamp(min=config.min_information)
         return -terms.reconstruction + warmth * (terms.conditional_prior + terms.w_prior + z_prior) + views
     z_prior = config.z_prior_weight * terms.z_prior
     divergences = warmth * (terms.conditional_prior + terms.w_prior + z_prior)

@@ -26,14 +26,15 @@ def table(monkeypatch):
 def test_a_survey_finds_what_numpy_finds(table):
     weights = np.random.default_rng(1).integers(0, 4, 50).astype(float)
     found, copies = Survey.of(table, weights), np.repeat(table, weights.astype(int), axis=0)
-    np.testing.assert_allclose(found.moments.mean, copies.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(found.moments.deviation, copies.std(0), rtol=1e-9)
+    # weights have 24 binary digits
+    np.testing.assert_allclose((found.moments.mean - copies.mean(0)) / copies.std(0), 0, atol=1e-7)
+    np.testing.assert_allclose(found.moments.deviation, copies.std(0), rtol=1e-7)
     np.testing.assert_array_equal([found.moments.least, found.moments.most], [copies.min(0), copies.max(0)])
     distinct, counts = np.unique(copies, axis=0, return_counts=True)
     assert len(found.order) == len(distinct)
     ours = np.argsort(table[found.order][:, 0])
     np.testing.assert_array_equal(table[found.order][ours], distinct)
-    np.testing.assert_array_equal(found.weights[ours], counts)
+    np.testing.assert_allclose(found.weights[ours], counts / counts.max(), rtol=1e-6)
 
 
 def test_a_survey_does_not_depend_on_order_type_or_form(table):
@@ -71,23 +72,25 @@ def test_scaling_and_back(table):
     assert scaling.log_det == pytest.approx(-np.log(table.std(0)).sum(), rel=1e-6)
 
 
-def test_a_pass_has_each_row_as_often_as_its_weight(table):
-    weights = np.random.default_rng(3).integers(1, 5, 50).astype(float)
-    ours = Rows(table, dividing(3), (3,), CPU, np.arange(50)[::-1], weights)
-    assert len(ours) == weights.sum()
-    drawn = ours[torch.randperm(len(ours))]
-    assert drawn.dtype == torch.float32
-    expected = np.repeat(table[::-1], weights.astype(int), axis=0).astype(np.float32)
-    np.testing.assert_array_equal(np.sort(drawn[:, 0]), np.sort(expected[:, 0]))
+def test_a_pass_has_each_row_once_where_all_weigh_the_same(table):
+    for weight in (1.0, 1e8, 1e-8):
+        ours = Rows(table, dividing(3), (3,), CPU, np.arange(50)[::-1], np.full(50, weight))
+        assert len(ours) == 50
+        drawn = ours[torch.randperm(50)]
+        assert drawn.dtype == torch.float32
+        np.testing.assert_array_equal(np.sort(drawn[:, 0]), np.sort(table[:, 0].astype(np.float32)))
+    alone = Rows(table, dividing(3), (3,), CPU, np.array([7]))
+    assert len(alone) == 2  # which batch norm takes
+    np.testing.assert_array_equal(alone[torch.arange(2)], table[[7, 7]].astype(np.float32))
 
 
 def test_rows_are_drawn_in_proportion_to_their_weight():
     torch.manual_seed(0)
     weights = np.array([0.01, 0.2, 0.5, 0.04, 0.25])
-    ours = Rows(np.arange(5.0)[:, None], dividing(1), (1,), CPU, None, weights)
-    assert len(ours) == round(1 / np.square(weights).sum()) == 3
-    passes = 4000
-    drawn = np.concatenate([ours[torch.randperm(3)].numpy()[:, 0] for _ in range(passes)])
+    ours = Rows(np.arange(5.0)[:, None], dividing(1), (1,), CPU, None, 1e8 * weights)
+    assert len(ours) == 5
+    passes = 2400
+    drawn = np.concatenate([ours[torch.randperm(5)].numpy()[:, 0] for _ in range(passes)])
     shares = np.bincount(drawn.astype(int), minlength=5) / len(drawn)
     np.testing.assert_array_less(abs(shares - weights), 4.5 * np.sqrt(weights / len(drawn)))
 
@@ -98,7 +101,8 @@ def test_parts_are_of_distinct_rows(table, monkeypatch):
     most, some = whole.split(0.2, np.random.RandomState(0))
     assert len(some.order) == 9
     assert sorted([*most.order, *some.order]) == sorted(survey.order)
-    assert most.weights.sum() + some.weights.sum() == 50
+    # of rows that are there twice the weight is 1
+    assert most.weights.sum() + some.weights.sum() == 25
     (values,) = whole.most(7).batches(100)
     np.testing.assert_array_equal(values, table[survey.order[:7]])
     assert values.dtype == torch.float64

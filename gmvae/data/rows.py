@@ -27,6 +27,10 @@ AT_ONCE = 1000
 """Rows that are made a tensor at once."""
 SAMPLE = 1 << 25
 """Numbers of a sample of rows, at most, since it is held in memory: 256 MiB."""
+LEAST = 2.0**-32
+"""The least relative weight: a row of less would not be drawn in any fit, and cost digits of the others."""
+DIGITS = 24
+"""Binary digits of a relative weight."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +38,55 @@ class Survey:
     """What one reading of a table finds in the rows whose weight is not 0."""
 
     moments: Moments
-    """Their weighted means, variances and ranges."""
+    """Weighted means, deviations and ranges of the distinct rows."""
     order: NDArray[np.int64]
     """One row number for each distinct row, in an order that only the rows' values decide."""
     weights: Floats
-    """The sum of the weights of each distinct row, in the same order."""
+    """The relative weight of each distinct row, in the same order: that of all rows like it, over that of the
+    distinct row with the most, in (0, 1]."""
     fingerprint: str
     """SHA-256 of the distinct rows and their weights, 64 hexadecimal digits, whatever their order."""
 
     @classmethod
     def of(cls, source: Any, weights: Floats) -> Survey:
-        """Read a table of shape (N, D), dense or sparse, a chunk at a time; weights of shape (N,)."""
-        moments, prints = Moments(source.shape[1]), []
+        """Read a table of shape (N, D), dense or sparse, a chunk at a time; weights of shape (N,).
+
+        Everything comes from the distinct rows and their relative weights, so that the order of the rows,
+        copies of all of them and the unit of the weights make no difference, to the last bit.
+        """
+        prints = []
         for start, values in chunks(source):
-            w = weights[start : start + len(values)]
-            values, w = values[w > 0], w[w > 0]
-            moments.add(values, w)
-            prints += [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in values + 0.0]
+            values = values[weights[start : start + len(values)] > 0] + 0.0
+            prints += [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in values]
         hashes = np.frombuffer(b"".join(prints), dtype=np.uint64)
         distinct, first, which = np.unique(hashes, return_index=True, return_inverse=True)
         used = np.flatnonzero(weights)
-        sums = np.bincount(which, weights[used]).astype(np.float64)
-        fingerprint = hashlib.sha256(distinct.tobytes() + sums.tobytes()).hexdigest()
-        return cls(moments, used[first], sums, fingerprint)
+        order, shares = used[first], relative(weights[used], which)
+        moments = Moments(source.shape[1])
+        for start, values in chunks(source, order):
+            moments.add(values, shares[start : start + len(values)])
+        fingerprint = hashlib.sha256(distinct.tobytes() + shares.tobytes()).hexdigest()
+        return cls(moments, order, shares, fingerprint)
+
+
+def relative(weights: Floats, groups: NDArray[np.int64]) -> Floats:
+    """The sum of the weights of each group, over the greatest of these sums: in (0, 1], at least ``LEAST``.
+
+    It is rounded to ``DIGITS`` binary digits, which hides that weights in another unit are rounded otherwise.
+
+    Arguments:
+        weights: Weights of rows, above 0, (N,).
+        groups: The group of each row, from 0 without gaps, (N,).
+    """
+    order = np.lexsort((weights, groups))  # a sum that the order of the rows does not change
+    sums = np.bincount(groups[order], weights[order])
+    fraction, exponent = np.frexp(np.maximum(sums / sums.max(), LEAST))
+    return np.ldexp(np.rint(np.ldexp(fraction, DIGITS)), exponent - DIGITS)
 
 
 def weighed(source: Any, weights: Any) -> Floats:
-    """Weights of the rows of a table as an array of shape (N,); ones for ``None``.
+    """Weights of the rows of a table as an array of shape (N,), in a unit (a power of two) in which the
+    greatest is about 1; all the same for ``None``.
 
     Raises:
         ValueError: where they are not one finite number of at least 0 for each row, or all of them 0.
@@ -70,17 +96,17 @@ def weighed(source: Any, weights: Any) -> Floats:
         raise ValueError(f"sample_weight has {(found < 0).sum()} negative numbers: it must be at least 0")
     if not found.any():
         raise ValueError("sample_weight is zero for every row: at least one weight must be above 0")
-    return found
+    scaled = np.ldexp(found, -np.frexp(found.max())[1])  # their sum may be too large for a number otherwise
+    return np.where(found > 0, np.maximum(scaled, np.finfo(np.float64).tiny), 0.0)
 
 
 class Rows:
     r"""Weighted rows of a table, to draw batches from.
 
-    A pass has as many draws as the weights add up to, or as the rows are worth
-    (:math:`(\sum_i w_i)^2 / \sum_i w_i^2`, Kish), whichever are more. Position j of a pass is row i where
-    :math:`(j + u) \sum w / \mathrm{draws}` with :math:`u \sim U(0, 1)` falls into the i-th interval of the
-    weights laid end to end. So a row is drawn in proportion to its weight, and exactly k times in a
-    pass where all weights are whole and its own is k.
+    A pass has as many draws as there are rows, whatever they weigh (two of a single row, since batch norm
+    takes two). Position j of a pass is row i where :math:`(j + u) \sum w / \mathrm{draws}` with
+    :math:`u \sim U(0, 1)` falls into the i-th interval of the weights laid end to end. So a row is drawn in
+    proportion to its weight, and exactly once in a pass where all weights are the same.
 
     Arguments:
         source: The table, shape (N, D): an array, a memmap or a sparse matrix in CSR form.
@@ -103,10 +129,10 @@ class Rows:
         self.source, self.scaling, self.y_shape, self.device = source, scaling, y_shape, device
         self.order = np.arange(source.shape[0]) if order is None else order
         self.weights = np.ones(len(self.order)) if weights is None else weights
-        total = self.weights.sum()
         self.generator: torch.Generator | None = None
-        self._draws = max(1, round(total), round(total**2 / np.square(self.weights).sum()))
-        self._ends = None if (self.weights == 1).all() else np.cumsum(self.weights) * (self._draws / total)
+        self._draws, self._ends = max(2, len(self.order)), None
+        if self._draws > len(self.order) or (self.weights != self.weights[0]).any():
+            self._ends = np.cumsum(self.weights) * (self._draws / self.weights.sum())
 
     @classmethod
     def of(cls, source: Any, image_shape: tuple[int, ...] | None = None) -> Rows:
@@ -168,10 +194,13 @@ class Rows:
         return torch.from_numpy(scaled).to(self.device, dtype).reshape(-1, *self.y_shape)
 
 
-def chunks(source: Any) -> Iterator[tuple[int, Floats]]:
-    """A table of shape (N, D) in pieces of whole rows: the number of the first row, and the values."""
+def chunks(source: Any, order: NDArray[np.int64] | None = None) -> Iterator[tuple[int, Floats]]:
+    """A table of shape (N, D) in pieces of whole rows, or of those in ``order``: how many came before, and
+    the values."""
     rows = max(1, CHUNK // math.prod(source.shape[1:]))
-    return ((start, dense(source[start : start + rows])) for start in range(0, source.shape[0], rows))
+    for start in range(0, source.shape[0] if order is None else len(order), rows):
+        part = slice(start, start + rows)
+        yield start, dense(source[part if order is None else order[part]])
 
 
 def dense(values: Any) -> Floats:
