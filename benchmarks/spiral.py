@@ -1,6 +1,6 @@
 """The spiral, many seeds: how many clusters come into use, and how well they agree with the arcs.
 
-    python benchmarks/spiral.py --paper-file spiral.npy [--seeds 10]
+    python benchmarks/spiral.py --paper-file spiral.npy [--seeds 10] [--settings original ...]
 
 Writes benchmarks/results/spiral.jsonl, a line for each run, and prints the table in docs/spiral.md.
 Interrupt it at any time; the next call goes on.
@@ -28,23 +28,33 @@ KEPT = ("epochs", "clusters_used", "nmi", "ari", "acc", "elbo", "consistency_vio
 
 
 def settings() -> dict[str, Config]:
-    """The default, that with no cluster to spare, also from k-means, and the paper's own: Adam at 1e-4,
-    alpha = 2 from the first step on."""
+    """The default, that with no cluster to spare, also from k-means, and the paper's own: alpha = 2 from the
+    first step on, and a rate of 1e-4 with Adam (paper), or with the steps of rate * sign(gradient) that the
+    original code makes (original); and version 2 of the paper, with those steps."""
     default = experiment("spiral")
     paper = replace(
         default,
         objective=replace(default.objective, cv_weight=2.0, warm_up=0, cv_warm_up=0),
         training=replace(default.training, learning_rate=1e-4),
     )
+    original = replace(paper, training=replace(paper.training, optimiser="sign"))
     five = replace(default, model=replace(default.model, clusters=5))
     led = replace(five, training=replace(five.training, init="kmeans"))
-    return {"default": default, "K = 5": five, "K = 5, --init kmeans": led, "paper": paper}
+    return {
+        "default": default,
+        "K = 5": five,
+        "K = 5, --init kmeans": led,
+        "paper": paper,
+        "original": original,
+        "version 2": experiment("spiral_version2"),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--paper-file", type=Path, help="the paper's spiral.npy; left out where not given")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--settings", nargs="+", default=list(settings()), choices=settings())
     given = parser.parse_args()
     sources = ["generated"] + (["paper's file"] if given.paper_file else [])
 
@@ -77,7 +87,7 @@ def main() -> None:
         seeds = range(1, given.seeds + 1)
         wanted = [
             {"setting": setting, "data": data, "seed": seed}
-            for setting in settings()
+            for setting in given.settings
             for data in sources
             for seed in seeds
         ]
@@ -85,7 +95,7 @@ def main() -> None:
 
     print("| setting | data | seeds | clusters in use | NMI: mean | least | seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for setting in settings():
+    for setting in given.settings:
         for data in sources:
             rows = [r for r in results if (r["setting"], r["data"]) == (setting, data)]
             nmi, used = [r["nmi"] for r in rows], [str(r["clusters_used"]) for r in rows]

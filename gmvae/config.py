@@ -237,6 +237,8 @@ class RunConfig:
     """Pictures to draw while training."""
     plot_every: int = 50
     """Epochs between two drawings of the pictures; 0 for none at all."""
+    keep_every: int = 0
+    """Epochs between two drawings that are kept beside the newest, such as samples-20.png; 0 for none."""
     checkpoint_every: float = 60.0
     """Seconds between two checkpoints: what a crash can cost. One is written at the end, too."""
     measure: bool = True
@@ -251,6 +253,7 @@ class RunConfig:
         for plot in self.plots:
             _choice("plots", plot, Plot)
         _whole("plot_every", self.plot_every, minimum=0)
+        _whole("keep_every", self.keep_every, minimum=0)
         _whole("measure_most", self.measure_most, minimum=1)
         _real("checkpoint_every", self.checkpoint_every, minimum=0)
 

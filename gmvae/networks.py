@@ -4,7 +4,10 @@ x and the parameters of y, and between w and the parameters of the components of
 Every convolution, and every layer of a recogniser, has batch norm before its ReLU. Where a decoder
 mirrors a recogniser, it says so with the same list of layers, upside down.
 
-Differs: Torch7 draws the scales of batch norm from U(0, 1); here they start at 1.
+Differs: Torch7 draws the scales of batch norm from U(0, 1); here they start at 1. It draws the weights and
+biases of a k x k transposed convolution from U(-b, b) with b = 1 / sqrt(k^2 * input channels), PyTorch with
+1 / sqrt(k^2 * output channels). Batch norm takes the difference away again, but the last one of a decoder
+has none after it: its b is 4 times the original's for MNIST, 4.6 times for SVHN.
 """
 
 from __future__ import annotations

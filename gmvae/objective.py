@@ -84,8 +84,10 @@ def weigh(
     While the model warms up (:meth:`gmvae.config.ObjectiveConfig.warmth`), terms 2, 3 and 4 have a common
     share of their weights (Sonderby et al., arXiv 1602.02282), and then term 5 one of its own.
 
-    Differs: where term 4 is above :math:`\lambda`, version 2 of the original code turns around the sign of
-    the whole gradient into z, that of term 2 as well; here it is the gradient of the formula.
+    Differs: where term 4 is above :math:`\lambda`, version 2 of the original code multiplies its gradient by
+    alpha (2 on the spiral, 0.4 on MNIST), and turns around the sign of the whole gradient into z, that of
+    term 2 as well; here it is the gradient of the formula, without alpha. The original's branch for SVHN has
+    no :math:`\lambda`: its term 4 always acts, as with 0 here.
     Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
     """
     warmth, cv_warmth = config.warmth(epoch)

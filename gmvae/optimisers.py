@@ -31,7 +31,10 @@ class Sign(torch.optim.Optimizer):
 
     Differs: the original code asks for Adam, but hands it a fresh state at every step. The moments
     of a fresh Adam, corrected for bias, are the gradient and its square, so that each step is this
-    one, but where a gradient is not large against Adam's :math:`\epsilon = 10^{-8}`.
+    one, but where a gradient is not large against :math:`\epsilon`: with Torch7's
+    :math:`\epsilon = 10^{-8}`, which it adds before the correction, and :math:`g` of the loss summed over a
+    batch, the step is :math:`\eta g / (|g| + 10^{-8} / \sqrt{0.001})`. That is half of this one at
+    :math:`|g| = 3.2 \cdot 10^{-7}`, which is that over the size of the batch on the gradient of the mean.
 
     Arguments:
         parameters: What to optimise.

@@ -12,14 +12,19 @@ from gmvae.files import RunFolder, read_arrays, write_whole
 from gmvae.snapshot import Snapshot
 
 
-def draw_plot(folder: RunFolder, name: str) -> Path:
+def draw_plot(folder: RunFolder, name: str, suffix: str = "") -> Path:
     """Draw one of a run's pictures from what the run wrote; the path of its PNG file.
+
+    Arguments:
+        folder: The run's folder.
+        name: Which picture.
+        suffix: What the file's name has after that.
 
     Raises:
         ValueError: where the run has not got to it yet.
     """
     figure = draw_on(folder, name)
-    path = folder.plots / f"{name}.png"
+    path = folder.plots / f"{name}{suffix}.png"
     write_whole(path, lambda part: figure.savefig(part, format="png", dpi=120))
     return path
 

@@ -241,9 +241,10 @@ class Run:
             began += record["wall_seconds"]
             self.history.append(record)
             self.folder.append(record)
-            every = self.config.run.plot_every
-            if every and (record["epoch"] % every == 0 or record["epoch"] == 1 or last):
-                self.draw()
+            every, keep = self.config.run.plot_every, self.config.run.keep_every
+            kept = bool(keep) and record["epoch"] % keep == 0
+            if kept or (every and (record["epoch"] % every == 0 or record["epoch"] == 1 or last)):
+                self.draw(keep=kept)
             if last or time.monotonic() - saved_at >= self.config.run.checkpoint_every:
                 write_tensors(self.folder.checkpoint, *self.trainer.state())
                 saved_at, self.saved = time.monotonic(), self.trainer.epoch
@@ -302,8 +303,9 @@ class Run:
         }
         return of_run(self.model, self.data, plain(about))
 
-    def draw(self) -> None:
-        """Draw the pictures that the configuration asks for into the run folder."""
+    def draw(self, *, keep: bool = False) -> None:
+        """Draw the pictures that the configuration asks for into the run folder; to ``keep`` them, once more
+        under names with the epoch's number."""
         wanted = self.config.run.plots
         if any(name in plots.OF_SNAPSHOT for name in wanted):
             self.take_snapshot()
@@ -312,6 +314,8 @@ class Run:
         for name in wanted:
             if name not in without:
                 draw_plot(self.folder, name)
+                if keep:
+                    draw_plot(self.folder, name, f"-{self.trainer.epoch}")
 
     @isolated
     def take_snapshot(self) -> None:

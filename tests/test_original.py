@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gmvae import cli
-from gmvae.config import Config
+from gmvae.config import Config, ObjectiveConfig, TrainingConfig
 from gmvae.experiments import experiment
 from gmvae.model_file import ModelFile
 from gmvae.original import main, translate
@@ -33,6 +33,8 @@ def configured(name: str, command: str) -> Config:
         ("-gpu 1", "training", {"device": "cuda:0"}),
         ("-gpu 1 -gpuID 2", "training", {"device": "cuda:1"}),
         ("-gpuID 2", "training", {"device": "auto"}),
+        ("-lambda 0.7 -cvWeight 1", "objective", {"min_information": 0.7}),
+        ("-saveFig 20 -visualGen 5", "run", {"keep_every": 20, "plot_every": 5}),
         ("-dataSet spiral", "data", {"dataset": "spiral"}),
         ("-ACC 0 -saveModel 0 -_id mine", "run",
          {"measure": False, "save_model": False, "run_dir": "runs/mine"}),
@@ -58,6 +60,9 @@ def test_both_kinds_of_flags_may_be_mixed():
         (["-cvWeight"], "-cvWeight has no value"),
         (["-ACC", "yes"], "-ACC is 'yes': it must be 0 or 1"),
         (["-gpu", "1", "-gpuID", "0"], "-gpuID is '0': the original counts GPUs from 1"),
+        (["-gpuID", "first"], "-gpuID is 'first': the original counts GPUs from 1"),
+        (["-lambda", "0.5", "-cvWeight", "2"], "here it is 1, so leave -cvWeight out"),
+        (["-saveFig", "often"], "-saveFig is 'often': it must be a whole number of at least 0"),
         (["-inputDimension", "2"], "-inputDimension is '2': for spiral it must be 1"),
         (["-nChannels", "many"], "-nChannels is 'many': for spiral it must be 1"),
         (["-cvWeigth", "1"], "-cvWeigth"),
@@ -134,6 +139,10 @@ def test_commands_of_the_originals_readme(name, network, hidden_size):
         ("mnist", "-visualGen often", "-visualGen is 'often': it must be a whole number of at least 0"),
         ("mnist", "-visualGen", "-visualGen has no value"),
         ("mnist", "-nFilters 0", "filters is 0: it must be a whole number of at least 1"),
+        ("svhn", "-cvWeight 0.4", "-cvWeight is '0.4', by which version 2 of the original multiplies"),
+        ("svhn", "-gpuID 0", "-gpuID is '0': the original counts GPUs from 1"),
+        ("svhn", "-numTest all", "-numTest is 'all': it must be a whole number of at least 1"),
+        ("svhn", "-preprocess 2", "-preprocess is '2': it must be 0 or 1"),
         ("svhn", "-subEpoch -3", "epoch_size is -3: it must be a whole number of at least 0"),
         ("cifar", "-gpu 0", "experiment is 'cifar': it must be one of spiral, mnist"),
     ],
@@ -144,6 +153,51 @@ def test_bad_flags_about_images_are_one_line(name, flags, message, capsys):
     assert message in said.err
     assert said.err.count("\n") == 1
     assert said.out == ""
+
+
+def test_flags_of_the_branch_svhn():
+    """-numTest and -preprocess do nothing there either; a GPU is used unless -gpu 0."""
+    usual = experiment("svhn")
+    assert usual.objective.min_information == 0
+    assert configured("svhn", "-numTest 26000 -preprocess 1 -cvWeight 1 -zPriorWeight 1") == usual
+    device = {
+        flags: configured("svhn", flags).training.device for flags in ("-gpuID 2", "-gpuID 2 -gpu 0", "")
+    }
+    assert device == {"-gpuID 2": "cuda:1", "-gpuID 2 -gpu 0": "cpu", "": "auto"}
+    assert configured("svhn", "-saveFig 20").run.keep_every == 20
+
+
+@pytest.mark.parametrize("name", ["spiral", "mnist", "mnist_fc"])
+def test_version_2_has_the_sizes_of_version_1_and_the_originals_steps(name):
+    one, two = experiment(name), experiment(f"{name}_version2")
+    assert two.model == replace(one.model, assignment="posterior")
+    assert (two.data, two.run) == (one.data, one.run)
+    assert two.objective == ObjectiveConfig(min_information=0.5)
+    size, epochs = (200, 500) if name == "spiral" else (50, 100)
+    steps = {"optimiser": "sign", "learning_rate": 1e-4, "batch_size": size, "epochs": epochs}
+    assert two.training == TrainingConfig(**steps)
+    dimensions = "1" if name == "spiral" else "2"
+    assert configured(f"{name}_version2", f"-inputDimension {dimensions} -nChannels 1") == two
+
+
+def test_pictures_are_kept_beside_the_newest(tmp_path):
+    train = [
+        "train",
+        "spiral_version2",
+        "--epochs",
+        "3",
+        "--points",
+        "300",
+        "--hidden-size",
+        "8",
+        "--device",
+        "cpu",
+    ]
+    train += ["--plot-every", "3", "--keep-every", "2", "--plots", "latent", "bound"]
+    assert cli.main([*train, "--run-dir", str(tmp_path / "run")]) == 0
+    assert {path.name for path in (tmp_path / "run" / "plots").glob("*.png")} == {
+        "latent.png", "latent-2.png", "bound.png", "bound-2.png",
+    }  # fmt: skip
 
 
 def test_flags_of_both_kinds_train_on_images(small_mnist, tmp_path, capsys, monkeypatch):
