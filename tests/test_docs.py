@@ -6,6 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -14,11 +17,53 @@ DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+class Without(MetaPathFinder, Loader):
+    """A package of that name cannot be imported, as where nobody has installed it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, fullname, path=None, target=None):
+        return ModuleSpec(fullname, self) if fullname.partition(".")[0] == self.name else None
+
+    def exec_module(self, module):
+        raise ModuleNotFoundError(f"No module named {module.__name__!r}", name=module.__name__)
+
+
+def forget(monkeypatch, name: str) -> None:
+    """Hide a package from this process."""
+    for module in [m for m in sys.modules if m.partition(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [Without(name), *sys.meta_path])
+
+
+def packages() -> set[str]:
+    """What `pip install .` brings, by the names of imports."""
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
+    named = {re.split(r"[<>=]", line)[0] for line in project["dependencies"]}
+    return {{"scikit-learn": "sklearn", "pillow": "PIL"}.get(name, name) for name in named}
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"], ids=lambda p: p.name
+)
+def test_pages_say_which_packages_their_code_needs(page):
+    text = page.read_text()
+    for language, block in BLOCK.findall(text):
+        if language == "python":
+            for found in re.findall(r"^(?:from|import) (\w+)", block, re.MULTILINE):
+                known = found in packages() | sys.stdlib_module_names | {"gmvae"}
+                assert known or re.search(rf"pip install [^`]*{found.removesuffix('runtime')}", text), found
+            assert "as_frame" not in block or "pip install pandas" in text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["estimator.md", "your-data.md", "choosing.md", "doctor.md", "deploy.md"])
 def test_code_blocks_run(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     text = (DOCS / page).read_text()
+    if "pip install pandas" not in text:
+        forget(monkeypatch, "pandas")
     blocks = list(BLOCK.finditer(text))
     assert blocks
     names: dict[str, object] = {}
