@@ -8,6 +8,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_fits import three_blobs
@@ -18,9 +19,17 @@ from gmvae.model import GMVAE
 
 ROOT = Path(__file__).parent.parent
 
-# Models here are small: a second thread would make them slower, many times so beside a busy core.
-torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+# Models here are small: a second thread would make them slower, many times so beside a busy core. Nothing
+# asserted hangs on it: OMP_NUM_THREADS=2 runs all tests, and the processes that they start, with two.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+@pytest.fixture(autouse=True)
+def order_makes_no_difference():
+    """Whatever a test draws from torch's or numpy's global generator is the same in any order of tests."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002
 
 
 @pytest.fixture(scope="session")
