@@ -29,6 +29,9 @@ Floats = NDArray[np.float32]
 Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
 """From rows of shape (n, D), numbers of clusters and a seed to the clusters of each row, for each number."""
 
+Overlaps = NDArray[np.float64]
+"""For each number of clusters, of pairs of samples, (numbers, S, S)."""
+
 LOOKED_AT = 5_000
 """Rows that a number is chosen by, at most."""
 SAMPLED = 0.8
@@ -67,7 +70,8 @@ def choose(
 
     Arguments:
         looked_at: Ways to part rows, the rows as one or more arrays of shape (n, D) show them, and how many
-            samples of each to take. A number is as stable as it is in the way in which it is the most.
+            samples of each to take: twice as many where the answer would be another without one of them.
+            A number is as stable as it is in the way in which it is the most.
         most: The greatest number to try; 2 is the least.
         seed: Seed of the samples and of what happens in each.
         told: Called with the share of the work that is done.
@@ -79,16 +83,19 @@ def choose(
     counts = range(2, min(most, int(SAMPLED * rows) // ROWS_EACH) + 1)
     if not counts:
         raise ValueError(f"there are {rows} rows: too few to choose the number of clusters, so give it")
-    work, done, found = sum(len(shown) * samples for _, shown, samples in looked_at), 0, []
-    for way, shown, samples in looked_at:
-        parts = []
-        for _ in range(samples):
-            for values in shown:
-                parts.append(_part(way, values, counts, seed + done))
-                done += 1
-                told(done / work)
-        found.append([stability([part[i] for part in parts], k) for i, k in enumerate(counts)])
-    return decide(list(counts), np.max(found, 0))
+    work, done = 2 * sum(len(shown) * samples for _, shown, samples in looked_at), 0
+    parts: list[list[list[Clusters]]] = [[] for _ in looked_at]
+    overlaps: list[Overlaps] = []
+    while done < work and (not overlaps or _hangs_on_a_sample(counts, overlaps)):
+        for (way, shown, samples), found in zip(looked_at, parts, strict=True):
+            for _ in range(samples):
+                for values in shown:
+                    found.append(_part(way, values, counts, seed + done))
+                    done += 1
+                    told(done / work)
+        overlaps = [_overlaps(found, counts) for found in parts]
+    told(1.0)
+    return decide(list(counts), _curve(overlaps))
 
 
 def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
@@ -117,7 +124,7 @@ def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
 def stability(parts: Sequence[Clusters], count: int) -> float:
     """The stability of partitions into so many clusters, each of shape (n,), -1 for rows that a sample does
     not hold."""
-    return float(np.median([_least_overlap(a, b, count) for a, b in permutations(parts, 2)]))
+    return float(_curve([_overlaps([[part] for part in parts], [count])])[0])
 
 
 def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
@@ -140,6 +147,36 @@ def groups(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
     most = max(counts)
     cells = manifold.components(flat, max(most, min(4 * most, len(flat) // manifold.LEAST)), seed)
     return [merge(cells, graph[0], k, seed) for k in counts]
+
+
+def _overlaps(parts: Sequence[Sequence[Clusters]], counts: Sequence[int]) -> Overlaps:
+    """The least overlap of each sample's clusters with those of each other sample, (numbers, S, S): NaN for a
+    sample and itself."""
+    found = np.full((len(counts), len(parts), len(parts)), np.nan)
+    for (i, one), (j, other) in permutations(enumerate(parts), 2):
+        found[:, i, j] = [_least_overlap(a, b, k) for a, b, k in zip(one, other, counts, strict=True)]
+    return found
+
+
+def _curve(overlaps: Sequence[Overlaps]) -> NDArray[np.float64]:
+    """The stability of each number in the way in which it is the most stable, (numbers,)."""
+    return np.max([np.nanmedian(found, (1, 2)) for found in overlaps], 0)
+
+
+def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps]) -> bool:
+    """Whether the answer would be another without one of the samples. A layout comes out another way where a
+    processor rounds in another way, and no answer should hang on that."""
+    answers = {_answer(counts, overlaps)}
+    for way, found in enumerate(overlaps):
+        for sample in range(found.shape[1]):
+            left = np.delete(np.delete(found, sample, 1), sample, 2)
+            answers.add(_answer(counts, [*overlaps[:way], left, *overlaps[way + 1 :]]))
+    return len(answers) > 1
+
+
+def _answer(counts: Sequence[int], overlaps: Sequence[Overlaps]) -> tuple[int, bool]:
+    choice = decide(counts, _curve(overlaps))
+    return choice.clusters, choice.sure
 
 
 def _part(way: Way, values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
