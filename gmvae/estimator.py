@@ -246,12 +246,15 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             self.choice_ = None
         before, done, held = self._before(plan, device) if going_on else (None, 0, False)
         self.n_clusters_ = plan.model.clusters
+        least_most = self._scaling.apply(np.stack((survey.moments.least, survey.moments.most)))
+        edges = torch.from_numpy(least_most[0]), torch.from_numpy(least_most[1])
         fits = []
         with self._threads(plan.model):
             for restart, seed in enumerate(rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)):
                 told = fitting.narrator(plan, restart, done, self.verbose)
                 begun = fitting.beginner(f"restart {restart + 1} of {plan.restarts}, start", self.verbose)
-                fits.append(fitting.fit(plan, used, held_out, int(seed), before, done, held, told, begun))
+                found = fitting.fit(plan, used, held_out, int(seed), before, done, held, told, begun, edges)
+                fits.append(found)
             best, merits = fitting.keep(fits, rows)
             everything = Rows(X, self._scaling, self._y_shape, device)
             self.labels_, self.weights_ = fitting.number(best.model, everything, rows)

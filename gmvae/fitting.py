@@ -146,6 +146,7 @@ def fit(
     held: bool = False,
     told: Callable[[dict[str, Any]], object] = lambda _: None,
     begun: Told = lambda _: None,
+    edges: tuple[Tensor, Tensor] | None = None,
 ) -> Fit:
     """Fit a model to rows, from the start or on from where an earlier fit ended.
 
@@ -159,13 +160,18 @@ def fit(
         held: Whether that model has been taught its clusters, and is held to them.
         told: Called with the record of each epoch.
         begun: Called with the share of the start that is done.
+        edges: The least and the greatest of each number of an observation, scaled, (size of y,) each.
     """
     stream = RandomStream(seed, rows.device)
     model, start, rows = before, None, rows.drawing(stream.cpu)
     if model is not None:
+        if edges is not None:
+            model.recognition.take_range(*edges, widen=True)
         plan = replace(plan, objective=replace(plan.objective, warm_up=0, cv_warm_up=0))
     else:
         model = fresh(lambda: GMVAE(rows.y_shape, plan.model), stream.cpu).to(rows.device)
+        if edges is not None:
+            model.recognition.take_range(*edges)
         some = rows.most(SHOWN)
         start = begin(
             model,
@@ -276,7 +282,9 @@ def each_terms(model: GMVAE, rows: Rows, seed: int = 0) -> Terms:
     found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
     with evaluating(exact):
         for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
-            drawn = noise(batch, DRAWS, size, seed).to(batch)
+            # far rows share theirs: along a ray it must not hide that the bound falls
+            far = exact.recognition.far(batch).reshape(-1, *[1] * len(rows.y_shape))
+            drawn = noise(batch.masked_fill(far, 0), DRAWS, size, seed).to(batch)
             terms = objective.five_terms(exact, batch, DRAWS, noise=drawn)
             part.copy_(torch.stack(terms))  # kept, small results would split up the space of large ones
     return Terms(*found)

@@ -17,7 +17,7 @@ In shapes, B is the number of observations, M of Monte Carlo samples of each, K 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -25,6 +25,15 @@ from torch import Generator, Tensor, nn
 from gmvae import networks
 from gmvae.config import ModelConfig
 from gmvae.distributions import Bernoulli, Categorical, DiagonalGaussian
+
+LOG_VARIANCES = (-40.0, 20.0)
+"""Bounds of the log-variances of q(x | y) and q(w | y), in which exp neither overflows nor underflows.
+Training comes nowhere near: at the upper one the divergence from a variance of 1 is exp(20) / 2 nats."""
+MARGIN = 0.1
+"""What the range of the data is widened by on either side, as a share of its width."""
+SAVED_RANGE = (-100.0, 100.0)
+"""The range of models that were saved before they kept one: more standard deviations than 10,000 rows can lie
+from their mean."""
 
 
 class Generative(nn.Module):
@@ -86,14 +95,24 @@ class Generative(nn.Module):
 class Recognition(nn.Module):
     """What an observation says about x and w and, in the recogniser form, about z.
 
+    Of a Gaussian's observations it sees each number brought into the ``range`` of the training data, (size of
+    y, 2). An observation far away is taken for one at the edge of the data, where the networks have learnt
+    something; beyond, log-variances would grow with the distance until their exp overflows. How likely the
+    observation is, p(y | x) says from all of it: the bound falls with the square of the distance.
+
     Arguments:
         y_shape: Shape of one observation.
         config: Sizes, form of q(z | ...) and network.
     """
 
+    range: Tensor
+
     def __init__(self, y_shape: tuple[int, ...], config: ModelConfig) -> None:
         super().__init__()
-        c = config
+        self.config = c = config
+        if c.likelihood == "gaussian":
+            self.register_buffer("range", torch.empty(math.prod(y_shape), 2, dtype=networks.FLOAT))
+            self.reset_parameters()
         self.body = networks.recogniser(c.network, y_shape, c.hidden_size, c.filters)
         self.x = networks.Linear(c.hidden_size, 2 * c.x_size)
         self.w = networks.Linear(c.hidden_size, 2 * c.w_size)
@@ -102,11 +121,53 @@ class Recognition(nn.Module):
     def forward(self, y: Tensor) -> tuple[DiagonalGaussian, DiagonalGaussian, Categorical | None]:
         r""":math:`q_\phi(x \mid y)`, :math:`q_\phi(w \mid y)` and :math:`q_\phi(z \mid y)`, the last of them
         ``None`` in the posterior form: y of shape (B, *y_shape) to batch (B,)."""
-        hidden = self.body(y)
-        q_x = DiagonalGaussian(*self.x(hidden).chunk(2, -1))
-        q_w = DiagonalGaussian(*self.w(hidden).chunk(2, -1))
+        hidden = self.body(self.inside(y))
+        q_x, q_w = (_bounded(*head(hidden).chunk(2, -1)) for head in (self.x, self.w))
         q_z = None if self.z is None else Categorical.from_logits(self.z(hidden))
         return q_x, q_w, q_z
+
+    def reset_parameters(self) -> None:
+        """Forget the range of the data: any number is in it."""
+        if self.config.likelihood == "gaussian":
+            most = torch.finfo(networks.FLOAT).max
+            self.range.copy_(self.range.new_tensor([-most, most]))
+
+    def take_range(self, least: Tensor, most: Tensor, *, widen: bool = False) -> None:
+        """Take least and most, of shape (size of y,), as the range of the data, with a ``MARGIN`` on either
+        side; with what was in the range before, where it is to ``widen``."""
+        if self.config.likelihood != "gaussian":
+            return
+        least, most = (edge.flatten().to(self.range) for edge in (least, most))
+        margin = MARGIN * (most - least)
+        least, most = least - margin, most + margin
+        if widen:
+            least, most = torch.minimum(least, self.range[:, 0]), torch.maximum(most, self.range[:, 1])
+        self.range.copy_(torch.stack((least, most), -1))
+
+    def inside(self, y: Tensor) -> Tensor:
+        """Observations of shape (B, *y_shape), each number brought into its range."""
+        if self.config.likelihood != "gaussian":
+            return y
+        least, most = self.range.unbind(-1)
+        return torch.clamp(y.flatten(1), least, most).reshape(y.shape)
+
+    def far(self, y: Tensor) -> Tensor:
+        """Which of the observations of shape (B, *y_shape) have a number that is out of its range by more
+        than half its width, (B,)."""
+        if self.config.likelihood != "gaussian":
+            return torch.zeros(len(y), dtype=torch.bool, device=y.device)
+        least, most = self.range.unbind(-1)
+        half, y = (most - least) / 2, y.flatten(1)
+        return ((y < least - half) | (y > most + half)).any(1)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if self.config.likelihood == "gaussian" and f"{prefix}range" not in state:
+            state[f"{prefix}range"] = self.range.new_tensor(SAVED_RANGE).expand_as(self.range)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+def _bounded(mean: Tensor, log_variance: Tensor) -> DiagonalGaussian:
+    return DiagonalGaussian(mean, log_variance.clamp(*LOG_VARIANCES))
 
 
 class Inference(NamedTuple):

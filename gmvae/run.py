@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, from_numpy
 
 from gmvae import evaluation, plots
 from gmvae.config import Config
-from gmvae.data import Dataset, load
+from gmvae.data import Dataset, load, scaled
 from gmvae.data.source import open_source
 from gmvae.files import RunFolder, read_tensors, versions, write_arrays, write_tensors
 from gmvae.isolation import isolated, within
@@ -61,12 +61,19 @@ class Run:
         self.history: list[dict[str, Any]] = []
         stream = RandomStream(config.training.seed, self.device)
         self.model = fresh(lambda: GMVAE(data.y_shape, config.model), stream.cpu).to(self.device)
+        self._take_range()
         self.trainer = Trainer(self.model, config.objective, config.training, stream)
         self.measuring = Measuring(self.model, data, config, self.device)
         self.saved = 0  # epochs in the last checkpoint
         self.start: dict[str, Any] | None = (
             None  # what start.json holds, where the checkpoint is of the start
         )
+
+    def _take_range(self) -> None:
+        """Tell the model how far the data go."""
+        if self.config.model.likelihood == "gaussian":
+            least, most = (scaled(from_numpy(edge)) for edge in (self.data.y.min(0), self.data.y.max(0)))
+            self.model.recognition.take_range(least, most)
 
     @classmethod
     @isolated
@@ -179,6 +186,7 @@ class Run:
         if folder.checkpoint.exists():
             tensors, state = read_tensors(folder.checkpoint)
             run.trainer.restore(tensors, state)
+            run._take_range()  # a checkpoint of an earlier version has none
             run.start = state.get("start")
         run.saved = run.trainer.epoch
         return run

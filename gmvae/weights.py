@@ -36,7 +36,7 @@ def fresh(build: Callable[[], Module], generator: Generator | None = None) -> Mo
 def initialise(module: nn.Module, generator: Generator | None = None) -> None:
     r"""Draw all weights of a module anew: those of linear layers and convolutions from
     :math:`U(-1/\sqrt n, 1/\sqrt n)`, where n is the number of a unit's inputs as torch counts them; batch
-    norm starts at scale 1 and shift 0.
+    norm starts at scale 1 and shift 0, and whatever else can be reset is reset.
 
     Arguments:
         module: The module, changed in place.
@@ -48,5 +48,5 @@ def initialise(module: nn.Module, generator: Generator | None = None) -> None:
             if layer.bias is not None:
                 bound = 1 / math.sqrt(nn.init._calculate_fan_in_and_fan_out(layer.weight)[0])
                 nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-        elif isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            layer.reset_parameters()
+        elif callable(reset := getattr(layer, "reset_parameters", None)):
+            reset()

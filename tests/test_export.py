@@ -46,6 +46,10 @@ def test_onnx_runtime_gives_what_the_estimator_gives(y, options, tmp_path):
         np.testing.assert_allclose(x, model.transform(y[:rows]), atol=1e-4, rtol=0)
         (back,) = decoder.run(["y"], {"x": x.astype(np.float64)})
         np.testing.assert_allclose(back, model.inverse_transform(x), atol=1e-4, rtol=1e-4)
+    if model.likelihood_ == "gaussian":
+        far = y[:3] * np.array([[1e4], [-1e8], [1e12]])
+        (p,) = encoder.run(["probabilities"], {"y": np.asarray(far, dtype=np.float64)})
+        np.testing.assert_allclose(p, model.predict_proba(far), atol=1e-4, rtol=0)
     about = encoder.get_modelmeta().custom_metadata_map
     assert about["clusters"] == "3"
     assert json.loads(about["features"]) == list(getattr(y, "columns", []))

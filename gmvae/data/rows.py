@@ -25,6 +25,8 @@ CHUNK = 1 << 20
 """Numbers that are looked at together: what a survey needs beside the table."""
 AT_ONCE = 1000
 """Rows that are made a tensor at once."""
+FLOAT32 = float(np.finfo(np.float32).max)
+"""The greatest number in float32."""
 SAMPLE = 1 << 25
 """Numbers of a sample of rows, at most, since it is held in memory: 256 MiB."""
 LEAST = 2.0**-32
@@ -191,6 +193,8 @@ class Rows:
 
     def _tensor(self, values: Any, dtype: torch.dtype) -> torch.Tensor:
         scaled = self.scaling.apply(dense(values))
+        if dtype == torch.float32:
+            scaled = scaled.clip(-FLOAT32, FLOAT32)
         return torch.from_numpy(scaled).to(self.device, dtype).reshape(-1, *self.y_shape)
 
 
