@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import TIMES, bad, here
+from matplotlib import pyplot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gmvae import Run, experiment
 from gmvae.files import RunFolder, newest_run
-from gmvae.live import Followed
+from gmvae.live import Followed, follow
 from gmvae.plots import OF_SNAPSHOT
 from gmvae.watching import Answers, Watcher
 
@@ -81,6 +82,36 @@ def test_a_window_leaves_no_trace(watched):
     assert {path.name for path in run.folder.path.iterdir()} == {
         "config.json", "metrics.jsonl", "summary.json", "model.safetensors", "checkpoint",
     }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*non-interactive")
+def test_a_window_is_drawn_anew_for_each_answer_until_it_is_closed(watched, tmp_path, monkeypatch):
+    """With a canvas that nobody sees in place of a window."""
+    pyplot.switch_backend("agg")
+    monkeypatch.setattr("gmvae.live.has_display", lambda: True)
+    shutil.copytree(watched[-1].folder.path, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    watched[-1].take_snapshot()
+    shutil.copy(watched[-1].folder.snapshot, tmp_path / "snapshot.npz")
+    shutil.rmtree(watched[-1].folder.plots)
+    drawn, looks = [], []
+
+    class Closing(Followed):
+        def look(self):
+            looks.append(len(looks))
+            if looks[-1] in (1, 3):  # two answers
+                shutil.copy(tmp_path / "snapshot.npz", folder.path / "watch" / "latent.npz")
+            if looks[-1] == 6:
+                pyplot.close("all")
+            return super().look()
+
+        def draw(self, state, figure):
+            super().draw(state, figure)
+            drawn.append(state)
+
+    follow(Closing("latent", lambda: folder), every=0.01)
+    assert len(drawn) == 2
+    assert not (folder.path / "watch").exists()
 
 
 class Clock:
