@@ -116,7 +116,7 @@ def test_tables_are_looked_at_along_their_manifold(monkeypatch):
     rows = StandardScaler().fit_transform(moons + 0.05 * rng.normal(size=moons.shape))
     y = torch.from_numpy(rows.astype(np.float32))
     told: list[float] = []
-    config = ModelConfig(hidden_size=32, most_clusters=4)
+    config = ModelConfig(hidden_size=32, most_clusters=3)
     stream, training = RandomStream(0, torch.device("cpu")), TrainingConfig(augment="auto")
     found = choose_clusters(y, y, config, training, seed=0, stream=stream, told=told.append)
     assert found.clusters == 2, found.reason

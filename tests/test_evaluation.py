@@ -27,19 +27,21 @@ def trained(model):
 @pytest.mark.parametrize("assignment", FORMS)
 def test_answers_do_not_depend_on_batches_order_company_or_chance(build, monkeypatch, assignment, network):
     model = trained(build((1, 12, 12), assignment=assignment, network=network, double=False))
-    y = torch.randn(60, 1, 12, 12, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    y = torch.randn(20, 1, 12, 12, generator=generator)
     expected = [function(model, y) for function in WITHOUT_CHANCE]
-    order = torch.randperm(60, generator=torch.Generator().manual_seed(2))
-    company = torch.cat([y, 100 * torch.randn(50, 1, 12, 12), torch.zeros(3, 1, 12, 12)])
+    order = torch.randperm(20, generator=generator)
+    others = 100 * torch.randn(10, 1, 12, 12, generator=generator)
+    company = torch.cat([y, others, torch.zeros(3, 1, 12, 12)])
     assert len(np.unique(expected[0].argmax(1))) > 1
-    for size in (60, 7, 1):
+    for size in (20, 7, 1):
         monkeypatch.setattr(evaluation, "BATCH", size)
         torch.manual_seed(size)
         for function, whole in zip(WITHOUT_CHANCE, expected, strict=True):
             for ours, theirs in (
                 (function(model, y), whole),
                 (function(model, y[order]), whole[order]),
-                (function(model, company)[:60], whole),
+                (function(model, company)[:20], whole),
             ):
                 np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
                 if function is evaluation.assign:
@@ -95,14 +97,14 @@ def test_the_bound_is_the_objectives_of_the_model_that_evaluates(
     build, observations, monkeypatch, assignment, mc_samples
 ):
     model = trained(build(assignment=assignment, scale=1.3, double=False))
-    y = observations("gaussian").float().repeat(3000, 1)
-    ours = evaluation.bound(model, y, mc_samples).reshape(3000, 5)
+    y = observations("gaussian").float().repeat(1500, 1)
+    ours = evaluation.bound(model, y, mc_samples).reshape(1500, 5)
     monkeypatch.setattr(evaluation, "BATCH", 64)
-    again = evaluation.bound(model, y, mc_samples, seed=3).reshape(3000, 5)
+    again = evaluation.bound(model, y, mc_samples, seed=3).reshape(1500, 5)
     assert within_standard_error(ours, again)
     with torch.no_grad():
         theirs, training = (
-            objective.elbo(objective.five_terms(model.train(mode), y)).numpy().reshape(3000, 5)
+            objective.elbo(objective.five_terms(model.train(mode), y)).numpy().reshape(1500, 5)
             for mode in (False, True)
         )
     assert within_standard_error(ours, theirs)
@@ -147,7 +149,8 @@ ONE_DIMENSIONAL = [("recogniser", "gaussian"), ("posterior", "gaussian"), ("reco
 
 
 @pytest.mark.parametrize(("assignment", "likelihood"), ONE_DIMENSIONAL)
-def test_the_likelihood_is_that_of_numerical_integration(build, assignment, likelihood):
+def test_the_likelihood_is_that_of_numerical_integration(build, monkeypatch, assignment, likelihood):
+    monkeypatch.setattr(evaluation, "BATCH", 100_000)
     model = one_dimensional(build, assignment, likelihood)
     values = [0.0, 1.0] if likelihood == "bernoulli" else [-1.5, 0.1, 0.4, 2.0]
     y = torch.tensor(values, dtype=torch.float64)[:, None]
@@ -164,7 +167,10 @@ def test_the_likelihood_is_that_of_numerical_integration(build, assignment, like
 
 
 @pytest.mark.parametrize(("assignment", "likelihood"), ONE_DIMENSIONAL)
-def test_the_likelihood_rises_with_samples_from_the_bound_to_the_truth(build, assignment, likelihood):
+def test_the_likelihood_rises_with_samples_from_the_bound_to_the_truth(
+    build, monkeypatch, assignment, likelihood
+):
+    monkeypatch.setattr(evaluation, "BATCH", 100_000)
     model = one_dimensional(build, assignment, likelihood)
     y = torch.tensor([[1.0]], dtype=torch.float64)
     copies = y.repeat(4000, 1)

@@ -158,7 +158,7 @@ def test_a_warm_start_does_not_warm_up_again(blobs):
         patch.setattr(
             objective, "loss", lambda *given: seen.append(given[2].warmth(given[3])) or loss(*given)
         )
-        model.set_params(epochs=100, max_clusters=7).fit(blobs[0][:64])
+        model.set_params(epochs=20, max_clusters=7).fit(blobs[0][:64])
     assert set(seen) == {(1.0, 1.0)}
 
 
@@ -188,12 +188,12 @@ def test_images_have_fewer_passes_where_enough_of_them_are_looked_at_to_teach(mo
 def test_early_stopping_stops_and_keeps_the_best(blobs):
     model = quick(
         early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, tol=1e3, epochs=40,
-        warm_up=2, cv_warm_up=3,
+        warm_up=2, cv_warm_up=3, init="random",
     ).fit(blobs[0])  # fmt: skip
     assert model.n_iter_ == len(model.history_) == 6 + 3  # the first without warm-up, and three after it
     after = [record["validation_loss"] for record in model.history_[5:]]
     assert model.restarts_[0]["loss"] == pytest.approx(min(after), rel=1e-9)
-    patient = quick(early_stopping=True, n_iter_no_change=1.0, tol=0, epochs=5).fit(blobs[0])
+    patient = quick(early_stopping=True, n_iter_no_change=1.0, tol=0, epochs=5, init="random").fit(blobs[0])
     assert patient.n_iter_ == 5
 
 
@@ -206,7 +206,7 @@ def test_verbose_tells_of_epochs(blobs, capsys):
 
 def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(blobs):
     y, labels = blobs
-    models = [quick(epochs=30, x_size=size, random_state=size).fit(y) for size in (2, 3)]
+    models = [quick(epochs=15, x_size=size, random_state=size).fit(y) for size in (2, 3)]
     models.append(quick(epochs=1, init="random", random_state=5).fit(y))
     best, agreement = gmvae.select(models, y)
     assert best in (0, 1)

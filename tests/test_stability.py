@@ -114,6 +114,12 @@ def test_an_answer_that_hangs_on_one_sample_is_asked_of_twice_as_many(stray, ans
     assert told[-1] == 1
 
 
+def test_two_samples_are_enough_for_an_answer():
+    rows = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    rows[::2] += 20
+    assert choose([(means, [rows], 2)], 3, 0).clusters == 2
+
+
 def test_too_few_rows_are_no_ground_for_a_choice():
     with pytest.raises(ValueError, match="there are 9 rows: too few to choose"):
         choose([(means, [np.zeros((9, 2), np.float32)], 3)], 5, 0)
