@@ -14,6 +14,8 @@ IGNORED = 0.1
 """Information between z and y, nats, below which clusters say nothing of the data."""
 ONE = 0.99
 """Share of one cluster from which it is as good as all."""
+SMALL = 0.1
+"""Share of an equal share, 1 / K, below which a cluster is small."""
 LOPSIDED = 0.9
 """Share of one cluster that is worth a note."""
 CONFUSED = 0.2
@@ -42,9 +44,14 @@ WORDS = {
         "may have no groups.",
     ),
     "dead": (
-        "{empty} of {k} clusters hold no data (less than a tenth of an equal share); {used} are in use.",
+        "{empty} of {k} clusters hold no data; {used} are in use.",
         "That is right if the data have {used} groups; if they have more, {longer}, start with --init "
         "kmeans, or try other seeds.",
+    ),
+    "small": (
+        "Small clusters, each with less than a tenth of an equal share: {clusters}.",
+        "Look at their rows: they may be a rare group, or outliers. If they are neither, ask for fewer "
+        "--clusters.",
     ),
     "lopsided": (
         "Cluster {largest} holds {share:.0%} of the data.",
@@ -138,16 +145,18 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
         return
     if share >= ONE and signs.z_entropy < DECIDED * most:
         yield _say("one-cluster", largest=largest, share=share)
+        yield from _small(signs)
         return
     if signs.z_information < min(IGNORED, most / 2):
         yield _say("ignored", information=signs.z_information, most=most, k=k)
         return
-    empty = sum(held < 0.1 / k for held in signs.occupancy)
+    empty = signs.occupancy.count(0.0)
     if empty:
         early = objective.cv_weight > 0 and not objective.cv_warm_up and model.assignment == "recogniser"
         longer = "give --cv-warm-up some epochs" if early else "lengthen --cv-warm-up or lower --cv-weight"
         severity: Literal["warning", "note"] = "warning" if empty > k / 2 else "note"
         yield _say("dead", severity, empty=empty, k=k, used=k - empty, longer=longer)
+    yield from _small(signs)
     if share >= LOPSIDED:
         yield _say("lopsided", "note", largest=largest, share=share)
     pairs = [f"{i} and {j}" for i, j, confusion in signs.confused if confusion >= CONFUSED]
@@ -155,6 +164,13 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
         yield _say("merged", pairs=", ".join(pairs[:3]) + (", ..." if len(pairs) > 3 else ""))
     if signs.agreement < DISAGREE:
         yield _say("disagreement", agreement=signs.agreement)
+
+
+def _small(signs: Signs) -> Iterator[Finding]:
+    equal = 1 / len(signs.occupancy)
+    small = [f"{k} ({held:.2%})" for k, held in enumerate(signs.occupancy) if 0 < held < SMALL * equal]
+    if small:
+        yield _say("small", "note", clusters=", ".join(small[:5]) + (", ..." if len(small) > 5 else ""))
 
 
 def _of_latents(signs: Signs, model: ModelConfig) -> Iterator[Finding]:

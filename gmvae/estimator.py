@@ -101,7 +101,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         n_clusters_: K.
         choice_: How ``n_clusters="auto"`` came to it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
             stabilities (:class:`gmvae.stability.Choice`); ``None`` where K was given.
-        n_clusters_used_: Clusters with at least a tenth of an equal share, N / K.
+        n_clusters_used_: Clusters that hold a row (of those whose weight is not 0), however few.
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
         constant_features_: Columns with one value, which a Gaussian model leaves out.
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
@@ -261,7 +261,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
         shift = {"loss": -self._log_det, "elbo": self._log_det, "reconstruction": self._log_det}
         shift["validation_loss"] = -self._log_det
-        self.n_clusters_used_ = metrics.clusters_used(self.labels_, self.n_clusters_, weights)
+        self.n_clusters_used_ = metrics.clusters_used(self.labels_[survey.order])
         records = [{k: v + shift.get(k, 0) for k, v in record.items()} for record in best.history]
         earlier = getattr(self, "history_", []) if going_on else []
         self.history_ = earlier + records
@@ -278,7 +278,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.start_ = getattr(self, "start_", None) if best.start is None else best.start.to_json()
         self.recipe_, self._fingerprint = None, survey.fingerprint
         with self._threads():
-            self.signs_ = fitting.signs(best.model, rows)
+            self.signs_ = fitting.signs(best.model, rows, self.labels_)
         self.findings_ = diagnose(
             self.signs_,
             plan.model,

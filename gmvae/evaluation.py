@@ -110,7 +110,7 @@ def bits_per_dimension(model: GMVAE, nats: float) -> float:
 def agreement(probabilities: NDArray[Any], labels: NDArray[np.int64] | None = None) -> dict[str, float]:
     """``clusters_used`` of q(z | ...), (N, K), and, where there are labels, ``acc``, ``acc_aae``, ``nmi`` and
     ``ari`` over the observations whose label is known, which is at least 0."""
-    used = metrics.clusters_used(probabilities.argmax(1), probabilities.shape[1])
+    used = metrics.clusters_used(probabilities.argmax(1))
     scores = {}
     if labels is not None and (known := labels >= 0).any():
         scores = metrics.agreement(labels[known], probabilities[known])

@@ -253,9 +253,18 @@ def full_loss(model: GMVAE, rows: Rows, plan: Plan) -> float:
     return float(np.average(loss.numpy(), weights=some.weights))
 
 
-def signs(model: GMVAE, rows: Rows) -> Signs:
-    """What at most ``MEASURED`` distinct rows show of a model."""
-    return examine(precise(model), torch.cat(list(rows.most(MEASURED).batches(AT_ONCE))))[0]
+def signs(model: GMVAE, rows: Rows, labels: NDArray[np.int64]) -> Signs:
+    """What at most ``MEASURED`` distinct rows show of a model; how many each cluster holds, of all of them,
+    since a small cluster may have none among these.
+
+    Arguments:
+        model: The model.
+        rows: The distinct rows.
+        labels: The cluster of each row of the table.
+    """
+    found = examine(precise(model), torch.cat(list(rows.most(MEASURED).batches(AT_ONCE))))[0]
+    held = np.bincount(labels[rows.order], minlength=model.config.clusters)
+    return replace(found, occupancy=tuple((held / len(rows.order)).tolist()))
 
 
 def most_probable(model: GMVAE, rows: Rows) -> NDArray[np.int64]:

@@ -41,16 +41,13 @@ def aae_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(np.mean(label_of_cluster[probabilities.argmax(1)] == labels))
 
 
-def clusters_used(clusters: ArrayLike, n_clusters: int, weights: ArrayLike | None = None) -> int:
-    """Number of clusters that hold at least a tenth of an equal share, N / K, of the observations.
+def clusters_used(clusters: ArrayLike) -> int:
+    """Number of clusters that hold an observation, however few.
 
     Arguments:
-        clusters: The most probable cluster of each observation, from 0, shape (N,).
-        n_clusters: K.
-        weights: What each observation counts, shape (N,); 1 unless given.
+        clusters: The most probable cluster of each observation, shape (N,).
     """
-    counts = np.bincount(np.asarray(clusters), weights, minlength=n_clusters)
-    return int(np.sum(counts >= 0.1 * counts.sum() / n_clusters))
+    return len(np.unique(np.asarray(clusters)))
 
 
 def calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:

@@ -126,13 +126,15 @@ def examine(model: GMVAE, y: Tensor) -> tuple[Signs, Floats]:
 
 
 class Shared:
-    """Sums of the posteriors of clusters, and of their products."""
+    """Sums of the posteriors of clusters, and of their products, and how often each is the most probable."""
 
     def __init__(self, clusters: int) -> None:
         self.held, self.products = np.zeros(clusters), np.zeros((clusters, clusters))
+        self.first = np.zeros(clusters, dtype=np.int64)
 
     def add(self, q: Floats) -> None:
         self.held += q.sum(0)
+        self.first += np.bincount(q.argmax(1), minlength=len(self.first))
         self.products += q.T @ q
 
 
@@ -141,8 +143,8 @@ def confusion(*posteriors: Floats) -> tuple[tuple[int, int, float], ...]:
 
     The confusion of clusters j and k under probabilities q of shape (N, K) is
     :math:`\sum_n q_{nj} q_{nk} \,/\, \min(\sum_n q_{nj}, \sum_n q_{nk})`: 0 where no observation is of both,
-    1/2 for two halves of one cluster. Of several posteriors the greatest counts. Clusters that hold less
-    than a tenth of an equal share are in no pair.
+    1/2 for two halves of one cluster. Of several posteriors the greatest counts. Clusters that are the most
+    probable one of no observation, and hold less than a tenth of an equal share, are in no pair.
     """
     sums = [Shared(q.shape[1]) for q in posteriors]
     for shared, q in zip(sums, posteriors, strict=True):
@@ -154,7 +156,7 @@ def _pairs(*posteriors: Shared) -> tuple[tuple[int, int, float], ...]:
     found = np.zeros_like(posteriors[0].products)
     for q in posteriors:
         shared = q.products / np.maximum(np.minimum.outer(q.held, q.held), 1e-12)
-        empty = q.held < 0.1 * q.held.sum() / len(q.held)
+        empty = (q.first == 0) & (q.held < 0.1 * q.held.sum() / len(q.held))
         shared[empty] = shared[:, empty] = 0
         found = np.maximum(found, shared)
     pairs = [
