@@ -189,6 +189,8 @@ def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int |
     order = np.argsort(clusters, kind="stable")
     y, clusters, shape = y[order], clusters[order], model.model_.y_shape
     if out.suffix == ".png":
+        if shape[1:] and model._scaling.of_levels:
+            y = y / 255
         figure = drawn(y, clusters, shape, len(model.weights_))
         write_whole(out, lambda part: figure.savefig(part, format="png", dpi=120))
     elif out.suffix == ".npy" and len(shape) == 3:

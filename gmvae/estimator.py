@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gmvae import evaluation, fitting, metrics
 from gmvae.config import ModelConfig
 from gmvae.data.recipe import Recipe, encoded, without_index
-from gmvae.data.rows import Rows, Survey, weighed
+from gmvae.data.rows import Rows, Survey, chunks, weighed
 from gmvae.data.scaling import choose
 from gmvae.distributions import Bernoulli
 from gmvae.doctor import Finding, diagnose
@@ -224,6 +224,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         weights = weighed(X, sample_weight)
         survey = Survey.of(X, weights)
         likelihood: str = getattr(self, "likelihood_", "") if going_on else self.likelihood
+        if likelihood == "bernoulli" and going_on:
+            self._check(X)
         chosen = choose(survey.moments, X.dtype, likelihood, self.image_shape)
         if not going_on:
             self.likelihood_, self.likelihood_reason_, self._scaling, self._y_shape = chosen
@@ -428,7 +430,14 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def _rows(self, X: Any) -> Rows:
         check_is_fitted(self)
         X = self._table(X, reset=False)
+        self._check(X)
         return Rows(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
+
+    def _check(self, X: Any) -> None:
+        """``ValueError`` where rows of a Bernoulli model do not have the values that it was fitted to."""
+        if self.likelihood_ == "bernoulli":
+            for _, values in chunks(X):
+                self._scaling.check(values)
 
     def _each(self, X: Any, function: Callable[[Model, torch.Tensor], Array]) -> Array:
         rows = self._rows(X)

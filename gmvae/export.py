@@ -46,7 +46,7 @@ class Encoder(nn.Module):
         super().__init__()
         scaling, self.model, self.y_shape = model._scaling, _network(model), model._y_shape
         self.register_buffer("mean", torch.from_numpy(scaling.mean[scaling.kept]))
-        self.register_buffer("scale", torch.from_numpy(scaling.scale[scaling.kept]))
+        self.register_buffer("scale", torch.from_numpy(scaling.divisor[scaling.kept]))
         self.register_buffer("kept", torch.from_numpy(scaling.kept))
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -169,7 +169,7 @@ def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clu
     columns = min(20, int(np.ceil(np.sqrt(len(y)))))
     rows = -(-len(y) // columns)
     grid = np.ones((rows * columns, y.shape[1]))
-    grid[: len(y)] = y
+    grid[: len(y)] = _shades(y)
     shape = np.array(y_shape)
     figure = Figure(figsize=(0.45 * columns + 0.2, 0.45 * rows * y_shape[1] / y_shape[2] + 0.2))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -276,9 +276,19 @@ def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> tuple[int, int]:
     rows, columns = y.shape[:2]
     channels, height, width = (int(size) for size in y_shape)
     whole = y.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    whole = whole.reshape(rows * height, columns * width, channels).clip(0, 1)
+    whole = _shades(whole.reshape(rows * height, columns * width, channels))
     axes.imshow(whole if channels == 3 else whole.mean(-1), cmap="gray", vmin=0, vmax=1)
     return height, width
+
+
+def _shades(y: Array) -> Array:
+    """Numbers of images as shades in [0, 1]. What lies a little outside, as a Gaussian's noise does, is cut
+    off. Where the numbers have another unit, such as standard deviations, all but the darkest and the
+    lightest twentieth are spread over it."""
+    low, high = np.percentile(y, (5, 95))
+    if low < -0.5 or high > 1.5:
+        y = (y - low) / (high - low or 1.0)
+    return y.clip(0, 1)
 
 
 def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters: int) -> None:

@@ -53,7 +53,7 @@ def read_file(
     shape = recipe.y_shape if len(recipe.y_shape) == 3 else None
     name = Path(path).name
     likelihood, reason, scaling, y_shape = choose(moments, first.dtype, likelihood, shape, name)
-    if first.dtype == np.uint8:
+    if first.dtype == np.uint8 and not moments.binary:
         scaling, y = dividing(len(moments.mean), 255.0), first.reshape(-1, *y_shape)
     else:
         if not standardise:

@@ -135,7 +135,8 @@ class Scaling:
 
     Arguments:
         mean: What is subtracted from each column, shape (D,).
-        scale: What it is divided by, shape (D,).
+        scale: What it is divided by, shape (D,); 0 of a constant. That is not divided on its way to the
+            model, and comes back as it is, whatever the model says.
         kept: The columns that the model sees, shape (at most D,). The others are constant.
     """
 
@@ -147,7 +148,7 @@ class Scaling:
         """Rows of shape (B, D) in the model's units, shape (B, kept)."""
         most = np.finfo(np.float64).max
         with np.errstate(over="ignore"):
-            scaled = (y[:, self.kept] - self.mean[self.kept]) / self.scale[self.kept]
+            scaled = (y[:, self.kept] - self.mean[self.kept]) / self.divisor[self.kept]
         return scaled.clip(-most, most)
 
     def undo(self, values: Floats) -> Floats:
@@ -159,7 +160,32 @@ class Scaling:
     @property
     def log_det(self) -> float:
         r""":math:`\log |\det \partial\,\mathrm{scaled} / \partial y| = -\sum_d \log s_d`, in nats."""
-        return float(-np.log(self.scale[self.kept]).sum())
+        return float(-np.log(self.divisor[self.kept]).sum())
+
+    @property
+    def divisor(self) -> Floats:
+        """What columns are divided by, (D,): their scale, and 1 for constants."""
+        return np.where(self.scale == 0, 1.0, self.scale)
+
+    @property
+    def of_levels(self) -> bool:
+        """Whether it takes levels of 0 to 255 to [0, 1]."""
+        return bool((self.scale == 255).all() and not self.mean.any())
+
+    def check(self, y: Floats, name: str = "X") -> None:
+        """``ValueError`` where rows for a Bernoulli model, (B, D), are not what it takes: values in [0, 1],
+        or levels of 0 to 255 where it was trained on those."""
+        low, high, most = float(y.min()), float(y.max()), 255 if self.of_levels else 1
+        if low < 0 or high > most:
+            raise ValueError(
+                f"{name} has values from {low:g} to {high:g}, but the model was trained on values in "
+                f"[0, {most}] with likelihood bernoulli: bring them there"
+            )
+        if self.of_levels and high <= 1 and (y != np.rint(y)).any():
+            raise ValueError(
+                f"{name} has fractions from {low:g} to {high:g}, but the model was trained on levels of 0 to "
+                "255: multiply them by 255"
+            )
 
 
 def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> Scaling:
@@ -181,9 +207,9 @@ def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> 
     digits, exponent = np.frexp(moments.deviation)
     scale = np.ldexp(np.rint(np.ldexp(digits, 24)), exponent - 24)
     # one row may outweigh the others by so much that nothing is left of their distance
-    scale = np.where(moments.constant, 1.0, np.where(scale > 0, scale, moments.most - moments.least))
+    scale = np.where(moments.constant, 0.0, np.where(scale > 0, scale, moments.most - moments.least))
     with np.errstate(over="ignore", invalid="ignore"):
-        rounded = scale * (np.rint(moments.mean / scale * 2**20) / 2**20)
+        rounded = scale * (np.rint(moments.mean / np.where(scale > 0, scale, 1) * 2**20) / 2**20)
     mean = np.where(moments.constant, moments.least, np.where(np.isfinite(rounded), rounded, moments.mean))
     varying = np.flatnonzero(~moments.constant)
     return Scaling(mean, scale, np.arange(len(mean)) if every or not len(varying) else varying)
@@ -207,7 +233,7 @@ def choose(
     come near 1, they vary at least ``BINARITY`` times as much as zeros and ones of the same means, and rows
     neither add up to 1, as shares of a total do, nor have length 1, as TF-IDF has. It is Bernoulli, too,
     where rows are images with values in [0, 1] of which one is at least ``DIMMEST``, or levels of uint8,
-    which are divided by 255. Else it is Gaussian, whatever the unit.
+    which are divided by 255 unless they are zeros and ones. Else it is Gaussian, whatever the unit.
 
     Raises:
         ValueError: where the values do not suit the likelihood, or rows the shape of the images.
@@ -222,7 +248,7 @@ def choose(
                 f"with {width} numbers in all, as each row of {name} has"
             )
     low, high = float(moments.least.min()), float(moments.most.max())
-    levels = image_shape is not None and dtype == np.uint8
+    levels = image_shape is not None and dtype == np.uint8 and not moments.binary
     scaling, to = (dividing(width, 255.0), "levels of 0 to 255") if levels else (dividing(width), "[0, 1]")
     fits = levels or moments.unit_interval
     if likelihood == "auto":
