@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gmvae.config import ModelConfig, ObjectiveConfig
+from gmvae.holdout import Holdout
 from gmvae.signs import Signs
 
 IGNORED = 0.1
@@ -30,6 +31,8 @@ MOVING = 0.01
 """Share of observations that change their cluster in an epoch, from which training has not ended."""
 WORSE = 1.0
 """Nats that the bound may fall between the first and the last tenth of the epochs with full weights."""
+OVERFIT = 0.5
+"""Nats for each column, by which a bound on held-out rows is far below that on rows that were fitted to."""
 UNBOUNDED = 1e-3
 """Variance of a Gaussian p(y | x), where columns have 1, from which a density grows without end."""
 
@@ -82,6 +85,11 @@ WORDS = {
         "{rate:.1%} of the data still change their cluster in every epoch.",
         "Train for more --epochs, or lower --learning-rate.",
     ),
+    "overfit": (
+        "After {epochs} epochs the bound is {seen:.1f} nats on rows that were fitted to, and {unseen:.1f} on "
+        "{rows} that were held out{so}.",
+        "Take more rows or fewer columns (their principal components, say), or fewer --epochs.",
+    ),
     "unstable": (
         "The bound fell from {first:.1f} to {end:.1f} nats while all weights were full.",
         "Lower --learning-rate.",
@@ -114,6 +122,7 @@ def diagnose(
     objective: ObjectiveConfig,
     history: Sequence[Mapping[str, Any]] = (),
     heaviest: float = 0.0,
+    holdout: Holdout | None = None,
 ) -> list[Finding]:
     """What is wrong, warnings first; nothing where all is well.
 
@@ -123,12 +132,14 @@ def diagnose(
         objective: The weights that it was trained with.
         history: The records of its epochs, of which ``elbo`` and ``moved`` are looked at, where they are.
         heaviest: The greatest share that a distinct row has of all weight.
+        holdout: What rows say that were held out, where some were.
     """
     found = [
         *([_say("one-row", share=heaviest)] if heaviest > ALL_WEIGHT else []),
         *_of_clusters(signs, model, objective),
         *_of_latents(signs, model),
         *_of_training(history, objective),
+        *_of_holdout(holdout),
     ]
     return sorted(found, key=lambda finding: finding.severity != "warning")
 
@@ -191,3 +202,25 @@ def _of_training(history: Sequence[Mapping[str, Any]], objective: ObjectiveConfi
     first, end = (sum(record["elbo"] for record in part) / len(part) for part in (after[: len(last)], last))
     if first - end > WORSE:
         yield _say("unstable", end=end, first=first)
+
+
+def _of_holdout(holdout: Holdout | None) -> Iterator[Finding]:
+    """A warning where the model itself overfits; a note where longer fits do, which were tried."""
+    if holdout is None:
+        return
+    severity: Literal["warning", "note"] = "warning"
+    shown, so = holdout.chosen, ""
+    if shown.elbo - shown.held_out_elbo <= OVERFIT * holdout.columns:
+        if holdout.chosen is holdout.trials[-1]:
+            return
+        shown, severity = holdout.trials[-1], "note"
+        so = f": {holdout.epochs} epochs, which this fit has, are better"
+    yield _say(
+        "overfit",
+        severity,
+        epochs=shown.epochs,
+        seen=shown.elbo,
+        unseen=shown.held_out_elbo,
+        rows=holdout.rows,
+        so=so,
+    )

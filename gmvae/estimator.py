@@ -23,6 +23,7 @@ from gmvae.data.rows import Rows, Survey, chunks, weighed
 from gmvae.data.scaling import choose
 from gmvae.distributions import Bernoulli
 from gmvae.doctor import Finding, diagnose
+from gmvae.holdout import Holdout, few
 from gmvae.isolation import isolated
 from gmvae.model import GMVAE as Model
 from gmvae.model_file import ModelFile, find, plain
@@ -32,7 +33,17 @@ from gmvae.signs import Signs
 from gmvae.training import cpu_threads, pick_device, pick_threads
 
 Array = NDArray[Any]
-OF_FIT = ("likelihood_reason", "choice", "start", "n_iter", "elbo", "n_clusters_used", "history", "restarts")
+OF_FIT = (
+    "likelihood_reason",
+    "choice",
+    "holdout",
+    "start",
+    "n_iter",
+    "elbo",
+    "n_clusters_used",
+    "history",
+    "restarts",
+)
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
@@ -80,12 +91,15 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         learning_rate: Its step size.
         batch_size: Observations per step.
         epochs: Passes over the data, or ``"auto"``: at least 1,500 steps and at least 20 passes, 4 where the
-            manifold may teach q(z | y) before (init manifold, or auto with 1,000 images or more).
+            manifold may teach q(z | y) before (init manifold, or auto with 1,000 images or more). With fewer
+            than 10 distinct rows for each column these are the most: some rows are held out at first, to find
+            the number from which on a model of the others fits them no better (``holdout_``).
         n_init: Restarts of the whole model. Of fewer than 1,000 rows the one is kept whose clusters agree
             most with those of the others, of two the one with the lesser loss; of more rows the one whose
             clusters have the greatest modularity in the graph of nearest neighbours
             (:func:`gmvae.fitting.keep`).
-        validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on.
+        validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on or the number
+            of epochs is searched for.
         early_stopping: Stop when the loss on held-out rows gets no better, and keep the best epoch.
         n_iter_no_change: Epochs without improvement to stop after; a float is a share of ``epochs``.
         tol: What counts as improvement, nats per observation.
@@ -101,6 +115,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         n_clusters_: K.
         choice_: How ``n_clusters="auto"`` came to it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
             stabilities (:class:`gmvae.stability.Choice`); ``None`` where K was given.
+        holdout_: Where rows were held out, their number ``rows``, the ``epochs`` that they led to, of
+            ``full``, and the ``trials``, fits to the other rows: ``epochs`` and the bounds ``elbo``, of
+            rows that it was fitted to, and ``held_out_elbo`` (:class:`gmvae.holdout.Holdout`); else ``None``.
         n_clusters_used_: Clusters that hold a row (of those whose weight is not 0), however few.
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
         constant_features_: Columns with one value, which a Gaussian model leaves out.
@@ -125,6 +142,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     recipe_: Recipe | None
     choice_: dict[str, Any] | None
+    holdout_: dict[str, Any] | None
 
     def __init__(
         self,
@@ -246,13 +264,18 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             plan = self._choose(plan, used, rng, going_on)
         elif not going_on:
             self.choice_ = None
+        if not going_on:
+            self.holdout_ = None
         before, done, held = self._before(plan, device) if going_on else (None, 0, False)
         self.n_clusters_ = plan.model.clusters
         least_most = self._scaling.apply(np.stack((survey.moments.least, survey.moments.most)))
         edges = torch.from_numpy(least_most[0]), torch.from_numpy(least_most[1])
-        fits = []
+        fits, seeds = [], rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)
+        holdout = None
         with self._threads(plan.model):
-            for restart, seed in enumerate(rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)):
+            if self._searches(rows) and not going_on:
+                plan, holdout = self._hold_out(plan, rows, int(seeds[0]), edges)
+            for restart, seed in enumerate(seeds):
                 told = fitting.narrator(plan, restart, done, self.verbose)
                 begun = fitting.beginner(f"restart {restart + 1} of {plan.restarts}, start", self.verbose)
                 found = fitting.fit(plan, used, held_out, int(seed), before, done, held, told, begun, edges)
@@ -261,6 +284,11 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             everything = Rows(X, self._scaling, self._y_shape, device)
             self.labels_, self.weights_ = fitting.number(best.model, everything, rows)
             self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
+            if held_out is not None:
+                holdout = fitting.stopped(best, used, held_out, plan.training.epochs)
+        if holdout is not None:
+            holdout = holdout.shifted(self._log_det)
+            self.holdout_ = holdout.to_json()
         shift = {"loss": -self._log_det, "elbo": self._log_det, "reconstruction": self._log_det}
         shift["validation_loss"] = -self._log_det
         self.n_clusters_used_ = metrics.clusters_used(self.labels_[survey.order])
@@ -287,6 +315,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             plan.objective,
             best.history,
             heaviest=float(survey.weights.max() / survey.weights.sum()),
+            holdout=holdout,
         )
         for finding in self.findings_ if self.verbose else ():
             print(f"GMVAE, {finding}")
@@ -305,6 +334,23 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             print(f"GMVAE, {'' if choice.sure else 'not sure: '}{choice.reason}", flush=True)
         self.choice_ = choice.to_json()
         return replace(plan, model=replace(plan.model, clusters=choice.clusters))
+
+    def _searches(self, rows: Rows) -> bool:
+        """Whether rows are to be held out to find the number of epochs."""
+        return self.epochs == "auto" and not self.early_stopping and few(len(rows.order), rows.y_shape)
+
+    def _hold_out(
+        self, plan: fitting.Plan, rows: Rows, seed: int, edges: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[fitting.Plan, Holdout]:
+        """The plan with the number of epochs that held-out rows say, and what they say."""
+
+        def planned(epochs: int) -> fitting.Plan:
+            found = fitting.plan({**self.get_params(), "epochs": epochs}, self.likelihood_)
+            return replace(found, model=plan.model)
+
+        told = fitting.beginner("choosing the number of epochs", self.verbose)
+        found = fitting.hold_out(plan, planned, rows, self.validation_fraction, seed, edges, told)
+        return planned(found.epochs), found
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """The most probable cluster of each row, (N,)."""

@@ -18,6 +18,7 @@ from gmvae.choosing import choose_clusters
 from gmvae.config import ModelConfig, ObjectiveConfig, Section, TrainingConfig
 from gmvae.data.rows import Rows
 from gmvae.evaluation import assign, evaluating
+from gmvae.holdout import Holdout, Trial, choose_epochs
 from gmvae.judging import merits
 from gmvae.model import GMVAE
 from gmvae.noise import noise
@@ -209,6 +210,53 @@ def choose(plan: Plan, rows: Rows, seed: int, told: Told = lambda _: None) -> Ch
     stream = RandomStream(seed, rows.device)
     y = rows.drawing(stream.cpu)
     return choose_clusters(y, some, plan.model, plan.training, seed=seed, stream=stream, told=told)
+
+
+def hold_out(
+    plan: Plan,
+    planned: Callable[[int], Plan],
+    rows: Rows,
+    share: float,
+    seed: int,
+    edges: tuple[Tensor, Tensor] | None = None,
+    told: Told = lambda _: None,
+) -> Holdout:
+    """The number of epochs of a fit to rows that are few for their columns, found by a share of them that is
+    held out (:func:`gmvae.holdout.choose_epochs`).
+
+    Arguments:
+        plan: What to do, in so many epochs at most.
+        planned: The same for other numbers of epochs.
+        rows: The observations.
+        share: The share.
+        seed: Seed of which rows are held out, and of everything else.
+        edges: As for :func:`fit`.
+        told: Called with the share of this that is done.
+    """
+    used, held_out = rows.split(share, np.random.RandomState(seed))
+    some, unseen = used.most(SHOWN), held_out.most(MEASURED)
+    return choose_epochs(
+        lambda stream: used.drawing(stream.cpu),
+        some.tensor(),
+        unseen.tensor(),
+        plan.model,
+        lambda epochs: planned(epochs).objective,
+        plan.training,
+        seed=seed,
+        weights=some.weights,
+        held_out_weights=unseen.weights,
+        edges=edges,
+        told=told,
+    )
+
+
+def stopped(fit: Fit, used: Rows, held_out: Rows, epochs: int) -> Holdout:
+    """What rows say that a fit has stopped early by."""
+    parts = used.most(MEASURED), held_out.most(MEASURED)
+    seen, unseen = (objective.elbo(each_terms(fit.model, rows)).numpy() for rows in parts)
+    trial = Trial.of(len(fit.history), seen, unseen, *(rows.weights for rows in parts))
+    columns = math.prod(used.y_shape)
+    return Holdout(len(held_out.order), trial.epochs, epochs, columns, (trial,))
 
 
 def keep(fits: Sequence[Fit], rows: Rows) -> tuple[Fit, list[dict[str, float]]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmvae import doctor, evaluation
 from gmvae.config import Config
 from gmvae.data import Dataset
+from gmvae.holdout import Holdout
 from gmvae.isolation import isolated
 from gmvae.model import GMVAE
 from gmvae.signs import Signs, examine
@@ -28,6 +29,7 @@ class Measuring:
 
     def __init__(self, model: GMVAE, data: Dataset, config: Config, device: torch.device) -> None:
         self.model, self.data, self.config, self.device = model, data, config, device
+        self.holdout: Holdout | None = None
         self._before: NDArray[np.int64] | None = None
         self._signs: Signs | None = None
 
@@ -79,7 +81,9 @@ class Measuring:
 
     def findings(self, history: list[dict[str, Any]]) -> list[doctor.Finding]:
         """What the doctor says of the last measures, and of the records of all epochs."""
-        return doctor.diagnose(self.signs, self.config.model, self.config.objective, history)
+        return doctor.diagnose(
+            self.signs, self.config.model, self.config.objective, history, holdout=self.holdout
+        )
 
     def in_units(self, record: dict[str, Any]) -> dict[str, float]:
         """The values of a record that come from a density, in the units of the data."""

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence, Sized
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,21 +29,23 @@ SECONDS = 30
 
 
 def begin(name: str, config: Config) -> Run:
-    """Begin a run, and say how far the choice of its number of clusters has come, where that is open."""
+    """Begin a run, and say how far the choice of its number of clusters or of epochs has come, where that is
+    open."""
     console = Console(highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("choosing the number of clusters", total=1.0, visible=False)
+        task = progress.add_task("", total=1.0, visible=False)
         said = time.monotonic()
 
-        def choosing(share: float) -> None:
+        def choosing(what: str, share: float) -> None:
             nonlocal said
-            progress.update(task, completed=share, visible=True)
+            doing = f"choosing the number of {what}"
+            progress.update(task, completed=share, visible=True, description=doing)
             if not console.is_terminal and time.monotonic() - said > SECONDS:
                 said = time.monotonic()
-                console.print(f"choosing the number of clusters {share:.0%}")
+                console.print(f"{doing} {share:.0%}")
 
-        return Run.new(name, config, choosing)
+        return Run.new(name, config, partial(choosing, "clusters"), partial(choosing, "epochs"))
 
 
 def watch(run: Run) -> None:

@@ -106,7 +106,7 @@ class Rounds:
         if self.values is None or self.graph is None:
             return "manifold", "images lie on a manifold, so init auto is manifold"
         values, graph, k = self.values, self.graph, self.model.config.clusters
-        means = k_means(values.astype(np.float64), k, self.seed, self.weights).labels_.astype(np.int64)
+        means = k_means(values.astype(np.float64), k, self.seed, self.weights).clusters
         own = manifold.partition(values, graph, k, self.seed, joined=False)
         candidates = (means, own, self.clusters)
         clear = [communities.modularity(clusters, graph[0]) for clusters in candidates]

@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, from_numpy
+from torch import Tensor
 
 from gmvae import evaluation, plots
 from gmvae.config import Config
-from gmvae.data import Dataset, load, scaled
+from gmvae.data import Dataset, load
 from gmvae.data.source import open_source
 from gmvae.files import RunFolder, read_tensors, versions, write_arrays, write_tensors
+from gmvae.holdout import Holdout
 from gmvae.isolation import isolated, within
 from gmvae.measuring import Measuring
 from gmvae.model import GMVAE
 from gmvae.model_file import ModelFile, of_run, plain
 from gmvae.pictures import draw_plot
 from gmvae.random_stream import RandomStream
-from gmvae.settle import absolute, choice_for, settle
+from gmvae.settle import absolute, choice_for, edges, holdout_for, settle
 from gmvae.shares import Told
 from gmvae.snapshot import Snapshot, glance, snapshot
 from gmvae.start import SHOWN as SEARCHED
@@ -72,18 +73,25 @@ class Run:
     def _take_range(self) -> None:
         """Tell the model how far the data go."""
         if self.config.model.likelihood == "gaussian":
-            least, most = (scaled(from_numpy(edge)) for edge in (self.data.y.min(0), self.data.y.max(0)))
-            self.model.recognition.take_range(least, most)
+            self.model.recognition.take_range(*edges(self.data))
 
     @classmethod
     @isolated
-    def new(cls, name: str, config: Config, told: Told = lambda _: None) -> Run:
+    def new(
+        cls,
+        name: str,
+        config: Config,
+        told: Told = lambda _: None,
+        trying: Told = lambda _: None,
+    ) -> Run:
         """Begin a run called ``name`` in the folder that the configuration names.
 
         Arguments:
             name: Its name.
             config: Its configuration.
             told: Called with the share that is done of choosing the number of clusters, where that is open.
+            trying: Called with the share that is done of choosing the number of epochs, where rows are held
+                out for that.
 
         Raises:
             ValueError: where data, device or folder are not what they should be. Nothing is written then.
@@ -92,11 +100,19 @@ class Run:
         config = replace(config, data=absolute(config.data))
         _check_apart(config)
         data = load(**asdict(config.data), likelihood=config.model.likelihood)
-        config, choice = settle(config, data), None
+        asked = config
+        config, choice, holdout = settle(asked, data), None, None
         if not config.model.clusters:
             choice = choice_for(config, data, told)
             config = replace(config, model=replace(config.model, clusters=choice.clusters))
+        if not asked.training.epochs:
+            holdout = holdout_for(config, data, asked.objective, trying)
+        if holdout is not None:
+            holdout = holdout.shifted(data.log_det)
+            training = replace(config.training, epochs=holdout.epochs)
+            config = replace(config, objective=asked.objective.settled(holdout.epochs), training=training)
         run = cls(name, config, data)
+        run.measuring.holdout = holdout
         about = {
             "name": name,
             "config": config.to_json(),
@@ -110,6 +126,7 @@ class Run:
                 "sha256": data.fingerprint(),
             },
             "choice": None if choice is None else choice.to_json(),
+            "holdout": None if holdout is None else holdout.to_json(),
             "versions": versions(),
         }
         run.folder = RunFolder.create(config.run.run_dir or _fresh_name(name), about)
@@ -174,8 +191,8 @@ class Run:
         config = Config.from_json(about["config"])
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
-        found = {"data_dir": about["data"]["folder"], "likelihood": config.model.likelihood}
-        data = load(**asdict(config.data) | found)
+        given = {"data_dir": about["data"]["folder"], "likelihood": config.model.likelihood}
+        data = load(**asdict(config.data) | given)
         if data.fingerprint() != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
         if data.preparation is not None:  # the likelihood is settled by now; why, is not forgotten
@@ -183,6 +200,8 @@ class Run:
             data = replace(data, preparation=replace(data.preparation, reason=reason))
         run = cls(about["name"], config, data)
         run.folder = folder
+        if found := about.get("holdout"):
+            run.measuring.holdout = Holdout.from_json(found)
         if folder.checkpoint.exists():
             tensors, state = read_tensors(folder.checkpoint)
             run.trainer.restore(tensors, state)
@@ -302,6 +321,7 @@ class Run:
             "history": [],
             "start": None if start is None else {k: v for k, v in start.items() if k not in TIMES},
             "choice": self.folder.about().get("choice"),
+            "holdout": self.folder.about().get("holdout"),
             "restarts": [{"seed": config.training.seed, "loss": last["loss"], "n_iter": last["epoch"]}],
             "parameters": parameters,
             "data": data,
@@ -349,6 +369,7 @@ class Run:
             "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
             "clusters": self.config.model.clusters,
             "choice": self.folder.about().get("choice"),
+            "holdout": self.folder.about().get("holdout"),
             "start": self.folder.read_start(),
             "signs": self.measuring.signs.to_json(),
             "findings": [finding.to_json() for finding in self.measuring.findings(self.history)],

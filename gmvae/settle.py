@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import numpy as np
 import torch
 
 from gmvae.choosing import choose_clusters
-from gmvae.config import Config, DataConfig, ModelConfig
-from gmvae.data import Dataset
+from gmvae.config import Config, DataConfig, ModelConfig, ObjectiveConfig
+from gmvae.data import Dataset, scaled
+from gmvae.holdout import SHARE, Holdout, choose_epochs, few
 from gmvae.model import GMVAE
 from gmvae.random_stream import RandomStream
 from gmvae.shares import Told
 from gmvae.stability import LOOKED_AT, Choice
-from gmvae.start import auto_epochs, may_teach
+from gmvae.start import SHOWN, auto_epochs, may_teach
 from gmvae.training import cpu_threads, pick_device, pick_threads
 
 
@@ -61,6 +63,47 @@ def choice_for(config: Config, data: Dataset, told: Told) -> Choice:
     with cpu_threads(pick_threads(training.threads, work)):
         y, some = data.tensor(device), data.tensor(device, LOOKED_AT)
         return choose_clusters(y, some, config.model, training, seed=seed, stream=stream, told=told)
+
+
+def holdout_for(config: Config, data: Dataset, objective: ObjectiveConfig, told: Told) -> Holdout | None:
+    """What held-out rows say of the number of epochs of a settled configuration; ``None`` where there are
+    rows enough for the columns.
+
+    Arguments:
+        config: The configuration, with the number of epochs that it has without this.
+        data: The observations; copies of a row are held out together.
+        objective: The weights of the terms before they were settled: warm-ups may be shares of the epochs.
+        told: Called with the share of this that is done.
+    """
+    prints = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in data.y + data.y.dtype.type(0)]
+    distinct, which = np.unique(np.frombuffer(b"".join(prints), np.uint64), return_inverse=True)
+    if not few(len(distinct), data.y_shape):
+        return None
+    training = config.training
+    device, seed = pick_device(training.device), training.seed % 2**31
+    chosen = np.random.RandomState(seed).permutation(len(distinct))[: round(SHARE * len(distinct))]
+    unseen = np.isin(which, chosen)
+    work = training.batch_size * objective.mc_samples * config.model.hidden_size**2
+    with cpu_threads(pick_threads(training.threads, work)):
+        used, held_out = (replace(data, y=data.y[part], labels=None, test=None) for part in (~unseen, unseen))
+        y = used.tensor(device)
+        return choose_epochs(
+            lambda _: y,
+            used.tensor(device, SHOWN),
+            held_out.tensor(device),
+            config.model,
+            objective.settled,
+            training,
+            seed=seed,
+            edges=edges(data),
+            told=told,
+        )
+
+
+def edges(data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+    """The least and the greatest of each number of an observation."""
+    least, most = (scaled(torch.from_numpy(edge)) for edge in (data.y.min(0), data.y.max(0)))
+    return least, most
 
 
 def absolute(config: DataConfig) -> DataConfig:

@@ -90,6 +90,33 @@ def begin(
     Raises:
         ValueError: where the manifold is to teach a model without a recogniser of z, or of two rows.
     """
+    found = look(model, y, some, training, seed=seed, stream=stream, weights=weights, told=told)
+    return lead(found, model, y, some, objective, training, seed=seed, stream=stream, weights=weights)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a fit will start from: ``init``, why, and the manifold's rounds, where it was looked for."""
+
+    init: str
+    reason: str
+    rounds: Rounds | None = None
+
+
+@isolated
+def look(
+    model: GMVAE,
+    y: Observations,
+    some: Tensor,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    stream: RandomStream,
+    weights: NDArray[np.float64] | None = None,
+    told: Told = lambda _: None,
+) -> Found:
+    """The first half of :func:`begin`, with its arguments: decide, after a look for the manifold where that
+    may be it. Nothing here depends on the number of epochs."""
     init: str = training.init
     reason = f"init {training.init} was asked for"
     if init == "manifold" and len(some) < 3:
@@ -102,14 +129,30 @@ def begin(
         few = f"fewer than {MANIFOLD_FROM} observations are looked at"
         reason = few if len(some) < MANIFOLD_FROM else "assignment is posterior"
         init, reason = "kmeans", f"{reason}, so init auto is kmeans"
-    if init == "random":
-        return Start(init, reason)
-    found = None
-    if init != "kmeans":
-        found = Rounds(model, y, some, training, seed, stream, told, weights)
-        if init == "auto":
-            init, reason = found.better()
-    if found is None or init == "kmeans":
+    if init in ("random", "kmeans"):
+        return Found(init, reason)
+    rounds = Rounds(model, y, some, training, seed, stream, told, weights)
+    if init == "auto":
+        init, reason = rounds.better()
+    return Found(init, reason, rounds)
+
+
+@isolated
+def lead(
+    found: Found,
+    model: GMVAE,
+    y: Observations,
+    some: Tensor,
+    objective: ObjectiveConfig,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    stream: RandomStream,
+    weights: NDArray[np.float64] | None = None,
+) -> Start:
+    """The second half of :func:`begin`, with its arguments: bring the model to what was found."""
+    if found.init == "kmeans":
         guide(model, y, some, objective, training, seed=seed, stream=stream, weights=weights)
-        return Start("kmeans", reason)
-    return Start("manifold", reason, tuple(found.teach()))
+    if found.init != "manifold" or found.rounds is None:
+        return Start(found.init, found.reason)
+    return Start(found.init, found.reason, tuple(found.rounds.teach()))

@@ -55,7 +55,7 @@ def test_kmeans_sees_weights_and_narrow_groups():
     y = np.repeat([[0.0], [1.0], [1.0 + 1e-4]], 20, axis=0) + 1e-6 * rng.normal(size=(60, 1))
     far = np.vstack([1e3 + y, [[1e3 + 40], [1e3 - 40]]])
     weights = np.r_[np.full(60, 1e9), 1e-9, 1e-9]
-    found = k_means(far, 3, 0, weights).labels_[:60]
+    found = k_means(far, 3, 0, weights).clusters[:60]
     assert adjusted_rand_score(np.repeat([0, 1, 2], 20), found) == 1
 
 

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gmvae"
 
 FLOORS = (
-    ("distances", "isolation", "noise", "random_stream", "weights"),
+    ("distances", "noise"),
     (
         "adversarial",
         "communities",
@@ -36,6 +36,7 @@ FLOORS = (
     ("embedding",),
     ("rounds",),
     ("snapshot", "judging", "start", "choosing", "signs"),
+    ("holdout",),
     ("plots", "doctor", "settle", "watching"),
     ("fitting", "model_file", "pictures", "measuring"),
     ("estimator", "card"),
