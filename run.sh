@@ -62,6 +62,6 @@ case ${1:-} in
     ;;
   *)
     set_up ''
-    exec "$python" -m gmvae.original "$@"
+    exec "$python" -m gmvae.cli.original "$@"
     ;;
 esac

@@ -22,10 +22,11 @@ import numpy as np
 from records import complete
 from sklearn import datasets
 
-from gmvae import GMVAE, plots
-from gmvae.data import images
-from gmvae.data.spiral import spiral
-from gmvae.stability import decide
+from gmvae import GMVAE
+from gmvae.data.sets import images
+from gmvae.data.sets.spiral import spiral
+from gmvae.partition.stability import decide
+from gmvae.show import figures
 
 RESULTS = Path(__file__).parent / "results" / "clusters.jsonl"
 DATA = ("iris", "wine", "breast_cancer", "spiral", "digits", "digits+image", "mnist", "mnist+image", "noise")
@@ -50,7 +51,7 @@ def main() -> None:
         print(f"| {data} | {rows[0]['classes']} | {found} | {least} | {seconds:.0f} |")
         if given.plot:
             given.plot.mkdir(parents=True, exist_ok=True)
-            plots.stability(choices[0].to_json()).savefig(
+            figures.stability(choices[0].to_json()).savefig(
                 given.plot / f"stability-{data.replace('+', '-')}.png", dpi=100
             )
 

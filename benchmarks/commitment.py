@@ -20,16 +20,19 @@ import torch
 from matplotlib.figure import Figure
 from records import complete
 
-from gmvae import experiment, objective
+from gmvae import experiment
 from gmvae.config import ObjectiveConfig
-from gmvae.data import mnist, scaled
-from gmvae.evaluation import evaluating, measure
-from gmvae.files import versions
-from gmvae.model import GMVAE
-from gmvae.optimisers import optimiser
-from gmvae.random_stream import RandomStream
-from gmvae.training import batches, cpu_threads
-from gmvae.weights import fresh
+from gmvae.data.dataset import scaled
+from gmvae.data.sets.images import mnist
+from gmvae.model import objective
+from gmvae.model.inference import evaluating, measure
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.store.files import versions
+from gmvae.training.devices import cpu_threads
+from gmvae.training.loop import batches
+from gmvae.training.optimisers import optimiser
+from gmvae.training.random import RandomStream
 
 RESULTS = Path(__file__).parent / "results" / "commitment.jsonl"
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "commitment.png"
@@ -61,7 +64,7 @@ def main() -> None:
         config = replace(experiment("mnist_fc").objective, cv_weight=alpha, warm_up=0, cv_warm_up=0)
         size = replace(experiment("mnist_fc").model, clusters=14)
         with cpu_threads(1):
-            model = fresh(lambda: GMVAE(data.y_shape, size), stream.cpu)
+            model = fresh(lambda: GaussianMixtureVAE(data.y_shape, size), stream.cpu)
             start = [p.detach().clone() for p in model.parameters()]
             steps = optimiser(name, model.parameters(), RATE)
             notes = []
@@ -82,7 +85,7 @@ def main() -> None:
 
 
 def note(
-    model: GMVAE,
+    model: GaussianMixtureVAE,
     y: torch.Tensor,
     labels: Any,
     config: ObjectiveConfig,
@@ -101,7 +104,7 @@ def note(
 
 
 def gradients(
-    model: GMVAE, y: torch.Tensor, config: ObjectiveConfig, stream: RandomStream
+    model: GaussianMixtureVAE, y: torch.Tensor, config: ObjectiveConfig, stream: RandomStream
 ) -> dict[str, float]:
     """Norms of the gradients of the weighted terms into the components' means and log-variances, and into the
     logits of z, averaged over y."""

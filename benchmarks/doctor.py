@@ -18,7 +18,7 @@ from records import complete
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_blobs
 
 from gmvae import GMVAE, Run, experiment
-from gmvae.files import versions
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "doctor.jsonl"
 SMALL = {"hidden_size": 32, "x_size": 2, "w_size": 2, "epochs": 60, "batch_size": 64, "learning_rate": 3e-3}

@@ -22,9 +22,10 @@ from records import complete
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
-from gmvae import GMVAE, metrics
-from gmvae.data import load
-from gmvae.files import versions
+from gmvae import GMVAE
+from gmvae.data.load import load
+from gmvae.partition import metrics
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "few_rows.jsonl"
 METHODS: dict[str, dict[str, Any]] = {"epochs auto": {}, "epochs 300": {"epochs": 300}}

@@ -27,7 +27,7 @@ import torch
 from records import complete
 
 from gmvae import Config, DataConfig, Run, RunConfig, experiment
-from gmvae.files import versions
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "paper_table.jsonl"
 PAPER = {

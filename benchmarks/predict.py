@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from records import complete
 
 from gmvae import GMVAE
-from gmvae.files import versions
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "predict.jsonl"
 COLUMNS, CLUSTERS = 20, 10

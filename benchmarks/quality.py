@@ -35,10 +35,11 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, p
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
-from gmvae import GMVAE, metrics
-from gmvae.data import images
-from gmvae.data.spiral import spiral
-from gmvae.files import versions
+from gmvae import GMVAE
+from gmvae.data.sets import images
+from gmvae.data.sets.spiral import spiral
+from gmvae.partition import metrics
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 MOST = 10_000

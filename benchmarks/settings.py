@@ -24,10 +24,11 @@ from quality import observations
 from records import complete
 from scipy.stats import spearmanr
 
-from gmvae import GMVAE, metrics
+from gmvae import GMVAE
 from gmvae.data.rows import Rows
-from gmvae.judging import merits, modularity
-from gmvae.rounds import MANIFOLD_FROM
+from gmvae.fit.scores import merits, modularity
+from gmvae.partition import metrics
+from gmvae.start.rounds import MANIFOLD_FROM
 
 RESULTS = Path(__file__).parent / "results" / "settings.jsonl"
 DATA = ("wine", "breast_cancer", "iris", "digits", "spiral")

@@ -19,7 +19,7 @@ from records import complete
 from sklearn.cluster import DBSCAN
 
 from gmvae import Config, Run, experiment
-from gmvae.files import versions
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "spiral.jsonl"
 DENSITY_RADIUS = 0.08

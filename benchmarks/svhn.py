@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from gmvae.data import mnist
-from gmvae.files import versions
+from gmvae.data.sets.images import mnist
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "svhn.jsonl"
 SIZES = {"train": 73_257, "test": 26_032, "extra": 531_131}

@@ -27,10 +27,10 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from gmvae import GMVAE
-from gmvae.communities import modularity
-from gmvae.files import versions
-from gmvae.manifold import neighbours
-from gmvae.metrics import agreements, hungarian_accuracy
+from gmvae.partition.communities import modularity
+from gmvae.partition.metrics import agreements, hungarian_accuracy
+from gmvae.partition.neighbours import neighbours
+from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "tables.jsonl"
 TABLES = {"digits": load_digits, "wine": load_wine, "breast_cancer": load_breast_cancer, "iris": load_iris}

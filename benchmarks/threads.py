@@ -16,15 +16,15 @@ import time
 import torch
 
 from gmvae import ModelConfig, ObjectiveConfig
-from gmvae.model import GMVAE
-from gmvae.objective import loss
-from gmvae.training import cpu_threads
+from gmvae.model.objective import loss
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.devices import cpu_threads
 
 SHAPES = {"spiral": (2, 100, 200), "H = 300": (50, 300, 100), "mnist_fc": (784, 1000, 50)}
 ROUNDS = 5
 
 
-def steps(model: GMVAE, y: torch.Tensor, count: int) -> float:
+def steps(model: GaussianMixtureVAE, y: torch.Tensor, count: int) -> float:
     began = time.perf_counter()
     for _ in range(count):
         loss(model, y, ObjectiveConfig())[0].mean().backward()
@@ -43,7 +43,7 @@ def main() -> None:
     print(f"| layer | multiplications | {threads} threads / 1, idle | {threads} threads / 1, a core busy |")
     print("| --- | --- | --- | --- |")
     for name, (y_size, hidden, batch) in SHAPES.items():
-        model = GMVAE((y_size,), ModelConfig(hidden_size=hidden))
+        model = GaussianMixtureVAE((y_size,), ModelConfig(hidden_size=hidden))
         y = torch.rand(batch, y_size)
         cells = []
         for busy in (False, True):

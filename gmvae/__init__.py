@@ -19,7 +19,7 @@ _HOMES = {
     "experiment": "experiments",
     "GMVAE": "estimator",
     "Run": "run",
-    "RunFolder": "files",
+    "RunFolder": "store.run_folder",
     "load": "estimator",
     "select": "selection",
 }

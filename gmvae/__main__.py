@@ -2,6 +2,6 @@
 
 import sys
 
-from gmvae.cli import main
+from gmvae.cli.app import main
 
 sys.exit(main())

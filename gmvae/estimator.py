@@ -16,21 +16,23 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from gmvae import evaluation, fitting, metrics
+from gmvae.assess.diagnostics import Signs
+from gmvae.assess.doctor import Finding, diagnose
 from gmvae.config import ModelConfig
-from gmvae.data.recipe import Recipe, encoded, without_index
 from gmvae.data.rows import Rows, Survey, chunks, weighed
 from gmvae.data.scaling import choose
-from gmvae.distributions import Bernoulli
-from gmvae.doctor import Finding, diagnose
-from gmvae.holdout import Holdout, few
-from gmvae.isolation import isolated
-from gmvae.model import GMVAE as Model
-from gmvae.model_file import ModelFile, find, plain
-from gmvae.objective import elbo
-from gmvae.random_stream import RandomStream
-from gmvae.signs import Signs
-from gmvae.training import cpu_threads, pick_device, pick_threads
+from gmvae.data.schema import Recipe, encoded, without_index
+from gmvae.fit import fitting
+from gmvae.fit.holdout import Holdout, few
+from gmvae.model import inference
+from gmvae.model.distributions import Bernoulli
+from gmvae.model.isolation import isolated
+from gmvae.model.objective import elbo
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.partition import metrics
+from gmvae.store.model_file import ModelFile, find, plain
+from gmvae.training.devices import cpu_threads, pick_device, pick_threads
+from gmvae.training.random import RandomStream
 
 Array = NDArray[Any]
 OF_FIT = (
@@ -59,8 +61,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     Arguments:
         n_clusters: The number of clusters, K. Some may stay empty. ``"auto"`` takes the greatest number whose
-            clusters are found again in other samples of the data (:mod:`gmvae.stability`), in which each
-            distinct row counts once, whatever its weight; see ``choice_``.
+            clusters are found again in other samples of the data (:mod:`gmvae.partition.stability`), in which
+            each distinct row counts once, whatever its weight; see ``choice_``.
         max_clusters: The greatest number that ``"auto"`` tries.
         x_size: Size of x, the continuous latent that holds the clusters.
         w_size: Size of w, the latent that shapes the clusters.
@@ -79,7 +81,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         rounds: Rounds of the manifold, at most, or ``"auto"``: 7 with views of images, and 3 otherwise.
         augment: Views of a row that shall be of its cluster: ``"image"``, ``"table"``, ``"none"`` or
             ``"auto"``, none for images and table for tables whose manifold is looked for
-            (:mod:`gmvae.views`).
+            (:mod:`gmvae.training.augmentation`).
         view_weight: Weight of the view consistency.
         cv_weight: Weight of the consistency violation.
         z_prior_weight: Weight of the z prior term.
@@ -97,7 +99,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         n_init: Restarts of the whole model. Of fewer than 1,000 rows the one is kept whose clusters agree
             most with those of the others, of two the one with the lesser loss; of more rows the one whose
             clusters have the greatest modularity in the graph of nearest neighbours
-            (:func:`gmvae.fitting.keep`).
+            (:func:`gmvae.fit.fitting.keep`).
         validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on or the number
             of epochs is searched for.
         early_stopping: Stop when the loss on held-out rows gets no better, and keep the best epoch.
@@ -114,24 +116,24 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         weights_: Mean of q(z | y) over the data, (K,).
         n_clusters_: K.
         choice_: How ``n_clusters="auto"`` came to it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
-            stabilities (:class:`gmvae.stability.Choice`); ``None`` where K was given.
+            stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` where K was given.
         holdout_: Where rows were held out, their number ``rows``, the ``epochs`` that they led to, of
-            ``full``, and the ``trials``, fits to the other rows: ``epochs`` and the bounds ``elbo``, of
-            rows that it was fitted to, and ``held_out_elbo`` (:class:`gmvae.holdout.Holdout`); else ``None``.
+            ``full``, and the ``trials``, fits to the other rows: ``epochs`` and the bounds ``elbo``, of rows
+            that it was fitted to, and ``held_out_elbo`` (:class:`gmvae.fit.holdout.Holdout`); else ``None``.
         n_clusters_used_: Clusters that hold a row (of those whose weight is not 0), however few.
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
         constant_features_: Columns with one value, which a Gaussian model leaves out.
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
         start_: How the fit that was kept started: ``init``, ``reason`` and ``rounds``
-            (:class:`gmvae.start.Start`).
+            (:class:`gmvae.start.begin.Start`).
         n_iter_: Epochs of the fit that was kept.
         history_: A record for each of them.
-        signs_, findings_: What the data show of the model (:class:`gmvae.signs.Signs`; each distinct row
-            counts once, whatever its weight), and what the doctor says of that
-            (:class:`gmvae.doctor.Finding`), nothing where all is well.
+        signs_, findings_: What the data show of the model (:class:`gmvae.assess.diagnostics.Signs`; each
+            distinct row counts once, whatever its weight), and what the doctor says of that
+            (:class:`gmvae.assess.doctor.Finding`), nothing where all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (of
             several, from 1,000 rows on), ``loss``, ``n_iter``.
-        model_: The :class:`gmvae.model.GMVAE`.
+        model_: The :class:`gmvae.model.vae.GaussianMixtureVAE`.
         n_features_in_, feature_names_in_: As everywhere in scikit-learn.
 
     Example:
@@ -359,12 +361,12 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     @isolated
     def predict_proba(self, X: Any) -> Array:
         """q(z | ...) of each row, (N, K)."""
-        return self._each(X, evaluation.assign)
+        return self._each(X, inference.assign)
 
     @isolated
     def transform(self, X: Any) -> Array:
         """The mean of q(x | y) of each row, (N, x_size)."""
-        return self._each(X, evaluation.embed)
+        return self._each(X, inference.embed)
 
     @isolated
     def inverse_transform(self, X: ArrayLike) -> Array:
@@ -375,7 +377,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             size = self.model_.config.x_size
             raise ValueError(f"X has shape {x.shape}: it must be (N, {size}), as transform gives it")
         model = fitting.precise(self.model_)
-        with self._threads(), evaluation.evaluating(model):
+        with self._threads(), inference.evaluating(model):
             of = torch.from_numpy(x).to(model.generative.zero)
             return self._scaling.undo(model.generative.p_y(of).mean.cpu().numpy())
 
@@ -415,7 +417,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         model = fitting.precise(self.model_)
         zero = model.generative.zero
         stream = RandomStream(int(rng.randint(2**31 - 1)), zero.device)
-        with self._threads(), evaluation.evaluating(model):
+        with self._threads(), inference.evaluating(model):
             w = torch.randn(n_samples, c.w_size, generator=stream.cpu, dtype=torch.float32).to(zero)
             x = model.generative.p_x(w).rsample(1, stream.local)[0, range(n_samples), z]
             p_y = model.generative.p_y(x)
@@ -485,13 +487,13 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             for _, values in chunks(X):
                 self._scaling.check(values)
 
-    def _each(self, X: Any, function: Callable[[Model, torch.Tensor], Array]) -> Array:
+    def _each(self, X: Any, function: Callable[[GaussianMixtureVAE, torch.Tensor], Array]) -> Array:
         rows = self._rows(X)
         model = fitting.precise(self.model_)
         with self._threads():
             return np.concatenate([function(model, y) for y in rows.batches(fitting.AT_ONCE)])
 
-    def _before(self, plan: fitting.Plan, device: torch.device) -> tuple[Model, int, bool]:
+    def _before(self, plan: fitting.Plan, device: torch.device) -> tuple[GaussianMixtureVAE, int, bool]:
         """The model to go on with, the number of its epochs, and whether it is held to what it was taught."""
         if replace(self.model_.config, most_clusters=plan.model.most_clusters) != plan.model:
             raise ValueError(

@@ -17,7 +17,8 @@ SPIRAL = Config(
 )
 
 # The original's branch version2: q(z | ...) is the posterior, alpha is gone, and each step is
-# rate * sign(gradient) (gmvae.optimisers.Sign). Differs: see gmvae.objective.weigh, conditional_prior.
+# rate * sign(gradient) (gmvae.training.optimisers.Sign). Differs: see weigh and conditional_prior in
+# gmvae.model.objective.
 SPIRAL_VERSION2 = replace(
     SPIRAL,
     model=replace(SPIRAL.model, assignment="posterior"),

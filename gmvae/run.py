@@ -14,26 +14,30 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gmvae import evaluation, plots
+from gmvae.assess.measures import Measuring
+from gmvae.assess.snapshot import Snapshot, glance, snapshot
 from gmvae.config import Config
-from gmvae.data import Dataset, load
-from gmvae.data.source import open_source
-from gmvae.files import RunFolder, read_tensors, versions, write_arrays, write_tensors
-from gmvae.holdout import Holdout
-from gmvae.isolation import isolated, within
-from gmvae.measuring import Measuring
-from gmvae.model import GMVAE
-from gmvae.model_file import ModelFile, of_run, plain
-from gmvae.pictures import draw_plot
-from gmvae.random_stream import RandomStream
-from gmvae.settle import absolute, choice_for, edges, holdout_for, settle
-from gmvae.shares import Told
-from gmvae.snapshot import Snapshot, glance, snapshot
-from gmvae.start import SHOWN as SEARCHED
-from gmvae.start import begin
-from gmvae.training import Trainer, cpu_threads, pick_device, pick_threads
-from gmvae.watching import Answers
-from gmvae.weights import fresh
+from gmvae.data.dataset import Dataset
+from gmvae.data.files.open import open_source
+from gmvae.data.load import load
+from gmvae.fit.holdout import Holdout
+from gmvae.fit.resolve import absolute, choice_for, edges, holdout_for, settle
+from gmvae.model import inference
+from gmvae.model.isolation import isolated, within
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.progress import Told
+from gmvae.show import figures
+from gmvae.show.run_figures import draw_plot
+from gmvae.show.watching import Answers
+from gmvae.start.begin import SHOWN as SEARCHED
+from gmvae.start.begin import begin
+from gmvae.store.files import read_tensors, versions, write_arrays, write_tensors
+from gmvae.store.model_file import ModelFile, of_run, plain
+from gmvae.store.run_folder import RunFolder
+from gmvae.training.devices import cpu_threads, pick_device, pick_threads
+from gmvae.training.loop import Trainer
+from gmvae.training.random import RandomStream
 
 SHOWN = 5000
 """Observations in the pictures, at most."""
@@ -61,7 +65,7 @@ class Run:
         self.device = pick_device(config.training.device)
         self.history: list[dict[str, Any]] = []
         stream = RandomStream(config.training.seed, self.device)
-        self.model = fresh(lambda: GMVAE(data.y_shape, config.model), stream.cpu).to(self.device)
+        self.model = fresh(lambda: GaussianMixtureVAE(data.y_shape, config.model), stream.cpu).to(self.device)
         self._take_range()
         self.trainer = Trainer(self.model, config.objective, config.training, stream)
         self.measuring = Measuring(self.model, data, config, self.device)
@@ -252,7 +256,7 @@ class Run:
             return
         self.folder.touch()
         self.measuring.begin()
-        answers = Answers(self.folder, tuple(plots.OF_SNAPSHOT), self._glance)
+        answers = Answers(self.folder, tuple(figures.OF_SNAPSHOT), self._glance)
 
         def stepped(done: float) -> None:
             told(done)
@@ -307,7 +311,7 @@ class Run:
     def model_file(self) -> ModelFile:
         """The whole model, with what the run came to."""
         last, config, start = self.history[-1], self.config, self.folder.read_start()
-        probabilities = evaluation.assign(self.model, self.data.tensor(self.device))
+        probabilities = inference.assign(self.model, self.data.tensor(self.device))
         parameters = {**asdict(config.model), **asdict(config.objective), **asdict(config.training)}
         data = {"name": self.data.name, "rows": len(self.data), "sha256": self.data.fingerprint()}
         about = {
@@ -335,7 +339,7 @@ class Run:
         """Draw the pictures that the configuration asks for into the run folder; to ``keep`` them, once more
         under names with the epoch's number."""
         wanted = self.config.run.plots
-        if any(name in plots.OF_SNAPSHOT for name in wanted):
+        if any(name in figures.OF_SNAPSHOT for name in wanted):
             self.take_snapshot()
         without = {"scores"} if "acc" not in self.history[-1] else set()
         without |= {"stability"} if self.folder.about().get("choice") is None else set()

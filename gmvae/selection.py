@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from gmvae.data.rows import Rows
 from gmvae.estimator import GMVAE
-from gmvae.fitting import MEASURED, most_probable
-from gmvae.isolation import isolated
-from gmvae.judging import merits
+from gmvae.fit.fitting import MEASURED, most_probable
+from gmvae.fit.scores import merits
+from gmvae.model.isolation import isolated
 
 
 @isolated
@@ -21,7 +21,7 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
 
     Of fewer than 1,000 rows the one whose clusters agree most with those of the others is chosen, of more the
     one whose clusters have the greatest modularity in the graph of nearest neighbours
-    (:func:`gmvae.judging.merits`).
+    (:func:`gmvae.fit.scores.merits`).
 
     Arguments:
         models: Two or more fitted estimators; where no clusters are better than others (two models agree as

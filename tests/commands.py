@@ -10,7 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
-from gmvae import cli
+from gmvae.cli import app
 
 TIMES = {"seconds": 0, "wall_seconds": 0}
 SIGNS = {"z_entropy", "z_information", "active_x", "active_w", "agreement"}
@@ -33,7 +33,7 @@ def here(*arguments: object) -> Said:
     """The command in this process, which is quicker."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        status = cli.main([str(argument) for argument in arguments])
+        status = app.main([str(argument) for argument in arguments])
     return Said(status, out.getvalue(), err.getvalue())
 
 

@@ -14,8 +14,8 @@ import torch
 from small_fits import three_blobs
 
 from gmvae.config import ModelConfig
-from gmvae.data import images, locate
-from gmvae.model import GMVAE
+from gmvae.data.sets import images, locate
+from gmvae.model.vae import GaussianMixtureVAE
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,10 +71,10 @@ def small_mnist(mnist_dir, tmp_path_factory) -> Path:
 def build():
     """Makes a small model with random weights, larger than the usual ones so that nothing is nearly zero."""
 
-    def build(y_shape=(3,), *, seed=0, double=True, scale=2.0, **options) -> GMVAE:
+    def build(y_shape=(3,), *, seed=0, double=True, scale=2.0, **options) -> GaussianMixtureVAE:
         sizes = {"clusters": 4, "x_size": 2, "w_size": 2, "hidden_size": 8}
         torch.manual_seed(seed)
-        model = GMVAE(y_shape, ModelConfig(**{**sizes, **options}))
+        model = GaussianMixtureVAE(y_shape, ModelConfig(**{**sizes, **options}))
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.mul_(scale)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmvae.data import images
+from gmvae.data.sets import images
 
 NAMES = list(images.MNIST.files)
 

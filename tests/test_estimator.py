@@ -26,8 +26,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small_fits import SMALL, UNITS, quick
 
-from gmvae import GMVAE, fitting, objective
+from gmvae import GMVAE
 from gmvae.data import rows
+from gmvae.fit import fitting
+from gmvae.model import objective
 
 
 @pytest.fixture(scope="module")

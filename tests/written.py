@@ -10,8 +10,9 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import ipc
 
-from gmvae.data.recipe import Recipe, Wish
-from gmvae.data.source import ROWS, open_source
+from gmvae.data.files.base import ROWS
+from gmvae.data.files.open import open_source
+from gmvae.data.schema import Recipe, Wish
 
 
 def features(path: Path, wish: Wish | None = None, recipe: Recipe | None = None, rows: int = ROWS):

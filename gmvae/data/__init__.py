@@ -1,8 +1,8 @@
-"""Data sets: everything that is read or generated comes out as one :class:`Dataset`."""
+"""Data: anything becomes observations.
 
-from gmvae.data.dataset import Dataset, scaled
-from gmvae.data.images import fashion_mnist, mnist, svhn
-from gmvae.data.load import load
-from gmvae.data.spiral import spiral
-
-__all__ = ["Dataset", "fashion_mnist", "load", "mnist", "scaled", "spiral", "svhn"]
+At its root is what the other layers see: ``load`` reads a named data set or a file as a ``Dataset``, ``rows``
+    are
+weighted rows of a table to draw batches from, ``scaling`` brings columns to a common scale (``levels`` are
+those of images), and ``schema`` says how a file was read, so that another one is read in the same way.
+``files`` has a reader for each kind of file, ``sets`` the published data sets.
+"""

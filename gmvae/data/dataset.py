@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gmvae.data.recipe import Recipe
 from gmvae.data.scaling import Scaling
+from gmvae.data.schema import Recipe
 
 CHUNK = 1 << 22
 """Numbers that are looked at together: what checks and fingerprints need beside the data."""

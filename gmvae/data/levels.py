@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from gmvae.data.recipe import first_line
+from gmvae.data.schema import first_line
 
 DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of grey pictures with more than 8 bits, which hold 0 to 65535."""

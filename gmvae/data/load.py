@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gmvae.data.dataset import Dataset
-from gmvae.data.images import fashion_mnist, mnist, svhn
-from gmvae.data.reading import read_file
-from gmvae.data.recipe import Wish
-from gmvae.data.spiral import spiral
+from gmvae.data.files.read import read_file
+from gmvae.data.schema import Wish
+from gmvae.data.sets.images import fashion_mnist, mnist, svhn
+from gmvae.data.sets.spiral import spiral
 
 
 def load(
@@ -29,7 +29,7 @@ def load(
 
     Arguments:
         dataset: Its name.
-        path: A file or folder to take in its place; see :func:`gmvae.data.reading.read_file`.
+        path: A file or folder to take in its place; see :func:`gmvae.data.files.read.read_file`.
         labels_path: The labels of its rows.
         likelihood: What it is wanted for, which decides how a file is scaled.
         standardise: Whether the columns of a file are, for a Gaussian likelihood.
@@ -38,7 +38,7 @@ def load(
         points: Number of generated points,
         arms: on so many arms,
         data_seed: from this seed.
-        wishes: The fields of :class:`gmvae.data.recipe.Wish`.
+        wishes: The fields of :class:`gmvae.data.schema.Wish`.
 
     Raises:
         ValueError: where a file does not hold what it should, or cannot be found or fetched.

@@ -17,7 +17,7 @@ from pyarrow import csv
 
 import gmvae
 from gmvae import GMVAE
-from gmvae.export import export
+from gmvae.store.onnx import export
 
 HERE = Path(__file__).parent
 SMALL = {

@@ -1,0 +1,232 @@
+"""A fitted model applied to files: rows come in piece by piece, and go out as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.assess.diagnostics import Examination
+from gmvae.data.files.base import Block, Source, same
+from gmvae.data.files.columns import check_names
+from gmvae.data.files.labels import Labels, codes, plain
+from gmvae.data.files.open import open_source
+from gmvae.data.schema import Recipe, Wish
+from gmvae.fit.fitting import AT_ONCE, precise
+from gmvae.model.inference import agreement, bits_per_dimension, log_likelihood
+from gmvae.show.figures import drawn
+from gmvae.store.files import write_whole
+from gmvae.store.model_file import find
+from gmvae.store.run_folder import RunFolder
+from gmvae.store.tables import ENDINGS, check_ending, write_array, write_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gmvae.estimator import GMVAE
+
+Array = NDArray[Any]
+ROWS = 1 << 15
+"""Rows that are read and answered for together."""
+
+
+def predictions(
+    model: GMVAE, source: Source, recipe: Recipe, *, scores: bool = True
+) -> Iterator[pa.RecordBatch]:
+    """For each row its ``cluster``, the ``probability`` of that cluster, the ``score`` (the lower bound on
+    log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
+    so on. The id column comes first, where there is one."""
+
+    def answer(y: Array) -> dict[str, Array]:
+        probabilities = model.predict_proba(y)
+        clusters = probabilities.argmax(1)
+        found = {"cluster": clusters, "probability": probabilities.max(1)}
+        if scores:
+            found["score"] = model.score_samples(y)
+        return found | {f"p{k}": column for k, column in enumerate(probabilities.T)}
+
+    return _each(source, recipe, answer)
+
+
+def embeddings(model: GMVAE, source: Source, recipe: Recipe) -> Iterator[pa.RecordBatch]:
+    """For each row the mean of q(x | y), ``x0`` and so on, after the id column, where there is one."""
+
+    def answer(y: Array) -> dict[str, Array]:
+        return {f"x{d}": column for d, column in enumerate(model.transform(y).T)}
+
+    return _each(source, recipe, answer)
+
+
+def evaluation(
+    model: GMVAE, source: Source, recipe: Recipe, labels: Labels | None = None, samples: int = 0
+) -> dict[str, Any]:
+    """Everything that is measured of a model on the rows of a file: ``rows``; ``clusters_used``; where there
+    are labels, ``labelled``, the rows that have one, and how far clusters agree with those; scalar signs; the
+    bound in nats and, for images' levels, in bits per number.
+
+    Arguments:
+        model: The model.
+        source: The file.
+        recipe: How it is read.
+        labels: Labels of its rows, (N,), unknown below 0, in place of those in the file.
+        samples: Samples for an estimate of log p(y); 0 for none.
+
+    Raises:
+        ValueError: where there are no rows, or not as many labels.
+    """
+    exact, found = precise(model.model_), list[Any]()
+    examined, sums, rows, levels = Examination(exact), np.zeros(2), 0, False
+    for block in source.blocks(recipe, ROWS):
+        y = _rows(block)
+        if not len(y):
+            continue
+        levels = block.y.dtype == np.uint8
+        rows += len(y)
+        sums[0] += model.score_samples(y).sum()
+        with model._threads():
+            for batch in model._rows(y).batches(AT_ONCE):
+                examined.add(batch)
+                if samples:
+                    of_batch = log_likelihood(exact, batch, samples) + model._log_det
+                    sums[1] += of_batch.sum(dtype=np.float64)
+        if block.labels is not None:
+            found += plain(block.labels)
+    if not rows:
+        raise ValueError(f"{source.path} has no rows")
+    if labels is None:
+        labels = codes(found)[0]
+    elif len(labels) != rows:
+        raise ValueError(f"there are {len(labels):,} labels for the {rows:,} rows of {source.path}")
+    nats, estimate = (sums / rows).tolist()
+    measured: dict[str, Any] = {"rows": rows}
+    if labels is not None:
+        measured["labelled"] = int((labels >= 0).sum())
+    measured |= agreement(np.concatenate(examined.probabilities), labels) | examined.signs().scalars()
+    measured["elbo"] = nats
+    if samples:
+        measured["log_likelihood"] = estimate
+    if levels and model.likelihood_ == "bernoulli":
+        measured["bits_per_dimension"] = bits_per_dimension(exact, nats)
+    return measured
+
+
+def labels_of(run: Path, file: Path | None) -> Path | None:
+    """The file of labels of a run's own data, where they are what is asked for."""
+    if not (run / "config.json").is_file():
+        return None
+    data = RunFolder(run).about()["config"]["data"]
+    if data["labels_path"] is None or (file is not None and not same(file, Path(data["path"]))):
+        return None
+    return Path(data["labels_path"])
+
+
+def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Recipe]:
+    """The file that a model is to be applied to, or else the one that its run was trained on, and how to read
+    it.
+
+    Raises:
+        ValueError: where there is neither.
+        OSError: where it cannot be read.
+    """
+    if file is None:
+        trained_on = RunFolder(run).about()["config"]["data"]["path"] if run.is_dir() else None
+        if trained_on is None:
+            raise ValueError(f"{run} was not trained on a file: name the one to apply it to")
+        file = Path(trained_on)
+    recipe: Recipe = model.recipe_ or Recipe(model.model_.y_shape)
+    return open_source(file), recipe
+
+
+def asked(
+    source: Source, recipe: Recipe, *, id_column: str | None = None, label_column: str | None = None
+) -> Recipe:
+    """The recipe with other columns for ids or labels, where they are asked for.
+
+    Raises:
+        ValueError: where the file does not have them.
+    """
+    wish = Wish(id_column=id_column, label_column=label_column)
+    if wish != Wish():
+        check_names(source.path, wish, source.names())
+    return replace(
+        recipe,
+        id_column=id_column or recipe.id_column,
+        label_column=label_column or recipe.label_column,
+    )
+
+
+def check_out(out: Path, run: Path, source: Source | None = None) -> None:
+    """``ValueError`` where a file to write is one that is read, by whatever path or link: the model, the data
+    that it is applied to, or those that it was trained on.
+
+    Arguments:
+        out: The file to write.
+        run: A run folder or a model file.
+        source: What the model is applied to.
+    """
+    about = RunFolder(run).about() if (run / "config.json").is_file() else {}
+    given = about.get("config", {}).get("data", {})
+    trained_on = [Path(given[name]) for name in ("path", "labels_path") if given.get(name)]
+    read = [find(run), *trained_on]
+    if any(same(out, path) for path in read) or (source is not None and source.reads(out)):
+        raise ValueError(f"{out} is read by this command, or was trained on: name another file to write")
+
+
+def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int | None, seed: int) -> None:
+    """Draw new observations into a table of their ``cluster`` and features, sorted by cluster, an array of
+    images (.npy, shape (count, *y_shape)), or a picture (.png).
+
+    Raises:
+        ValueError: where the file's name has another ending.
+    """
+    import pyarrow as pa
+
+    check_ending(out, (*ENDINGS, ".png"))
+    check_out(out, run)
+    y, clusters = model.set_params(random_state=seed).sample(count, cluster)
+    order = np.argsort(clusters, kind="stable")
+    y, clusters, shape = y[order], clusters[order], model.model_.y_shape
+    if out.suffix == ".png":
+        if shape[1:] and model._scaling.of_levels:
+            y = y / 255
+        figure = drawn(y, clusters, shape, len(model.weights_))
+        write_whole(out, lambda part: figure.savefig(part, format="png", dpi=120))
+    elif out.suffix == ".npy" and len(shape) == 3:
+        write_array(out, y.reshape(count, *shape))
+    else:
+        named = () if model.recipe_ is None else model.recipe_.features
+        names = named or tuple(f"y{d}" for d in range(y.shape[1]))
+        if "cluster" in names and out.suffix != ".npy":
+            raise ValueError(
+                "a feature is called 'cluster', as the column of the samples' clusters is: write a .npy "
+                "file, or rename the feature and train again"
+            )
+        columns = [pa.array(clusters), *map(pa.array, np.ascontiguousarray(y.T))]
+        write_table(out, iter([pa.RecordBatch.from_arrays(columns, ["cluster", *names])]))
+
+
+def _each(
+    source: Source, recipe: Recipe, answer: Callable[[Array], dict[str, Array]]
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for block in source.blocks(recipe, ROWS):
+        found: dict[str, Any] = {}
+        answers = answer(_rows(block))
+        if block.ids is not None:
+            name = recipe.id_column or "id"
+            if name in answers:
+                raise ValueError(
+                    f"id column is {name!r}, as one of the columns of answers is called: rename it in "
+                    f"{source.path}, and name it with --id-column"
+                )
+            found[name] = block.ids
+        yield pa.RecordBatch.from_pydict(found | answers)
+
+
+def _rows(block: Block) -> Array:
+    return block.y.reshape(len(block.y), -1)

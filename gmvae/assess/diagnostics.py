@@ -1,0 +1,173 @@
+r"""Signs of how a model uses its clusters and its latents, from observations alone: no label is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gmvae.data.dataset import scaled
+from gmvae.data.scaling import Moments
+from gmvae.model.distributions import DiagonalGaussian
+from gmvae.model.inference import BATCH, evaluating
+from gmvae.model.vae import GaussianMixtureVAE
+
+ACTIVE = 0.01
+"""Variance over the data that the mean of an active unit has at least."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What observations show of a model. Entropies and information are in nats, at most ln K."""
+
+    occupancy: tuple[float, ...]
+    """Share of the observations that each cluster is the most probable one of, (K,)."""
+    z_entropy: float
+    r"""Mean of :math:`H(q(z|y))`: how undecided assignments are."""
+    z_information: float
+    r"""Information between z and y, :math:`H(\overline{q(z|y)}) - \overline{H(q(z|y))}`."""
+    active_x: int
+    """Units of x whose mean moves with the data: its variance is above 0.01 (Burda et al., arXiv
+    1509.00519)."""
+    active_w: int
+    """Units of w, likewise."""
+    agreement: float
+    """Share of observations that q(z | y) and p(z | x, w), at the means of x and w, give the same cluster."""
+    confused: tuple[tuple[int, int, float], ...]
+    """Pairs of clusters j < k that share observations, and how much: the greatest first, those above 0."""
+    least_variance: float
+    """The least variance that p(y | x) gives a number on average, where it is Gaussian, else 1."""
+
+    def scalars(self) -> dict[str, float]:
+        """What the record of an epoch gets of them."""
+        keys = ("z_entropy", "z_information", "active_x", "active_w", "agreement")
+        return {key: getattr(self, key) for key in keys}
+
+    def to_json(self) -> dict[str, Any]:
+        """The signs as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The signs that :meth:`to_json` wrote."""
+        pairs = tuple((int(j), int(k), float(shared)) for j, k, shared in values["confused"])
+        return cls(**{**values, "occupancy": tuple(values["occupancy"]), "confused": pairs})
+
+
+class Examination:
+    """Takes observations in batch by batch, and says what they show of a model. There is no chance in it:
+    means stand for samples.
+
+    Arguments:
+        model: The model.
+
+    Attributes:
+        probabilities: q(z | ...) of the batches so far, each of shape (B, K).
+    """
+
+    def __init__(self, model: GaussianMixtureVAE) -> None:
+        self.model, self.probabilities = model, list[Floats]()
+        size = model.config
+        self._x, self._w = Moments(size.x_size), Moments(size.w_size)
+        self._entropy, self._agree = 0.0, 0
+        self._variance: Floats = np.zeros(1)
+        self._q, self._p = Shared(size.clusters), Shared(size.clusters)
+
+    def add(self, y: Tensor) -> None:
+        """Take observations of shape (N, *y_shape) in."""
+        with evaluating(self.model):
+            for batch in y.split(BATCH):
+                self._add(scaled(batch))
+
+    def _add(self, y: Tensor) -> None:
+        q_x, q_w, q_z = self.model.recognition(y)
+        p_z = self.model.generative.p_z_given(q_x.mean, self.model.generative.p_x(q_w.mean))
+        p_y = self.model.generative.p_y(q_x.mean)
+        q_z = p_z if q_z is None else q_z
+        q, p, x, w = (_floats(tensor) for tensor in (q_z.probs, p_z.probs, q_x.mean, q_w.mean))
+        self._x.add(x)
+        self._w.add(w)
+        self._q.add(q)
+        self._p.add(p)
+        self._entropy += float(_entropy(q).sum())
+        self._agree += int((q.argmax(1) == p.argmax(1)).sum())
+        variance = _floats(p_y.variance.mean(0)) if isinstance(p_y, DiagonalGaussian) else np.ones(1)
+        self._variance = self._variance + len(y) * variance
+        self.probabilities.append(q)
+
+    def signs(self) -> Signs:
+        """What all of them show."""
+        q, count = self._q, sum(map(len, self.probabilities))
+        clusters = np.concatenate([part.argmax(1) for part in self.probabilities])
+        entropy = self._entropy / count
+        return Signs(
+            occupancy=tuple((np.bincount(clusters, minlength=len(q.held)) / count).tolist()),
+            z_entropy=entropy,
+            z_information=max(0.0, float(_entropy(q.held / count)) - entropy),
+            active_x=int((self._x.deviation**2 > ACTIVE).sum()),
+            active_w=int((self._w.deviation**2 > ACTIVE).sum()),
+            agreement=self._agree / count,
+            confused=_pairs(q, self._p),
+            least_variance=float(np.min(self._variance) / count),
+        )
+
+
+def examine(model: GaussianMixtureVAE, y: Tensor) -> tuple[Signs, Floats]:
+    """The signs that observations of shape (N, *y_shape) show, and q(z | ...) of each, (N, K)."""
+    found = Examination(model)
+    found.add(y)
+    return found.signs(), np.concatenate(found.probabilities)
+
+
+class Shared:
+    """Sums of the posteriors of clusters, and of their products, and how often each is the most probable."""
+
+    def __init__(self, clusters: int) -> None:
+        self.held, self.products = np.zeros(clusters), np.zeros((clusters, clusters))
+        self.first = np.zeros(clusters, dtype=np.int64)
+
+    def add(self, q: Floats) -> None:
+        self.held += q.sum(0)
+        self.first += np.bincount(q.argmax(1), minlength=len(self.first))
+        self.products += q.T @ q
+
+
+def confusion(*posteriors: Floats) -> tuple[tuple[int, int, float], ...]:
+    r"""Pairs of clusters that share observations, the most confused first.
+
+    The confusion of clusters j and k under probabilities q of shape (N, K) is
+    :math:`\sum_n q_{nj} q_{nk} \,/\, \min(\sum_n q_{nj}, \sum_n q_{nk})`: 0 where no observation is of both,
+    1/2 for two halves of one cluster. Of several posteriors the greatest counts. Clusters that are the most
+    probable one of no observation, and hold less than a tenth of an equal share, are in no pair.
+    """
+    sums = [Shared(q.shape[1]) for q in posteriors]
+    for shared, q in zip(sums, posteriors, strict=True):
+        shared.add(q)
+    return _pairs(*sums)
+
+
+def _pairs(*posteriors: Shared) -> tuple[tuple[int, int, float], ...]:
+    found = np.zeros_like(posteriors[0].products)
+    for q in posteriors:
+        shared = q.products / np.maximum(np.minimum.outer(q.held, q.held), 1e-12)
+        empty = (q.first == 0) & (q.held < 0.1 * q.held.sum() / len(q.held))
+        shared[empty] = shared[:, empty] = 0
+        found = np.maximum(found, shared)
+    pairs = [
+        (j, k, round(float(found[j, k]), 4)) for j in range(len(found)) for k in range(j + 1, len(found))
+    ]
+    return tuple(sorted((pair for pair in pairs if pair[2] >= 0.01), key=lambda pair: -pair[2]))
+
+
+def _floats(tensor: Tensor) -> Floats:
+    return tensor.cpu().double().numpy()
+
+
+def _entropy(q: Floats) -> Floats:
+    return -(q * np.log(np.maximum(q, 1e-300))).sum(-1)

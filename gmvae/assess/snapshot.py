@@ -1,0 +1,146 @@
+"""What the pictures of a model show, as plain arrays: once taken, nobody needs the model to draw them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from gmvae.data.dataset import scaled
+from gmvae.model.inference import BATCH, Array, evaluating, reconstruct
+from gmvae.model.isolation import isolated
+from gmvae.model.networks import FLOAT
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.random import RandomStream
+
+SAMPLES = 10
+"""Samples of each cluster."""
+STEPS = np.linspace(-3, 3, 9, dtype=np.float32)
+"""Places on an axis of w, in standard deviations of p(w)."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A model and some observations at one moment. N observations are shown in the latent space, R of
+    them are reconstructed."""
+
+    y_shape: NDArray[np.int64]
+    """Shape of an observation."""
+    x: Array
+    """Means of x, (N, x_size)."""
+    clusters: NDArray[np.int64]
+    """Most probable clusters, (N,)."""
+    y: Array
+    """Observations, (R, size of y)."""
+    reconstruction: Array
+    """Their reconstructions, (R, size of y)."""
+    y_clusters: NDArray[np.int64]
+    """Their most probable clusters, (R,)."""
+    component_mean: Array
+    """Means of p(x | w, z) at w = 0, (K, x_size)."""
+    component_variance: Array
+    """Variances of p(x | w, z) at w = 0, (K, x_size)."""
+    samples: Array
+    """Means of p(y | x) at samples x of each cluster, with w = 0 and w ~ p(w): (2, K, SAMPLES, size of y)."""
+    styles: Array
+    """Means of p(y | x) at the mean of x in each cluster, where one number of w goes through STEPS and the
+    others are 0, for the two axes of w that move it most: (2, K, STEPS, size of y)."""
+    style_axes: NDArray[np.int64]
+    """Which numbers of w these are, from 0, (2,); twice the same where w has one."""
+
+
+@isolated
+def snapshot(model: GaussianMixtureVAE, y: Tensor, seed: int = 0) -> Snapshot:
+    """A :class:`Snapshot` of a model and of observations of shape (N, *y_shape).
+
+    Images are large: no more than a hundred of them are kept with their reconstructions, evenly spaced.
+    """
+    return _taken(model, y, seed, None, 1.0)
+
+
+def glance(model: GaussianMixtureVAE, y: Tensor, picture: str, share: float, seed: int = 0) -> Snapshot:
+    """What one picture shows, with a share of the work: the rest of the :class:`Snapshot` is empty.
+
+    Arguments:
+        model: The model.
+        y: Observations, shape (N, *y_shape), fewer the smaller the share.
+        picture: One of :data:`gmvae.show.figures.OF_SNAPSHOT`.
+        share: Share of the images that are decoded for a whole snapshot, above 0, at most 1.
+        seed: Seed of the samples.
+    """
+    return _taken(model, y, seed, picture, share)
+
+
+def _taken(model: GaussianMixtureVAE, y: Tensor, seed: int, picture: str | None, share: float) -> Snapshot:
+    def wanted(name: str) -> bool:
+        return picture in (None, name)
+
+    pairs = max(20, round(100 * share))
+    kept = slice(None, None, 1 if len(model.y_shape) == 1 else -(-len(y) // pairs))
+    count = max(1, round(SAMPLES * share)) if wanted("samples") else 0
+    steps = STEPS[:: 1 if share > 0.5 else 2 if share > 0.25 else 4] if wanted("styles") else STEPS[:0]
+    x, clusters = _placed(model, y)
+    with evaluating(model):
+        components = model.generative.p_x(torch.zeros(1, model.config.w_size, dtype=FLOAT, device=y.device))
+        samples = _samples(model, RandomStream(seed, y.device).local, count)
+        axes, styles = _styles(model, y.device, steps)
+    some = y[kept] if wanted("recon") else y[:0]
+    return Snapshot(
+        y_shape=np.array(model.y_shape),
+        x=x,
+        clusters=clusters,
+        y=_flat(y[kept]),
+        reconstruction=reconstruct(model, some) if len(some) else _flat(some),
+        y_clusters=clusters[kept],
+        component_mean=components.mean[0].cpu().numpy(),
+        component_variance=components.variance[0].cpu().numpy(),
+        samples=samples.cpu().numpy(),
+        styles=styles.cpu().numpy(),
+        style_axes=axes.cpu().numpy(),
+    )
+
+
+def _placed(model: GaussianMixtureVAE, y: Tensor) -> tuple[Array, NDArray[np.int64]]:
+    """The means of q(x | y), (N, x_size), and the most probable clusters, (N,), in one pass."""
+    means, clusters = [], []
+    with evaluating(model):
+        for batch in y.split(BATCH):
+            q_x, _, q_z = model.recognition(scaled(batch))
+            probabilities = (model.assign(scaled(batch)) if q_z is None else q_z).probs
+            means.append(q_x.mean.cpu())
+            clusters.append(probabilities.argmax(1).cpu())
+    return torch.cat(means).numpy(), torch.cat(clusters).numpy()
+
+
+def _samples(model: GaussianMixtureVAE, noise: Generator, count: int) -> Tensor:
+    if not count:
+        return torch.empty((2, model.config.clusters, 0, math.prod(model.y_shape)), dtype=FLOAT)
+    shape = (2, count, model.config.w_size)
+    w = torch.randn(shape, generator=noise, dtype=FLOAT, device=noise.device)
+    w[0] = 0
+    x = model.generative.p_x(w).rsample(1, noise)[0].transpose(1, 2)  # (2, K, count, x_size)
+    return model.generative.p_y(x).mean
+
+
+def _styles(
+    model: GaussianMixtureVAE, device: torch.device, values: NDArray[np.float32]
+) -> tuple[Tensor, Tensor]:
+    size = model.config.w_size
+    if not len(values):
+        shape = (2, model.config.clusters, 0, math.prod(model.y_shape))
+        empty = torch.empty(shape, dtype=FLOAT, device=device)
+        return torch.zeros(2, dtype=torch.int64, device=device), empty
+    axis = torch.eye(size, dtype=FLOAT, device=device)
+    high, low = model.generative.p_x(torch.stack([2 * axis, -2 * axis])).mean  # (w_size, K, x_size) each
+    axes = (high - low).square().sum((1, 2)).argsort(descending=True)[[0, min(1, size - 1)]]
+    steps = torch.from_numpy(values.copy()).to(device)
+    w = steps[:, None] * axis[axes][:, None]  # (2, len(values), w_size)
+    return axes, model.generative.p_y(model.generative.p_x(w).mean.transpose(1, 2)).mean
+
+
+def _flat(y: Tensor) -> Array:
+    return scaled(y).flatten(1).cpu().numpy()

@@ -1,0 +1,141 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+from gmvae import __version__
+from gmvae.cli.commands import COMMANDS
+from gmvae.config import Config
+from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
+
+Parsed = TypeVar("Parsed")
+TRAIN = "train on data of your own, or one of: " + ", ".join(name for name in EXPERIMENTS if name != "data")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``gmvae`` with these arguments; the exit status: 0, or 2 for bad input, 1 for a failed run."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    command, *rest = arguments
+    if command == "--version":
+        print(f"gmvae {__version__}")
+        return 0
+    try:
+        call(command, rest)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, as `head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, ArithmeticError) as error:
+        if os.environ.get("GMVAE_TRACEBACK"):
+            raise
+        print(f"gmvae: {one_line(error)}", file=sys.stderr)
+        return 1 if isinstance(error, ArithmeticError) else 2
+    except (MemoryError, RuntimeError) as error:
+        if os.environ.get("GMVAE_TRACEBACK") or not (
+            isinstance(error, MemoryError) or "memory" in str(error)
+        ):
+            raise
+        print(
+            f"gmvae: out of memory, make the model or the batches smaller: {one_line(error)}", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("gmvae: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def call(command: str, arguments: list[str]) -> None:
+    """Do what a command and its arguments say."""
+    if command == "train":
+        train(arguments)
+    elif command in COMMANDS:
+        parse(COMMANDS[command][0], f"gmvae {command}", arguments)()
+    else:
+        raise ValueError(f"command is {command!r}: it must be one of train, {', '.join(COMMANDS)}")
+
+
+def train(arguments: list[str]) -> None:
+    """Train one of the experiments, whose defaults are those of the flags."""
+    name, *rest = arguments or ["--help"]
+    if name in ("-h", "--help"):
+        print("usage: gmvae train EXPERIMENT [flags]; gmvae train EXPERIMENT --help lists the flags\n")
+        print(table(DESCRIPTIONS))
+        return
+    default = experiment(name)
+    config = parse(Config, f"gmvae train {name}", rest, default, DESCRIPTIONS[name])
+    from gmvae.cli.console import begin, watch
+
+    watch(begin(name, config))
+
+
+def usage() -> str:
+    """What ``gmvae`` says of itself."""
+    return (
+        "usage: gmvae COMMAND ...\n\n"
+        "Deep clustering with Gaussian mixture variational auto-encoders.\n\n"
+        + table({"train": TRAIN} | {name: text for name, (_, text) in COMMANDS.items()})
+        + "\n\ngmvae COMMAND --help tells more; gmvae --version tells the version."
+    )
+
+
+def table(rows: dict[str, str]) -> str:
+    """Names and what they are, in two columns."""
+    width = max(map(len, rows))
+    return "\n".join(f"  {name:<{width}}  {text}" for name, text in rows.items())
+
+
+def parse(
+    kind: Callable[..., Parsed],
+    prog: str,
+    arguments: list[str],
+    default: Any = None,
+    description: str | None = None,
+) -> Parsed:
+    """The flags of a dataclass, whose nested dataclasses count as one flat list of flags.
+
+    Raises:
+        ValueError: with tyro's message, on one line, where the arguments do not fit.
+    """
+    options: dict[str, Any] = {} if default is None else {"default": default}
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                prog=prog,
+                args=arguments,
+                description=description,
+                config=(tyro.conf.OmitArgPrefixes,),
+                **options,
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(f"{complaint(said.getvalue())} ({prog} --help lists the flags)") from None
+
+
+def complaint(box: str) -> str:
+    """The message in one of tyro's boxes, as one line."""
+    lines = [line.strip("│ ") for line in box.splitlines()]
+    rules = [i for i, line in enumerate(lines) if line.startswith(("─", "╰"))]
+    text = " ".join(" ".join(lines[1 : rules[0] if rules else None]).split())
+    return re.sub(r"^Error parsing (?:(--\S+)|\S+): ", lambda m: f"{m[1]}: " if m[1] else "", text)
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one line for people."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}"
+    return " ".join(str(error).split())

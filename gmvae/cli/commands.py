@@ -1,0 +1,289 @@
+"""The commands: what each is asked, and what it calls."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from gmvae.config import Plot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gmvae.data.files.base import Source
+    from gmvae.data.schema import Recipe
+    from gmvae.estimator import GMVAE
+    from gmvae.run import Run
+
+RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+FilePath = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+OutPath = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run that stopped, from its last checkpoint, as if it had never stopped."""
+
+    run: RunPath
+    """The run folder."""
+    epochs: int | None = None
+    """A new number of epochs in all, to train a finished run for longer."""
+    device: str | None = None
+    """Another device than before: auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+
+    def __call__(self) -> None:
+        from gmvae.cli.console import watch
+        from gmvae.run import Run
+
+        run = Run.resume(self.run, self.epochs, self.device)
+        if run.finished:
+            done = run.trainer.epoch
+            print(f"{self.run} has all of its {done} epochs: train it for longer with a greater --epochs")
+            return
+        watch(run)
+
+
+@dataclass(frozen=True)
+class DrawPlot:
+    """Draw a picture of a run, finished or in progress, into its folder or in a window."""
+
+    plot: Annotated[Plot, tyro.conf.Positional]
+    """Which picture."""
+    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    """The run folder; the newest in runs/ unless given."""
+    live: bool = False
+    """Open a window that follows the run in progress, and the newest one unless it is given: at most two
+    seconds old."""
+
+    def __call__(self) -> None:
+        from gmvae.run import take_missing_snapshot
+        from gmvae.store.run_folder import RunFolder, newest_run
+
+        def find() -> RunFolder:
+            return newest_run() if self.run is None else RunFolder(self.run)
+
+        folder = find()
+        take_missing_snapshot(folder)
+        if self.live:
+            from gmvae.show.window import Followed, follow
+
+            follow(Followed(self.plot, find))
+        else:
+            from gmvae.show.run_figures import draw_plot
+
+            print(draw_plot(folder, self.plot))
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a run on all of its data, or a model on another file, and print what is found as JSON:
+    agreement with labels, the bound in nats per observation and, for images, in bits per number; test_... on
+    held-out data. A run's own file is measured as any other."""
+
+    run: RunPath
+    """The run folder."""
+    file: FilePath = None
+    """Another file or folder of data, read as the training data were, with or without labels."""
+    samples: int = 0
+    """Samples for an importance-weighted estimate of log p(y); 0 leaves it out, 100 is usual."""
+    label_column: str | None = None
+    """Column of the file's labels, where it is not called as in the training data."""
+    labels_path: Path | None = None
+    """File of a whole number for each row (.npy or .t7), as labels in place of a column's."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+
+    def __call__(self) -> None:
+        if self.samples < 0:
+            raise ValueError(f"samples is {self.samples}: it must be a whole number of at least 0")
+        from gmvae.run import Run
+
+        run = Run.open(self.run, self.device) if self.file is None else None
+        if run is not None and run.config.data.path is None:
+            with waiting(f"measuring on {run.data.name}"):
+                found = run.measuring.everything(self.samples)
+        else:
+            found = self._of_file(run)
+        print(json.dumps(found, indent=2))
+
+    def _of_file(self, run: Run | None) -> dict[str, Any]:
+        """The measures on a file, another one or that of the run itself."""
+        from gmvae.apply.apply import asked, evaluation, labels_of, opened
+        from gmvae.data.files.labels import read_labels
+        from gmvae.estimator import load, of_file
+
+        unfinished = run is not None and not run.folder.model.exists()
+        model = of_file(run.model_file(), self.device) if run and unfinished else load(self.run, self.device)
+        source, recipe = opened(model, self.run, self.file)
+        recipe = asked(source, recipe, label_column=self.label_column)
+        path = self.labels_path
+        if path is None and self.label_column is None:
+            path = labels_of(self.run, self.file)
+        with waiting(f"measuring on {source.path.name}"):
+            labels = None if path is None else read_labels(str(path))
+            found = evaluation(model, source, recipe, labels, self.samples)
+        _warn(source)
+        return found
+
+
+@dataclass(frozen=True)
+class Predict:
+    """The cluster of each row of a file: its number, its probability, that of every cluster, and the bound on
+    log p(y) as an outlier score (the lower, the less like the training data). Rows are read and written piece
+    by piece, so that a file may be larger than memory."""
+
+    run: RunPath
+    """A run folder or a model file."""
+    file: FilePath = None
+    """A file or folder of data, read as the training data were; the training data themselves unless given."""
+    out: OutPath = Path("predictions.csv")
+    """File to write: .csv, .tsv, .parquet, .arrow, .feather or, numbers only, .npy."""
+    id_column: str | None = None
+    """Column to copy beside the answers, where it is not the one of the training data."""
+    scores: bool = True
+    """Whether to compute the outlier score, which takes most of the time."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+
+    def __call__(self) -> None:
+        from gmvae.apply.apply import asked, predictions
+
+        model, source, recipe = _applied(self.run, self.file, self.device)
+        recipe = asked(source, recipe, id_column=self.id_column)
+        _write(self.out, self.run, source, predictions(model, source, recipe, scores=self.scores))
+
+
+@dataclass(frozen=True)
+class Embed:
+    """The latent x of each row of a file: the means of q(x | y)."""
+
+    run: RunPath
+    """A run folder or a model file."""
+    file: FilePath = None
+    """A file or folder of data, read as the training data were; the training data themselves unless given."""
+    out: OutPath = Path("embedding.csv")
+    """File to write: .csv, .tsv, .parquet, .arrow, .feather or, numbers only, .npy."""
+    id_column: str | None = None
+    """Column to copy beside the answers, where it is not the one of the training data."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+
+    def __call__(self) -> None:
+        from gmvae.apply.apply import asked, embeddings
+
+        model, source, recipe = _applied(self.run, self.file, self.device)
+        recipe = asked(source, recipe, id_column=self.id_column)
+        _write(self.out, self.run, source, embeddings(model, source, recipe))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draw new observations from a model, as a table, an array or a picture."""
+
+    run: RunPath
+    """A run folder or a model file."""
+    out: OutPath = Path("samples.csv")
+    """File to write: .csv, .tsv, .parquet, .arrow, .feather, .npy or, a picture, .png."""
+    count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 100
+    """Number of observations."""
+    cluster: int | None = None
+    """The cluster to draw them from; each as often as the data have it unless given."""
+    seed: int = 1
+    """Seed of the draws."""
+
+    def __call__(self) -> None:
+        from gmvae.apply.apply import write_samples
+        from gmvae.estimator import load
+
+        write_samples(load(self.run), self.run, self.out, self.count, self.cluster, self.seed)
+        print(self.out)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a run or a model file is, on a card: model, data, clusters, measures, findings, versions."""
+
+    run: RunPath
+    """A run folder or a model file."""
+
+    def __call__(self) -> None:
+        from gmvae.store.card import card
+
+        print(card(self.run))
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a model's encoder and decoder as ONNX, for programs without Python or PyTorch."""
+
+    run: RunPath
+    """A run folder or a model file."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("onnx")
+    """Folder to write encoder.onnx and decoder.onnx to."""
+
+    def __call__(self) -> None:
+        from gmvae.apply.apply import check_out
+        from gmvae.estimator import load
+        from gmvae.store.onnx import FILES, export
+
+        for name in FILES:
+            check_out(self.out / name, self.run)
+        for path in export(load(self.run), self.out):
+            print(path)
+
+
+COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
+    "resume": (Resume, "go on with a run that stopped, or train it for longer"),
+    "info": (Info, "what a run is: model, data, clusters, measures, and what is wrong with it"),
+    "predict": (Predict, "the cluster of each row of a file, with probabilities and an outlier score"),
+    "embed": (Embed, "the latent x of each row of a file"),
+    "sample": (Sample, "new observations, of one cluster or all, as a table, an array or a picture"),
+    "evaluate": (Evaluate, "measure a run on its data, or on another file"),
+    "plot": (DrawPlot, "draw a picture of a run, or follow a run in a window"),
+    "export": (Export, "encoder and decoder as ONNX"),
+}
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say in a terminal what is being done, as long as it is."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, Recipe]:
+    """A model, the file it is applied to, and how to read that."""
+    from gmvae.apply.apply import opened
+    from gmvae.estimator import load
+
+    model = load(run, device)
+    return model, *opened(model, run, file)
+
+
+def _write(out: Path, run: Path, source: Source, batches: Iterator[Any]) -> None:
+    from gmvae.apply.apply import check_out
+    from gmvae.cli.console import counting
+    from gmvae.store.tables import check_ending, write_table
+
+    check_ending(out)
+    check_out(out, run, source)
+    rows = write_table(out, counting(batches, source.count(), source.path.name))
+    print(f"{rows:,} rows: {out}")
+    _warn(source)
+
+
+def _warn(source: Source) -> None:
+    """Say on standard error which texts of a file training did not see."""
+    from gmvae.data.schema import unseen_lines
+
+    for line in unseen_lines(source.path.name, source.unseen):
+        print(f"gmvae: warning: {line}", file=sys.stderr)

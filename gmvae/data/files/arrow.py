@@ -1,0 +1,109 @@
+"""Tables in binary files, read batch by batch: Parquet, Arrow and Feather."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import ipc, parquet
+
+from gmvae.data.files.base import TEXTS
+from gmvae.data.files.columns import some
+from gmvae.data.files.folder import ENDINGS, would_read
+from gmvae.data.files.separated import SeparatedFile
+from gmvae.data.files.tables import Table
+from gmvae.data.schema import Recipe, Wish, first_line
+
+BUFFER = 1 << 16
+"""Bytes of a Parquet column that are fetched together. Without it, all of a row group's are."""
+
+
+class ParquetFiles(Table):
+    """One or more Parquet files with the same columns, in the order of their paths."""
+
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        super().__init__(path)
+        self.files = files
+
+    def count(self) -> int | None:
+        return sum(self._opened(file).metadata.num_rows for file in self.files)
+
+    def reads(self, path: Path) -> bool:
+        if not self.path.is_dir():
+            return super().reads(path)
+        return would_read(self.path, self.files, path, (".parquet", *ENDINGS))  # pictures come before them
+
+    def schema(self, wish: Wish | None = None) -> pa.Schema:  # noqa: ARG002
+        return self._opened(self.files[0]).schema_arrow
+
+    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        for path in self.files:
+            file = self._opened(path)
+            there = set(file.schema_arrow.names)
+            lacking = [name for name in names if name not in there]
+            if lacking:
+                raise ValueError(f"{path} has no column {some(lacking)}, and {self.files[0]} has")
+            try:
+                yield from file.iter_batches(rows, columns=list(names), use_threads=False)
+            except (pa.ArrowException, OSError) as error:
+                raise _damaged(path, error) from error
+
+    def _opened(self, path: Path) -> parquet.ParquetFile:
+        try:
+            return parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, error) from error
+
+
+class ArrowFile(Table):
+    """An Arrow file or stream; Feather files are the former."""
+
+    def count(self) -> int | None:
+        return None
+
+    def schema(self, wish: Wish | None = None) -> pa.Schema:  # noqa: ARG002
+        with self._opened() as (schema, _):
+            return schema
+
+    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        with self._opened() as (_, batches):
+            for batch in batches:
+                wanted = batch.select(list(names))
+                wanted.validate(full=True)  # lengths in the file that lie would end Python
+                yield wanted
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+        if not self.path.stat().st_size:
+            raise ValueError(f"{self.path} is empty: it must be an Arrow or Feather file")
+        with pa.memory_map(str(self.path)) as file:
+            magic = file.read(6)
+            file.seek(0)
+            if magic == b"ARROW1":
+                reader = ipc.open_file(file)
+                yield reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
+            elif magic[:4] == b"FEA1":
+                raise ValueError(
+                    f"{self.path} is Feather version 1: write it anew as version 2, or as Parquet"
+                )
+            else:
+                stream = ipc.open_stream(file)
+                yield stream.schema, iter(stream)
+
+    def complaint(self, message: str) -> str:
+        return f"{self.path} is not a whole Arrow or Feather file: {message}"
+
+
+def open_table(path: Path, ending: str) -> Table:
+    """The table in a file of this kind."""
+    if ending in TEXTS:
+        return SeparatedFile(path, "," if ending == ".csv" else "\t")
+    return ParquetFiles(path, [path]) if ending == ".parquet" else ArrowFile(path)
+
+
+def _damaged(path: Path, error: Exception) -> Exception:
+    if isinstance(error, OSError) and error.errno:
+        return error
+    return ValueError(f"{path} is not a whole Parquet file: {first_line(error)}")

@@ -1,0 +1,84 @@
+"""Which columns of a file are meant: those that a person names, and those that a recipe was made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from gmvae.data.schema import Recipe, Wish
+
+
+def check_names(path: Path, wish: Wish, names: Sequence[str]) -> None:
+    """``ValueError`` where a wish names columns that are not there; near names are offered."""
+    asked: dict[str, tuple[str | None, ...]] = {"columns": wish.columns, "drop": wish.drop}
+    asked |= {"label column": (wish.label_column,), "id column": (wish.id_column,)}
+    there = set(names)
+    for what, wanted in asked.items():
+        for name in wanted:
+            if name is not None and name not in there:
+                near = get_close_matches(name, names, 3, 0.5)
+                rest = f"did you mean {' or '.join(near)}?" if near else f"it has {some(names) or 'none'}"
+                raise ValueError(f"{what} has {name!r}, which {path} does not have: {rest}")
+
+
+def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """``ValueError`` where a name that is wanted is that of more than one column."""
+    twice = [name for name, count in Counter(names).items() if count > 1 and name in {*wanted}]
+    if twice:
+        raise ValueError(f"{path} has more than one column {some(twice)}: rename all but one")
+
+
+def check_distinct(path: Path, features: Sequence[str]) -> None:
+    """``ValueError`` where two features have one name, as a column ``t=x`` and the value x of a column t."""
+    twice = [name for name, count in Counter(features).items() if count > 1]
+    if twice:
+        raise ValueError(f"{path} has more than one feature {some(twice)}: rename a column, or --drop it")
+
+
+def chosen(wish: Wish, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns that are features, each once."""
+    apart = {*wish.drop, wish.label_column, wish.id_column}
+    return tuple(name for name in dict.fromkeys(wish.columns or names) if name not in apart)
+
+
+def places(path: Path, recipe: Recipe, wanted: Sequence[str], names: Sequence[str], width: int) -> list[int]:
+    """Where a file has the columns that a recipe wants: by name where both have names, else by place.
+
+    Arguments:
+        path: The file, for messages.
+        recipe: How the model's training file was read.
+        wanted: Names of what is wanted, in order; empty where the training file had none.
+        names: Names of the file's columns; empty where it has none.
+        width: Their number.
+
+    Raises:
+        ValueError: where columns are missing, or their number is another.
+    """
+    place = {name: number for number, name in enumerate(names or map(str, range(width)))}
+    if wanted and all(name in place for name in wanted):
+        return [place[name] for name in wanted]
+    numbers = [int(name) for name in wanted if name.isdecimal()]
+    if names and len(numbers) < len(wanted):
+        lacking = [name for name in wanted if name not in place]
+        raise ValueError(f"{path} has no column {some(lacking)}: the model was trained on it")
+    if names and numbers and max(numbers) < width:
+        return numbers
+    if (width,) == recipe.y_shape:
+        return list(range(width))
+    raise ValueError(
+        f"{path} has {width} columns, and the model was trained on {_shape(recipe.y_shape)}: they must be as "
+        "many where one of the files has no names"
+    )
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """A list of names for a message, with their number where they are many."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])}, ... ({len(names)} in all)"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]}" if len(shape) == 1 else f"images of shape {shape}"

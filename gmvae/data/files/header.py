@@ -1,0 +1,105 @@
+"""Whether the first line of a table of text names the columns, or is its first row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from gmvae.data.files.values import kind, numbers
+
+SURE = 10
+"""Names 0, 1, 2, ... that are too many to be a row of whole numbers."""
+
+
+def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
+    """Whether the first line may be a row of the table: each of its values is of its column's kind.
+
+    One name that is no value of its column, such as a word above numbers, makes all of them names, and so
+    does a word that is none of the classes below it. Numbers alone are a row, unless they are 0, 1, 2, ...
+    or 1, 2, 3, ..., as pandas names columns. Where words stand beside numbers, they are a row if a word
+    occurs in its own column, or if each number lies in the range of its column: ``5.1, setosa`` is a row of
+    the irises, ``country, 2019, 2020`` are names above populations.
+
+    Arguments:
+        names: The first line.
+        first: The rows below it, or as many as were read, with the types that they have.
+    """
+    columns = [(name, column) for name, column in zip(names, first.columns, strict=True) if name.strip()]
+    typed = [(name, column) for name, column in columns if not _is_text(column)]
+    words = [(name, column) for name, column in columns if _is_text(column) and number(name) is None]
+    occur = [_occurs(name, column) for name, column in words]
+    foreign = any(not there and _repeats(column) for there, (_, column) in zip(occur, words, strict=True))
+    if foreign or not all(_fits(name, column) for name, column in typed):
+        return False
+    if not typed:
+        return len(words) > 1 and all(occur)
+    found = [name for name, _ in columns if number(name) is not None]
+    if numbered(found):
+        whole = all(_is_whole(column.type) for _, column in typed)
+        near = all(_near(name, column, 0.5) for name, column in typed)
+        return whole and near and len(found) < SURE and names[0] != ""
+    return not words or any(occur) or all(_near(name, column) for name, column in typed)
+
+
+def number(name: str) -> float | None:
+    """The finite number that a text spells, if it does."""
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in name else None
+
+
+def _is_text(column: pa.Array) -> bool:
+    return kind(column.type) == "text"
+
+
+def _is_whole(dtype: pa.DataType) -> bool:
+    return bool(types.is_integer(dtype) or types.is_boolean(dtype) or types.is_null(dtype))
+
+
+def _fits(name: str, column: pa.Array) -> bool:
+    """Whether a name could be a value of its column."""
+    if types.is_boolean(column.type):
+        return name.strip().lower() in ("true", "false")
+    if kind(column.type) == "number":
+        return number(name) is not None
+    try:
+        pc.cast(pa.scalar(name), column.type)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _near(name: str, column: pa.Array, beyond: float = 0.0) -> bool:
+    """Whether the number that a name spells lies in the range of its column, made wider at both ends by a
+    share of it."""
+    value = number(name)
+    values = numbers(column) if kind(column.type) == "number" else np.empty(0)
+    values = values[np.isfinite(values)]
+    if value is None or not len(values):
+        return True
+    least, most = float(values.min()), float(values.max())
+    more = beyond * (most - least)
+    return least - more <= value <= most + more
+
+
+def _repeats(column: pa.Array) -> bool:
+    """Whether texts are classes: each occurs twice or more, on average."""
+    return bool(2 * pc.count_distinct(column).as_py() <= len(column) - column.null_count)
+
+
+def _occurs(name: str, column: pa.Array) -> bool:
+    return bool(pc.any(pc.equal(column, pa.scalar(name, column.type))).as_py())
+
+
+def numbered(found: Sequence[str]) -> bool:
+    """Whether texts are whole numbers that count from 0 or from 1."""
+    return len(found) > 0 and any(
+        list(found) == list(map(str, range(start, start + len(found)))) for start in (0, 1)
+    )

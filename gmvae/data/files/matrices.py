@@ -1,0 +1,165 @@
+"""Arrays and matrices as sources of observations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gmvae.data.files.base import ROWS, Block, Source, at_most
+from gmvae.data.files.columns import check_names, check_once, chosen, places, some
+from gmvae.data.files.missing import gaps_error
+from gmvae.data.schema import MissingValueError, Recipe, Wish
+
+CHANNELS = (1, 3, 4)
+"""Numbers of channels that tell where the axis of channels is."""
+
+
+class Matrix(Source):
+    """An array whose first axis is that of observations.
+
+    Arguments:
+        path: Where it is.
+        array: Anything that gives rows when it is sliced: an array, a memmap, a sparse matrix.
+        names: Names of the columns; empty where they have none but their numbers.
+        beside: Other values of each row, such as labels, by name: a mapping or a data frame.
+        ids: Names of the rows, where they have some without being asked.
+    """
+
+    def __init__(
+        self, path: Path, array: Any, names: Sequence[str] = (), beside: Any = None, ids: Any = None
+    ) -> None:
+        super().__init__(path)
+        self.array, self.columns, self.ids = array, tuple(names), ids
+        self.beside = {} if beside is None else beside
+        self._check_array()
+        self.levels = array.dtype == np.uint8 and len(array.shape) in (3, 4)
+        self.shape = tuple(array.shape[1:]) if len(array.shape) != 3 else (1, *array.shape[1:])
+
+    def count(self) -> int | None:
+        return int(self.array.shape[0])
+
+    def names(self) -> Sequence[str]:
+        return [*self._known, *self.beside]
+
+    def recipe(self, wish: Wish) -> Recipe:
+        columns: tuple[str, ...] = ()
+        if len(self.shape) == 3 and (wish.columns or wish.drop):
+            raise ValueError(f"{self.path} holds images, which have no columns to choose or drop")
+        known = self._known
+        check_once(self.path, known, known)
+        check_names(self.path, wish, self.names())
+        named = {wish.label_column, wish.id_column} & {*known} - {*self.beside}
+        if self.columns or wish.columns or wish.drop or named:
+            columns = chosen(wish, known)
+            odd = [name for name in columns if name not in known]
+            if odd or not columns:
+                what = (
+                    f"cannot take {some(odd)} as features"
+                    if odd
+                    else "has no column left to take as a feature"
+                )
+                raise ValueError(f"{self.path} {what}: its columns are {some(known)}")
+        made = Recipe(
+            y_shape=(len(columns),) if columns else self.shape,
+            columns=columns,
+            impute=wish.missing == "impute",
+            label_column=wish.label_column,
+            id_column=wish.id_column,
+        )
+        return self._surveyed(made) if made.impute and not self.levels else made
+
+    def blocks(self, recipe: Recipe, rows: int = ROWS) -> Iterator[Block]:
+        where = self._places(recipe)
+        ids, labels = self._other(recipe.id_column), self._other(recipe.label_column)
+        ids = self.ids if ids is None else ids
+        for start, y in self._pieces(where, rows):
+            part = slice(start, start + len(y))
+            if not self.levels:
+                y = self._filled(y, recipe, where, start)
+            yield Block(y, *(None if values is None else values[part] for values in (ids, labels)))
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        """Names of the columns, or else their numbers; images have none."""
+        return () if len(self.shape) == 3 else self.columns or tuple(map(str, range(self.shape[0])))
+
+    def _other(self, name: str | None) -> NDArray[Any] | None:
+        """The values of each row that are no feature."""
+        if name in self.beside:
+            return np.asarray(self.beside[name], dtype=None if isinstance(self.beside, dict) else object)
+        if name not in self._known:
+            return None
+        place = self._known.index(name)
+        return np.concatenate([y[:, place] for _, y in self._pieces(None)])
+
+    def _places(self, recipe: Recipe) -> list[int] | None:
+        """The columns that a recipe takes, or ``None`` for all as they are."""
+        if len(self.shape) == 1 and len(recipe.y_shape) == 1:
+            return places(self.path, recipe, recipe.features, self.columns, self.shape[0])
+        if self.shape != recipe.y_shape:
+            raise ValueError(
+                f"{self.path} has observations of shape {self.shape}, and the model was trained on "
+                f"{recipe.y_shape}: they must be alike"
+            )
+        return None
+
+    def _pieces(self, where: list[int] | None, rows: int = ROWS) -> Iterator[tuple[int, NDArray[Any]]]:
+        """The number of the first row, and the values: copies, so that they may be filled."""
+        rows = at_most(rows, self.shape)
+        every = where is None or where == list(range(self.shape[0]))
+        for start in range(0, self.array.shape[0], rows):
+            values = self.array[start : start + rows]
+            values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+            values = values if every else values[:, where]
+            kept = self.shape if every else values.shape[1:]
+            yield start, np.array(values, np.uint8 if self.levels else np.float64).reshape(-1, *kept)
+
+    def _filled(
+        self, y: NDArray[np.float64], recipe: Recipe, where: list[int] | None, start: int
+    ) -> NDArray[np.float64]:
+        try:
+            return recipe.filled(y.reshape(len(y), -1)).reshape(y.shape)
+        except MissingValueError as error:
+            gaps = (np.isnan(y.reshape(len(y), -1)) for _, y in self._pieces(where))
+            names = recipe.features or tuple(map(str, range(math.prod(recipe.y_shape))))
+            raise gaps_error(self.path, names, gaps) from error
+        except ValueError as error:
+            raise ValueError(f"{self.path}, in rows {start} to {start + len(y) - 1}: {error}") from error
+
+    def _surveyed(self, recipe: Recipe) -> Recipe:
+        """The recipe with the means that stand for missing numbers."""
+        width = math.prod(recipe.y_shape)
+        sums, counts = np.zeros(width), np.zeros(width, dtype=np.int64)
+        for _, values in self._pieces(self._places(recipe)):
+            y = values.reshape(len(values), -1)
+            known = np.isfinite(y)
+            sums, counts = sums + np.where(known, y, 0).sum(0), counts + known.sum(0)
+        names = recipe.columns or tuple(map(str, range(width)))
+        empty = [name for name, number in zip(names, counts, strict=True) if not number]
+        if empty:
+            raise ValueError(
+                f"{self.path} has no value at all in column {some(empty)}: leave it out with --drop"
+            )
+        return replace(recipe, fill=dict(zip(names, (sums / counts).tolist(), strict=True)))
+
+    def _check_array(self) -> None:
+        shape, kind = tuple(self.array.shape), self.array.dtype
+        if kind.kind not in "biuf":
+            raise ValueError(f"{self.path} holds values of type {kind}: they must be numbers")
+        if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
+            raise ValueError(
+                f"{self.path} has shape {shape}: it must be (observations, numbers in each), or images as "
+                "(observations, channels, height, width)"
+            )
+        if len(shape) == 4 and shape[3] in CHANNELS and shape[1] not in CHANNELS:
+            raise ValueError(
+                f"{self.path} has shape {shape}: images must have shape (N, channels, height, "
+                "width), so move the last axis to the second place"
+            )

@@ -1,0 +1,61 @@
+"""The table of endings: which reader opens which file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gmvae.data.files.base import TEXTS, Source
+from gmvae.data.files.folder import ENDINGS
+
+TABLES = (*TEXTS, ".parquet", ".arrow", ".feather", ".ipc")
+ARRAYS = (".npy", ".npz", ".t7")
+KINDS = ", ".join((*TABLES, ".csv.gz", *ARRAYS, ".h5ad")) + ", or a folder of pictures or of .parquet files"
+
+
+def open_source(path: str | Path) -> Source:
+    """The data at a path: a table (.csv, .tsv, .txt with tabs, each also .gz; .parquet, .arrow, .feather), an
+    array (.npy, .npz, .t7), an AnnData file (.h5ad), a folder of pictures, or one of .parquet files.
+
+    Raises:
+        ValueError: where it is something else.
+        OSError: where it is not there.
+    """
+    path = Path(path)
+    path.stat()
+    if path.is_dir():
+        return open_folder(path)
+    ending, inner = path.suffix.lower(), path.with_suffix("").suffix.lower()
+    if ending in TABLES or (ending == ".gz" and inner in TEXTS):
+        from gmvae.data.files.arrow import open_table
+
+        return open_table(path, inner if ending == ".gz" else ending)
+    if ending in ARRAYS or ending == ".h5ad":
+        from gmvae.data.files.stores import open_array, open_h5ad
+
+        return open_h5ad(path) if ending == ".h5ad" else open_array(path)
+    raise ValueError(f"{path} ends in {path.suffix!r}: it must be one of {KINDS}")
+
+
+def open_folder(path: Path) -> Source:
+    """The pictures in a folder and the folders in it, or else the .parquet files there, in the order of their
+    paths. What is hidden (``.name``) is not looked at.
+
+    Raises:
+        ValueError: where it has neither.
+    """
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    pictures = [file for file in files if file.suffix.lower() in ENDINGS]
+    if pictures:
+        from gmvae.data.files.pictures import Pictures
+
+        return Pictures(path, pictures)
+    tables = [file for file in files if file.suffix.lower() == ".parquet"]
+    if tables:
+        from gmvae.data.files.arrow import ParquetFiles
+
+        return ParquetFiles(path, tables)
+    raise ValueError(f"{path} has neither pictures ({', '.join(ENDINGS)}) nor .parquet files in it")

@@ -1,0 +1,181 @@
+"""Tables of text: values with commas or tabs between them, in files packed with gzip or not."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from gmvae.data.files.columns import chosen
+from gmvae.data.files.header import is_row, number, numbered
+from gmvae.data.files.tables import Table
+from gmvae.data.files.values import kind
+from gmvae.data.schema import Recipe, Wish, first_line
+
+NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
+"""What stands for a missing value. Ids and labels stay as they are written: no id is missing, and what is no
+label is for :mod:`gmvae.data.files.labels` to say."""
+BLOCK = 1 << 22
+"""Bytes that are parsed together."""
+HEAD = 1 << 16
+"""Bytes to tell a table from other files by."""
+MARKS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+
+
+class SeparatedFile(Table):
+    """A file whose first line names the columns.
+
+    What a column holds is guessed from the first block; where that says numbers, a text further down is an
+    error that names its row, unless text is wanted: then all of the file decides.
+
+    Arguments:
+        path: Where it is.
+        mark: What stands between values.
+    """
+
+    def __init__(self, path: Path, mark: str) -> None:
+        super().__init__(path)
+        self.mark, self._alone = mark, False
+
+    def count(self) -> int | None:
+        return None
+
+    def schema(self, wish: Wish | None = None) -> pa.Schema:
+        schema = self._first
+        if wish is None or wish.text != "one-hot":
+            return schema
+        names = [name for name in chosen(wish, schema.names) if schema.names.count(name) == 1]
+        for name in sorted(
+            self._texts([name for name in names if kind(schema.field(name).type) == "number"])
+        ):
+            place = schema.get_field_index(name)
+            schema = schema.set(place, pa.field(name, pa.string()))
+        return schema
+
+    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        beside, words = {recipe.id_column, recipe.label_column} - {*recipe.columns}, recipe.categories
+        kinds = {
+            name: pa.string() if name in words or name in beside else self._number(name) for name in names
+        }
+        with self._opened(kinds) as reader:
+            for batch in reader:
+                columns = [_nulled(batch.column(n)) if n in words else batch.column(n) for n in names]
+                yield pa.RecordBatch.from_arrays(columns, list(names))
+
+    @cached_property
+    def _first(self) -> pa.Schema:
+        """Names and types as the first block has them."""
+        self._check_head()
+        with self._opened() as reader:
+            schema = reader.schema
+            first = next(iter(reader), schema.empty_table().combine_chunks())
+        self._check_header(schema.names, first)
+        return schema
+
+    def _number(self, name: str) -> pa.DataType:
+        return pa.bool_() if self._first.field(name).type == pa.bool_() else pa.float64()
+
+    def _texts(self, names: Sequence[str]) -> set[str]:
+        """Those of some columns that hold text somewhere."""
+        found: set[str] = set()
+        with self._opened({name: pa.string() for name in names}) as reader:
+            for batch in reader if names else ():
+                for name in set(names) - found:
+                    try:
+                        pc.cast(_nulled(pc.utf8_trim_whitespace(batch.column(name))), self._number(name))
+                    except pa.ArrowInvalid:
+                        found.add(name)
+        return found
+
+    def _opened(self, kinds: dict[str, pa.DataType] | None = None) -> csv.CSVStreamingReader:
+        # one thread, so that a complaint says in which row it is
+        reading = csv.ReadOptions(use_threads=False, block_size=BLOCK)
+        # in a column alone, an empty line is a missing value
+        parsing = csv.ParseOptions(
+            delimiter=self.mark, newlines_in_values=True, ignore_empty_lines=not self._alone
+        )
+        options = csv.ConvertOptions(
+            column_types=kinds or {}, include_columns=list(kinds or {}), null_values=NONE
+        )
+        return csv.open_csv(self.path, reading, parsing, options)
+
+    def _check_head(self) -> None:
+        """``ValueError`` where the first bytes are not those of such a table."""
+        packed = self.path.suffix.lower() == ".gz"
+        try:
+            with gzip.open(self.path) if packed else open(self.path, "rb") as file:
+                head = file.read(HEAD)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{self.path} is not a whole .gz file: {first_line(error)}") from error
+        if not head.strip():
+            raise ValueError(f"{self.path} is empty: it must have a line of names, and rows below it")
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ValueError(f"{self.path} is in UTF-16: save it anew in UTF-8")
+        if b"\0" in head or head.startswith(b"PK\3\4"):
+            raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
+        first = head.decode("latin-1").lstrip("\r\n").splitlines()[0]
+        self._alone = self.mark not in first
+        others = [mark for mark in MARKS if mark in first]
+        apart = first.split()
+        if not others and len(apart) > 1 and all(number(value) is not None for value in apart):
+            raise ValueError(
+                f"{self.path} has numbers with spaces between them in its first line: values must have "
+                f"{MARKS[self.mark]} between them, and the first line must name the columns"
+            )
+        if others and self.mark not in first:
+            remedy = (
+                "name it .tsv" if others[0] == "\t" else "name it .csv" if others[0] == "," else "save it so"
+            )
+            raise ValueError(
+                f"{self.path} has no {MARKS[self.mark]} in its first line, but {MARKS[others[0]]}: values "
+                f"must have {MARKS[self.mark]} between them, so {remedy}"
+            )
+
+    def _check_header(self, names: Sequence[str], first: pa.RecordBatch) -> None:
+        """``ValueError`` where the first line is no line of names but the first row."""
+        if not is_row(names, first):
+            return
+        what = "values" if any(number(name) is None for name in names) else "numbers"
+        counts = numbered([name for name in names if number(name) is not None])
+        remedy = "with words, since these may be a row" if counts else "so write a line of names above it"
+        raise ValueError(
+            f"{self.path} has {what} in its first line, {', '.join(names[:3])}, ...: it must name the "
+            f"columns, {remedy}"
+        )
+
+    def complaint(self, message: str) -> str:
+        if "straddl" in message:
+            return (
+                f"{self.path} has a row of more than {BLOCK >> 20} MB: look for a quotation mark that is not "
+                "closed"
+            )
+        if "utf-8" in message.lower() or "UTF8" in message:
+            return f"{self.path} has letters that are not UTF-8: save it anew in UTF-8"
+        ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message)
+        if ragged:
+            return (
+                f"{self.path} has {ragged[3]} values in row {ragged[1]}, counted with the line of names: "
+                f"it must have {ragged[2]}, as many as names"
+            )
+        odd = re.search(
+            r"CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to (\w+): .*?'(.*)", message
+        )
+        if odd:
+            row = f" in row {odd[2]}, counted with the line of names" if odd[2] else ""
+            wanted = "true, false or empty" if odd[3] == "bool" else "a number or empty"
+            value, name = odd[4].removesuffix("'"), self._first.names[int(odd[1])]
+            return f"{self.path} has {value!r} in column {name}{row}: it must be {wanted}"
+        return f"{self.path} is not a whole table: {message}"
+
+
+def _nulled(values: pa.Array) -> pa.Array:
+    """Texts with null in place of what stands for a missing value."""
+    missing = pc.is_in(values, value_set=pa.array(NONE, values.type))
+    return pc.if_else(missing, pa.scalar(None, values.type), values)

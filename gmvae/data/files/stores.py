@@ -1,0 +1,118 @@
+"""Files that hold arrays: .npy, .t7, .npz, scipy's sparse .npz, and AnnData's .h5ad."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from scipy import sparse
+
+from gmvae.data.files.arrays import read_array
+from gmvae.data.files.columns import some
+from gmvae.data.files.matrices import Matrix
+from gmvae.data.schema import first_line
+
+NAMES = ("X", "x", "data", "images", "y")
+"""What the array of observations may be called in a .npz file of several, in this order."""
+BROKEN = (
+    ValueError,
+    TypeError,
+    KeyError,
+    BadZipFile,
+    EOFError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+    zlib.error,
+)
+"""What NumPy, SciPy and zipfile raise for files that are not what they should be."""
+
+
+def open_array(path: Path) -> Matrix:
+    """The array in a .npy or .t7 file, or that of observations in a .npz file.
+
+    Raises:
+        ValueError: where the file is not whole, or does not tell which array it is.
+        OSError: where it cannot be read.
+    """
+    return _open_npz(path) if path.suffix.lower() == ".npz" else Matrix(path, read_array(path, mapped=True))
+
+
+def open_h5ad(path: Path) -> Matrix:
+    """The X of an AnnData file, read from disk by rows: features are its variables, labels and ids columns of
+    its ``obs``, and without an id column the names of its observations are the ids.
+
+    Raises:
+        ValueError: where ``anndata`` is not installed, or the file is not whole.
+    """
+    try:
+        import anndata
+    except ImportError as error:
+        raise ValueError(f"{path} needs the package anndata: pip install 'gmvae[h5ad]'") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # names that occur twice: an error of ours
+            data = anndata.read_h5ad(path, backed="r")
+        X = data.X
+    except Exception as error:  # h5py and anndata raise whatever comes
+        if isinstance(error, PermissionError):
+            raise
+        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
+    if X is None:
+        raise ValueError(f"{path} has no X: it must hold the observations there")
+    if getattr(X, "format", "csr") == "csc":  # by columns on disk: rows of it would take for ever
+        X = X.to_memory().tocsr()
+    return Matrix(path, X, list(map(str, data.var_names)), data.obs, np.asarray(data.obs_names, dtype=object))
+
+
+def _open_npz(path: Path) -> Matrix:
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        if {"format", "shape"} <= arrays.keys():
+            return Matrix(path, _sparse(arrays))
+    except BROKEN as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise ValueError(
+            f"{path} is not a whole .npz file of numbers or texts: {first_line(error)}"
+        ) from error
+    many = {name: array for name, array in arrays.items() if array.ndim > 1}
+    name = next((name for name in NAMES if name in many), next(iter(many)) if len(many) == 1 else None)
+    if name is None:
+        raise ValueError(
+            f"{path} has arrays {some(list(arrays)) or 'none'}: that of the observations must be called X, "
+            "or be the only one with more than one axis"
+        )
+    array = arrays.pop(name)
+    beside = {key: values for key, values in arrays.items() if values.shape == array.shape[:1]}
+    return Matrix(path, array, beside=beside)
+
+
+def _sparse(arrays: Mapping[str, Any]) -> sparse.csr_array:
+    """The matrix that scipy.sparse.save_npz wrote; its indices are checked, because those that lie would be
+    followed out of the array."""
+    kind, shape = arrays["format"].item(), tuple(map(int, arrays["shape"]))
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    if len(shape) != 2 or min(shape) < 0 or math.prod(shape) >= 1 << 62:
+        raise ValueError(f"its shape is {shape}")
+    if kind == "coo":
+        return sparse.csr_array((arrays["data"], _coordinates(arrays)), shape)
+    if kind not in ("csr", "csc"):
+        raise ValueError(f"its sparse format is {kind}: it must be csr, csc or coo")
+    build = sparse.csr_array if kind == "csr" else sparse.csc_array
+    matrix = build((arrays["data"], arrays["indices"], arrays["indptr"]), shape)
+    matrix.check_format(full_check=True)
+    return matrix.tocsr()
+
+
+def _coordinates(arrays: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Rows and columns of the values, which SciPy wrote in two ways."""
+    rows, columns = arrays["coords"] if "coords" in arrays else (arrays["row"], arrays["col"])
+    return rows, columns

@@ -1,0 +1,180 @@
+"""Tables of named columns: which become features, and how their batches become numbers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gmvae.data.files.base import ROWS, Block, Source, at_most
+from gmvae.data.files.columns import check_distinct, check_names, check_once, chosen, places, some
+from gmvae.data.files.missing import gaps_error
+from gmvae.data.files.values import index_columns, kind, numbers, texts
+from gmvae.data.schema import MissingValueError, Recipe, Wish, first_line
+
+CATEGORIES = 100
+"""Different values that a column of text may have to become features."""
+UNNAMED = ("", "Unnamed: 0", "__index_level_0__")
+"""What a column of row numbers is called that pandas wrote."""
+
+
+class Table(Source):
+    """A file with named columns of their own types."""
+
+    @abstractmethod
+    def schema(self, wish: Wish | None = None) -> pa.Schema:
+        """Names and types of the columns, as far as it takes to meet a wish."""
+
+    @abstractmethod
+    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:
+        """These columns, in batches of rows."""
+
+    def names(self) -> Sequence[str]:
+        with self.reading():
+            return self.schema().names
+
+    def index(self) -> Sequence[str]:
+        with self.reading():
+            return index(self.schema())
+
+    def recipe(self, wish: Wish) -> Recipe:
+        with self.reading():
+            schema = self.schema(wish)
+        check_once(self.path, schema.names, schema.names)
+        check_names(self.path, wish, schema.names)
+        names = chosen(wish, [name for name in schema.names if name not in index(schema)])
+        if not names:
+            raise ValueError(f"{self.path} has no column to take as a feature: it has {some(schema.names)}")
+        kinds = {name: kind(schema.field(name).type) for name in names}
+        odd = [f"{name} ({schema.field(name).type})" for name in names if kinds[name] == "other"]
+        if odd:
+            raise ValueError(
+                f"{self.path} has columns that are neither numbers nor text: {some(odd)}; leave them out "
+                "with --drop"
+            )
+        words = [name for name in names if kinds[name] == "text"]
+        if words and wish.text == "error":
+            raise ValueError(
+                f"{self.path} has columns of text: {some(words)}; make 0/1 features of them with "
+                "--text one-hot, or leave them out with --drop"
+            )
+        made = Recipe(
+            y_shape=(len(names),),
+            columns=names,
+            categories=dict.fromkeys(words, ()),
+            impute=wish.missing == "impute",
+            label_column=wish.label_column,
+            id_column=wish.id_column,
+        )
+        made = self._surveyed(made) if words or made.impute else made
+        check_distinct(self.path, made.features)
+        return made
+
+    def blocks(self, recipe: Recipe, rows: int = ROWS) -> Iterator[Block]:
+        rows = at_most(rows, recipe.y_shape)
+        with self.reading():
+            recipe, there = self._found(recipe)
+            beside = [name for name in (recipe.id_column, recipe.label_column) if name in there]
+            wanted = list(dict.fromkeys([*recipe.columns, *map(str, beside)]))
+            check_once(self.path, there, wanted)
+            done = 0
+            for batch in self.batches(wanted, recipe, rows):
+                for start in range(0, len(batch), rows):
+                    part = batch.slice(start, rows)
+                    yield self._block(part, recipe, done)
+                    done += len(part)
+
+    def _found(self, recipe: Recipe) -> tuple[Recipe, list[str]]:
+        """The recipe with this file's own names, and all names of the file."""
+        schema = self.schema()
+        there = schema.names
+        apart = {*index(schema), recipe.id_column, recipe.label_column} - {*recipe.columns}
+        names = [name for name in there if name not in apart]
+        where = places(self.path, recipe, recipe.columns, names, len(names))
+        return recipe.renamed([names[place] for place in where]), there
+
+    def _block(self, part: pa.RecordBatch, recipe: Recipe, done: int) -> Block:
+        def column(name: str | None) -> Any:
+            return part.column(name) if name in part.schema.names else None
+
+        try:
+            y = recipe.encode(part)
+        except MissingValueError as error:
+            raise gaps_error(self.path, recipe.columns, self._gaps(recipe)) from error
+        except ValueError as error:
+            raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
+        for name, (count, text) in recipe.unseen(part).items():
+            before, first = self.unseen.get(name, (0, text))
+            self.unseen[name] = (before + count, first)
+        return Block(y, column(recipe.id_column), column(recipe.label_column))
+
+    def _gaps(self, recipe: Recipe) -> Iterator[NDArray[np.bool_]]:
+        """Where values are missing, (B, columns)."""
+        for batch in self.batches(list(recipe.columns), recipe, at_most(ROWS, recipe.y_shape)):
+            yield np.stack([_missing(batch.column(name), recipe, name) for name in recipe.columns], 1)
+
+    def _surveyed(self, recipe: Recipe) -> Recipe:
+        """The recipe with the values of columns of text, and the means that stand for missing numbers."""
+        words: dict[str, set[str | None]] = {name: set() for name in recipe.categories}
+        sums = {name: 0.0 for name in recipe.columns if name not in words}
+        counts = dict.fromkeys(sums, 0)
+        with self.reading():
+            for batch in self.batches(list(recipe.columns), recipe, at_most(ROWS, recipe.y_shape)):
+                for name, seen in words.items():
+                    seen.update(texts(batch.column(name)).unique().to_pylist())
+                    self._check_number(name, seen)
+                for name in sums:
+                    values = numbers(batch.column(name))
+                    known = np.isfinite(values)
+                    sums[name] += float(values[known].sum())
+                    counts[name] += int(known.sum())
+        empty = [name for name, number in counts.items() if not number]
+        empty += [name for name, seen in words.items() if not seen - {None}]
+        if empty and recipe.impute:
+            raise ValueError(
+                f"{self.path} has no value at all in column {some(empty)}: leave it out with --drop"
+            )
+        categories = {name: tuple(sorted(v for v in seen if v is not None)) for name, seen in words.items()}
+        fill = {name: total / counts[name] for name, total in sums.items()} if recipe.impute else {}
+        full = replace(recipe, categories=categories, fill=fill)
+        return replace(full, y_shape=(len(full.features),))
+
+    def _check_number(self, name: str, seen: set[str | None]) -> None:
+        if len(seen - {None}) > CATEGORIES:
+            raise ValueError(
+                f"{self.path} has more than {CATEGORIES} different texts in column {name}: leave it out with "
+                "--drop, or name it with --id-column"
+            )
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Arrow's errors in one line that names the file."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            raise ValueError(self.complaint(first_line(error))) from error
+
+    def complaint(self, message: str) -> str:
+        """What a message of Arrow's amounts to."""
+        return f"{self.path} cannot be read as a table: {message}"
+
+
+def index(schema: pa.Schema) -> tuple[str, ...]:
+    """Columns that name the rows: what pandas wrote as an index. They are no features unless they are asked
+    for."""
+    unnamed = tuple(name for name in UNNAMED if name in schema.names)
+    return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
+
+
+def _missing(values: pa.Array, recipe: Recipe, name: str) -> NDArray[np.bool_]:
+    if name in recipe.categories:
+        return np.asarray(texts(values).is_null())
+    return np.isnan(numbers(values))

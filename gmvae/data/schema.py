@@ -1,0 +1,258 @@
+"""How what lies in a file becomes observations: what a person asks of it, and what came of that."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks of a file or a folder of data."""
+
+    columns: tuple[str, ...] = ()
+    """The columns to take as features, in this order; all but those named below unless given."""
+    drop: tuple[str, ...] = ()
+    """Columns to leave out."""
+    label_column: str | None = None
+    """The column of the true classes, which only measure."""
+    id_column: str | None = None
+    """The column that names the rows: no feature, but copied beside predictions."""
+    missing: Literal["error", "impute"] = "error"
+    """Whether missing values are an error, or take their column's mean."""
+    text: Literal["error", "one-hot"] = "error"
+    """Whether columns that hold text are an error, or become a 0/1 feature for each of their values."""
+    image_size: int = 0
+    """Pixels of each side that images of a folder are brought to; 0 for as they are."""
+    grey: bool = False
+    """Whether images of a folder lose their colours."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the rows of a file become observations: enough to read another file in the same way, and written
+    into the model file.
+
+    Arguments:
+        y_shape: Shape of an observation as it is read: (D,), or (channels, height, width) of images.
+        columns: Names of the columns that are taken, in order; empty where the file has no names.
+        categories: The values of each column of text, in the order of their features. A value that is none of
+            them is 0 in all.
+        impute: Whether missing values are filled.
+        fill: What stands for a missing number, by column (its name, or else its place); missing text is 0 in
+            all features of its column.
+        label_column: The column of the true classes, if there is one.
+        id_column: The column that names the rows, if there is one.
+        resize: Whether pictures of a folder are brought to the size of ``y_shape``.
+    """
+
+    y_shape: tuple[int, ...]
+    columns: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    impute: bool = False
+    fill: Mapping[str, float] = field(default_factory=dict)
+    label_column: str | None = None
+    id_column: str | None = None
+    resize: bool = False
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the D numbers of an observation: a column's name or, for text, ``column=value``."""
+        kinds = {name: [f"{name}={value}" for value in values] for name, values in self.categories.items()}
+        return tuple(feature for name in self.columns for feature in kinds.get(name, [name]))
+
+    def encode(self, table: pa.Table | pa.RecordBatch) -> NDArray[np.float64]:
+        """The numbers of a table's rows, shape (B, D), its columns found by name.
+
+        Raises:
+            ValueError: where a column is missing or not of its kind, or a value is missing or infinite.
+        """
+        there = table.schema.names
+        for what, wrong in (("missing", 0), ("there more than once", 2)):
+            named = [name for name in self.columns if min(there.count(name), 2) == wrong]
+            if named:
+                raise ValueError(f"column {', '.join(named[:5])} is {what}: the model was trained on it")
+        y, start = np.empty((table.num_rows, len(self.features))), 0
+        for name in self.columns:
+            width = len(self.categories.get(name, "1"))
+            y[:, start : start + width] = self._column(name, table.column(name))
+            start += width
+        return self.filled(y)
+
+    def _column(self, name: str, values: Any) -> NDArray[np.float64]:
+        """The numbers of a column, shape (B, 1 or values of text), NaN where one is missing."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from gmvae.data.files.values import kind, numbers, texts
+
+        wanted = "text" if name in self.categories else "numbers"
+        if kind(values.type) == "other":
+            raise ValueError(f"column {name} must hold {wanted}, and holds {values.type}")
+        try:
+            if wanted == "numbers":
+                return numbers(values)[:, None]
+            text = texts(values)
+        except pa.ArrowException as error:
+            raise ValueError(f"column {name} must hold {wanted}: {first_line(error)}") from error
+        kinds = self.categories[name]
+        found = pc.index_in(text, value_set=pa.array(kinds, pa.string())).fill_null(-1)
+        chosen = (np.asarray(found)[:, None] == np.arange(len(kinds))).astype(np.float64)
+        chosen[np.asarray(text.is_null())] = np.nan
+        return chosen
+
+    def unseen(self, table: pa.Table | pa.RecordBatch) -> dict[str, tuple[int, str]]:
+        """How many rows of a table have a text that is none of their column's ``categories``, and the first
+        such text, by column; columns without any are left out. The table is one that :meth:`encode` takes."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from gmvae.data.files.values import texts
+
+        found = {}
+        for name, kinds in self.categories.items():
+            text = texts(table.column(name)).drop_null()
+            others = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(kinds, pa.string()))))
+            if len(others):
+                found[name] = (len(others), others[0].as_py())
+        return found
+
+    def filled(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same numbers, shape (B, D), with those that are missing filled in place.
+
+        Raises:
+            MissingValueError: where they are not to be filled.
+            ValueError: where a number is infinite.
+        """
+        if np.isfinite(y).all():
+            return y
+        names = self._owners or tuple(map(str, range(y.shape[1])))
+        if np.isinf(y).any():
+            row, column = np.argwhere(np.isinf(y))[0]
+            raise ValueError(
+                f"column {names[column]} has an infinite number, {y[row, column]}: remove or fill it"
+            )
+        gaps = np.isnan(y)
+        if not self.impute:
+            lacking = [names[column] for column in np.flatnonzero(gaps.any(0))]
+            raise MissingValueError(list(dict.fromkeys(lacking)), int(gaps.any(1).argmax()))
+        for column in np.flatnonzero(gaps.any(0)):
+            y[gaps[:, column], column] = self.fill.get(names[column], 0.0)
+        return y
+
+    @property
+    def _owners(self) -> tuple[str, ...]:
+        """The column that each feature comes from."""
+        return tuple(name for name in self.columns for _ in self.categories.get(name, "1"))
+
+    def renamed(self, columns: Sequence[str]) -> Recipe:
+        """The same for a file whose columns have other names, in the same order."""
+        old = self.columns or tuple(map(str, range(len(columns))))
+        pairs = list(zip(old, columns, strict=True))
+        return replace(
+            self,
+            columns=tuple(columns),
+            categories={new: self.categories[name] for name, new in pairs if name in self.categories},
+            fill={new: self.fill[name] for name, new in pairs if name in self.fill},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The recipe that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
+        given = dict(values)
+        lacking = {one.name for one in fields(cls)} - given.keys()
+        if lacking:
+            raise TypeError(f"the recipe lacks {', '.join(sorted(lacking))}")
+        for name in ("y_shape", "columns"):
+            given[name] = tuple(given[name])
+        given["categories"] = {name: tuple(kinds) for name, kinds in given["categories"].items()}
+        return cls(**given)
+
+
+def encoded(X: Any, recipe: Recipe) -> Any:
+    """The numbers of a pandas, polars or Arrow table, shape (N, D); anything else as it is. Arrow's are
+    read by place where the recipe has no names.
+
+    Raises:
+        ValueError: as :meth:`Recipe.encode`.
+    """
+    import pyarrow as pa
+
+    if isinstance(X, (pa.Table, pa.RecordBatch)):
+        names = recipe.columns or X.schema.names
+        if len(names) != len(recipe.columns or range(recipe.y_shape[0])):
+            raise ValueError(f"X has {len(names)} columns: the model was trained on {recipe.y_shape[0]}")
+        return _encode(X, recipe.renamed(names))
+    library = type(X).__module__.split(".")[0]
+    if not recipe.columns or library not in ("pandas", "polars"):
+        return X
+    wanted = [name for name in recipe.columns if name in X.columns]
+    try:
+        table = (
+            pa.Table.from_pandas(X[wanted], preserve_index=False) if library == "pandas" else X.select(wanted)
+        )
+    except (pa.ArrowException, ValueError) as error:  # a column of several types, or a name twice
+        raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
+    return _encode(table if library == "pandas" else table.to_arrow(), recipe)
+
+
+def _encode(table: pa.Table | pa.RecordBatch, recipe: Recipe) -> NDArray[np.float64]:
+    """The numbers of a table, and a warning where it has texts that training did not see."""
+    y = recipe.encode(table)
+    for line in unseen_lines("X", recipe.unseen(table)):
+        warnings.warn(line, UserWarning, stacklevel=2)
+    return y
+
+
+def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
+    """A line for each column with texts that training did not see (:meth:`Recipe.unseen`)."""
+    return [
+        f"{name} has {count:,} row{'s'[: count > 1]} with a text in column {column} that training did not "
+        f"see, such as {text!r}: it is 0 in all features of the column"
+        for column, (count, text) in unseen.items()
+    ]
+
+
+def without_index(X: Any, recipe: Recipe | None = None) -> Any:
+    """An Arrow table without the columns that were the index of a pandas data frame, unless a recipe wants
+    them; anything else as it is."""
+    if type(X).__module__.split(".")[0] != "pyarrow" or not hasattr(X, "schema"):
+        return X
+    from gmvae.data.files.values import index_columns
+
+    wanted = () if recipe is None else recipe.columns
+    left_out = [name for name in index_columns(X.schema) if name not in wanted]
+    return X.drop_columns(left_out) if left_out else X
+
+
+class MissingValueError(ValueError):
+    """A value is missing where none may be.
+
+    Arguments:
+        columns: The columns in which one is.
+        row: The first row of the block in which one is, from 0.
+    """
+
+    def __init__(self, columns: list[str], row: int) -> None:
+        super().__init__(
+            f"values are missing in {', '.join(columns[:5])}, first in row {row}, counted from 0: fill them, "
+            "remove these rows, or train with --missing impute"
+        )
+        self.columns, self.row = columns, row
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,0 +1,90 @@
+"""The number of clusters of observations, where nobody says it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from gmvae.config import ModelConfig, TrainingConfig
+from gmvae.data.dataset import scaled
+from gmvae.model.isolation import isolated
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.partition.stability import LOOKED_AT, Choice, Floats, choose
+from gmvae.progress import Told, part
+from gmvae.start import autoencoder
+from gmvae.start.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
+from gmvae.start.teaching import reconstruct
+from gmvae.start.ways import arcs, groups, means
+from gmvae.training.augmentation import views
+from gmvae.training.loop import Observations
+from gmvae.training.random import RandomStream
+
+MEANS, LAYOUTS = 20, 6
+"""Samples of rows that are parted by k-means, and along their manifold."""
+EMBEDDINGS, LAYOUTS_EACH = 2, 3
+"""Auto-encoders, so that what one of them alone sees is not stable, and samples of the features of each."""
+EMBEDDING = 0.5
+"""Share of the work that an auto-encoder is, as far as its progress says."""
+
+
+@isolated
+def choose_clusters(
+    y: Observations,
+    some: Tensor,
+    config: ModelConfig,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    stream: RandomStream,
+    told: Told = lambda _: None,
+) -> Choice:
+    """Choose the number of clusters by how stable clusters are (:mod:`gmvae.partition.stability`).
+
+    Few rows, images too, are parted by k-means; those of larger tables along their own manifold, and along
+    that of the features of auto-encoders; images along the latter.
+
+    Arguments:
+        y: The observations.
+        some: Those that are looked at, in any order: the first ``LOOKED_AT`` of them.
+        config: The model but for the number of clusters, of which ``most_clusters`` is the greatest to try.
+        training: ``augment``.
+        seed: Seed of samples, layouts and mixtures.
+        stream: Where the auto-encoders' chance comes from.
+        told: Called with the share of this that is done.
+
+    Raises:
+        ValueError: where there are too few rows for two clusters.
+    """
+    some, image = some[:LOOKED_AT], len(some.shape) == 4
+    rows = scaled(some).flatten(1).float().cpu().numpy()
+    if len(rows) < MANIFOLD_FROM:
+        return choose([(means, [rows], MEANS)], config.most_clusters, seed, told)
+    each = EMBEDDING / EMBEDDINGS
+    embedded = [
+        _embedded(y, some, config, training, stream, part(told, i * each, each)) for i in range(EMBEDDINGS)
+    ]
+    looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
+    looked_at.append((groups, embedded, LAYOUTS_EACH))
+    return choose(looked_at, config.most_clusters, seed, part(told, EMBEDDING, 1 - EMBEDDING))
+
+
+def _embedded(
+    y: Observations,
+    some: Tensor,
+    config: ModelConfig,
+    training: TrainingConfig,
+    stream: RandomStream,
+    told: Told,
+) -> Floats:
+    """Some observations as a new auto-encoder sees them, as a start would."""
+    y_shape = tuple(some.shape[1:])
+    view = views(training.augment, y_shape)
+    if view is None and len(y_shape) == 3:
+        return autoencoder.code(y, some, stream, told)
+    model = fresh(lambda: GaussianMixtureVAE(y_shape, replace(config, clusters=2)), stream.cpu).to(
+        some.device
+    )
+    reconstruct(model, y, view, RECONSTRUCTING, stream, told)
+    return features(model, some)

@@ -1,0 +1,206 @@
+"""How long to fit few rows of many columns, of which a network learns more than holds for others.
+
+Some of the rows are held out, fits of growing lengths are made to the rest, and the length is taken whose
+model has the greatest bound on the rows that it has not seen. No label has a part in it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from gmvae.model.inference import bound
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.progress import Told
+from gmvae.start.begin import lead, look
+from gmvae.start.kmeans import ROWS_EACH
+from gmvae.training.loop import Observations, Trainer
+from gmvae.training.random import RandomStream
+
+Array = NDArray[Any]
+LEAST = 20
+"""Distinct rows, fewer than ``ROWS_EACH`` for each column, of which some are held out: two, at least."""
+SHARE = 0.1
+"""Share of the distinct rows that is held out."""
+HALVINGS = 6
+"""How often the full length is halved for the shortest fit."""
+WORSE = 2
+"""Fits in a row that are worse than the best, after which no longer one is made."""
+TRIMMED = 0.1
+"""Share of the held-out rows with the greatest bounds, and of those with the least, that do not count."""
+MEASURED, DRAWS = 1000, 10
+"""Rows that bounds are averaged over, at most, and samples of x and w for each."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fit to the rows that were not held out: its epochs, and its bounds in nats per observation."""
+
+    epochs: int
+    elbo: float
+    """On rows that it was fitted to."""
+    held_out_elbo: float
+    """On those that were held out."""
+    trimmed: float
+    """On those that were held out, but for outliers (:func:`trimmed_mean`): what decides."""
+
+    @classmethod
+    def of(
+        cls, epochs: int, seen: Array, unseen: Array, weights: Array | None, unseen_weights: Array
+    ) -> Self:
+        """From the bounds of rows that a fit has seen, (n,), of others, (m,), and the weights of both."""
+        means = float(np.average(seen, weights=weights)), float(np.average(unseen, weights=unseen_weights))
+        return cls(epochs, *means, trimmed_mean(unseen, unseen_weights))
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What rows say that were held out."""
+
+    rows: int
+    """How many they are."""
+    epochs: int
+    """Those of the trial that was chosen, or of the fit itself, where it stopped early."""
+    full: int
+    """The epochs without any of this."""
+    columns: int
+    """Numbers of an observation."""
+    trials: tuple[Trial, ...]
+    """The fits that were tried, of growing lengths."""
+
+    @property
+    def chosen(self) -> Trial:
+        """The trial of ``epochs``."""
+        return next(trial for trial in self.trials if trial.epochs == self.epochs)
+
+    def shifted(self, nats: float) -> Self:
+        """The same with so much more in each bound, for densities in other units."""
+        bounds = ("elbo", "held_out_elbo", "trimmed")
+        shifted = (replace(t, **{name: getattr(t, name) + nats for name in bounds}) for t in self.trials)
+        return replace(self, trials=tuple(shifted))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | {"trials": [asdict(trial) for trial in self.trials]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """What :meth:`to_json` wrote."""
+        return cls(**{**values, "trials": tuple(Trial(**trial) for trial in values["trials"])})
+
+
+def few(rows: int, y_shape: tuple[int, ...]) -> bool:
+    """Whether so many distinct rows are few for their columns, and yet enough to hold some out."""
+    return LEAST <= rows < ROWS_EACH * math.prod(y_shape)
+
+
+def choose_epochs(
+    y: Callable[[RandomStream], Observations],
+    some: Tensor,
+    held_out: Tensor,
+    model: ModelConfig,
+    objective: Callable[[int], ObjectiveConfig],
+    training: TrainingConfig,
+    *,
+    seed: int,
+    weights: Array | None = None,
+    held_out_weights: Array | None = None,
+    edges: tuple[Tensor, Tensor] | None = None,
+    told: Told = lambda _: None,
+) -> Holdout:
+    r"""Find the number of epochs by rows that are held out.
+
+    Fits of :math:`\lceil E / 2^6 \rceil, \lceil E / 2^5 \rceil, \dots, E` epochs are made, each from the
+    start and with its warm-ups in full, until two in a row are worse than the best: the one with the greatest
+    trimmed mean of the bounds of the held-out rows, of which a few outliers would decide otherwise. The
+    shortest is chosen that the best is better than by no more than a standard error, row by row (Breiman et
+    al., Classification and Regression Trees, 1984, section 3.4.3). Of the start, what does not depend on the
+    length is done once.
+
+    Arguments:
+        y: From where chance comes from to the observations to fit to.
+        some: Those that a start looks for clusters in, (n, *y_shape).
+        held_out: Observations that are not among ``y``, (m, *y_shape).
+        model: Its sizes, the number of clusters among them.
+        objective: From a number of epochs to the weights of the terms, whose warm-ups may depend on it.
+        training: Optimiser, batches, start, and the epochs E of the longest fit.
+        seed: Seed of everything.
+        weights: Weights of ``some``, (n,).
+        held_out_weights: Weights of ``held_out``, (m,).
+        edges: The least and the greatest of each number of an observation, (size of y,) each, all rows taken.
+        told: Called with the share of this that is done.
+    """
+    device, shape = some.device, tuple(some.shape[1:])
+    stream = RandomStream(seed, device)
+    new = fresh(lambda: GaussianMixtureVAE(shape, model), stream.cpu).to(device)
+    if edges is not None:
+        new.recognition.take_range(*edges)
+    rows, full = y(stream), training.epochs
+    lengths = sorted({-(-full // 2**halving) for halving in range(HALVINGS + 1)})
+    found = look(new, rows, some, training, seed=seed, stream=stream, weights=weights)
+    taught = found.init == "manifold"
+    if taught:
+        lead(found, new, rows, some, objective(full), training, seed=seed, stream=stream, weights=weights)
+    begun, states = copy.deepcopy(new.state_dict()), stream.states
+    held_out, sample = held_out[:MEASURED], some[:MEASURED]
+    seen_weights = None if weights is None else weights[:MEASURED]
+    unseen_weights = np.ones(len(held_out)) if held_out_weights is None else held_out_weights[:MEASURED]
+    trials: list[Trial] = []
+    bounds: list[Array] = []
+    for length in lengths:
+        new.load_state_dict(begun)
+        stream.states = states
+        config, weighing = replace(training, epochs=length), objective(length)
+        if not taught:
+            lead(found, new, rows, some, weighing, config, seed=seed, stream=stream, weights=weights)
+        trainer = Trainer(new, weighing, config, stream)
+        if taught:
+            trainer.hold()
+        for _ in trainer.epochs(rows):
+            pass
+        seen, unseen = bound(new, sample, DRAWS), bound(new, held_out, DRAWS)
+        bounds.append(unseen)
+        trials.append(Trial.of(length, seen, unseen, seen_weights, unseen_weights))
+        told(sum(trial.epochs for trial in trials) / sum(lengths))
+        if len(trials) - 1 - best(trials) >= WORSE:
+            break
+    told(1.0)
+    gains = (bounds[best(trials)] - unseen for unseen in bounds)
+    chosen = next(i for i, gain in enumerate(gains) if not surely_positive(gain, unseen_weights))
+    return Holdout(len(held_out), trials[chosen].epochs, full, math.prod(shape), tuple(trials))
+
+
+def best(trials: list[Trial]) -> int:
+    """The place of the trial with the greatest bound on held-out rows, outliers apart."""
+    return max(range(len(trials)), key=lambda i: trials[i].trimmed)
+
+
+def trimmed_mean(values: Array, weights: Array) -> float:
+    """The weighted mean of values, (n,), without ``TRIMMED`` of the weight at either end."""
+    order = np.argsort(values)
+    share = weights[order] / weights.sum()
+    ends = np.cumsum(share)
+    kept = np.clip(ends, TRIMMED, 1 - TRIMMED) - np.clip(ends - share, TRIMMED, 1 - TRIMMED)
+    return float(kept @ values[order] / kept.sum())
+
+
+def surely_positive(values: Array, weights: Array) -> bool:
+    """Whether the trimmed mean of values, (n,), is above its standard error, which comes from their variance
+    with each of the trimmed values at the nearest that is not (Tukey and McLaughlin, 1963)."""
+    order = np.argsort(values)
+    share = weights[order] / weights.sum()
+    ends = np.cumsum(share)
+    last = len(ends) - 1
+    low, high = (values[order[min(int(np.searchsorted(ends, q)), last)]] for q in (TRIMMED, 1 - TRIMMED))
+    winsorised = np.clip(values[order], low, high)
+    error = math.sqrt(np.square(share) @ np.square(winsorised - share @ winsorised)) / (1 - 2 * TRIMMED)
+    return trimmed_mean(values, weights) > error

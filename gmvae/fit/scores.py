@@ -1,0 +1,41 @@
+"""How good partitions of the same rows are, told without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.data.rows import Rows
+from gmvae.partition import communities
+from gmvae.partition.metrics import consensus
+from gmvae.partition.neighbours import neighbours
+from gmvae.start.rounds import MANIFOLD_FROM
+
+Partitions = Sequence[NDArray[np.int64]]
+"""The cluster of each distinct row, (N,), R times."""
+
+
+def merits(partitions: Partitions, rows: Rows) -> dict[str, NDArray[np.float64]]:
+    """What speaks for each of R partitions of the same rows, each of shape (R,); the last is what decides.
+
+    ``agreement`` is that with the others (:func:`gmvae.partition.metrics.consensus`). From 1,000 rows on, of
+    which the graph of nearest neighbours tells something, there is :func:`modularity` as well: many fits can
+    agree on clusters that part what belongs together, links cannot. docs/choosing.md has figures for both.
+
+    Arguments:
+        partitions: The partitions.
+        rows: These rows, no two of them the same: copies would have links to each other only.
+    """
+    found = {"agreement": consensus(partitions)}
+    if len(partitions) > 1 and len(rows.order) >= MANIFOLD_FROM:
+        found["modularity"] = modularity(partitions, rows)
+    return found
+
+
+def modularity(partitions: Partitions, rows: Rows) -> NDArray[np.float64]:
+    """The modularity of each of R partitions in the graph of nearest neighbours of their rows, (R,)
+    (:func:`gmvae.partition.communities.modularity`)."""
+    links = neighbours(rows.tensor().flatten(1).cpu().numpy())[0]
+    return np.array([communities.modularity(clusters, links) for clusters in partitions])

@@ -1,0 +1,176 @@
+r"""How many clusters there are: the most that are found again when other rows of the data are looked at.
+
+For each number K the rows of several samples of the data are parted, and the stability of K is
+
+.. math:: S_K = \operatorname{median}_{a \ne b} \min_k \max_j \frac{|A_k \cap B_j|}{|A_k \cup B_j|}
+
+over pairs of samples a, b and their clusters :math:`A_k, B_j`, counted on the rows that both samples hold: 1
+where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). No label has a
+part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.partition.communities import Clusters
+from gmvae.progress import Told
+
+Floats = NDArray[np.float32]
+Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
+"""From rows of shape (n, D), numbers of clusters and a seed to the clusters of each row, for each number."""
+
+Overlaps = NDArray[np.float64]
+"""For each number of clusters, of pairs of samples, (numbers, S, S)."""
+
+LOOKED_AT = 5_000
+"""Rows that a number is chosen by, at most."""
+SAMPLED = 0.8
+"""Share of these in a sample."""
+STABLE, NEARLY = 0.85, 0.75
+"""Stabilities from which on clusters are highly stable, and valid (Hennig, 2007)."""
+ROWS_EACH = 5
+"""The least rows for each cluster that is tried."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number of clusters, and what was found of the others."""
+
+    clusters: int
+    """The number that was chosen."""
+    sure: bool
+    """Whether it is stable, and no other number nearly so."""
+    reason: str
+    """Why, in a sentence."""
+    curve: tuple[tuple[int, float], ...]
+    """Each number that was tried, and its stability, from 0 to 1."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The choice as JSON values."""
+        return asdict(self) | {"curve": [list(point) for point in self.curve]}
+
+
+def choose(
+    looked_at: Sequence[tuple[Way, Sequence[Floats], int]],
+    most: int,
+    seed: int,
+    told: Told = lambda _: None,
+) -> Choice:
+    """Choose the greatest stable number of clusters.
+
+    Arguments:
+        looked_at: Ways to part rows, the rows as one or more arrays of shape (n, D) show them, and how many
+            samples of each to take: twice as many where the answer would be another without one of them.
+            A number is as stable as it is in the way in which it is the most.
+        most: The greatest number to try; 2 is the least.
+        seed: Seed of the samples and of what happens in each.
+        told: Called with the share of the work that is done.
+
+    Raises:
+        ValueError: where there are too few rows for two clusters.
+    """
+    rows = min(len(values) for _, shown, _ in looked_at for values in shown)
+    counts = range(2, min(most, int(SAMPLED * rows) // ROWS_EACH) + 1)
+    if not counts:
+        raise ValueError(f"there are {rows} rows: too few to choose the number of clusters, so give it")
+    work, done = 2 * sum(len(shown) * samples for _, shown, samples in looked_at), 0
+    parts: list[list[list[Clusters]]] = [[] for _ in looked_at]
+    overlaps: list[Overlaps] = []
+    while done < work and (not overlaps or _hangs_on_a_sample(counts, overlaps)):
+        for (way, shown, samples), found in zip(looked_at, parts, strict=True):
+            for _ in range(samples):
+                for values in shown:
+                    found.append(_part(way, values, counts, seed + done))
+                    done += 1
+                    told(done / work)
+        overlaps = [_overlaps(found, counts) for found in parts]
+    told(1.0)
+    return decide(list(counts), _curve(overlaps))
+
+
+def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
+    """The greatest stable number of clusters or, where none is, the most stable one; and why."""
+    curve = tuple((k, round(float(s), 4)) for k, s in zip(counts, stabilities, strict=True))
+    known, stable = dict(curve), [k for k, s in curve if s >= STABLE]
+    chosen = max(stable) if stable else max(curve, key=lambda point: point[1])[0]
+    if not stable:
+        return Choice(
+            chosen,
+            False,
+            f"no number of clusters is stable: nearest to it is {chosen} ({known[chosen]:.2f} of 1, {STABLE} "
+            "would be), so there may be no clusters, or many sizes of them",
+            curve,
+        )
+    rivals = ", ".join(f"{k} ({s:.2f})" for k, s in curve if s >= NEARLY and k != chosen)
+    return Choice(
+        chosen,
+        not rivals,
+        f"{chosen} is the greatest number of clusters that are found again in other samples of the data "
+        f"(stability {known[chosen]:.2f} of 1)" + (f"; rivals are {rivals}" if rivals else ""),
+        curve,
+    )
+
+
+def stability(parts: Sequence[Clusters], count: int) -> float:
+    """The stability of partitions into so many clusters, each of shape (n,), -1 for rows that a sample does
+    not hold."""
+    return float(_curve([_overlaps([[part] for part in parts], [count])])[0])
+
+
+def _overlaps(parts: Sequence[Sequence[Clusters]], counts: Sequence[int]) -> Overlaps:
+    """The least overlap of each sample's clusters with those of each other sample, (numbers, S, S): NaN for a
+    sample and itself."""
+    found = np.full((len(counts), len(parts), len(parts)), np.nan)
+    for (i, one), (j, other) in permutations(enumerate(parts), 2):
+        found[:, i, j] = [_least_overlap(a, b, k) for a, b, k in zip(one, other, counts, strict=True)]
+    return found
+
+
+def _curve(overlaps: Sequence[Overlaps]) -> NDArray[np.float64]:
+    """The stability of each number in the way in which it is the most stable, (numbers,)."""
+    return np.max([np.nanmedian(found, (1, 2)) for found in overlaps], 0)
+
+
+def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps]) -> bool:
+    """Whether the answer would be another without one of the samples. A layout comes out another way where a
+    processor rounds in another way, and no answer should hang on that."""
+    answers = {_answer(counts, overlaps)}
+    for way, found in enumerate(overlaps):
+        for sample in range(
+            found.shape[1] if found.shape[1] > 2 else 0
+        ):  # one alone has nothing to agree with
+            left = np.delete(np.delete(found, sample, 1), sample, 2)
+            answers.add(_answer(counts, [*overlaps[:way], left, *overlaps[way + 1 :]]))
+    return len(answers) > 1
+
+
+def _answer(counts: Sequence[int], overlaps: Sequence[Overlaps]) -> tuple[int, bool]:
+    choice = decide(counts, _curve(overlaps))
+    return choice.clusters, choice.sure
+
+
+def _part(way: Way, values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """The clusters of a sample of the rows, -1 for the others."""
+    rng = np.random.default_rng(seed)
+    held = np.sort(rng.permutation(len(values))[: int(SAMPLED * len(values))])
+    found = []
+    for clusters in way(values[held], counts, seed):
+        everywhere = np.full(len(values), -1)
+        everywhere[held] = clusters
+        found.append(everywhere)
+    return found
+
+
+def _least_overlap(a: Clusters, b: Clusters, count: int) -> float:
+    both = (a >= 0) & (b >= 0)
+    shared = np.zeros((count, count))
+    np.add.at(shared, (a[both], b[both]), 1.0)
+    either = shared.sum(1)[:, None] + shared.sum(0) - shared
+    return float((shared / np.maximum(either, 1)).max(1).min())

@@ -1,0 +1,122 @@
+"""A run in progress, and a window that follows it: the window asks through a file, the run answers with one.
+
+``watch/latent`` in the run folder says, by the time it was written, that somebody looks at the latent space;
+``watch/latent.npz`` is the answer. The run measures what its answers cost, and keeps to a share of its time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from gmvae.assess.snapshot import Snapshot
+from gmvae.store.files import write_arrays
+from gmvae.store.run_folder import RunFolder
+
+LOOK = 0.25
+"""Seconds between two looks at the files, on both sides."""
+GONE = 3.0
+"""Seconds after its last request in which a window is gone."""
+PERIOD = 1.0
+"""Seconds between two answers, at least."""
+SPENT = 0.015
+"""Share of the time of training that answers may take: they show fewer observations, then come less often."""
+
+
+class Watcher:
+    """The window's side: asks for one picture of a run, and forgets that it has asked when it is closed.
+
+    Arguments:
+        folder: The run's folder.
+        picture: One of :data:`gmvae.show.figures.OF_SNAPSHOT`.
+    """
+
+    def __init__(self, folder: RunFolder, picture: str) -> None:
+        self.folder = folder
+        self.request, self.answer = request(folder, picture), answer(folder, picture)
+
+    def ask(self) -> None:
+        """Say that somebody still looks. A folder that cannot be written to shows what it has."""
+        with suppress(OSError):
+            self.request.parent.mkdir(exist_ok=True)
+            self.request.touch()
+
+    def newest(self) -> Path | None:
+        """The newest file that the picture can be drawn from, if any."""
+        there = [path for path in (self.answer, self.folder.snapshot) if path.exists()]
+        return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    def close(self) -> None:
+        """Leave the folder as it was."""
+        with suppress(OSError):  # the folder is not empty where another window asks
+            self.request.unlink(missing_ok=True)
+            self.answer.unlink(missing_ok=True)
+            self.request.parent.rmdir()
+
+
+class Answers:
+    """The run's side: answers windows while it trains.
+
+    Arguments:
+        folder: The run's folder.
+        pictures: Those that may be asked for.
+        take: Takes a snapshot for a picture with a share, above 0 and at most 1, of the usual work.
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        pictures: tuple[str, ...],
+        take: Callable[[str, float], Snapshot],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.folder, self.pictures, self.take, self.clock = folder, pictures, take, clock
+        self.looked = -LOOK
+        self.due = dict.fromkeys(pictures, 0.0)
+        self.share = dict.fromkeys(pictures, 0.002)  # the first one shows what they cost
+
+    def look(self) -> None:
+        """Answer what is asked for and due; to be called after each step."""
+        now = self.clock()
+        if now - self.looked < LOOK:
+            return
+        self.looked = now
+        if not (self.folder.path / "watch").exists():
+            return
+        asked = [picture for picture in self.pictures if self._asked(picture)]
+        for picture in asked:
+            if self.clock() >= self.due[picture]:
+                self._answer(picture, len(asked))
+
+    def _asked(self, picture: str) -> bool:
+        try:
+            return time.time() - request(self.folder, picture).stat().st_mtime < GONE
+        except OSError:
+            return False
+
+    def _answer(self, picture: str, windows: int) -> None:
+        began = self.clock()
+        shown = self.take(picture, self.share[picture])
+        # a full disk, or a folder that is gone, is no reason to stop training
+        with suppress(OSError):
+            write_arrays(answer(self.folder, picture), asdict(shown))
+            if not request(self.folder, picture).exists():  # closed meanwhile
+                Watcher(self.folder, picture).close()
+        cost = max(self.clock() - began, 1e-6)
+        self.due[picture] = began + cost + max(PERIOD, windows * cost / SPENT)
+        growth = 0.6 * SPENT * PERIOD / (windows * cost)  # less than may be: the next one may cost more
+        self.share[picture] = min(1.0, max(0.002, self.share[picture] * min(2.0, growth)))
+
+
+def request(folder: RunFolder, picture: str) -> Path:
+    """The file that says that somebody looks at a picture."""
+    return folder.path / "watch" / picture
+
+
+def answer(folder: RunFolder, picture: str) -> Path:
+    """The file that a picture is drawn from meanwhile."""
+    return folder.path / "watch" / f"{picture}.npz"

@@ -1,0 +1,67 @@
+"""A code of images by a deep auto-encoder of its own, for a start that has no views to learn from."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gmvae.data.dataset import scaled
+from gmvae.model.inference import BATCH
+from gmvae.model.networks import Linear
+from gmvae.model.weights import fresh
+from gmvae.progress import Told
+from gmvae.start.teaching import descend, draw
+from gmvae.training.loop import Observations
+from gmvae.training.random import RandomStream
+
+SIZES = (500, 500, 1000)
+"""Units of the encoder's layers; the decoder has them in reverse."""
+CODE = 10
+"""Numbers in the code."""
+STEPS = 6_000
+"""Steps of the training."""
+
+
+def code(y: Observations, some: Tensor, stream: RandomStream, told: Told) -> NDArray[np.float32]:
+    r"""Train an auto-encoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
+
+    Dense layers, without normalisation, as in DEC (Xie et al., arXiv 1511.06335): the codes of an image's
+    neighbours are more often of its kind than those of convolutions, which nothing but views makes so.
+
+    Arguments:
+        y: The observations.
+        some: Those to embed, (n, *y_shape).
+        stream: Where chance comes from.
+        told: Called after each step with the share of them that is done.
+
+    Returns:
+        The codes of ``some``, (n, CODE).
+    """
+    size = math.prod(some.shape[1:])
+
+    def build() -> nn.ModuleList:
+        encoder = nn.Sequential(nn.Flatten(), *_layers(size, *SIZES, CODE))
+        return nn.ModuleList([encoder, _layers(CODE, *SIZES[::-1], size)])
+
+    encoder, decoder = both = fresh(build, stream.cpu).to(some.device)
+
+    def loss() -> Tensor:
+        observed = draw(y, stream)
+        return size * F.mse_loss(decoder(encoder(observed)), observed.flatten(1))
+
+    descend(both, loss, STEPS, told)
+    with torch.no_grad():
+        return torch.cat([encoder(scaled(batch)) for batch in some.split(BATCH)]).cpu().numpy()
+
+
+def _layers(*sizes: int) -> nn.Sequential:
+    stack: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        stack += [Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*stack[:-1])

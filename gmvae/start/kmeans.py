@@ -1,0 +1,126 @@
+"""k-means leads q(z | y) for the first steps of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.utils.extmath import randomized_svd
+from torch import Tensor
+
+from gmvae.config import ObjectiveConfig, TrainingConfig
+from gmvae.data.dataset import scaled
+from gmvae.model import objective
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.loop import Observations, batches
+from gmvae.training.optimisers import optimiser
+from gmvae.training.random import RandomStream
+
+Floats = NDArray[np.float64]
+GUIDED = 300
+"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow."""
+ROWS_EACH, COMPONENTS = 10, 50
+"""Rows for each column, below which they are few, and principal components of these for k-means."""
+BEGINNINGS = 10
+"""Starts of k-means; the one with the least inertia is kept."""
+GUIDANCE = 5.0
+"""Weight of the cross-entropy to the clusters of k-means while a fit starts from them."""
+
+
+def guided_passes(count: int, training: TrainingConfig) -> int:
+    """The passes over so many observations that k-means leads."""
+    return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
+
+
+def guide(
+    model: GaussianMixtureVAE,
+    y: Observations,
+    some: Tensor,
+    config: ObjectiveConfig,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    stream: RandomStream,
+    weights: NDArray[np.float64] | None = None,
+) -> None:
+    r"""Bring a new model to where its clusters are those of k-means.
+
+    The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the cluster c(y) that k-means
+    gives y. What the components become follows from the bound.
+
+    Arguments:
+        model: A new model, or one that has been an auto-encoder only.
+        y: The observations.
+        some: Those that k-means sees, shape (n, *y_shape).
+        config: Weights of the terms; the consistency violation has none here.
+        training: Optimiser, batches, and the epochs to follow.
+        seed: Seed of k-means.
+        stream: Where all other chance comes from.
+        weights: Weights of ``some``, (n,).
+    """
+    values = _flat(some)
+    kmeans = k_means(values, model.config.clusters, seed, weights)
+    config = replace(config, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
+    steps = optimiser(training.optimiser, model.parameters(), training.learning_rate)
+    model.train()
+    passes = guided_passes(len(y), training)
+    for _ in range(passes):
+        for batch in batches(len(y), training.batch_size, generator=stream.cpu):
+            observed = scaled(y[batch.to(y.device)])
+            centre = torch.from_numpy(kmeans.predict(_flat(observed))).to(y.device)
+            given = model.infer(observed, config.mc_samples, stream.local)
+            terms = objective.terms_of(given, model, observed)
+            guess = F.nll_loss(given.q_z.log_probs.flatten(0, -2), centre.repeat(len(given.q_z.log_probs)))
+            loss = objective.weigh(terms, config, model.config.assignment).mean() + GUIDANCE * guess
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+
+
+@dataclass(frozen=True)
+class Means:
+    """Clusters of k-means, on principal components or on the rows as they are."""
+
+    found: KMeans
+    centre: Floats
+    axes: Floats | None
+
+    @property
+    def clusters(self) -> NDArray[np.int64]:
+        """The clusters of the rows that they were found in, (n,)."""
+        return self.found.labels_.astype(np.int64)
+
+    def predict(self, values: Floats) -> NDArray[np.int64]:
+        """The clusters of rows of shape (n, D)."""
+        return self.found.predict(_projected(values, self.centre, self.axes)).astype(np.int64)
+
+
+def k_means(values: Floats, clusters: int, seed: int, weights: Floats | None = None) -> Means:
+    """The k-means of the least inertia of ``BEGINNINGS`` of rows of shape (n, D) with weights of shape (n,),
+    of fewer clusters where there are fewer distinct rows.
+
+    Where there are fewer than ``ROWS_EACH`` rows for each column, distances are mostly those of noise, and
+    each start ends elsewhere: then it is k-means on the first ``COMPONENTS`` principal components. The rows
+    are of 64 bits, since scikit-learn computes distances as differences of squares, which round away what is
+    near in 32 bits.
+    """
+    rows, columns = values.shape
+    centre, axes = np.average(values, axis=0, weights=weights), None
+    if min(rows, columns) > COMPONENTS and rows < ROWS_EACH * columns:
+        spread = np.sqrt(np.ones(rows) if weights is None else weights / weights.mean())[:, None]
+        axes = randomized_svd(spread * (values - centre), COMPONENTS, random_state=seed)[2].T
+    clusters = min(clusters, len(np.unique(values, axis=0)))
+    found = KMeans(clusters, n_init=BEGINNINGS, random_state=seed)
+    return Means(found.fit(_projected(values, centre, axes), sample_weight=weights), centre, axes)
+
+
+def _projected(values: Floats, centre: Floats, axes: Floats | None) -> Floats:
+    return values if axes is None else (values - centre) @ axes
+
+
+def _flat(y: Tensor) -> NDArray[np.float64]:
+    return scaled(y).flatten(1).cpu().double().numpy()

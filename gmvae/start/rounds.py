@@ -1,0 +1,170 @@
+"""Rounds: clusters along the manifold of what a model has learned, and what it learns from them, in turn."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gmvae.config import TrainingConfig
+from gmvae.data.dataset import scaled
+from gmvae.model.inference import BATCH, evaluating
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import initialise
+from gmvae.partition import communities
+from gmvae.partition.metrics import hungarian_accuracy
+from gmvae.partition.neighbours import Floats, Graph, neighbours
+from gmvae.progress import Told, part
+from gmvae.start import autoencoder
+from gmvae.start.kmeans import k_means
+from gmvae.start.layout import partition
+from gmvae.start.teaching import reconstruct, teach
+from gmvae.training.augmentation import erased_view, image_view, views
+from gmvae.training.loop import Observations
+from gmvae.training.random import RandomStream
+
+MANIFOLD_FROM = 1_000
+"""Observations from which on a manifold is looked for: the graph of fewer is too thin."""
+CUT = 0.75
+"""Share of the links which k-means cuts that clusters along a manifold may cut."""
+RECONSTRUCTING, TEACHING = 1_400, 500
+"""Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
+FEW, BEGINNINGS, LAYOUTS = 5_000, 4, 2
+"""Up to so many observations so many auto-encoders are tried, else one, and of each so many layouts: the
+clusters of the greatest modularity count."""
+ROUNDS, ROUNDS_ERASED = 3, 7
+"""Rounds at most, unless they are given, and where parts of images are erased, from which more is learned."""
+SETTLED = 0.003
+"""Share of the observations that change their cluster in a round, below which it is the last."""
+
+
+class Rounds:
+    """Clusters along the manifold of what a model has learned, and what it learns from them, in turn.
+
+    Arguments:
+        model: The model, which becomes an auto-encoder at once.
+        y: The observations.
+        some: Those that clusters are looked for in.
+        training: ``augment`` and ``rounds``.
+        seed: Seed of layouts and mixtures.
+        stream: Where all other chance comes from.
+        told: Called with the share of all of this that is done.
+        weights: Weights of ``some``, (n,), to the k-means that the manifold is compared with.
+    """
+
+    def __init__(
+        self,
+        model: GaussianMixtureVAE,
+        y: Observations,
+        some: Tensor,
+        training: TrainingConfig,
+        seed: int,
+        stream: RandomStream,
+        told: Told,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.model, self.y, self.some, self.seed, self.stream, self.told = model, y, some, seed, stream, told
+        self.weights = weights
+        self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
+        self.erased = self.view is image_view
+        self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
+        self.deep = self.image and self.view is None
+        self.beginnings = BEGINNINGS if len(some) <= FEW and not self.deep else 1
+        self.steps = self.beginnings * RECONSTRUCTING + (self.rounds + 1) * TEACHING
+        self.steps, self.done = self.steps + autoencoder.STEPS * self.deep, 0
+        # links between rows of a table say more of clusters than those between features; of images it is less
+        self.values = None if self.image else scaled(some).flatten(1).float().cpu().numpy()
+        self.graph = None if self.values is None else neighbours(self.values)
+        self.clusters, self.modularity = np.zeros(0, np.int64), -math.inf
+        self._find()
+
+    def _find(self) -> None:
+        """Make an auto-encoder of the model, and find the first clusters, of several the clearest."""
+        model, best = self.model, self.model.state_dict()
+        for _ in range(self.beginnings):
+            initialise(model, self.stream.local)
+            told = self._stage(RECONSTRUCTING)
+            reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, told)
+            clusters, modularity = self._part(self._embed(), LAYOUTS, self.graph)
+            if modularity > self.modularity:
+                self.clusters, self.modularity = clusters, modularity
+                best = copy.deepcopy(model.state_dict())
+        model.load_state_dict(best)
+
+    def _embed(self) -> Floats:
+        """The features of the auto-encoder or, of images without views, the code of a deeper one."""
+        if self.deep:
+            return autoencoder.code(self.y, self.some, self.stream, self._stage(autoencoder.STEPS))
+        return features(self.model, self.some)
+
+    def better(self) -> tuple[str, str]:
+        """Whether links between neighbours support k-means or a manifold, the observations' own or that of
+        the auto-encoder's features: ``kmeans`` or ``manifold``, and why in a sentence."""
+        if self.values is None or self.graph is None:
+            return "manifold", "images lie on a manifold, so init auto is manifold"
+        values, graph, k = self.values, self.graph, self.model.config.clusters
+        means = k_means(values.astype(np.float64), k, self.seed, self.weights).clusters
+        own = partition(values, graph, k, self.seed, joined=False)
+        candidates = (means, own, self.clusters)
+        clear = [communities.modularity(clusters, graph[0]) for clusters in candidates]
+        if clear[1] > clear[2]:
+            self.clusters, self.modularity = own, clear[1]
+        cut = [communities.cut(clusters, graph[0]) for clusters in (means, self.clusters)]
+        chosen = "manifold" if max(clear[1:]) > clear[0] and cut[1] < CUT * cut[0] else "kmeans"
+        return chosen, (
+            f"of the links between nearest neighbours k-means cuts {cut[0]:.1%}, the manifold {cut[1]:.1%}, "
+            f"so init auto is {chosen}"
+        )
+
+    def teach(self) -> Iterator[dict[str, float]]:
+        """Teach the clusters, and find them anew in what was learned, until they settle: a record of each
+        round.
+
+        Images that have views lack a part in half of them, in all rounds but the last, so that the features
+        do not hang on one part, which other clusters may have as well.
+        """
+        changed = 1.0
+        for number in range(1, self.rounds + 1):
+            last = number == self.rounds or changed < SETTLED
+            yield {"modularity": self.modularity, "changed": changed}
+            clusters = torch.from_numpy(self.clusters).to(self.some.device)
+            steps = TEACHING * (2 if last else 1)
+            view = erased_view if self.erased and not last else self.view
+            told = self._stage(steps)
+            teach(self.model, self.y, self.some, clusters, view, steps, self.stream, told)
+            if last:
+                break
+            before = self.clusters
+            self.clusters, self.modularity = self._part(features(self.model, self.some), 1)
+            changed = 1 - hungarian_accuracy(before, self.clusters)
+        self.told(1.0)
+
+    def _part(
+        self, values: Floats, layouts: int, judge: Graph | None = None
+    ) -> tuple[NDArray[np.int64], float]:
+        """Of so many layouts of embedded observations the clusters of the greatest modularity, and that, in
+        the graph of the embedding or in another."""
+        graph, k, found = neighbours(values), self.model.config.clusters, []
+        for _ in range(layouts):
+            self.seed += 1
+            clusters = partition(values, graph, k, self.seed, joined=self.image)
+            found.append((communities.modularity(clusters, (judge or graph)[0]), clusters))
+        modularity, clusters = max(found, key=lambda pair: pair[0])
+        return clusters, modularity
+
+    def _stage(self, steps: int) -> Told:
+        begun, self.done = self.done, self.done + steps
+        return part(self.told, begun / self.steps, steps / self.steps)
+
+
+def features(model: GaussianMixtureVAE, y: Tensor) -> NDArray[np.float32]:
+    """What the recogniser's body makes of observations of shape (N, *y_shape), on the unit sphere: (N, H)."""
+    with evaluating(model):
+        parts = [F.normalize(model.recognition.body(scaled(batch)), dim=1) for batch in y.split(BATCH)]
+    return torch.cat(parts).cpu().numpy()

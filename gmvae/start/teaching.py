@@ -1,0 +1,207 @@
+"""Stages of a start: reconstruct first, then learn given clusters, from views of the observations."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from gmvae.data.dataset import scaled
+from gmvae.model.inference import BATCH as EVALUATED
+from gmvae.model.inference import evaluating
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import initialise
+from gmvae.progress import Told
+from gmvae.training.adversarial import inconsistency, reach
+from gmvae.training.augmentation import View
+from gmvae.training.loop import Observations
+from gmvae.training.random import RandomStream
+
+RATE = 2e-3
+"""Learning rate at the top of its cycle (Smith and Topin, arXiv 1708.07120)."""
+DECAY = 1e-3
+"""Weight decay."""
+BATCH = 256
+"""Observations per step."""
+DROPOUT = 0.3
+"""Share of the features that are hidden from the head of q(z | y) while it learns."""
+MEMORY = 0.99
+"""Share of the averaged weights that a step keeps, once there have been many."""
+
+ROBUSTNESS = 0.7
+"""How far the loss of given clusters is from the cross-entropy (0) towards the share of mistakes (1)."""
+
+
+def reconstruct(
+    model: GaussianMixtureVAE,
+    y: Observations,
+    view: View | None,
+    steps: int,
+    stream: RandomStream,
+    told: Told,
+) -> None:
+    r"""Warm up recogniser and decoder as an auto-encoder, whose code is the mean of q(x | y):
+
+    .. math:: \min_{\theta, \phi}\; -\mathbb E_{v \sim \mathrm{views}(y)} \log p_\theta(y \mid x =
+        \mathbb E_{q_\phi(x|v)}[x])
+
+    It is shown a view v and asked for the observation itself, so that the code forgets what views change.
+
+    Arguments:
+        model: The model, changed in place.
+        y: The observations.
+        view: Makes views; without it the observation is shown.
+        steps: Steps of ``BATCH`` observations.
+        stream: Where chance comes from.
+        told: Called after each step with the share of them that is done.
+    """
+
+    def loss(observed: Tensor) -> Tensor:
+        q_x = model.recognition(observed if view is None else view(observed, stream.local))[0]
+        p_y = model.generative.p_y(q_x.mean.unsqueeze(0))
+        return -p_y.log_prob(observed.flatten(1)).mean()
+
+    descend(model, lambda: loss(draw(y, stream)), steps, told)
+
+
+def teach(
+    model: GaussianMixtureVAE,
+    y: Observations,
+    some: Tensor,
+    clusters: Tensor,
+    view: View | None,
+    steps: int,
+    stream: RandomStream,
+    told: Told,
+) -> None:
+    r"""Bring q(z | y) to given clusters c of some observations:
+
+    .. math:: \min_\phi\; \mathbb E_{v \sim \mathrm{views}(y)} \frac{1 - q_\phi(z = c \mid v)^r}{r}
+
+    What it learns of them is what views do not change, and this loss gives up on single rows that it cannot
+    make fit (generalised cross-entropy with r = ``ROBUSTNESS``: Zhang and Sabuncu, arXiv 1805.07836), so that
+    q(z | y) ends nearer to the truth than the clusters that it was given. Where it has given up on a whole
+    cluster, it learns them again with r = 0, the cross-entropy. Without views it learns what small changes of
+    any observation do not change (:mod:`gmvae.training.adversarial`). The weights are averages over the last
+    steps (Polyak and Juditsky, 1992).
+
+    Arguments:
+        model: The model, whose recogniser is changed in place.
+        y: The observations.
+        some: Those with a cluster, (n, *y_shape).
+        clusters: The cluster of each, (n,).
+        view: Makes views; without it the observation is shown.
+        steps: Steps of ``BATCH`` observations.
+        stream: Where chance comes from.
+        told: Called after each step with the share of them that is done.
+
+    Raises:
+        ValueError: where the model has no q(z | y).
+    """
+    recognition, head = model.recognition, model.recognition.z
+    if head is None:
+        raise ValueError("the model has no q(z | y) to teach: assignment must be recogniser")
+    radius = reach(scaled(some), stream.local) if view is None else 0.0
+    before = copy.deepcopy(recognition.state_dict())
+
+    def loss(robustness: float) -> Tensor:
+        batch = torch.randint(len(some), (BATCH,), generator=stream.local, device=some.device)
+        shown = scaled(some[batch])
+        hidden = recognition.body(shown if view is None else view(shown, stream.local))
+        wrong = mistaken(head(dropped(hidden, stream.local)), clusters[batch], robustness)
+        if view is not None:
+            return wrong
+        near = draw(y, stream)
+        return wrong + inconsistency(lambda v: head(recognition.body(v)), near, radius, stream.local)
+
+    for robustness in (ROBUSTNESS, 0.0):
+        recognition.load_state_dict(before)
+        initialise(head, stream.local)  # which the numbers of other clusters would hold back
+        average = Averaged(recognition)
+        # the second time, which is seldom, nothing is told: all has been
+        heard = told if robustness else (lambda _: None)
+        descend(recognition, partial(loss, robustness), steps, heard, after=average.update)
+        recognition.load_state_dict(average.module.state_dict())
+        if not gave_up(model, some, clusters):
+            break
+
+
+def mistaken(logits: Tensor, clusters: Tensor, robustness: float) -> Tensor:
+    r"""The mean of :math:`(1 - q_c^r) / r` over a batch, of shape (), of logits of shape (B, K) and clusters
+    c of shape (B,); with r = 0 its limit, the cross-entropy :math:`-\log q_c`."""
+    if not robustness:
+        return F.cross_entropy(logits, clusters)
+    chosen = F.log_softmax(logits, -1).gather(1, clusters.unsqueeze(1))
+    return ((1 - (robustness * chosen).exp()) / robustness).mean()
+
+
+def gave_up(model: GaussianMixtureVAE, some: Tensor, clusters: Tensor) -> bool:
+    """Whether q(z | y) has fewer than half of the rows of one of the clusters that it was taught in it."""
+    with evaluating(model):
+        found = torch.cat([model.assign(scaled(batch)).probs.argmax(-1) for batch in some.split(EVALUATED)])
+    same = (found == clusters).to(torch.float32)
+    size = torch.bincount(clusters)
+    kept = torch.zeros(len(size), dtype=same.dtype, device=same.device).index_add_(0, clusters, same)
+    return bool((kept < 0.5 * size).any())
+
+
+def descend(
+    module: nn.Module,
+    loss: Callable[[], Tensor],
+    steps: int,
+    told: Told = lambda _: None,
+    after: Callable[[], object] = lambda: None,
+) -> None:
+    """Train a module for some steps of AdamW under one cycle of the learning rate.
+
+    Arguments:
+        module: What is trained.
+        loss: The loss of a new batch, each time it is called.
+        steps: How often.
+        told: Called after each step with the share of them that is done.
+        after: Called after each step.
+    """
+    optimiser = torch.optim.AdamW(module.parameters(), RATE, weight_decay=DECAY, fused=True)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+    module.train()
+    for step in range(1, steps + 1):
+        optimiser.zero_grad()
+        loss().backward()
+        optimiser.step()
+        if step < steps:
+            cycle.step()
+        after()
+        told(step / steps)
+
+
+class Averaged:
+    """A moving average of the weights, and the statistics, of a module."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.of, self.module, self.updates = module, copy.deepcopy(module), 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights of now."""
+        self.updates += 1
+        keep = min(MEMORY, self.updates / (self.updates + 10))
+        for mean, value in zip(self.module.state_dict().values(), self.of.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value, 1 - keep)
+            else:
+                mean.copy_(value)
+
+
+def draw(y: Observations, stream: RandomStream) -> Tensor:
+    """A batch of observations, (BATCH, *y_shape)."""
+    return scaled(y[torch.randint(len(y), (BATCH,), generator=stream.cpu).to(y.device)])
+
+
+def dropped(hidden: Tensor, generator: Generator) -> Tensor:
+    """Features of which a random share, ``DROPOUT``, is 0 and the others are larger by as much (torch's own
+    dropout has no generator but the global one)."""
+    return hidden * torch.empty_like(hidden).bernoulli_(1 - DROPOUT, generator=generator).div_(1 - DROPOUT)

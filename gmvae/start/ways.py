@@ -1,0 +1,37 @@
+"""Ways to cluster the same rows into several numbers of clusters, whose stability is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.cluster.hierarchy import cut_tree, linkage
+from sklearn.cluster import KMeans
+
+from gmvae.partition.communities import Clusters, merge
+from gmvae.partition.mixture import components, refine
+from gmvae.partition.neighbours import neighbours
+from gmvae.partition.stability import Floats
+from gmvae.start.layout import LEAST, layout
+
+
+def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """By k-means."""
+    exact = values.astype(np.float64)  # in 32 bits k-means rounds away what is near
+    return [KMeans(k, n_init=5, random_state=seed).fit_predict(exact).astype(np.int64) for k in counts]
+
+
+def arcs(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """By Gaussian mixtures on a layout of the rows' manifold, each from Ward's clusters."""
+    flat = layout(values, neighbours(values), seed).astype(np.float64)
+    cuts = cut_tree(linkage(flat, "ward"), counts)
+    return [refine(flat, cuts[:, i]) for i in range(len(counts))]
+
+
+def groups(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+    """By joining the cells of a layout of the rows' manifold."""
+    graph = neighbours(values)
+    flat = layout(values, graph, seed).astype(np.float64)
+    most = max(counts)
+    cells = components(flat, max(most, min(4 * most, len(flat) // LEAST)), seed)
+    return [merge(cells, graph[0], k, seed) for k in counts]

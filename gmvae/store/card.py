@@ -1,0 +1,97 @@
+"""A card: what a model file is, for people to read."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmvae.store.model_file import ModelFile, find
+
+WIDTH, BAR = 96, 40
+"""Characters of a line, and of the longest bar."""
+SHOWN = 30
+"""Clusters and names of columns that are shown, at most."""
+MEASURES = ("acc", "acc_aae", "nmi", "ari")
+
+
+def card(path: str | Path) -> str:
+    """What is in a model file, or in that of a run folder, as lines of text.
+
+    Raises:
+        ValueError: where there is no whole model file.
+        OSError: where it cannot be read.
+    """
+    file = find(path)
+    whole = ModelFile.load(file)
+    lines: list[str] = []
+    for name, text in _facts(whole, file):
+        lines += textwrap.wrap(
+            text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12, break_on_hyphens=False
+        )
+    return "\n".join([*lines, "", *_shares(whole.about["weights"])])
+
+
+def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
+    c, about = file.model.config, file.about
+    count = sum(p.numel() for p in file.model.parameters())
+    used = about["n_clusters_used"]
+    yield (
+        "model",
+        f"{about.get('name', 'GMVAE')}: K = {c.clusters}, {used} in use; x {c.x_size}, w {c.w_size}",
+    )
+    if choice := about.get("choice"):
+        yield "clusters", f"{'' if choice['sure'] else 'not sure: '}{choice['reason']}"
+    yield "network", f"{c.network}, hidden {c.hidden_size}, q(z | ...) {c.assignment}; {count:,} parameters"
+    data = about["data"]
+    rows = f"{data['rows']:,} rows of " if "rows" in data else ""
+    yield "data", f"{data.get('name', 'a table')}: {rows}{_shape(file)}"
+    if file.recipe.features:
+        yield "columns", _some(file.recipe.features)
+    left_out = np.setdiff1d(np.arange(len(file.scaling.mean)), file.scaling.kept)
+    if len(left_out):
+        names = file.recipe.features or tuple(map(str, range(len(file.scaling.mean))))
+        yield "constant", _some([names[column] for column in left_out])
+    yield "likelihood", f"{c.likelihood}: {about['likelihood_reason']}"
+    yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
+    yield from _measured(about)
+    for finding in about.get("findings", []):
+        yield finding["severity"], f"{finding['message']} {finding['advice']}"
+    versions = about["versions"]
+    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield "print", f"sha256 of the data {data['sha256'][:16]}..."
+    yield "file", f"{path}, {path.stat().st_size / 1024:,.0f} KiB"
+
+
+def _measured(about: Any) -> Iterator[tuple[str, str]]:
+    measures = about.get("measures", {})
+    for prefix, name in (("", "labels"), ("test_", "test labels")):
+        found = [f"{key} {measures[prefix + key]:.3f}" for key in MEASURES if prefix + key in measures]
+        if found:
+            yield name, ", ".join(found)
+
+
+def _shape(file: ModelFile) -> str:
+    shape = file.recipe.y_shape
+    if len(shape) == 3:
+        return f"images, {shape[0]} x {shape[1]} x {shape[2]}"
+    return f"{shape[0]} numbers"
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[:SHOWN])}, ... ({len(names)} in all)"
+
+
+def _shares(weights: Sequence[float]) -> Iterator[str]:
+    """A bar for each cluster's share."""
+    most = max(weights)
+    yield "cluster     share of the data"
+    for k, share in enumerate(weights[:SHOWN]):
+        yield f"{k:>7}  {share:>7.1%} {'█' * round(BAR * share / most)}".rstrip()
+    if len(weights) > SHOWN:
+        yield f"        ... and {len(weights) - SHOWN} more"

@@ -1,0 +1,94 @@
+"""What is written to disk, and the run folder.
+
+A file is written under a temporary name and renamed, so that nobody ever reads half of one. Tensors
+are safetensors, everything else is JSON or plain .npz: nothing is ever loaded with pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
+    """Write tensors, with a JSON object as metadata, as one safetensors file."""
+    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda part: save_file(whole, part, {"gmvae": json.dumps(about)}))
+
+
+def read_tensors(
+    path: str | Path, device: str | torch.device = "cpu"
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """What :func:`write_tensors` wrote; ``ValueError`` where the file is anything else."""
+    if not Path(path).is_file():
+        raise ValueError(f"{path} is not there: it must be a file that gmvae wrote")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            about = json.loads((file.metadata() or {})["gmvae"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a whole file that gmvae wrote") from error
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """``write`` a file under a temporary name in the same folder, then rename it to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the numbers."""
+    packages = ("gmvae", "torch", "numpy", "scikit-learn")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as indented JSON."""
+    write_whole(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; ``ValueError`` where it holds none."""
+    try:
+        value = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a whole JSON file") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} does not hold a JSON object")
+    return value
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as one .npz file."""
+
+    def write(part: Path) -> None:
+        with open(part, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    write_whole(path, write)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file; ``ValueError`` where it is not whole."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (BadZipFile, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a whole .npz file of arrays") from error

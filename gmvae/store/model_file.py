@@ -1,0 +1,162 @@
+"""The model file: one safetensors file that holds the whole model, and everything needed to use it.
+
+Beside the weights there are the scaling of the data, and in the metadata, as JSON, how files are read, the
+configuration, what the fit came to, versions, and a checksum over all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmvae.config import ModelConfig, from_mapping
+from gmvae.data.dataset import Dataset
+from gmvae.data.scaling import Scaling, dividing
+from gmvae.data.schema import Recipe
+from gmvae.model.isolation import isolated
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import blank
+from gmvae.store.files import read_tensors, versions, write_tensors
+
+FORMAT = 2
+"""Version of the model file. A reader takes this one only, and says so."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds.
+
+    Arguments:
+        model: The model.
+        scaling: From the numbers of a row, (D,), to an observation.
+        recipe: How a file becomes rows.
+        about: JSON values that are no part of the model: ``name``, ``likelihood_reason``, ``binary``,
+            ``weights`` (means of q(z | y), (K,)), ``classes``, ``parameters`` (the estimator's), ``epochs``,
+            ``elbo``, ``restarts``, ``data`` (``name``, ``rows``, ``sha256``), ``measures``, ``findings``,
+            ``versions``.
+    """
+
+    model: GaussianMixtureVAE
+    scaling: Scaling
+    recipe: Recipe
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the file; one of that name is replaced once the new one is whole."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"scaling.{name}": torch.from_numpy(v) for name, v in vars(self.scaling).items()}
+        about = {
+            "format": FORMAT,
+            "versions": versions(),
+            "y_shape": self.model.y_shape,
+            "config": asdict(self.model.config),
+            "recipe": self.recipe.to_json(),
+            "about": {name: value for name, value in self.about.items() if name != "versions"},
+        }
+        write_tensors(path, tensors, {**about, "sha256": _checksum(tensors, about)})
+
+    @classmethod
+    @isolated
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> ModelFile:
+        """The file that :meth:`save` wrote, its model ready for evaluation.
+
+        Raises:
+            ValueError: where it is not a whole model file, was changed, or has the format of another version.
+            OSError: where it cannot be read.
+        """
+        tensors, found = read_tensors(path)
+        if found.get("format") != FORMAT:
+            raise ValueError(_other_format(path, found))
+        if found.pop("sha256", None) != _checksum(tensors, found):
+            raise ValueError(f"{path} was damaged or changed after it was written: its checksum is another")
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "scaling": {}}
+        try:
+            for name, tensor in tensors.items():
+                part, _, rest = name.partition(".")
+                parts[part][rest] = tensor
+            config = from_mapping(ModelConfig, found["config"], "model")
+            model = blank(partial(GaussianMixtureVAE, tuple(found["y_shape"]), config))
+            model.load_state_dict(parts["model"])
+            scaling = Scaling(**{name: tensor.numpy() for name, tensor in parts["scaling"].items()})
+            recipe = Recipe.from_json(found["recipe"])
+            about = {**found["about"], "versions": found["versions"]}
+            _check(model, scaling, recipe, about)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{path} is not a whole model of this version: {reason}") from error
+        return cls(model.to(device).eval(), scaling, recipe, about)
+
+
+def of_run(model: GaussianMixtureVAE, data: Dataset, about: Mapping[str, Any]) -> ModelFile:
+    """The model file of a run on a data set."""
+    width, made = math.prod(data.y_shape), data.preparation
+    if made is None:
+        scaling = dividing(width, 255.0 if data.y.dtype == np.uint8 else 1.0)
+        return ModelFile(model, scaling, Recipe(data.y_shape), about)
+    more = {"likelihood_reason": made.reason, "binary": made.binary, "classes": list(made.classes)}
+    return ModelFile(model, made.scaling, made.recipe, {**about, **more})
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: numpy's numbers and arrays as Python's."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def find(path: str | Path) -> Path:
+    """The model file that a path names: itself, or that of a run folder.
+
+    Raises:
+        ValueError: where a folder has none.
+    """
+    path = Path(path)
+    inside = path / "model.safetensors"
+    if not path.is_dir() or inside.exists():
+        return inside if path.is_dir() else path
+    if (path / "config.json").exists():
+        raise ValueError(f"{path} has no model.safetensors yet: finish the run with gmvae resume {path}")
+    raise ValueError(f"{path} holds no run: it must be a run folder or a model file")
+
+
+def _check(model: GaussianMixtureVAE, scaling: Scaling, recipe: Recipe, about: Mapping[str, Any]) -> None:
+    """``ValueError`` where parts of a file do not belong together."""
+    width = len(scaling.mean)
+    kept = scaling.kept
+    if scaling.scale.shape != (width,) or len(kept) != math.prod(model.y_shape):
+        raise ValueError(f"scaling is of {width} numbers, an observation has shape {model.y_shape}")
+    if kept.min() < 0 or kept.max() >= width:
+        raise ValueError(f"scaling keeps columns from {kept.min()} to {kept.max()} of {width}")
+    if math.prod(recipe.y_shape) != width:
+        raise ValueError(f"recipe is of {recipe.y_shape} numbers, scaling of {width}")
+    if len(about["weights"]) != model.config.clusters:
+        raise ValueError(f"there are {len(about['weights'])} weights for {model.config.clusters} clusters")
+
+
+def _checksum(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _other_format(path: str | Path, found: Mapping[str, Any]) -> str:
+    theirs, by = found.get("format"), found.get("versions", {}).get("gmvae", "something else")
+    remedy = "install that one" if isinstance(theirs, int) and theirs > FORMAT else "train it again"
+    return (
+        f"{path} has model format {theirs}, written by gmvae {by}, and this version reads {FORMAT}: {remedy}"
+    )

@@ -1,0 +1,139 @@
+"""Encoder and decoder as ONNX, for programs without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gmvae.fit.fitting import precise
+from gmvae.model.inference import evaluating
+from gmvae.model.isolation import isolated
+from gmvae.store.files import write_whole
+
+if TYPE_CHECKING:
+    from gmvae.estimator import GMVAE
+
+OPSET = 18
+FILES = ("encoder.onnx", "decoder.onnx")
+"""What is written."""
+
+
+class Encoder(nn.Module):
+    """From rows of the data, (B, D), in their units, to q(z | ...), (B, K), its most probable cluster, (B,),
+    and the means of q(x | y), (B, x_size).
+
+    Rows come in 64 bits, in which they are scaled, as everywhere in this package: a column whose mean is
+    large beside its spread would lose its digits in 32. Answers have 64 bits, too.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    kept: Tensor
+
+    def __init__(self, model: GMVAE) -> None:
+        super().__init__()
+        scaling, self.model, self.y_shape = model._scaling, _network(model), model._y_shape
+        self.register_buffer("mean", torch.from_numpy(scaling.mean[scaling.kept]))
+        self.register_buffer("scale", torch.from_numpy(scaling.divisor[scaling.kept]))
+        self.register_buffer("kept", torch.from_numpy(scaling.kept))
+
+    def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y = ((y[:, self.kept] - self.mean) / self.scale).reshape(-1, *self.y_shape)
+        y = y.to(self.model.generative.zero.dtype)
+        q_x = self.model.recognition(y)[0]
+        probabilities = self.model.assign(y).probs
+        return probabilities.double(), probabilities.argmax(1), q_x.mean.double()
+
+
+class Decoder(nn.Module):
+    """From x, (B, x_size), to the mean of p(y | x) in the units of the data, (B, D)."""
+
+    scale: Tensor
+    constant: Tensor
+    place: Tensor
+
+    def __init__(self, model: GMVAE) -> None:
+        super().__init__()
+        scaling, self.model = model._scaling, _network(model)
+        place = np.zeros((len(scaling.kept), len(scaling.mean)))
+        place[np.arange(len(scaling.kept)), scaling.kept] = scaling.scale[scaling.kept]
+        self.register_buffer("place", torch.from_numpy(place))
+        self.register_buffer("constant", torch.from_numpy(scaling.mean))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = self.model.generative.p_y(x.to(self.model.generative.zero.dtype)).mean
+        return mean.flatten(1).double() @ self.place + self.constant
+
+
+@isolated
+def export(model: GMVAE, folder: str | Path) -> list[Path]:
+    """Write ``encoder.onnx`` and ``decoder.onnx`` into a folder.
+
+    The encoder takes ``y``, float64, (B, D), rows in the units of the data, and gives ``probabilities``,
+    (B, K), ``cluster``, (B,), and ``x``, (B, x_size); the decoder takes ``x`` and gives ``y``. B is free.
+    Their metadata have the names of the features, and K.
+
+    Raises:
+        ValueError: where the packages for ONNX are not installed.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"export needs the package {error.name}: pip install 'gmvae[onnx]'") from error
+    rows, x_size = torch.zeros(2, model.n_features_in_, dtype=torch.float64), model.model_.config.x_size
+    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
+    about = {"gmvae": version("gmvae"), "clusters": str(len(model.weights_)), "features": json.dumps(names)}
+    outputs = ["probabilities", "cluster", "x"]
+    parts: list[tuple[Encoder | Decoder, Tensor, list[str], list[str]]] = [
+        (Encoder(model), rows, ["y"], outputs),
+        (Decoder(model), torch.zeros(2, x_size, dtype=torch.float64), ["x"], ["y"]),
+    ]
+    written = []
+    for name, (part, example, inputs, results) in zip(FILES, parts, strict=True):
+        with _quiet(), evaluating(part.model):
+            program = torch.onnx.export(
+                part.eval(), (example,), input_names=inputs, output_names=results, opset_version=OPSET,
+                dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, verbose=False,
+            )  # fmt: skip
+        assert program is not None  # noqa: S101
+        proto = program.model_proto
+        onnx.helper.set_model_props(proto, about)
+        path = Path(folder) / name
+        write_whole(path, partial(onnx.save, proto))
+        written.append(path)
+    return written
+
+
+def _network(model: GMVAE) -> Any:
+    """The torch model in 64 bits or, with convolutions, which ONNX Runtime has in 32 bits only, in 32."""
+    exact = precise(model.model_).cpu()
+    return exact if model.model_.config.network == "fc" else exact.float()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter prints and logs on its way."""
+    loggers: list[Any] = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    before = [logger.level for logger in loggers]
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, before, strict=True):
+                logger.setLevel(level)

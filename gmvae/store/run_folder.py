@@ -1,0 +1,149 @@
+"""The run folder: where each file of a run lies, and how it is read and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gmvae.store.files import read_json, write_json, write_whole
+
+
+class RunFolder:
+    """A run on disk; the README lists its files.
+
+    Arguments:
+        path: A folder that holds a run.
+
+    Raises:
+        ValueError: where it holds none.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise ValueError(f"{path} holds no run: it must be a folder that gmvae train made")
+
+    @classmethod
+    def create(cls, path: str | Path, about: Mapping[str, Any]) -> RunFolder:
+        """Begin a run in ``path``, which is made where it is not there; ``about`` becomes its config.json.
+
+        Raises:
+            ValueError: where it holds a run already, or anything else: a run overwrites nothing.
+            OSError: where it cannot be written.
+        """
+        path = Path(path)
+        if path.is_file():
+            raise ValueError(f"{path} is a file: name a folder, or none yet, as --run-dir")
+        if (path / "config.json").exists():
+            raise ValueError(
+                f"{path} already holds a run: name another --run-dir, or go on with gmvae resume {path}"
+            )
+        if path.is_dir() and any(path.iterdir()):
+            raise ValueError(f"{path} is not empty: name another --run-dir")
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", about)
+        return cls(path)
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def start(self) -> Path:
+        return self.path / "start.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint" / "state.safetensors"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def snapshot(self) -> Path:
+        """What the pictures of the latent space and of the reconstructions are drawn from."""
+        return self.plots / "snapshot.npz"
+
+    def about(self) -> dict[str, Any]:
+        """config.json."""
+        return read_json(self.path / "config.json")
+
+    def write_about(self, about: Mapping[str, Any]) -> None:
+        """Write config.json anew."""
+        write_json(self.path / "config.json", about)
+
+    def touch(self) -> None:
+        """Make this the newest run (:func:`newest_run`)."""
+        (self.path / "config.json").touch()
+
+    def history(self) -> list[dict[str, Any]]:
+        """metrics.jsonl: a record for each epoch so far; a last line without its end is not there yet.
+
+        Raises:
+            ValueError: where another line is no record.
+        """
+        text = self.metrics.read_text() if self.metrics.exists() else ""
+        try:
+            return [json.loads(line) for line in text.split("\n")[:-1]]
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.metrics} is not whole: a line of it is no JSON object") from error
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add an epoch's record to metrics.jsonl, in one write."""
+        with open(self.metrics, "ab", buffering=0) as file:
+            file.write(json.dumps(record).encode() + b"\n")
+
+    def rewind(self, epoch: int) -> list[dict[str, Any]]:
+        """Drop the records after ``epoch`` from metrics.jsonl; the records that stay.
+
+        Raises:
+            ValueError: where one of the epochs up to there has no record. Nothing is written then.
+        """
+        kept = [record for record in self.history() if record["epoch"] <= epoch]
+        if [record["epoch"] for record in kept] != list(range(1, epoch + 1)):
+            raise ValueError(
+                f"{self.metrics} has {len(kept)} records of the {epoch} epochs in the checkpoint: "
+                "put the file back that belongs to it, or start a new run"
+            )
+        text = "".join(json.dumps(record) + "\n" for record in kept)
+        if not self.metrics.exists() or self.metrics.read_text() != text:
+            write_whole(self.metrics, lambda part: part.write_text(text))
+        return kept
+
+    def write_start(self, start: Mapping[str, Any]) -> None:
+        """Write start.json: how the run started, before its first epoch."""
+        write_json(self.start, start)
+
+    def read_start(self) -> dict[str, Any] | None:
+        """start.json; ``None`` where the run has none."""
+        return read_json(self.start) if self.start.exists() else None
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """summary.json; ``None`` where the run has none yet."""
+        path = self.path / "summary.json"
+        return read_json(path) if path.exists() else None
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json."""
+        write_json(self.path / "summary.json", summary)
+
+
+def newest_run(runs: str | Path = "runs") -> RunFolder:
+    """The run that was begun, or gone on with, last of those in a folder.
+
+    Raises:
+        ValueError: where it holds none.
+    """
+    found = list(Path(runs).glob("*/config.json"))
+    if not found:
+        raise ValueError(
+            f"{runs} holds no run: name a run's folder, or train one here, as with gmvae train spiral"
+        )
+    return RunFolder(max(found, key=lambda path: path.stat().st_mtime_ns).parent)

@@ -1,0 +1,106 @@
+"""Tables that are written piece by piece, in the form that the file's name asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.store.files import write_whole
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ENDINGS = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".npy")
+
+
+def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
+    """``ValueError`` where a file's name does not say in which form to write it."""
+    if path.suffix not in endings:
+        raise ValueError(f"{path} ends in {path.suffix!r}: it must end in {', '.join(endings)}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file to write")
+
+
+def write_table(path: Path, batches: Iterator[pa.RecordBatch]) -> int:
+    """Write batches of rows, all with the same columns, as they come; the number of rows.
+
+    The file appears when it is whole. ``.npy`` holds the numbers of all columns, shape (rows, columns).
+
+    Raises:
+        ValueError: where there is no row, or the file's name has another ending than those of ``ENDINGS``.
+    """
+    check_ending(path)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError(f"there are no rows to write to {path}")
+    written = 0
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        nonlocal written
+        for batch in chain([first], batches):
+            written += len(batch)
+            yield batch
+
+    write = _write_npy if path.suffix == ".npy" else _write_arrow(path.suffix)
+    write_whole(path, lambda part: write(part, first.schema, counted()))
+    return written
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as a .npy file."""
+
+    def write(part: Path) -> None:
+        with open(part, "wb") as file:
+            np.save(file, array, allow_pickle=False)
+
+    write_whole(path, write)
+
+
+def _write_arrow(ending: str) -> Callable[[Path, pa.Schema, Iterator[pa.RecordBatch]], None]:
+    def write(part: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        with _opened(part, ending, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+
+    return write
+
+
+def _opened(part: Path, ending: str, schema: pa.Schema) -> Any:
+    from pyarrow import csv, ipc, parquet
+
+    if ending == ".parquet":
+        return parquet.ParquetWriter(part, schema)
+    if ending in (".csv", ".tsv"):
+        options = csv.WriteOptions(delimiter="\t" if ending == ".tsv" else ",", quoting_style="needed")
+        return csv.CSVWriter(part, schema, write_options=options)
+    return ipc.new_file(part, schema)
+
+
+def _write_npy(part: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """The header has room for a longer number of rows, so that it is written again once that is known."""
+    numbers = [place for place, field in enumerate(schema) if _is_number(field.type)]
+    kind, rows = np.dtype(np.float64), 0
+    with open(part, "wb") as file:
+        _npy_header(file, kind, (0, len(numbers)))
+        for batch in batches:
+            table = np.column_stack([batch.column(i).to_numpy(zero_copy_only=False) for i in numbers])
+            file.write(np.ascontiguousarray(table, kind).tobytes())
+            rows += len(table)
+        file.seek(0)
+        _npy_header(file, kind, (rows, len(numbers)))
+
+
+def _npy_header(file: Any, kind: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))

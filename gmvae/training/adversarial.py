@@ -1,0 +1,60 @@
+"""Virtual adversarial training: the views of observations of which nobody says what may be done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from gmvae.training.distances import distances
+
+PROBE = 0.1
+"""Length of the step, in the space of y, that finds the direction."""
+REACH, NEAREST, ASKED = 0.4, 10, 500
+"""Share of the distance to so manieth a neighbour that a perturbation has, and how many observations the
+median of that distance is taken of."""
+
+
+def reach(y: Tensor, generator: Generator | None = None) -> float:
+    """How far observations of shape (n, *y_shape) are moved: ``REACH`` of the median distance between one of
+    them and its ``NEAREST``-th neighbour among them (IMSAT: Hu et al., arXiv 1702.08720)."""
+    rows = y.flatten(1)
+    asked = rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:ASKED]]
+    near = distances(asked, rows).topk(min(NEAREST + 1, len(rows)), largest=False).values
+    return REACH * float(near[:, -1].median())
+
+
+def inconsistency(
+    logits: Callable[[Tensor], Tensor], y: Tensor, radius: float, generator: Generator | None = None
+) -> Tensor:
+    r"""How much q(z | y) changes where it changes most (Miyato et al., arXiv 1704.03976):
+
+    .. math:: \mathbb E_y\; D_\mathrm{KL}\big(q(z \mid y) \,\|\, q(z \mid y + r)\big), \qquad
+        r \approx \arg\max_{\lVert r \rVert = \rho} D_\mathrm{KL}\big(q(z \mid y) \,\|\, q(z \mid y + r)\big)
+
+    by one step of the power method from a random direction. No gradient flows through q(z | y) or r.
+
+    Arguments:
+        logits: The logits of q(z | y), from (B, *y_shape) to (B, K).
+        y: Observations, (B, *y_shape).
+        radius: :math:`\rho`.
+        generator: Where the random direction comes from; torch's global generator unless given.
+
+    Returns:
+        A mean over the batch, in nats, of shape ().
+    """
+    with torch.no_grad():
+        now = F.softmax(logits(y), -1)
+
+    def change(moved: Tensor) -> Tensor:
+        return F.kl_div(F.log_softmax(logits(y + moved), -1), now, reduction="batchmean")
+
+    direction = _of_length(torch.empty_like(y).normal_(generator=generator), PROBE).requires_grad_()
+    (steepest,) = torch.autograd.grad(change(direction), direction)
+    return change(_of_length(steepest, radius))
+
+
+def _of_length(vectors: Tensor, length: float) -> Tensor:
+    return length * F.normalize(vectors.flatten(1), dim=1).view_as(vectors)

@@ -1,0 +1,169 @@
+"""The loop: data, model and objective in, one record per epoch out."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from gmvae.config import ObjectiveConfig, TrainingConfig
+from gmvae.data.dataset import scaled
+from gmvae.model import objective
+from gmvae.model.isolation import isolated
+from gmvae.model.networks import FLOAT
+from gmvae.model.vae import GaussianMixtureVAE, Recognition
+from gmvae.training.augmentation import views
+from gmvae.training.optimisers import optimiser
+from gmvae.training.random import RandomStream
+
+
+class Observations(Protocol):
+    """What the loop trains on: a tensor of shape (N, *y_shape), or anything that is indexed like one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the observations that ``[...]`` gives are."""
+
+    def __len__(self) -> int:
+        """The number of observations in a pass."""
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        """The observations with these numbers, shape (B, *y_shape)."""
+
+
+class Trainer:
+    """Fits a model, one epoch at a time, and can stop after any of them and go on from there.
+
+    Arguments:
+        model: The model, on its device already.
+        objective_config: Weights of the terms.
+        config: Optimiser, batches, epochs.
+        stream: Where all chance comes from.
+    """
+
+    def __init__(
+        self,
+        model: GaussianMixtureVAE,
+        objective_config: ObjectiveConfig,
+        config: TrainingConfig,
+        stream: RandomStream,
+    ) -> None:
+        self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
+        self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
+        # what no one asked for serves to hold what was taught, and nothing else
+        self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
+        self.taught: Recognition | None = None
+        self.epoch = 0
+
+    def hold(self) -> None:
+        """From now on, hold q(z | v) of views v to q(z | y) as it is now, in a copy of the recogniser."""
+        self.view = views(self.config.augment, self.model.y_shape)
+        self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
+
+    @isolated
+    def epochs(
+        self, y: Observations, told: Callable[[float], object] = lambda _: None
+    ) -> Iterator[dict[str, float]]:
+        """Train on observations until ``config.epochs`` are done.
+
+        Arguments:
+            y: The observations; levels of uint8 stand for levels / 255.
+            told: Called after each step with the number of epochs done, of which the last is a part.
+
+        Yields:
+            A record of each epoch: its number from 1, the seconds it took, and the means over its
+            batches of ``loss``, ``elbo`` and the five terms, in nats per observation.
+
+        Raises:
+            FloatingPointError: where the loss is no finite number any more.
+        """
+        while self.epoch < self.config.epochs:
+            began = time.perf_counter()
+            means = self._epoch(y, told)
+            self.epoch += 1
+            if not math.isfinite(means["loss"]):
+                raise FloatingPointError(
+                    f"the loss is {means['loss']} in epoch {self.epoch}: lower the learning rate "
+                    f"(it is {self.config.learning_rate:g}), or bring the data to a scale of about 1"
+                )
+            yield {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
+
+    def _epoch(self, y: Observations, told: Callable[[float], object]) -> dict[str, float]:
+        self.model.train()
+        names = ("loss", "elbo", *objective.Terms._fields)
+        totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
+        steps = batches(len(y), self.config.batch_size, self.config.epoch_size, self.stream.cpu)
+        epoch, noise = self.epoch + 1, self.stream.local
+        for step, batch in enumerate(steps, start=1):
+            observed = scaled(y[batch.to(y.device)])
+            view = None if self.view is None else self.view(observed, noise)
+            known = None if self.taught is None else self.taught(observed)[2]
+            loss, terms = objective.loss(self.model, observed, self.objective, epoch, view, known, noise)
+            self.optimiser.zero_grad()
+            loss.mean().backward()
+            self.optimiser.step()
+            with torch.no_grad():
+                totals += torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
+            told(self.epoch + step / len(steps))
+        return dict(zip(names, (totals / sum(map(len, steps))).tolist(), strict=True))
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that the next epoch depends on: tensors, and the number of epochs done."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for index, values in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
+        tensors |= {f"random.{name}": value for name, value in self.stream.states.items()}
+        if self.taught is not None:
+            tensors |= {f"taught.{name}": value for name, value in self.taught.state_dict().items()}
+        return tensors, {"epoch": self.epoch}
+
+    def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken.
+
+        On another kind of device than there, noise goes on from the seed's beginning.
+
+        Raises:
+            ValueError: where the state is that of another model, or none of a trainer.
+        """
+        if "epoch" not in about:
+            raise ValueError(
+                "the checkpoint is not one that training wrote: put back the file that belongs here"
+            )
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "random": {}, "taught": {}}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = value
+        try:
+            self.model.load_state_dict(parts["model"])
+            if parts["taught"]:
+                self.hold()
+                self.taught.load_state_dict(parts["taught"])  # type: ignore[union-attr]
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint is of another model: {' '.join(str(error).split())}") from error
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimiser"].items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        drawn = {name: value.cpu() for name, value in parts["random"].items()}
+        self.stream.states = drawn
+        self.epoch = about["epoch"]
+
+
+def batches(count: int, size: int, most: int = 0, generator: Generator | None = None) -> list[Tensor]:
+    """A random order of ``count`` observations, or of ``most`` of them, in batches of ``size``, drawn from a
+    generator of the CPU, torch's global one unless given.
+
+    What is left over makes a smaller last batch; a single observation, from which batch norm could
+    not tell a variance, joins the batch before it.
+    """
+    parts = list(torch.randperm(count, generator=generator)[: most or count].split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

@@ -1,0 +1,68 @@
+"""Small clusters are in use, and are said to be small; "no data" is a word for clusters without a row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_fits import quick
+
+from gmvae.assess.diagnostics import Signs, confusion
+from gmvae.assess.doctor import diagnose
+from gmvae.config import ModelConfig, ObjectiveConfig
+from gmvae.fit import fitting
+
+rng = np.random.default_rng(0)
+CENTRES = np.array([[0.0, 0, 0], [9, 0, 9], [0, 9, -9], [-12, -12, 0]])
+LABELS = np.repeat(np.arange(4), [200, 160, 130, 10])
+Y = CENTRES[LABELS] + 0.5 * rng.normal(size=(500, 3))
+SHARES = np.bincount(LABELS) / 500
+
+
+@pytest.fixture(scope="module")
+def ten_rows():
+    """A fit that finds all four groups, the one of ten rows as well."""
+    return quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
+
+
+def test_ten_rows_are_a_cluster(ten_rows):
+    np.testing.assert_array_equal(ten_rows.labels_, LABELS)
+    assert ten_rows.n_clusters_used_ == 4
+    assert ten_rows.signs_.occupancy == pytest.approx(SHARES)
+    assert "dead" not in {finding.name for finding in ten_rows.findings_}
+    (small,) = (finding for finding in ten_rows.findings_ if finding.name == "small")
+    assert small.severity == "note"
+    assert small.message == "Small clusters, each with less than a tenth of an equal share: 3 (2.00%)."
+
+
+def test_clusters_without_a_row_hold_no_data(monkeypatch):
+    labels = np.where(LABELS == 2, 4, LABELS)
+    monkeypatch.setattr(fitting, "number", lambda *given: (labels, SHARES))
+    model = quick(n_clusters=6, epochs=1).fit(Y)
+    assert model.n_clusters_used_ == 4
+    assert model.signs_.occupancy == pytest.approx([0.4, 0.32, 0, 0.02, 0.26, 0])
+    decided = Signs(model.signs_.occupancy, 0.0, 1.2, 1, 1, 1.0, (), 1.0)
+    (dead,) = diagnose(decided, ModelConfig(clusters=6), ObjectiveConfig())
+    assert (dead.name, dead.message) == ("dead", "2 of 6 clusters hold no data; 4 are in use.")
+
+
+def test_a_small_cluster_is_counted_where_few_rows_are_measured(monkeypatch, ten_rows):
+    """Signs are of a sample of the rows, but how many a cluster holds is of all."""
+    monkeypatch.setattr(fitting, "MEASURED", 20)
+    again = quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
+    assert again.signs_.occupancy == ten_rows.signs_.occupancy
+    assert {finding.name for finding in again.findings_} >= {"small"}
+    assert "dead" not in {finding.name for finding in again.findings_}
+
+
+def test_small_clusters_beside_one_that_holds_nearly_all():
+    signs = Signs((0.995, 0.005, 0.0), 0.0, 0.03, 1, 1, 1.0, (), 1.0)
+    found = diagnose(signs, ModelConfig(clusters=3), ObjectiveConfig())
+    assert [finding.name for finding in found] == ["one-cluster", "small"]
+    assert found[1].message.endswith("share: 1 (0.50%).")
+
+
+def test_a_small_cluster_can_share_its_rows_with_another():
+    q = np.repeat([[1.0, 0, 0], [0.4, 0.6, 0]], [500, 10], axis=0)
+    assert confusion(q) == ((0, 1, 0.4),)
+    rest = np.repeat([[0.99, 0.01, 0]], 510, axis=0)  # no row's cluster: what is left of q is nothing
+    assert confusion(rest) == ()

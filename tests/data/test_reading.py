@@ -1,0 +1,159 @@
+"""Whole files as data sets: scaling, likelihood and labels against independent calculations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from gmvae.data.files import base
+from gmvae.data.files.labels import codes
+from gmvae.data.files.open import open_source
+from gmvae.data.files.read import read_file
+from gmvae.data.schema import Wish
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A table of which three rows are read at a time."""
+    monkeypatch.setattr(base, "NUMBERS", 12)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(50, 3)) * [1, 1e3, 1e-3] + [0, 1e6, 5], columns=list("abc"))
+    frame.insert(1, "same", 7.0)
+    frame.to_parquet(tmp_path / "t.parquet")
+    return frame
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
+def test_columns_are_standardised(tmp_path, table, kind):
+    table.to_csv(tmp_path / "t.csv", index=False)
+    np.save(tmp_path / "t.npy", table.to_numpy())
+    data = read_file(tmp_path / f"t.{kind}")
+    varying = table[["a", "b", "c"]]
+    assert data.y.dtype == np.float32
+    np.testing.assert_allclose(data.y, (varying - varying.mean()) / varying.std(ddof=0), atol=3e-6)
+    made = data.preparation
+    assert made.constant == ("same",) if kind != "npy" else ("1",)
+    np.testing.assert_allclose(made.scaling.undo(data.y.astype(float)), table, rtol=1e-6)
+    assert (made.likelihood, data.labels, made.classes) == ("gaussian", None, ())
+    assert data.log_det == pytest.approx(-np.log(varying.std(ddof=0)).sum(), rel=1e-5)
+    np.testing.assert_allclose(read_file(tmp_path / f"t.{kind}", standardise=False).y, table, rtol=1e-6)
+
+
+def test_large_offsets_keep_their_precision(tmp_path):
+    spread = np.random.default_rng(0).normal(size=(5000, 2))
+    np.save(tmp_path / "t.npy", spread + 1.7e9)
+    expected = (spread - spread.mean(0)) / spread.std(0)
+    np.testing.assert_allclose(read_file(tmp_path / "t.npy").y, expected, atol=3e-6)
+
+
+def test_the_likelihood_and_why(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "t.npy", (rng.random((40, 3)) < 0.5).astype(float))
+    for likelihood, found, reason in (
+        ("auto", "bernoulli", "t.npy has only the values 0 and 1"),
+        ("gaussian", "gaussian", "likelihood gaussian was asked for"),
+    ):
+        made = read_file(tmp_path / "t.npy", likelihood=likelihood).preparation
+        assert (made.likelihood, made.binary) == (found, True)
+        assert reason in made.reason
+    np.save(tmp_path / "t.npy", rng.random((40, 3)) * 0.4 + 0.3)
+    assert "[0, 1] with no value near 1" in read_file(tmp_path / "t.npy").preparation.reason
+    np.save(tmp_path / "t.npy", rng.normal(size=(40, 3)))
+    assert (
+        "outside of [0, 1], so likelihood auto is gaussian"
+        in read_file(tmp_path / "t.npy").preparation.reason
+    )
+    with pytest.raises(ValueError, match=r"likelihood is 'bernoulli', but t.npy has values from -"):
+        read_file(tmp_path / "t.npy", likelihood="bernoulli")
+
+
+def test_images_stay_bytes(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (6, 5, 4), dtype=np.uint8)
+    np.save(tmp_path / "t.npy", images)
+    for number, image in enumerate(images):
+        (tmp_path / "p" / f"k{number % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "p" / f"k{number % 2}" / f"{number}.png")
+    data = read_file(tmp_path / "t.npy")
+    np.testing.assert_array_equal(data.y, images[:, None])
+    assert data.y.dtype == np.uint8
+    assert data.preparation.likelihood == "bernoulli"
+    assert data.preparation.scaling.scale.tolist() == [255] * 20
+    data = read_file(tmp_path / "p", Wish(label_column="folder"), likelihood="gaussian")
+    np.testing.assert_array_equal(data.y[:, 0], images[[0, 2, 4, 1, 3, 5]])
+    assert (data.labels.tolist(), data.preparation.classes) == ([0, 0, 0, 1, 1, 1], ("k0", "k1"))
+    np.save(tmp_path / "t.npy", images / 255)
+    data = read_file(tmp_path / "t.npy")
+    assert (data.y.dtype, data.preparation.likelihood) == (np.float32, "bernoulli")
+    np.testing.assert_allclose(data.y[:, 0], images / 255, rtol=1e-6)
+
+
+def test_files_of_one_row_or_none_are_told(tmp_path):
+    path = tmp_path / "t.csv"
+    for rows, said in (("", r"t\.csv has no rows: it must have at least two"), ("1,2\n", "at least two obs")):
+        path.write_text("a,b\n" + rows)
+        with pytest.raises(ValueError, match=said):
+            read_file(path)
+    np.save(tmp_path / "t.npy", np.ones((0, 3)))
+    with pytest.raises(ValueError, match=r"t\.npy has no rows"):
+        read_file(tmp_path / "t.npy")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_labels_are_numbers_of_sorted_classes(tmp_path, table, kind):
+    labels = pd.Series(["10", "2", None, "2", "-1"] * 10)
+    path = tmp_path / f"l.{kind}"
+    whole = table.assign(kind=labels if kind == "csv" else pd.to_numeric(labels).astype("Int64"))
+    whole.to_csv(path, index=False) if kind == "csv" else whole.to_parquet(path)
+    data = read_file(path, Wish(label_column="kind"))
+    assert data.preparation.classes == ("-1", "2", "10")
+    assert data.labels.tolist() == [2, 1, -1, 1, 0] * 10
+
+
+def test_classes_of_every_type():
+    assert codes([])[0] is None
+    assert codes([None, float("nan")])[1] == ()
+    for labels, numbers, classes in (
+        (["b", "a", "10", " a"], [2, 1, 0, 1], ("10", "a", "b")),
+        ([3, None, 20], [0, -1, 1], ("3", "20")),
+        ([True, False], [1, 0], ("False", "True")),
+        ([2.5, 10.0, -1.0], [1, 2, 0], ("-1", "2.5", "10")),
+        (["nan", "2", "10"], [-1, 0, 1], ("2", "10")),
+        (["1", "1.0", "NA", "None"], [0, 0, -1, -1], ("1",)),
+        (["NA", "None", "EU", ""], [1, 2, 0, -1], ("EU", "NA", "None")),
+        ([2**60, 2**60 + 1], [0, 1], (str(2**60), str(2**60 + 1))),
+    ):
+        found, names = codes(labels)
+        assert (found.tolist(), names) == (numbers, classes)
+
+
+def test_labels_in_a_file_of_their_own(tmp_path, table):
+    path = tmp_path / "labels.npy"
+    np.save(path, np.arange(50.0) - 1)
+    data = read_file(tmp_path / "t.parquet", labels_path=str(path))
+    assert data.labels.tolist() == list(range(-1, 49))
+    for labels, said in (
+        (np.arange(49), r"labels of t.parquet have shape \(49,\), the observations \(50, 3\)"),
+        (np.full(50, np.nan), r"labels.npy holds numbers that are not whole"),
+        (np.full(50, 1.5), r"labels.npy holds numbers that are not whole"),
+    ):
+        np.save(path, labels)
+        with pytest.raises(ValueError, match=said):
+            read_file(tmp_path / "t.parquet", labels_path=str(path))
+
+
+def test_a_file_that_grows_while_it_is_read_is_told(tmp_path, table, monkeypatch):
+    from gmvae.data.files.arrow import ParquetFiles
+
+    true = ParquetFiles.batches
+    passes = []
+
+    def batches(self, *args):
+        passes.append(1)
+        yield from true(self, *args)
+        if len(passes) > 1:
+            yield from true(self, *args)
+
+    monkeypatch.setattr(ParquetFiles, "batches", batches)
+    with pytest.raises(ValueError, match=r"t\.parquet changed while it was read"):
+        read_file(tmp_path / "t.parquet")
+    assert open_source(tmp_path / "t.parquet").count() == 50

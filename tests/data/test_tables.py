@@ -1,0 +1,448 @@
+"""Tables in files: every format against the pandas table that was written, and every complaint."""
+
+import gzip
+import json
+import pickle
+import subprocess
+import sys
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyarrow import csv, ipc, parquet
+from written import WRITERS, features, sample
+
+from gmvae.data.files import separated
+from gmvae.data.files.open import open_source
+from gmvae.data.schema import Recipe, Wish, encoded
+
+WISH = Wish(id_column="id", label_column="kind")
+ONE_HOT = Wish(text="one-hot")
+IMPUTE = Wish(missing="impute")
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a table of text."""
+
+    def write(content, name="t.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def arrow(tmp_path):
+    """Writes columns to a Parquet file."""
+
+    def arrow(columns, name="t.parquet"):
+        parquet.write_table(pa.table(columns), tmp_path / name)
+        return tmp_path / name
+
+    return arrow
+
+
+def complaint(path, wish=None, recipe=None):
+    with pytest.raises(ValueError, match=r"\S") as error:
+        features(path, wish, recipe)
+    assert "\n" not in str(error.value)
+    return str(error.value).replace(str(path), path.name)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_gives_what_was_written(tmp_path, name):
+    table = sample()
+    WRITERS[name](table, tmp_path / name)
+    y, ids, labels = features(tmp_path / name, WISH, rows=4)
+    np.testing.assert_array_equal(y, table[["a", "b", "c"]].to_numpy(np.float64))
+    assert ids == table["id"].tolist()
+    assert list(map(int, labels)) == table["kind"].tolist()
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_new_file_may_have_another_format_order_and_more_columns(tmp_path, name):
+    table = sample()
+    table.to_parquet(tmp_path / "first.parquet", index=False)
+    recipe = open_source(tmp_path / "first.parquet").recipe(WISH)
+    other = table.assign(when="x")[["when", "c", "kind", "b", "a"]]
+    WRITERS[name](other, tmp_path / name)
+    y, ids, labels = features(tmp_path / name, recipe=Recipe.from_json(recipe.to_json()))
+    np.testing.assert_array_equal(y, table[["a", "b", "c"]].to_numpy(np.float64))
+    assert (ids, list(map(int, labels))) == ([], table["kind"].tolist())
+    WRITERS[name](table[["a", "c"]], tmp_path / f"less {name}")
+    assert "has no column b: the model was trained on it" in complaint(
+        tmp_path / f"less {name}", None, recipe
+    )
+
+
+def test_files_without_names_are_read_by_place(tmp_path):
+    table = sample()[["a", "b", "c"]].astype(float)
+    table["a"] = table["a"].where(table["a"] > 0)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    np.save(tmp_path / "t.npy", table.to_numpy())
+    expected = table.fillna(table.mean()).to_numpy()
+    from_names = open_source(tmp_path / "t.csv").recipe(IMPUTE)
+    from_places = open_source(tmp_path / "t.npy").recipe(IMPUTE)
+    for name, recipe in (("t.npy", from_names), ("t.csv", from_places)):
+        np.testing.assert_allclose(features(tmp_path / name, recipe=recipe)[0], expected, rtol=1e-12)
+    table.assign(id="x", kind=1).to_csv(tmp_path / "more.csv")
+    beside = Recipe(**{**from_places.to_json(), "id_column": "id", "label_column": "kind"})
+    y, ids, labels = features(tmp_path / "more.csv", recipe=beside)
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
+    assert (set(ids), set(labels)) == ({"x"}, {"1"})
+    assert "has 5 columns, and the model was trained on 3: they must be as many" in complaint(
+        tmp_path / "more.csv", None, from_places
+    )
+    some = open_source(tmp_path / "t.npy").recipe(Wish(columns=("2", "1")))
+    np.testing.assert_array_equal(features(tmp_path / "t.csv", recipe=some)[0], table[["c", "b"]])
+
+
+def test_types_do_not_depend_on_the_first_rows(write, monkeypatch):
+    monkeypatch.setattr(separated, "BLOCK", 256)
+    rows = 60
+    text = "id,whole,late,label,word\n" + "".join(
+        f"{i:04d},{i + (0.5 if i > 40 else 0)},{i if i > 40 else ''},{i if i < 50 else 'x'},"
+        f"{i % 3 if i < 50 else 'w'}\n"
+        for i in range(rows)
+    )
+    path = write(text)
+    wish = Wish(id_column="id", label_column="label", missing="impute", text="one-hot")
+    recipe = open_source(path).recipe(wish)
+    assert recipe.features == ("whole", "late", "word=0", "word=1", "word=2", "word=w")
+    y, ids, labels = features(path, wish)
+    assert ids == [f"{i:04d}" for i in range(rows)]
+    assert labels == [str(i) if i < 50 else "x" for i in range(rows)]
+    number = np.arange(rows)
+    np.testing.assert_array_equal(y[:, 0], number + 0.5 * (number > 40))
+    np.testing.assert_array_equal(y[:, 1], np.where(number > 40, number, np.arange(41, rows).mean()))
+    np.testing.assert_array_equal(y[:, 5], number >= 50)
+    assert (
+        "has 'w' in column word in row 52, counted with the line of names: it must be a number"
+        in complaint(path, Wish(id_column="id", label_column="label", drop=("late",)))
+    )
+
+
+@pytest.mark.slow
+def test_whole_numbers_then_fractions_after_megabytes(write):
+    rows = 400_000
+    path = write("a,b\n" + "123456,7\n" * rows + "3.5,8\n")
+    y, *_ = features(path)
+    assert (len(y), y[-1].tolist(), y[:-1].std(0).tolist()) == (rows + 1, [3.5, 8], [0, 0])
+
+
+def test_true_and_false_are_numbers_in_text_too(write, monkeypatch):
+    y, *_ = features(write("a,b\nTrue,false\nFalse,\n"), IMPUTE)
+    np.testing.assert_array_equal(y, [[1, 0], [0, 0]])
+    monkeypatch.setattr(separated, "BLOCK", 128)
+    said = complaint(write("a,b\n" + "True,1\n" * 40 + "x,2\n"))
+    assert "has 'x' in column a in row 42, counted with the line of names: it must be true, false" in said
+
+
+@pytest.mark.parametrize("gap", separated.NONE)
+def test_spellings_of_a_missing_value(write, gap):
+    path = write(f"id,a,b,t\nNA,1,2,u\n{gap},{gap},4,{gap}\nx,5,6,v\n")
+    wish = Wish(id_column="id", text="one-hot", label_column="b", missing="impute")
+    y, ids, _ = features(path, wish)
+    np.testing.assert_array_equal(y, [[1, 1, 0], [3, 0, 0], [5, 0, 1]])
+    assert ids == ["NA", gap, "x"]
+
+
+def test_quotes_line_ends_and_marks_of_bytes(write):
+    y, ids, _ = features(
+        write(b'\xef\xbb\xbfid,"a, b",c\r\n"x\r\ny","1",2\r\n"say ""z""", 3 ,4e-1\r\n'), Wish(id_column="id")
+    )
+    np.testing.assert_array_equal(y, [[1, 2], [3, 0.4]])
+    assert ids == ["x\r\ny", 'say "z"']
+
+
+def test_row_numbers_of_pandas_are_no_feature(tmp_path):
+    table = sample()[["a", "b"]]
+    table.to_csv(tmp_path / "t.csv")
+    assert open_source(tmp_path / "t.csv").recipe(Wish()).columns == ("a", "b")
+    pd.read_csv(tmp_path / "t.csv").to_csv(tmp_path / "u.csv", index=False)
+    assert open_source(tmp_path / "u.csv").recipe(Wish()).columns == ("a", "b")
+    table.iloc[::2].to_parquet(tmp_path / "t.parquet", index=True)
+    assert open_source(tmp_path / "t.parquet").recipe(Wish()).columns == ("a", "b")
+    chosen = open_source(tmp_path / "u.csv").recipe(Wish(columns=("b", "Unnamed: 0", "b")))
+    assert chosen.columns == ("b", "Unnamed: 0")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "t.csv is empty: it must have a line of names, and rows below it"),
+        (b"\n\n", "t.csv is empty"),
+        ("a,b\n1\n", "t.csv has 1 values in row 2, counted with the line of names: it must have 2"),
+        ("a,b\n1,2\n1,2,3\n", "t.csv has 3 values in row 3"),
+        ("a,a,b\n1,2,3\n", "t.csv has more than one column a: rename all but one"),
+        ("a;b\n1,5;2\n", "t.csv has no commas in its first line, but semicolons"),
+        ("a\tb\n1\t2\n", "but tabs: values must have commas between them, so name it .tsv"),
+        ("a,é\n1,2\n".encode("latin-1"), "t.csv has letters that are not UTF-8: save it anew in UTF-8"),
+        ("a,b\n1,é\n".encode("latin-1"), "t.csv has columns that are neither numbers nor text: b (binary)"),
+        ("a,b\n1,2\n".encode("utf-16"), "t.csv is in UTF-16: save it anew in UTF-8"),
+        (b"PK\x03\x04rest", "t.csv is not text: it must be a table with commas"),
+        (pickle.dumps([1]), "t.csv is not text"),
+        ("0.3,0.1,0.7\n1,2,3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: it must name"),
+        ('a,b\n1,"2\n' + "1,2\n" * 99, "t.csv has a row of more than 0 MB: look for a quotation mark"),
+        ("a,b\n1,2020-01-31\n", "neither numbers nor text: b (date32[day]); leave them out with --drop"),
+        ("a,b,c\n1,x,y\n", "t.csv has columns of text: b, c; make 0/1 features of them with --text one-hot"),
+        ("a,b\n1,inf\n", "t.csv, in rows 0 to 0: column b has an infinite number, inf: remove or fill it"),
+        (
+            "\n".join(["a,b", *["1,2"] * 3, ",3", "4,", ","]),
+            "t.csv has missing values in 3 of 6 rows, first in row 3",
+        ),
+        (",a\n0,\n1,5\n", "first in row 0 counted from 0, in columns a (1): train with --missing impute"),
+    ],
+)
+def test_text_that_is_no_table_is_told(write, monkeypatch, content, said):
+    monkeypatch.setattr(separated, "BLOCK", 128)
+    assert said in complaint(write(content))
+
+
+def test_packed_files_that_are_damaged_are_told(write):
+    whole = gzip.compress(b"a,b\n" + b"1,2\n" * 50)
+    assert "t.csv.gz is not a whole" in complaint(write(whole[:-12], "t.csv.gz"))
+    assert "t.csv.gz is not a whole .gz file" in complaint(write(b"a,b\n1,2\n", "t.csv.gz"))
+    assert "ends in '.gz': it must be one of .csv" in complaint(write(whole, "t.parquet.gz"))
+
+
+def test_a_header_alone_is_a_table_without_rows(write):
+    source = open_source(write("a,b\n"))
+    recipe = source.recipe(Wish())
+    assert (recipe.columns, [len(block.y) for block in source.blocks(recipe)]) == (("a", "b"), [])
+
+
+def test_columns_are_chosen_by_name(write):
+    path = write("id,one,two,three,kind\n" + "".join(f"r{i},{i},{2 * i},{3 * i},{i % 2}\n" for i in range(5)))
+    y, ids, labels = features(path, Wish(("three", "one"), id_column="id", label_column="kind"))
+    np.testing.assert_array_equal(y, np.outer(range(5), [3, 1]))
+    assert (ids, labels) == ([f"r{i}" for i in range(5)], ["0", "1", "0", "1", "0"])
+    assert open_source(path).recipe(Wish(drop=("two", "id"))).columns == ("one", "three", "kind")
+    for wish, said in (
+        (Wish(columns=("thre",)), "columns has 'thre', which t.csv does not have: did you mean three"),
+        (
+            Wish(drop=("zzzzz",)),
+            "drop has 'zzzzz', which t.csv does not have: it has id, one, two, three, kind",
+        ),
+        (
+            Wish(label_column="Kind"),
+            "label column has 'Kind', which t.csv does not have: did you mean kind or id?",
+        ),
+        (Wish(id_column="ID "), "id column has 'ID '"),
+        (Wish(columns=("one",), drop=("one",)), "has no column to take as a feature: it has id, one, two"),
+    ):
+        assert said in complaint(path, wish)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_text_becomes_what_get_dummies_makes(tmp_path, name):
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"t": rng.choice(["b", "Ä", "a,\nb", "Z"], 40), "n": rng.normal(size=40)})
+    table["u"] = pd.Series(rng.choice(["no", "yes"], 40)).astype("category")
+    WRITERS[name](table, tmp_path / name)
+    wish = Wish(("n", "t", "u"), text="one-hot")
+    expected = pd.get_dummies(table[["n", "t", "u"]], prefix_sep="=")
+    assert open_source(tmp_path / name).recipe(wish).features == tuple(expected.columns)
+    np.testing.assert_array_equal(features(tmp_path / name, wish)[0], expected.to_numpy(float))
+
+
+def test_text_that_training_did_not_see_is_zero(write):
+    path = write("a,t\n1,x\n2,y\n")
+    recipe = open_source(path).recipe(ONE_HOT)
+    np.testing.assert_array_equal(
+        features(write("t,a\nz,3\ny,4\n"), recipe=recipe)[0], [[3, 0, 0], [4, 0, 1]]
+    )
+    assert (
+        "t.csv has missing values in 1 of 2 rows, first in row 1 counted from 0, in columns t (1)"
+        in complaint(write("t,a\nz,3\n,4\n"), None, recipe)
+    )
+    many = write("a,t\n" + "".join(f"{i},w{i}\n" for i in range(101)))
+    assert "t.csv has more than 100 different texts in column t: leave it out with --drop" in complaint(
+        many, ONE_HOT
+    )
+
+
+def test_missing_numbers_take_the_mean_of_the_training_file(write):
+    path = write("a,b\n1,\n,4\n6,10\n")
+    recipe = open_source(path).recipe(IMPUTE)
+    assert recipe.fill == {"a": 3.5, "b": 7.0}
+    np.testing.assert_array_equal(features(path, IMPUTE)[0], [[1, 7], [3.5, 4], [6, 10]])
+    np.testing.assert_array_equal(
+        features(write("a,b\n,100\n200,\n"), recipe=recipe)[0], [[3.5, 100], [200, 7]]
+    )
+    assert "t.csv has no value at all in column b: leave it out with --drop" in complaint(
+        write("a,b\n1,\n"), IMPUTE
+    )
+    assert "in columns b (2), a (1): train" in complaint(write("a,b\n1,\n,\n"))
+
+
+def test_types_of_arrow_become_numbers_or_are_named(arrow):
+    big = 2**62 + 1
+    columns = {
+        "half": pa.array([1.5, 2], pa.float16()),
+        "money": pa.array([Decimal("1.25"), Decimal("-3")]),
+        "big": pa.array([big, -big]),
+        "unsigned": pa.array([2**64 - 1, 0], pa.uint64()),
+        "coded": pa.array([7, 8]).dictionary_encode(),
+        "yes": pa.array([True, False]),
+    }
+    expected = np.array([[1.5, 1.25, big, 2**64 - 1, 7, 1], [2, -3, -big, 0, 8, 0]], dtype=float)
+    np.testing.assert_array_equal(features(arrow(columns))[0], expected)
+    odd = {"when": pa.array([date(2020, 1, 1)] * 2), "many": pa.array([[1], []])}
+    assert "neither numbers nor text: when (date32[day]), many (list<" in complaint(arrow(columns | odd))
+    recipe = open_source(arrow(columns)).recipe(Wish(columns=("half",)))
+    said = complaint(arrow({"half": odd["when"]}), None, recipe)
+    assert "t.parquet, in rows 0 to 1: column half must hold numbers, and holds date32[day]" in said
+    said = complaint(arrow({"half": pa.array(["1.5", "x"])}), None, recipe)
+    assert "column half must hold numbers: Failed to parse string: 'x'" in said
+    assert "has missing values in 2 of 2 rows" in complaint(arrow({"half": pa.nulls(2)}))
+    assert "t.parquet has missing values in 1 of 3 rows, first in row 1" in complaint(
+        arrow({"a": pa.array([1, float("nan"), 2])})
+    )
+
+
+def test_files_of_polars_with_categories(tmp_path):
+    frame = pl.DataFrame(
+        {"t": ["a", None, "b"], "c": pl.Series(["v", "u", "v"], dtype=pl.Categorical), "n": [1, 2, 3]}
+    )
+    frame.write_ipc(tmp_path / "t.arrow")
+    wish = Wish(text="one-hot", missing="impute")
+    y, *_ = features(tmp_path / "t.arrow", wish)
+    expected = [[1, 0, 0, 1, 1], [0, 0, 1, 0, 2], [0, 1, 0, 1, 3]]
+    np.testing.assert_array_equal(y, expected)
+    recipe = open_source(tmp_path / "t.arrow").recipe(wish)
+    for table in (frame, frame.to_arrow(), frame.to_pandas(), frame.to_arrow().to_batches()[0]):
+        np.testing.assert_array_equal(encoded(table, recipe), expected)
+
+
+def test_tables_in_memory_are_read_as_files_are():
+    recipe = Recipe((2,), ("a", "b"), fill={"a": 5.0}, impute=True)
+    frame = pd.DataFrame({"z": ["x", "y"], "b": [1, 2], "a": [None, 4.0]})
+    for table in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame)):
+        np.testing.assert_array_equal(encoded(table, recipe), [[5, 1], [4, 2]])
+    unnamed = Recipe((2,))
+    np.testing.assert_array_equal(encoded(pa.table({"q": [1, 2], "r": [3, 4]}), unnamed), [[1, 3], [2, 4]])
+    array = np.ones((2, 2))
+    assert encoded(array, recipe) is array
+    for table, said in (
+        (pa.table({"q": [1]}), "X has 1 columns: the model was trained on 2"),
+        (frame[["a"]], "column b is missing: the model was trained on it"),
+        (frame.assign(b=["x", 1]), "X is not a table of numbers and texts: "),
+        (frame.assign(a=[np.inf, 1]), "column a has an infinite number, inf"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            encoded(table, unnamed if said.startswith("X has") else recipe)
+    with pytest.raises(ValueError, match="column a is there more than once"):
+        recipe.encode(pa.table([[1.0], [2.0], [3.0]], names=["a", "a", "b"]))
+
+
+def test_a_recipe_is_the_same_after_json(write):
+    recipe = open_source(write("a,t,k\n1,x,0\n,y,1\n")).recipe(
+        Wish(text="one-hot", missing="impute", label_column="k")
+    )
+    again = Recipe.from_json(json.loads(json.dumps(recipe.to_json(), sort_keys=True)))
+    assert again == recipe
+    assert (again.fill, again.categories, again.y_shape) == ({"a": 1.0}, {"t": ("x", "y")}, (3,))
+    for wrong in ({"impute": True}, recipe.to_json() | {"more": 1}):
+        with pytest.raises(TypeError, match=r"lacks|more"):
+            Recipe.from_json(wrong)
+
+
+def test_binary_files_that_are_damaged_are_named(tmp_path, write):
+    sample(2000).to_parquet(tmp_path / "whole.parquet")
+    sample(2000).to_feather(tmp_path / "whole.arrow")
+    for kind, said in (
+        ("parquet", "not a whole Parquet file"),
+        ("arrow", "not a whole Arrow or Feather file"),
+    ):
+        whole = (tmp_path / f"whole.{kind}").read_bytes()
+        for damaged in (
+            whole[:-20],
+            whole[: len(whole) // 2],
+            b"\x89PNG\r\n" + b"x" * 99,
+            pickle.dumps([1] * 9),
+        ):
+            assert said in complaint(write(damaged, f"t.{kind}"), WISH)
+        assert "t." in complaint(write(b"", f"t.{kind}"))
+    assert "t.feather is Feather version 1: write it anew as version 2" in complaint(
+        write(b"FEA1" + b"\0" * 40 + b"FEA1", "t.feather")
+    )
+    with pytest.raises(FileNotFoundError):
+        open_source(tmp_path / "none.csv")
+    assert "t.xlsx ends in '.xlsx': it must be one of .csv, .tsv" in complaint(write("a", "t.xlsx"))
+
+
+def test_lengths_that_lie_in_an_arrow_file_do_no_harm(tmp_path, write):
+    words = pa.record_batch({"a": [1.0, 2.0], "t": ["xx", "yy"]})
+    with ipc.new_file(tmp_path / "whole.arrow", words.schema) as file:
+        file.write_batch(words)
+    whole = (tmp_path / "whole.arrow").read_bytes()
+    offsets = np.array([0, 2, 4], dtype="<i4").tobytes()
+    assert whole.count(offsets) == 1
+    lying = whole.replace(offsets, np.array([0, 2, 1 << 30], dtype="<i4").tobytes())
+    assert "t.arrow is not a whole Arrow or Feather file" in complaint(write(lying, "t.arrow"), ONE_HOT)
+
+
+def test_parquet_files_of_a_folder_belong_together(tmp_path):
+    (tmp_path / "parts").mkdir()
+    for number, columns in enumerate((["a", "b"], ["b", "a"], ["a"])):
+        sample(3)[columns].to_parquet(tmp_path / "parts" / f"{number}.parquet")
+    path = tmp_path / "parts"
+    assert "2.parquet has no column b, and" in complaint(path)
+    (path / "2.parquet").unlink()
+    (path / ".hidden.parquet").write_bytes(b"x")
+    np.testing.assert_array_equal(features(path)[0], pd.concat([sample(3)[["a", "b"]]] * 2).to_numpy(float))
+    assert open_source(path).count() == 6
+
+
+def test_names_with_dots_are_whole_names(arrow):
+    path = arrow({"a.b": [1.0], "a": [2.0], "a.b.c": [3.0]})
+    np.testing.assert_array_equal(features(path, Wish(columns=("a", "a.b")))[0], [[2, 1]])
+
+
+MEASURE = """
+import sys, pyarrow as pa
+from pathlib import Path
+from gmvae.data.source import open_source
+from gmvae.data.recipe import Wish
+def now(key): return int(next(l for l in open("/proc/self/status") if l.startswith(key)).split()[1]) / 1024
+small, big = map(open_source, sys.argv[1:])
+for block in small.blocks(small.recipe(Wish())): pass
+before, total, rows = now("VmRSS"), 0.0, 0
+for block in big.blocks(big.recipe(Wish())):
+    total, rows = total + block.y.sum(), rows + len(block.y)
+print(rows, total, now("VmHWM") - before, pa.default_memory_pool().max_memory() / 2**20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_memory_does_not_grow_with_the_file(tmp_path, kind):
+    rows = 2_000_000 if kind == "parquet" else 1_000_000
+    values = np.random.default_rng(0).normal(size=(rows, 20))
+    table = pa.table({f"c{i}": values[:, i] for i in range(20)})
+    for name, part in (("small", table.slice(0, 1000)), ("big", table)):
+        if kind == "csv":
+            csv.write_csv(part, tmp_path / f"{name}.csv")
+        else:
+            parquet.write_table(part, tmp_path / f"{name}.parquet", row_group_size=rows)
+    del table
+    paths = [str(tmp_path / f"{name}.{kind}") for name in ("small", "big")]
+    out = subprocess.run([sys.executable, "-c", MEASURE, *paths], capture_output=True, text=True, check=True)
+    count, total, growth, pool = map(float, out.stdout.split())
+    print(f"{kind}: grew by {growth:.0f} MB, Arrow held {pool:.0f} MB at most")
+    assert (count, total) == (rows, pytest.approx(values.sum(), rel=1e-6))
+    assert growth < 250  # the file has 320 MB or more
+    assert pool < 200
+
+
+def test_importing_the_package_is_light():
+    code = "import sys, gmvae; print(*{'pyarrow', 'torch', 'numpy'} & {*sys.modules})"
+    assert not subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip()

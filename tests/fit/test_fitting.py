@@ -1,0 +1,219 @@
+"""Fits: starts by k-means, weights, restarts, warm starts, early stopping, and what is told of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_iris
+from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import StandardScaler
+from small_fits import quick
+
+import gmvae
+from gmvae.data.rows import Rows, Survey
+from gmvae.data.scaling import standardising
+from gmvae.fit import fitting
+from gmvae.fit.fitting import Fit, most_probable
+from gmvae.model import objective
+from gmvae.model.inference import assign
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.start.kmeans import guide, guided_passes, k_means
+from gmvae.training.random import RandomStream
+
+
+@pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
+def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
+    """On data without clusters, where only k-means draws these borders."""
+    y = np.random.default_rng(0).uniform(size=(200, 2)) * [1, 1000]
+    parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
+    scaling = standardising(Survey.of(y, np.ones(200)).moments)
+    standard = Rows(y, scaling, (2,), torch.device("cpu"))
+    plan = fitting.plan(parameters, "gaussian", 200)
+    assert guided_passes(200, plan.training) == 30  # passes of five steps; 300 would be 60
+    stream = RandomStream(0, torch.device("cpu"))
+    model = fresh(lambda: GaussianMixtureVAE((2,), plan.model), stream.cpu)
+    labels = KMeans(3, n_init=10, random_state=4).fit_predict(scaling.apply(y))
+    (values,) = standard.batches(200)
+    before = assign(fitting.precise(model), values).argmax(1)
+    guide(model, standard, values, plan.objective, plan.training, seed=4, stream=stream)
+    after = assign(fitting.precise(model), values).argmax(1)
+    assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
+
+
+def test_a_fit_starts_from_the_best_of_ten_kmeans():
+    """On iris, where one k-means from this seed ends with half of setosa as a cluster of its own."""
+    y, species = load_iris(return_X_y=True)
+    found = quick(epochs=30).fit(y)
+    assert adjusted_rand_score(species, found.labels_) > 0.55
+    assert len(set(found.labels_[species == 0])) == 1
+
+
+def test_kmeans_sees_weights_and_narrow_groups():
+    rng = np.random.default_rng(0)
+    y = np.repeat([[0.0], [1.0], [1.0 + 1e-4]], 20, axis=0) + 1e-6 * rng.normal(size=(60, 1))
+    far = np.vstack([1e3 + y, [[1e3 + 40], [1e3 - 40]]])
+    weights = np.r_[np.full(60, 1e9), 1e-9, 1e-9]
+    found = k_means(far, 3, 0, weights).clusters[:60]
+    assert adjusted_rand_score(np.repeat([0, 1, 2], 20), found) == 1
+
+
+def test_weights_are_numbers_of_rows(blobs):
+    y = blobs[0][::4]
+    weights = np.random.default_rng(0).integers(0, 4, len(y))
+    ours = quick().fit(y, sample_weight=weights)
+    theirs = quick().fit(np.repeat(y, weights, axis=0))
+    without = quick().fit(y[weights > 0], sample_weight=weights[weights > 0])
+    for other in (theirs, without):
+        np.testing.assert_array_equal(ours.predict_proba(y), other.predict_proba(y))
+        assert ours.elbo_ == pytest.approx(other.elbo_, rel=1e-9)
+    plain = quick(cv_weight=0.0).fit(y, sample_weight=weights)
+    assert plain.elbo_ == pytest.approx(np.average(plain.score_samples(y), weights=weights), rel=1e-9)
+    assert plain.restarts_[0]["loss"] == pytest.approx(-plain.elbo_, rel=1e-9)
+    assert (ours.predict_proba(y) != quick().fit(y).predict_proba(y)).any()
+    strange = np.vstack([y, 1e6 * y[:5]])
+    zeros = np.r_[np.ones(len(y)), np.zeros(5)]
+    np.testing.assert_array_equal(
+        quick().fit(strange, sample_weight=zeros).predict_proba(y), quick().fit(y).predict_proba(y)
+    )
+
+
+def test_clusters_of_rows_without_weight_are_not_in_use(blobs, monkeypatch):
+    y, labels = blobs
+    shares = np.bincount(labels) / len(labels)
+    monkeypatch.setattr(fitting, "number", lambda *given: (labels, shares))
+    assert quick(epochs=1).fit(y).n_clusters_used_ == 3
+    assert quick(epochs=1).fit(y, sample_weight=(labels != 2).astype(float)).n_clusters_used_ == 2
+
+
+def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch):
+    fits, fit = [], fitting.fit
+    monkeypatch.setattr(fitting, "fit", lambda *given: fits.append(fit(*given)) or fits[-1])
+    model = quick(n_init=4, init="random").fit(blobs[0])
+    partitions = [most_probable(fit.model, Rows.of(blobs[0])) for fit in fits]
+    mean = [np.mean([adjusted_rand_score(a, b) for b in partitions if b is not a]) for a in partitions]
+    assert len(set(mean)) == 4
+    assert model.model_ is fits[int(np.argmax(mean))].model
+    assert [restart["agreement"] for restart in model.restarts_] == pytest.approx(mean)
+    assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
+
+
+def test_what_is_kept_of_restarts(monkeypatch):
+    monkeypatch.setattr(fitting, "most_probable", lambda clusters, rows: clusters)
+
+    def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
+        # in place of models, their clusters
+        fits = [Fit(np.array(c), [], loss, 0) for c, loss in zip(clusters, losses, strict=False)]
+        best, merits = fitting.keep(fits, Rows.of(np.arange(12.0).reshape(6, 2)))
+        return [fit is best for fit in fits].index(True), [merit["agreement"] for merit in merits]
+
+    halves, same, other, one = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [0] * 6
+    assert kept(halves) == (0, [0.0])
+    assert kept(halves, other)[0] == kept(other, halves)[0] == 1  # of two the one with the lesser loss
+    assert kept(halves, other, same)[0] == 2
+    assert kept(other, same, halves, [0, 0, 1, 1, 1, 1])[0] == 2
+    assert kept(one, one, halves, same) == (3, [0.0, 0.0, pytest.approx(1 / 3), pytest.approx(1 / 3)])
+
+
+def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs):
+    """While everything still warms up in training: cv_weight is felt in the value all the same."""
+    light, heavy = (
+        quick(init="random", warm_up=3, cv_warm_up=9, cv_weight=w).fit(blobs[0]) for w in (0.0, 50.0)
+    )
+    np.testing.assert_array_equal(light.transform(blobs[0]), heavy.transform(blobs[0]))
+    standard = torch.from_numpy(StandardScaler().fit_transform(blobs[0].astype(np.float64)))
+    with torch.no_grad():
+        terms = objective.five_terms(fitting.precise(light.model_), standard, 300)
+    violation = terms.consistency_violation.mean().item()
+    difference = heavy.restarts_[0]["loss"] - light.restarts_[0]["loss"]
+    assert difference == pytest.approx(50 * violation, rel=0.2)
+
+
+def test_a_warm_start_goes_on(blobs):
+    y = blobs[0]
+    model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0).fit(y)
+    before = model.score(y)
+    model.fit(y)
+    assert [record["epoch"] for record in model.history_] == list(range(1, 9))
+    assert model.n_iter_ == 8
+    assert model.history_[4]["loss"] < model.history_[0]["loss"]
+    assert model.score(y) > before
+    model.set_params(warm_start=False).fit(y)
+    assert model.n_iter_ == len(model.history_) == 4
+    assert model.score(y) == before
+    with pytest.raises(ValueError, match="warm_start goes on with a model of other sizes"):
+        model.set_params(warm_start=True, n_clusters=2).fit(y)
+    with pytest.raises(ValueError, match="is expecting 3 features"):
+        model.set_params(n_clusters=3).fit(y[:, :2])
+    assert (model.n_clusters_, model.n_features_in_, model.score(y)) == (3, 3, before)
+
+
+def test_a_warm_start_does_not_warm_up_again(blobs):
+    """However many epochs follow: their objective has its full weights."""
+    seen = []
+    model = quick(warm_start=True, epochs=4, warm_up=0.5, cv_warm_up=0.5).fit(blobs[0])
+    loss = objective.loss
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            objective, "loss", lambda *given: seen.append(given[2].warmth(given[3])) or loss(*given)
+        )
+        model.set_params(epochs=20, max_clusters=7).fit(blobs[0][:64])
+    assert set(seen) == {(1.0, 1.0)}
+
+
+def test_a_warm_start_is_held_to_what_a_manifold_taught(blobs, monkeypatch):
+    held = []
+    monkeypatch.setattr(fitting.Trainer, "hold", lambda trainer: held.append(trainer.epoch))
+    model = quick(warm_start=True, epochs=2).fit(blobs[0])
+    model.fit(blobs[0])
+    assert held == []
+    model.start_ = {"init": "manifold"}
+    model.fit(blobs[0])
+    assert held == [4]
+
+
+@pytest.mark.parametrize(("most", "epochs"), [(1000, 4), (999, 20)])
+def test_images_have_fewer_passes_where_enough_of_them_are_looked_at_to_teach(monkeypatch, most, epochs):
+    def fit(plan, *_):
+        raise RuntimeError(f"{plan.training.epochs} passes")
+
+    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr("gmvae.data.rows.SAMPLE", 64 * most)
+    y = np.random.default_rng(0).integers(256, size=(20_000, 64), dtype=np.uint8)
+    with pytest.raises(RuntimeError, match=f"^{epochs} passes"):
+        quick(image_shape=(8, 8), epochs="auto").fit(y)
+
+
+def test_early_stopping_stops_and_keeps_the_best(blobs):
+    model = quick(
+        early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, tol=1e3, epochs=40,
+        warm_up=2, cv_warm_up=3, init="random",
+    ).fit(blobs[0])  # fmt: skip
+    assert model.n_iter_ == len(model.history_) == 6 + 3  # the first without warm-up, and three after it
+    after = [record["validation_loss"] for record in model.history_[5:]]
+    assert model.restarts_[0]["loss"] == pytest.approx(min(after), rel=1e-9)
+    patient = quick(early_stopping=True, n_iter_no_change=1.0, tol=0, epochs=5, init="random").fit(blobs[0])
+    assert patient.n_iter_ == 5
+
+
+def test_verbose_tells_of_epochs(blobs, capsys):
+    quick(epochs=20, verbose=1).fit(blobs[0][::8])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("GMVAE, restart 1 of 1, epoch 2 of 20: loss ")
+
+
+def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(blobs):
+    y, labels = blobs
+    models = [quick(epochs=15, x_size=size, random_state=size).fit(y) for size in (2, 3)]
+    models.append(quick(epochs=1, init="random", random_state=5).fit(y))
+    best, agreement = gmvae.select(models, y)
+    assert best in (0, 1)
+    assert adjusted_rand_score(labels, models[best].predict(y)) > 0.95
+    assert agreement.argmin() == 2
+    first, second = (model.score(y) for model in models[:2])
+    assert gmvae.select(models[:2], y)[0] == int(second > first)
+    with pytest.raises(ValueError, match="there are 1 models: it takes two to choose"):
+        gmvae.select(models[:1], y)

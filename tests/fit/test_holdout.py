@@ -1,0 +1,173 @@
+"""Few rows of many columns: how long they are fitted, and what the doctor says of rows that were held out."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from commands import here
+from scipy.stats import trim_mean
+from sklearn.metrics import adjusted_rand_score
+
+import gmvae
+from gmvae import GMVAE
+from gmvae.assess.diagnostics import Signs
+from gmvae.assess.doctor import diagnose
+from gmvae.config import ModelConfig, ObjectiveConfig
+from gmvae.fit.holdout import Holdout, Trial, few, surely_positive, trimmed_mean
+
+SMALL = {"hidden_size": 32, "x_size": 2, "w_size": 2, "batch_size": 50, "learning_rate": 1e-2}
+
+
+def wide() -> tuple[np.ndarray, np.ndarray]:
+    """100 rows of two groups, which 30 of 60 columns tell apart, with noise of heavy tails."""
+    y = np.random.default_rng(0).standard_t(2, size=(100, 60))
+    groups = np.arange(100) % 2
+    y[:, :30] += 8.0 * groups[:, None]
+    return 3.0 * y, groups
+
+
+@pytest.fixture(scope="module")
+def fitted() -> GMVAE:
+    return GMVAE(2, random_state=0, threads=1, **SMALL).fit(wide()[0])
+
+
+def test_few_rows_are_fitted_for_as_long_as_others_gain(fitted):
+    found = fitted.holdout_
+    assert (found["rows"], found["full"]) == (10, 750)  # passes of two steps
+    lengths = [trial["epochs"] for trial in found["trials"]]
+    assert lengths == [12, 24, 47, 94, 188, 375, 750][: len(lengths)]
+    assert fitted.n_iter_ == len(fitted.history_) == found["epochs"] < 200
+    best = max(found["trials"], key=lambda trial: trial["trimmed"])
+    assert found["epochs"] <= best["epochs"]
+    assert found["trials"][-1]["held_out_elbo"] < best["held_out_elbo"] < best["elbo"]
+    assert adjusted_rand_score(wide()[1], fitted.labels_) > 0.8
+
+
+def test_all_rows_are_fitted_for_the_epochs_that_were_found(fitted):
+    """Just as where this number is given, with warm-ups that are shares of it."""
+    y = wide()[0]
+    given = GMVAE(2, epochs=fitted.n_iter_, random_state=0, threads=1, **SMALL).fit(y)
+    assert given.holdout_ is None
+    np.testing.assert_array_equal(given.predict_proba(y), fitted.predict_proba(y))
+
+
+def test_copies_of_rows_change_nothing(fitted):
+    y = wide()[0]
+    twice = GMVAE(2, random_state=0, threads=1, **SMALL).fit(np.repeat(y, 2, axis=0))
+    assert twice.holdout_ == fitted.holdout_
+    np.testing.assert_array_equal(twice.labels_[::2], fitted.labels_)
+
+
+def test_the_doctor_tells_both_bounds(fitted, tmp_path):
+    (finding,) = [finding for finding in fitted.findings_ if finding.name == "overfit"]
+    last = fitted.holdout_["trials"][-1]
+    assert finding.severity == "note"
+    assert finding.message == (
+        f"After {last['epochs']} epochs the bound is {last['elbo']:.1f} nats on rows that were fitted to, "
+        f"and {last['held_out_elbo']:.1f} on 10 that were held out: {fitted.n_iter_} epochs, which "
+        "this fit has, are better."
+    )
+    # in the units of the data, as score is: of a trial with nine tenths of the rows
+    assert last["elbo"] == pytest.approx(fitted.score(wide()[0]), abs=60)
+    fitted.save(tmp_path / "model.safetensors")
+    assert gmvae.load(tmp_path / "model.safetensors").holdout_ == fitted.holdout_
+
+
+@pytest.mark.parametrize(
+    ("rows", "y_shape", "answer"),
+    [
+        (19, (60,), False),
+        (20, (60,), True),
+        (599, (60,), True),
+        (600, (60,), False),
+        (600, (1, 8, 8), True),
+        (150, (4,), False),
+        (178, (13,), False),
+        (1797, (1, 8, 8), False),
+        (700, (765,), True),
+    ],
+)
+def test_which_rows_are_few(rows, y_shape, answer):
+    assert few(rows, y_shape) == answer
+
+
+def test_a_fit_that_stops_too_late_overfits():
+    """On noise of heavy tails, that may stop once warm-ups have ended."""
+    y = np.random.default_rng(0).standard_t(2, size=(60, 200))
+    options = {
+        "x_size": 10,
+        "hidden_size": 64,
+        "batch_size": 18,
+        "epochs": 60,
+        "warm_up": 0,
+        "cv_warm_up": 50,
+    }
+    model = GMVAE(2, early_stopping=True, random_state=0, threads=1, **SMALL | options).fit(y)
+    (trial,) = model.holdout_["trials"]
+    assert (model.holdout_["rows"], trial["epochs"]) == (6, model.n_iter_)
+    assert trial["elbo"] - trial["held_out_elbo"] > 200  # a warning needs 100, half a nat a column
+    (finding,) = [finding for finding in model.findings_ if finding.name == "overfit"]
+    assert finding.severity == "warning"
+    bounds = (
+        f"{trial['elbo']:.1f} nats on rows that were fitted to, and {trial['held_out_elbo']:.1f} on 6 that"
+    )
+    assert bounds in finding.message
+
+
+def test_a_run_holds_rows_out_as_well(tmp_path):
+    y, groups = wide()
+    np.save(tmp_path / "wide.npy", np.repeat(y, 2, axis=0))
+    flags = ["--clusters", 2, "--hidden-size", 32, "--x-size", 2, "--w-size", 2, "--batch-size", 100]
+    flags += ["--learning-rate", 0.01, "--plot-every", 0, "--seed", 0]
+    run = tmp_path / "run"
+    said = here("train", "data", "--path", tmp_path / "wide.npy", *flags, "--run-dir", run)
+    assert said.status == 0, said.err
+    summary = json.loads((run / "summary.json").read_text())
+    found = summary["holdout"]
+    assert (found["rows"], found["full"]) == (20, 750)  # both copies of ten
+    assert summary["epochs"] == found["epochs"] < 200
+    config = json.loads((run / "config.json").read_text())["config"]
+    assert config["training"]["epochs"] == found["epochs"]
+    assert config["objective"]["warm_up"] < found["epochs"]
+    assert [f["severity"] for f in summary["findings"] if f["name"] == "overfit"] == ["note"]
+    assert "are better" in said.out
+    assert gmvae.load(run).holdout_ == found
+    assert adjusted_rand_score(groups, gmvae.load(run).predict(y)) > 0.8
+
+
+def test_what_held_out_rows_say():
+    calm = Signs((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
+    model, objective = ModelConfig(clusters=2), ObjectiveConfig()
+
+    def said(epochs: int, *bounds: tuple[int, float, float]) -> list[tuple[str, str]]:
+        trials = tuple(Trial(length, seen, unseen, unseen) for length, seen, unseen in bounds)
+        holdout = Holdout(rows=5, epochs=epochs, full=40, columns=10, trials=trials)
+        assert Holdout.from_json(holdout.to_json()) == holdout
+        return [(f.name, f.severity) for f in diagnose(calm, model, objective, holdout=holdout)]
+
+    assert said(40, (20, -9, -10), (40, -6, -8)) == []
+    assert said(20, (20, -9, -10), (40, -6, -12)) == [("overfit", "note")]
+    assert said(20, (20, -4, -10), (40, -3, -12)) == [("overfit", "warning")]
+
+
+def test_outliers_at_either_end_do_not_count():
+    values = np.random.default_rng(0).normal(size=200)
+    values[:5] = -1e6
+    assert trimmed_mean(values, np.ones(200)) == pytest.approx(trim_mean(values, 0.1), rel=1e-9)
+    weights = np.random.default_rng(1).integers(1, 4, size=200)
+    repeated = np.repeat(values, weights)
+    assert trimmed_mean(np.tile(values, 10), np.tile(weights, 10)) == pytest.approx(
+        trim_mean(np.tile(repeated, 10), 0.1), abs=1e-6
+    )
+
+
+def test_a_gain_is_sure_that_is_above_its_standard_error():
+    even = np.linspace(-1, 1, 101)
+    error = even[10:91].clip(-0.8, 0.8).std() / np.sqrt(101) / 0.8  # about
+    assert surely_positive(even + 1.4 * error, np.ones(101))
+    assert not surely_positive(even + 0.7 * error, np.ones(101))
+    even[-5:] = 1e6  # outliers say nothing
+    assert not surely_positive(even + 0.7 * error, np.ones(101))
+    assert not surely_positive(np.zeros(101), np.ones(101))

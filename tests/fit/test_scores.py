@@ -1,0 +1,116 @@
+"""What speaks for partitions of the same rows, and which model is selected, without labels."""
+
+from __future__ import annotations
+
+import networkx
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
+
+import gmvae
+from gmvae.data.rows import Rows
+from gmvae.fit.fitting import Fit, keep
+from gmvae.fit.scores import merits
+from gmvae.start.rounds import MANIFOLD_FROM
+
+
+def arcs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two half circles inside each other, which k-means parts across."""
+    rng = np.random.default_rng(0)
+    angle, half = rng.uniform(0, np.pi, count), np.arange(count) % 2
+    y = np.c_[np.cos(angle), np.sin(angle)] * (1 + half)[:, None] + rng.normal(0, 0.05, (count, 2))
+    return y, half
+
+
+def test_links_speak_for_the_arcs_where_most_fits_agree_on_something_else():
+    y, truth = arcs(MANIFOLD_FROM)
+    rows, means = Rows.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
+    found = merits([clusters[rows.order] for clusters in (means, truth, 1 - means)], rows)
+    assert list(found) == ["agreement", "modularity"]
+    assert found["agreement"].argmin() == found["modularity"].argmax() == 1
+
+
+def test_the_restart_that_links_speak_for_is_kept_whatever_its_loss(monkeypatch):
+    y, truth = arcs(MANIFOLD_FROM)
+    means = KMeans(2, n_init=1, random_state=0).fit_predict(y)
+    fits = [Fit(clusters, [], float(i), 0) for i, clusters in enumerate((means, 1 - means, truth))]
+    monkeypatch.setattr("gmvae.fit.fitting.most_probable", lambda clusters, rows: clusters[rows.order])
+    best, found = keep(fits, Rows.of(y))
+    assert best is fits[2]
+    assert found[0] == found[1]
+    assert found[2]["agreement"] < found[0]["agreement"]
+    assert found[2]["modularity"] > found[0]["modularity"]
+
+
+def test_the_modularity_is_that_of_the_graph_of_nearest_neighbours():
+    y, truth = arcs(MANIFOLD_FROM)
+    standard = (y - y.mean(0)) / y.std(0)
+    links = NearestNeighbors(n_neighbors=20).fit(standard).kneighbors(return_distance=False)
+    graph = networkx.MultiGraph([(i, int(j)) for i, near in enumerate(links) for j in near])
+    expected = networkx.community.modularity(graph, [set(np.flatnonzero(truth == k)) for k in (0, 1)])
+    rows = Rows.of(y)
+    found = merits([truth[rows.order], 1 - truth[rows.order]], rows)["modularity"]
+    assert found == pytest.approx([expected, expected], abs=1e-6)
+
+
+def test_of_few_rows_agreement_is_all_that_speaks():
+    y, truth = arcs(MANIFOLD_FROM - 1)
+    assert list(merits([truth, truth], Rows.of(y))) == ["agreement"]
+    assert list(merits([truth], Rows.of(np.tile(y, (2, 1))))) == ["agreement"]
+
+
+OPTIONS = {"hidden_size": 4, "x_size": 2, "w_size": 2, "epochs": 1, "init": "random"}
+
+
+def told(monkeypatch, models, *clusters):
+    """Models that give points the clusters that they are told."""
+    said = {id(model.model_): find for model, find in zip(models, clusters, strict=True)}
+    monkeypatch.setattr(
+        "gmvae.selection.most_probable", lambda model, rows: said[id(model)](rows.source[rows.order])
+    )
+
+
+def outer(points: np.ndarray) -> np.ndarray:
+    return (np.hypot(*points[:, :2].T) > 1.5).astype(np.int64)
+
+
+def test_of_many_rows_the_model_is_selected_whose_clusters_the_links_support(monkeypatch):
+    y, truth = arcs(MANIFOLD_FROM)
+    y = y[np.argsort(truth)]  # in an order that means something
+    across = KMeans(2, n_init=1, random_state=0).fit(y).predict
+    models = [gmvae.GMVAE(2, random_state=seed, **OPTIONS).fit(y) for seed in range(3)]
+    told(monkeypatch, models, across, outer, across)
+    best, merit = gmvae.select(models, y)
+    assert best == 1
+    assert merit[0] == merit[2] < merit[1]
+
+
+def test_copies_of_rows_have_no_say_in_which_model_is_selected(monkeypatch):
+    """All links of rows that are there fifty times are links to their copies."""
+    y = np.tile(
+        np.r_[np.zeros(10), np.full(30, 9.0)][:, None] + np.random.default_rng(0).random((40, 2)), (50, 1)
+    )
+    models = [gmvae.GMVAE(2, random_state=seed, **OPTIONS).fit(y) for seed in range(3)]
+    apart = lambda points: (points[:, 0] > 5).astype(np.int64)  # noqa: E731
+    told(monkeypatch, models, apart, lambda points: (points[:, 1] % 1 > 0.5).astype(np.int64), apart)
+    best, merit = gmvae.select(models, y)
+    assert best in (0, 2)
+    same, other = 1.0, adjusted_rand_score(apart(y[:40]), y[:40, 1] % 1 > 0.5)
+    assert merit == pytest.approx([(same + other) / 2, other, (same + other) / 2])
+
+
+def test_models_that_see_other_columns_are_compared_on_the_same_rows(monkeypatch):
+    """Those of the widest, where as many as fit into memory are looked at."""
+    y = np.c_[arcs(2 * MANIFOLD_FROM)[0], np.random.default_rng(1).random(2 * MANIFOLD_FROM)]
+    plain = np.c_[y[:, :2], np.zeros(len(y))]
+    monkeypatch.setattr("gmvae.data.rows.SAMPLE", 3 * MANIFOLD_FROM)
+    models = [gmvae.GMVAE(2, random_state=0, **OPTIONS).fit(table) for table in (plain, y)]
+    assert [model.model_.y_shape for model in models] == [(2,), (3,)]
+    seen = []
+    told(monkeypatch, models, *(lambda points: seen.append(points) or outer(points) for _ in models))
+    _, merit = gmvae.select(models, y)
+    assert len(seen[0]) == MANIFOLD_FROM
+    np.testing.assert_array_equal(*seen)
+    assert merit[0] == merit[1]

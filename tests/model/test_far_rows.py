@@ -1,0 +1,119 @@
+"""Rows far from all others: the further, the lower their score, and nothing is ever NaN."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from commands import here
+from sklearn.datasets import load_iris
+from small_fits import quick, three_blobs
+
+import gmvae
+from gmvae.fit import fitting
+from gmvae.model.vae import SAVED_RANGE
+
+TIMES = np.concatenate((np.arange(1.0, 11), np.geomspace(12, 9e5, 40), np.geomspace(1e6, 1e12, 13)))
+
+
+@pytest.fixture(scope="module", params=["recogniser", "posterior"])
+def fitted(request):
+    return quick(assignment=request.param, epochs=40, init="kmeans").fit(load_iris().data)
+
+
+def rays(y, seed=0, count=20):
+    """Rows along random directions, at TIMES standard deviations from the mean: (count, times, D)."""
+    steps = np.random.default_rng(seed).normal(size=(count, 1, y.shape[1]))
+    return y.mean(0) + TIMES[:, None] * (steps / np.linalg.norm(steps, axis=-1, keepdims=True)) * y.std(0)
+
+
+def test_scores_fall_along_rays(fitted):
+    for ray in rays(load_iris().data):
+        scores = fitted.score_samples(ray)
+        assert np.isfinite(scores).all()
+        assert (np.diff(scores[TIMES >= 10]) < 0).all()
+
+
+def test_answers_for_far_rows_are_numbers(fitted):
+    far = np.array([[1e300, -1e300, 1, 1], [1.7e308] * 4, [-1.7e308, 1, 1, 1], [-999999, 3, 1, 1]])
+    for answer in (fitted.predict_proba(far), fitted.transform(far)):
+        assert np.isfinite(answer).all()
+    np.testing.assert_allclose(fitted.predict_proba(far).sum(1), 1)
+    assert not np.isnan(fitted.score_samples(far)).any()
+
+
+def test_a_sentinel_is_the_worst_outlier_and_costs_no_other_column(fitted):
+    y = load_iris().data.copy()
+    y[7, 1] = -999999
+    scores = fitted.score_samples(y)
+    assert scores.argmin() == 7
+    assert np.isfinite(fitted.score(y))
+    others = np.delete(np.arange(150), 7)
+    np.testing.assert_allclose(scores[others], fitted.score_samples(y[others]), rtol=1e-9)
+
+
+def test_rows_of_the_data_are_seen_as_they_are(fitted):
+    """What keeps far rows apart does nothing to the others."""
+    y = load_iris().data
+    model = fitting.precise(fitted.model_)
+    rows = fitted._rows(y)
+    (batch,) = rows.batches(150)
+    assert torch.equal(model.recognition.inside(batch), batch)
+    with torch.inference_mode():
+        model.eval()
+        hidden = model.recognition.body(batch)
+        for head, found in zip(
+            (model.recognition.x, model.recognition.w), model.recognition(batch)[:2], strict=True
+        ):
+            assert torch.equal(found.log_variance, head(hidden).chunk(2, -1)[1])
+
+
+def test_models_saved_without_a_range_answer_as_before(fitted, tmp_path, monkeypatch):
+    y = load_iris().data
+    state = type(fitted.model_).state_dict
+    with monkeypatch.context() as patch:
+        kept = {k: v for k, v in state(fitted.model_).items() if not k.endswith("range")}
+        patch.setattr(fitted.model_, "state_dict", lambda: kept)
+        fitted.save(tmp_path / "m.safetensors")
+    again = gmvae.load(tmp_path / "m.safetensors", "cpu")
+    assert again.model_.recognition.range.tolist() == [list(SAVED_RANGE)] * 4
+    for name in ("score_samples", "predict_proba", "transform"):
+        np.testing.assert_allclose(getattr(again, name)(y), getattr(fitted, name)(y), atol=1e-9)
+    for ray in rays(y):
+        assert np.isfinite(again.score_samples(ray)).all()
+        assert np.isfinite(again.predict_proba(ray)).all()
+    fitted.save(tmp_path / "n.safetensors")
+    new = gmvae.load(tmp_path / "n.safetensors", "cpu")
+    far = rays(y)[0]
+    np.testing.assert_array_equal(new.score_samples(far), fitted.score_samples(far))
+
+
+def test_a_fit_that_goes_on_widens_the_range():
+    y = three_blobs()[0].astype(np.float64)
+    model = quick(warm_start=True).fit(y)
+    before = model.model_.recognition.range.clone()
+    wider = y.copy()
+    wider[0] += 20 * y.std(0)
+    after = model.fit(wider).model_.recognition.range
+    assert (after[:, 0] <= before[:, 0]).all()
+    assert (after[:, 1] > before[:, 1] + 10).all()
+
+
+def test_predict_writes_numbers_for_far_rows(tmp_path):
+    y = load_iris().data
+    np.savetxt(tmp_path / "t.csv", y, delimiter=",", header="a,b,c,d", comments="", fmt="%g")
+    sizes = ["--clusters", 3, "--hidden-size", 16, "--x-size", 2, "--w-size", 2, "--epochs", 5]
+    said = here(
+        "train", "data", "--path", tmp_path / "t.csv", *sizes, "--init", "random", "--plot-every", 0,
+        "--run-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    assert gmvae.load(tmp_path / "run").model_.recognition.range.abs().max() < 10
+    y[3, 2], y[5] = -999999, 1e300
+    np.savetxt(tmp_path / "new.csv", y, delimiter=",", header="a,b,c,d", comments="", fmt="%g")
+    said = here("predict", tmp_path / "run", tmp_path / "new.csv", "-o", tmp_path / "out.csv")
+    assert said.status == 0, said.err
+    with open(tmp_path / "out.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert not any(value == "nan" for row in rows for value in row.values())
+    assert np.argsort([float(row["score"]) for row in rows])[:2].tolist() == [5, 3]

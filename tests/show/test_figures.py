@@ -1,0 +1,267 @@
+"""Pictures show what they say: everything drawn is read back."""
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+from PIL import Image
+
+from gmvae.assess.snapshot import SAMPLES, STEPS, Snapshot
+from gmvae.show import figures
+
+
+def shown(x_size: int = 2, count: int = 40, y_size: int = 5) -> Snapshot:
+    """Points in clusters 0, 1 and 2 of four."""
+    rng = np.random.default_rng(0)
+    return Snapshot(
+        y_shape=np.array([y_size]),
+        y=rng.normal(size=(count, y_size)).astype(np.float32),
+        reconstruction=rng.normal(size=(count, y_size)).astype(np.float32),
+        x=(rng.normal(size=(count, x_size)) * np.arange(x_size, 0, -1)).astype(np.float32),
+        clusters=np.arange(count) % 3,
+        y_clusters=np.arange(count) % 3,
+        component_mean=rng.normal(size=(4, x_size)).astype(np.float32),
+        component_variance=np.tile(np.linspace(4, 1, x_size, dtype=np.float32), (4, 1)),
+        samples=rng.normal(size=(2, 4, SAMPLES, y_size)).astype(np.float32),
+        styles=rng.normal(size=(2, 4, len(STEPS), y_size)).astype(np.float32),
+        style_axes=np.array([4, 1]),
+    )
+
+
+def shown_images(channels: int = 1, count: int = 45) -> Snapshot:
+    """Images of 2 x 3 in clusters 0, 1 and 3 of four; no two are alike."""
+    rng = np.random.default_rng(0)
+    size = channels * 6
+    return Snapshot(
+        y_shape=np.array([channels, 2, 3]),
+        y=rng.random((count, size), dtype=np.float32),
+        reconstruction=rng.random((count, size), dtype=np.float32),
+        x=rng.normal(size=(90, 2)).astype(np.float32),
+        clusters=np.array([3, 0, 1])[np.arange(90) % 3],
+        y_clusters=np.array([3, 0, 1])[np.arange(count) % 3],
+        component_mean=rng.normal(size=(4, 2)).astype(np.float32),
+        component_variance=np.ones((4, 2), dtype=np.float32),
+        samples=rng.random((2, 4, SAMPLES, size), dtype=np.float32),
+        styles=rng.random((2, 4, len(STEPS), size), dtype=np.float32),
+        style_axes=np.array([4, 1]),
+    )
+
+
+def tile(axes, row: int, column: int) -> np.ndarray:
+    """The pixels of an image in a grid of images of 2 x 3."""
+    return np.asarray(axes.images[0].get_array())[2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
+
+
+def pixels(y: np.ndarray, channels: int) -> np.ndarray:
+    """How an image is to look: grey of one number, the mean of two, or the colour of three."""
+    planes = y.reshape(channels, 2, 3)
+    if channels == 3:
+        return np.dstack([planes[0], planes[1], planes[2]])
+    return planes[0] if channels == 1 else (planes[0] + planes[1]) / 2
+
+
+HISTORY = [
+    {
+        "epoch": e, "elbo": -10.0 / e, "test_elbo": -11.0 / e, "consistency_violation": 2.0 / e,
+        "acc": 0.1 * e, "acc_aae": 0.11 * e, "nmi": 0.12 * e, "ari": 0.13 * e,
+        "test_acc": 0.01 * e, "test_acc_aae": 0.02 * e, "test_nmi": 0.03 * e, "test_ari": 0.04 * e,
+    }
+    for e in range(1, 6)
+]  # fmt: skip
+
+
+# ---- the latent space
+
+
+def test_ellipses_are_of_two_standard_deviations():
+    axes = figures.latent(shown()).axes[0]
+    ellipses = [patch for patch in axes.patches if isinstance(patch, Ellipse)]
+    assert [ellipse.get_linestyle() for ellipse in ellipses] == ["-", "-", "-", "--"]  # cluster 3 is empty
+    for ellipse, mean in zip(ellipses, shown().component_mean, strict=True):
+        np.testing.assert_allclose(ellipse.center, mean)
+        # variances 4 and 1 along the axes: half-axes of 4 and 2
+        corners = ellipse.get_transform().transform_path(ellipse.get_path())
+        extent = axes.transData.inverted().transform(corners.vertices).max(0) - mean
+        np.testing.assert_allclose(extent, [4, 2], rtol=1e-3)
+
+
+def test_points_are_drawn_in_their_clusters_colours():
+    axes = figures.latent(shown()).axes[0]
+    by_label = {line.get_label().split(":")[0]: line for line in axes.lines}
+    for k in range(3):
+        line = by_label[f"cluster {k}"]
+        np.testing.assert_allclose(line.get_xydata(), shown().x[shown().clusters == k])
+    assert "cluster 3" not in by_label
+    assert len({line.get_color() for name, line in by_label.items() if name.startswith("cluster")}) == 3
+
+
+@pytest.mark.parametrize("x_size", [1, 3, 6])
+def test_other_sizes_of_x_are_seen_along_the_directions_of_most_variance(x_size):
+    s = shown(x_size, count=2000)
+    axes = figures.latent(s).axes[0]
+    points = np.concatenate([line.get_xydata() for line in axes.lines if "cluster" in line.get_label()])
+    values = np.linalg.eigvalsh(np.cov(s.x.T, bias=True).reshape(x_size, x_size))[::-1]
+    np.testing.assert_allclose(points.var(0), [*values, 0][:2], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_clusters", [5, 15, 40])
+def test_no_two_clusters_share_a_colour(n_clusters):
+    assert len({tuple(figures._colour(k, n_clusters)) for k in range(n_clusters)}) == n_clusters
+
+
+# ---- images
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_each_reconstruction_is_below_its_image_and_clusters_are_together(channels):
+    s = shown_images(channels)
+    axes = figures.recon(s).axes[0]
+    assert np.asarray(axes.images[0].get_array()).shape[:2] == (
+        4 * 2,
+        20 * 3,
+    )  # 40 of 45, in two rows of pairs
+    assert axes.images[0].get_clim() == (0, 1)
+    sorted_ones = [i for k in range(4) for i in range(45) if s.y_clusters[i] == k]
+    for place, i in enumerate(sorted_ones[:40]):
+        row, column = 2 * (place // 20), place % 20
+        np.testing.assert_allclose(tile(axes, row, column), pixels(s.y[i], channels), rtol=1e-6)
+        below = pixels(s.reconstruction[i], channels)
+        np.testing.assert_allclose(tile(axes, row + 1, column), below, rtol=1e-6)
+
+
+def test_few_images_make_one_row():
+    s = shown_images(count=7)
+    axes = figures.recon(s).axes[0]
+    assert np.asarray(axes.images[0].get_array()).shape == (2 * 2, 7 * 3)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("name", ["samples", "styles"])
+def test_each_cluster_has_a_row_of_what_it_generates(name, channels):
+    s = shown_images(channels)
+    figure = figures.OF_SNAPSHOT[name](s)
+    generated = getattr(s, name)
+    assert len(figure.axes) == 2
+    for panel, axes in enumerate(figure.axes):
+        for k, column in np.ndindex(generated.shape[1:3]):
+            expected = pixels(generated[panel, k, column], channels)
+            np.testing.assert_allclose(tile(axes, k, column), expected, rtol=1e-6)
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1", "(2)", "3"]
+        np.testing.assert_allclose(
+            axes.get_yticks(), [0.5, 2.5, 4.5, 6.5]
+        )  # the middles of rows of two pixels
+
+
+def test_colours_beyond_the_scale_are_cut_off():
+    s = shown_images(1)
+    s.samples[0, 0, 0] = [-3, 0, 0.5, 1, 2, 7]
+    np.testing.assert_allclose(tile(figures.samples(s).axes[0], 0, 0), [[0, 0, 0.5], [1, 1, 1]])
+
+
+# ---- points
+
+
+def test_points_lie_above_the_data_in_their_clusters_colours():
+    s = shown(y_size=2)
+    axes = figures.recon(s).axes[0]
+    data, *clusters = axes.lines
+    np.testing.assert_allclose(data.get_xydata(), s.y)
+    for k, line in enumerate(clusters):
+        np.testing.assert_allclose(line.get_xydata(), s.reconstruction[s.y_clusters == k])
+        assert line.get_color() == figures._colour(k, 4)
+    assert len(clusters) == 3
+
+
+@pytest.mark.parametrize("name", ["samples", "styles"])
+def test_what_clusters_of_points_generate_is_drawn_over_the_data(name):
+    s = shown(y_size=2)
+    figure = figures.OF_SNAPSHOT[name](s)
+    for axes, generated in zip(figure.axes, getattr(s, name), strict=True):
+        data, *clusters = axes.lines
+        np.testing.assert_allclose(data.get_xydata(), s.y)
+        for k, line in enumerate(clusters):  # cluster 3 holds no point
+            np.testing.assert_allclose(line.get_xydata(), generated[k])
+            assert line.get_color() == figures._colour(k, 4)
+        assert len(clusters) == 3
+
+
+@pytest.mark.parametrize("s", [shown(y_size=2), shown_images()])
+def test_titles_name_the_places_in_w(s):
+    assert [axes.get_title() for axes in figures.samples(s).axes] == ["w = 0", "w ~ p(w)"]
+    titles = [axes.get_title() for axes in figures.styles(s).axes]
+    assert titles == ["w$_{5}$ from -3 to 3", "w$_{2}$ from -3 to 3"]  # counted from 1
+
+
+# ---- shares and curves
+
+
+def test_bars_are_the_shares_of_observations():
+    s = shown(count=40)
+    axes = figures.shares(s).axes[0]
+    assert [bar.get_height() * 40 for bar in axes.patches] == pytest.approx([14, 13, 13, 0])
+    assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == pytest.approx([0, 1, 2, 3])
+    assert axes.lines[0].get_ydata() == pytest.approx([0.25, 0.25])
+    assert [bar.get_facecolor() for bar in axes.patches] == [figures._colour(k, 4) for k in range(4)]
+
+
+def test_curves_show_the_history(tmp_path):
+    lines = {line.get_label(): line for line in figures.bound(HISTORY).axes[0].lines}
+    np.testing.assert_allclose(
+        lines["training data, mean over the epoch"].get_xydata(), [[e, -10 / e] for e in range(1, 6)]
+    )
+    np.testing.assert_allclose(lines["test data, after it"].get_xydata(), [[e, -11 / e] for e in range(1, 6)])
+    assert len(lines) == 2
+    trained_only = [{"epoch": r["epoch"], "elbo": r["elbo"]} for r in HISTORY]
+    assert len(figures.bound(trained_only).axes[0].lines) == 1
+    figure = figures.consistency(HISTORY)
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2 / e for e in range(1, 6)])
+    figure.savefig(tmp_path / "c.png")
+    assert np.asarray(Image.open(tmp_path / "c.png").convert("L")).std() > 5
+
+
+def test_scores_are_of_test_data_where_there_are_any():
+    axes = figures.scores(HISTORY).axes[0]
+    assert axes.get_title() == "agreement with labels, test data"
+    drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+    for label, share in {"accuracy": 0.01, "accuracy (AAE)": 0.02, "NMI": 0.03, "ARI": 0.04}.items():
+        np.testing.assert_allclose(drawn.pop(label), [share * e for e in range(1, 6)])
+    assert not drawn
+    without = [{key: value for key, value in r.items() if "test" not in key} for r in HISTORY]
+    axes = figures.scores(without).axes[0]
+    assert axes.get_title() == "agreement with labels, training data"
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.1 * e for e in range(1, 6)])
+
+
+def test_scores_without_labels_are_one_line():
+    with pytest.raises(ValueError, match=r"there are none: look at shares instead") as caught:
+        figures.scores([{"epoch": 1, "elbo": -1.0, "test_elbo": -1.0}])
+    assert "\n" not in str(caught.value)
+
+
+# ---- live
+
+
+def rendered(figure: Figure) -> np.ndarray:
+    figure.set_dpi(40)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba()).copy()
+
+
+@pytest.mark.parametrize("name", [*figures.OF_SNAPSHOT, *figures.OF_HISTORY])
+def test_every_picture_can_be_drawn_again_on_a_figure(name):
+    """As a window that follows a run does: what was there before leaves no trace."""
+    cases = [(figures.OF_HISTORY, HISTORY)]
+    if name in figures.OF_SNAPSHOT:
+        cases = [(figures.OF_SNAPSHOT, shown(y_size=2)), (figures.OF_SNAPSHOT, shown_images(3))]
+    for pictures, content in cases:
+        fresh, used = Figure(figsize=(7, 5)), Figure(figsize=(7, 5))
+        figures.styles(shown_images(), used)
+        assert pictures[name](content, used) is used
+        assert pictures[name](content, fresh) is fresh
+        once = rendered(fresh)
+        np.testing.assert_array_equal(rendered(used), once)
+        pictures[name](content, used)
+        np.testing.assert_array_equal(rendered(used), once)
+        assert once[..., :3].std() > 5

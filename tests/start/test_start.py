@@ -1,0 +1,272 @@
+"""Starts: what is chosen, what is taught, and that a fit keeps it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.metrics import adjusted_rand_score
+
+from gmvae import GMVAE as Estimator
+from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from gmvae.model.inference import assign
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.partition.neighbours import neighbours
+from gmvae.start import autoencoder, rounds, teaching
+from gmvae.start.begin import auto_epochs, begin
+from gmvae.start.rounds import Rounds, features
+from gmvae.training import augmentation
+from gmvae.training.augmentation import table_view
+from gmvae.training.random import RandomStream
+
+CPU = torch.device("cpu")
+SMALL = ModelConfig(clusters=2, x_size=2, w_size=2, hidden_size=32)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Starts of few steps."""
+    monkeypatch.setattr(rounds, "RECONSTRUCTING", 60)
+    monkeypatch.setattr(rounds, "TEACHING", 250)
+    monkeypatch.setattr(rounds, "BEGINNINGS", 1)
+    monkeypatch.setattr(rounds, "LAYOUTS", 1)
+
+
+def moons(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+    """Two long bent clusters, which k-means cuts across."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    angle = rng.uniform(0, np.pi, count)
+    y = np.stack((np.cos(angle), np.sin(angle)), 1)
+    y[labels == 1] = [1.0, 0.4] - y[labels == 1]
+    return (y + 0.05 * rng.normal(size=y.shape)).astype(np.float32), labels
+
+
+def new(size: int, stream: RandomStream, **options: object) -> GaussianMixtureVAE:
+    return fresh(
+        lambda: GaussianMixtureVAE((size,), ModelConfig(**{**SMALL.__dict__, **options})), stream.cpu
+    )
+
+
+def begun(y: np.ndarray, init: str, **options: object):
+    stream = RandomStream(0, CPU)
+    model = new(2, stream, **options)
+    tensor = torch.from_numpy(y)
+    training = TrainingConfig(init=init, batch_size=64, epochs=3)
+    return model, begin(model, tensor, tensor, ObjectiveConfig(), training, seed=0, stream=stream)
+
+
+@pytest.mark.slow
+def test_auto_takes_the_manifold_where_it_cuts_fewer_links(short):
+    y, labels = moons()
+    model, found = begun(y, "auto")
+    assert found.init == "manifold", found.reason
+    clusters = assign(model, torch.from_numpy(y)).argmax(1)
+    assert adjusted_rand_score(labels, clusters) > 0.95
+    assert found.rounds[0]["changed"] == 1
+
+
+@pytest.mark.slow
+def test_auto_takes_kmeans_where_that_does_no_worse(short):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(1000, 2)) + 6 * (np.arange(1000) % 2)[:, None]
+    _, found = begun(y.astype(np.float32), "auto")
+    assert found.init == "kmeans"
+    assert "so init auto is kmeans" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "reason"),
+    [(999, {}, "fewer than 1000"), (1000, {"assignment": "posterior"}, "assignment is posterior")],
+)
+def test_auto_says_why_there_is_no_manifold(short, count, options, reason):
+    _, found = begun(moons(count)[0], "auto", **options)
+    assert (found.init, found.rounds) == ("kmeans", ())
+    assert reason in found.reason
+
+
+def test_the_manifold_cannot_teach_the_posterior():
+    with pytest.raises(ValueError, match="assignment must be recogniser, or init kmeans"):
+        begun(moons()[0], "manifold", assignment="posterior")
+
+
+def test_two_rows_have_no_manifold():
+    with pytest.raises(ValueError, match="init is 'manifold', but there are only 2 observations"):
+        begun(np.eye(2, dtype=np.float32), "manifold")
+
+
+@pytest.mark.slow
+def test_rounds_end_when_clusters_settle(short, monkeypatch):
+    monkeypatch.setattr(rounds, "SETTLED", 1.1)
+    y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
+    told: list[float] = []
+    training = TrainingConfig(rounds=3)
+    found = Rounds(new(2, stream), y, y, training, 0, stream, told.append)
+    assert len(list(found.teach())) == 1
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settled", "augment", "expected"),
+    [(0.0, "image", ["erased"] * 6 + ["whole"]), (1.1, "image", ["whole"]), (0.0, "none", [None] * 3)],
+)
+def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
+    short, monkeypatch, settled, augment, expected
+):
+    names = {augmentation.image_view: "whole", augmentation.erased_view: "erased", None: None}
+    seen = []
+    monkeypatch.setattr(rounds, "SETTLED", settled)
+    monkeypatch.setattr(autoencoder, "STEPS", 5)
+    monkeypatch.setattr(rounds, "teach", lambda *given: seen.append(names[given[4]]))
+    stream = RandomStream(0, CPU)
+    y = torch.rand(300, 1, 8, 8, generator=stream.cpu)
+    model = GaussianMixtureVAE((1, 8, 8), ModelConfig(clusters=2, network="compact", hidden_size=16))
+    found = Rounds(model, y, y, TrainingConfig(augment=augment), 0, stream, lambda _: None)
+    assert len(list(found.teach())) == len(expected)
+    assert seen == expected
+
+
+@pytest.mark.slow
+def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
+    monkeypatch.setattr(rounds, "BEGINNINGS", 3)
+    y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
+    seen = []
+    part = Rounds._part
+
+    def watched(self, *options):
+        found = part(self, *options)
+        seen.append((found[1], options[0]))
+        return found
+
+    monkeypatch.setattr(Rounds, "_part", watched)
+    found = Rounds(new(2, stream), y, y, TrainingConfig(), 0, stream, lambda _: None)
+    best = max(seen, key=lambda pair: pair[0])
+    assert len(seen) == 3
+    assert found.modularity == best[0]
+    np.testing.assert_array_equal(features(found.model, y), best[1])
+
+
+def test_teaching_brings_q_z_to_given_clusters():
+    rng = np.random.default_rng(0)
+    labels = np.arange(1000) % 2
+    y = torch.from_numpy((rng.normal(size=(1000, 2)) + 6 * labels[:, None]).astype(np.float32))
+    wrong = np.where(rng.uniform(size=len(y)) < 0.1, 1 - labels, labels)
+    stream = RandomStream(0, CPU)
+    model = new(2, stream)
+    before = {name: value.clone() for name, value in model.generative.state_dict().items()}
+    teaching.teach(model, y, y, torch.from_numpy(wrong), table_view, 300, stream, lambda _: None)
+    found = adjusted_rand_score(labels, assign(model, y).argmax(1))
+    assert found > 0.98 > 0.7 > adjusted_rand_score(labels, wrong)  # mistakes are not learned
+    for name, value in model.generative.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_reconstruction_shows_views_and_asks_for_the_observation():
+    """A view without the first column: the code cannot know it, and still has to give the second."""
+    stream = RandomStream(0, CPU)
+    y = torch.randn(500, 2, generator=stream.cpu)
+    model = new(2, stream, hidden_size=64)
+    teaching.reconstruct(model, y, lambda v, _: v * torch.tensor([0.0, 1.0]), 400, stream, lambda _: None)
+    model.eval()
+    with torch.no_grad():
+        code = model.recognition(y * torch.tensor([0.0, 1.0]))[0].mean
+        p_y = model.generative.p_y(code)
+    assert (p_y.mean - y).square().mean(0)[1] < 0.05
+    assert p_y.variance.mean(0)[0] == pytest.approx(1, abs=0.25)  # what is left is the column's own variance
+
+
+def test_averaged_weights_are_an_average():
+    layer = torch.nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(0.0)
+    average = teaching.Averaged(layer)
+    for step in range(1, 4):
+        layer.weight.data.fill_(float(step))
+        average.update()
+    expected = 0.0
+    for step in range(1, 4):
+        keep = step / (step + 10)
+        expected = keep * expected + (1 - keep) * step
+    assert average.module.weight.item() == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_a_fit_keeps_what_it_was_taught(short):
+    y, labels = moons()
+    model = Estimator(2, hidden_size=64, x_size=2, w_size=2, epochs=20, random_state=0).fit(y)
+    assert model.start_["init"] == "manifold"
+    assert adjusted_rand_score(labels, model.labels_) > 0.95
+    assert model.signs_.agreement > 0.9
+    assert all(record["view_consistency"] > 0 for record in model.history_)
+
+
+def test_passes_of_a_fit_that_is_not_told():
+    assert auto_epochs(1800, 128, taught=False) == 108  # 14 steps each
+    assert auto_epochs(60_000, 128, taught=False) == 20
+    assert auto_epochs(60_000, 128, taught=True) == 4
+
+
+def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
+    """Against numbers from the formula, in the limit of either end."""
+    logits, clusters = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), torch.tensor([0, 0, 1])
+    q = np.array([1 / (1 + np.exp(-2)), 1 / (1 + np.e), 1 / (1 + np.exp(3))])
+    assert teaching.mistaken(logits, clusters, 0).item() == pytest.approx(-np.log(q).mean(), rel=1e-6)
+    assert teaching.mistaken(logits, clusters, 1e-4).item() == pytest.approx(-np.log(q).mean(), rel=1e-3)
+    assert teaching.mistaken(logits, clusters, 0.7).item() == pytest.approx(
+        ((1 - q**0.7) / 0.7).mean(), rel=1e-6
+    )
+    assert teaching.mistaken(logits, clusters, 1).item() == pytest.approx((1 - q).mean(), rel=1e-6)
+
+
+def test_a_cluster_that_was_given_up_is_learned_after_all(monkeypatch):
+    """The robust loss is made to take all rows for the first cluster, as it may by itself, if seldom."""
+    mistaken = teaching.mistaken
+
+    def blind(logits, clusters, robustness):
+        return mistaken(logits, 0 * clusters if robustness else clusters, robustness)
+
+    monkeypatch.setattr(teaching, "mistaken", blind)
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    y = torch.from_numpy((rng.normal(size=(400, 2)) + 6 * labels[:, None]).astype(np.float32))
+    stream = RandomStream(0, CPU)
+    model = new(2, stream)
+    told: list[float] = []
+    teaching.teach(model, y, y, torch.from_numpy(labels), table_view, 150, stream, told.append)
+    assert adjusted_rand_score(labels, assign(model, y).argmax(1)) > 0.98
+    assert told == sorted(told)
+
+
+def test_without_views_what_small_changes_do_not_change_is_learned(monkeypatch):
+    """Taught by a few rows that are noisy, q(z | y) is nearer to the groups of all rows than without."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(600) % 2
+    y = rng.normal(size=(600, 20)) * 0.5
+    y[:, 0] += 4 * labels
+    y, few = torch.from_numpy(y.astype(np.float32)), torch.from_numpy(labels[:20])
+
+    def taught() -> float:
+        stream = RandomStream(0, CPU)
+        model = new(20, stream)
+        teaching.teach(model, y, y[:20], few, None, 150, stream, lambda _: None)
+        probabilities = assign(model, y)
+        return float(np.log(probabilities[np.arange(600), labels]).mean())
+
+    found = taught()
+    monkeypatch.setattr(teaching, "inconsistency", lambda *_: torch.zeros(()))
+    assert found > 0.9 * taught()  # both are negative
+
+
+@pytest.mark.slow
+def test_the_code_of_images_keeps_kinds_together(monkeypatch):
+    """Of the ten nearest codes most are of the same digit, as they are not before training."""
+    digits = load_digits()
+    y = torch.from_numpy((digits.data / 16).astype(np.float32)).view(-1, 1, 8, 8)
+
+    def same(steps: int) -> float:
+        monkeypatch.setattr(autoencoder, "STEPS", steps)
+        near = neighbours(autoencoder.code(y, y, RandomStream(0, CPU), lambda _: None), 10)[0]
+        return (digits.target[near] == digits.target[:, None]).mean()
+
+    assert same(600) > 0.9 > 0.75 > same(1)

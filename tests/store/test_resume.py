@@ -1,0 +1,137 @@
+"""A run that was killed anywhere ends as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from commands import TIMES, bad, contents, here, records
+
+from gmvae import Run, run
+from gmvae.store import files
+from gmvae.store.model_file import ModelFile
+
+TRAIN = ["train", "spiral", "--epochs", "2", "--points", "300", "--plot-every", "0", "--device", "cpu"]
+TRAIN += ["--warm-up", "0", "--cv-warm-up", "0", "--init", "kmeans", "--hidden-size", "16"]
+TRAIN += ["--checkpoint-every", "0"]
+
+
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert here(*TRAIN, "--run-dir", folder)[::2] == (0, "")
+    return folder
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Two run folders hold the same but for times."""
+    for ours, theirs in zip(records(one), records(other), strict=True):
+        assert {**ours, **TIMES} == {**theirs, **TIMES}
+    kept = {**TIMES, "samples_per_second": 0}
+    for name in ("start.json", "summary.json"):
+        ours, theirs = (json.loads((folder / name).read_text()) | kept for folder in (one, other))
+        for found in (ours, theirs):
+            found["start"] = {**(found.get("start") or {}), "seconds": 0}
+        assert ours == theirs
+    ours, theirs = (ModelFile.load(folder / "model.safetensors") for folder in (one, other))
+    assert ours.about == theirs.about
+    weights = theirs.model.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in ours.model.state_dict().items())
+
+
+RARE = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "call"),
+    [
+        pytest.param(run, "begin", 1, marks=RARE),
+        pytest.param(run, "write_tensors", 1, marks=RARE),
+        (files.RunFolder, "write_start", 1),  # the start is in the checkpoint
+        pytest.param(files.RunFolder, "append", 1, marks=RARE),
+        (run, "write_tensors", 2),  # the first epoch has a record, but no checkpoint
+        pytest.param(run, "write_tensors", 3, marks=RARE),
+        (ModelFile, "save", 1),  # the last epoch is in the checkpoint
+        (files.RunFolder, "write_summary", 1),
+    ],
+)
+def test_a_run_that_is_killed_ends_as_if_it_had_not_been(finished, tmp_path, monkeypatch, where, name, call):
+    """Killed just before so many calls of what a run goes through."""
+    original, calls = getattr(where, name), []
+
+    def kill(*arguments, **options):
+        calls.append(name)
+        if len(calls) == call:
+            raise Killed
+        return original(*arguments, **options)
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(where, name, kill)
+        with pytest.raises(Killed):
+            here(*TRAIN, "--run-dir", folder)
+    said = here("resume", folder)
+    assert (said.status, said.err) == (0, "")
+    assert_same(folder, finished)
+
+
+def test_a_finished_run_says_how_to_train_it_for_longer(finished):
+    before = contents(finished)
+    for more in ([], ["--epochs", "2"]):
+        said = here("resume", finished, *more)
+        assert (said.status, said.err, said.out.count("\n")) == (0, "", 1)
+        assert f"{finished} has all of its 2 epochs" in said.out
+        assert "--epochs" in said.out
+    assert contents(finished) == before
+    again = Run.resume(finished)
+    assert again.finished
+    assert list(again.train()) == []
+    summary = json.loads((finished / "summary.json").read_text())
+    assert json.loads(json.dumps(again.summary())) == summary
+    assert contents(finished) == before
+
+
+def test_more_epochs_are_kept_for_the_next_time(finished, tmp_path):
+    folder, whole = tmp_path / "run", tmp_path / "whole"
+    shutil.copytree(finished, folder)
+    for _ in Run.resume(folder, epochs=4).train():
+        break  # stops after the third
+    assert len(records(folder)) == 3
+    assert here("resume", folder).status == 0
+    assert here(*TRAIN, "--epochs", "4", "--run-dir", whole).status == 0
+    assert [line["epoch"] for line in records(folder)] == [1, 2, 3, 4]
+    assert json.loads((folder / "summary.json").read_text())["epochs"] == 4
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: f.joinpath("metrics.jsonl").unlink(), "0 records of the 2 epochs in the checkpoint"),
+        (lambda f: f.joinpath("metrics.jsonl").write_text("{\n{}\n"), "metrics.jsonl is not whole"),
+        (lambda f: f.joinpath("config.json").write_text("{}"), "its config.json is not one that gmvae train"),
+        (lambda f: f.joinpath("checkpoint/state.safetensors").write_bytes(b"x"), "is not a whole file"),
+        (
+            lambda f: shutil.copy(f / "model.safetensors", f / "checkpoint/state.safetensors"),
+            "the checkpoint is not one that training wrote",
+        ),
+    ],
+)
+def test_what_a_run_cannot_go_on_from_is_one_line(finished, tmp_path, damage, message):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    damage(folder)
+    before = contents(folder)
+    assert message in bad(here("resume", folder, "--epochs", "3"))
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("epochs", [0, -1])
+def test_no_epochs_are_no_number_of_epochs(finished, epochs):
+    assert "epochs is" in bad(here("resume", finished, "--epochs", epochs))

@@ -1,0 +1,120 @@
+"""A layer imports only from the layers before it, no files import each other in a circle, and ``import
+gmvae`` is light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "gmvae"
+LAYERS = (
+    ("config", "progress"),
+    ("experiments",),
+    ("data",),
+    ("partition",),
+    ("model",),
+    ("training",),
+    ("start",),
+    ("assess",),
+    ("fit",),
+    ("store",),
+    ("show",),
+    ("run",),
+    ("estimator",),
+    ("selection",),
+    ("apply",),
+    ("cli",),
+    ("__main__",),
+)
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path != PACKAGE / "__init__.py"
+}
+
+
+def imports(path: Path, *, typing: bool = True) -> set[str]:
+    """The package's files that a file imports, wherever in it; with or without those for type checkers
+    only."""
+    tree, skipped = ast.parse(path.read_text()), set()
+    if not typing:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                skipped |= {id(inner) for inner in ast.walk(node)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gmvae":
+            home = node.module.removeprefix("gmvae").removeprefix(".")
+            for alias in node.names:
+                inner = f"{home}.{alias.name}".removeprefix(".")
+                found |= {inner if inner in FILES else home} & FILES.keys()
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("gmvae.") for alias in node.names} & FILES.keys()
+    return found
+
+
+def test_every_file_has_a_layer():
+    assert {name.split(".")[0] for name in FILES} == LAYER.keys()
+
+
+def test_the_root_holds_six_modules_at_most():
+    root = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    assert len(root) <= 6, root
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_go_down(name):
+    layer = name.split(".")[0]
+    upward = {
+        other for other in imports(FILES[name], typing=False) if LAYER[other.split(".")[0]] > LAYER[layer]
+    }
+    assert not upward, f"{name} imports {upward} from a layer above"
+
+
+def test_no_files_import_each_other_in_a_circle():
+    left = {name: imports(path) - {name} for name, path in FILES.items()}
+    while left:
+        free = {name for name, needed in left.items() if not needed & left.keys()}
+        assert free, f"in a circle, or above one: {sorted(left)}"
+        left = {name: needed for name, needed in left.items() if name not in free}
+
+
+def test_clusters_as_arrays_need_no_torch():
+    for path in (PACKAGE / "partition").glob("*.py"):
+        assert "torch" not in {
+            alias.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import)
+            for alias in node.names
+        }, path  # fmt: skip
+
+
+def test_figures_and_data_never_touch_the_model():
+    for name, path in FILES.items():
+        if name.startswith("data.") or name == "show.figures":
+            assert not {other for other in imports(path) if other.startswith("model.")}, name
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith("__init__")])
+def test_each_folder_says_what_lives_there(name):
+    tree = ast.parse(FILES[name].read_text())
+    assert ast.get_docstring(tree)
+
+
+def test_importing_the_package_imports_no_torch():
+    code = "import sys, gmvae, gmvae.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_every_name_is_handed_on():
+    import gmvae
+
+    for name in gmvae.__all__:
+        assert getattr(gmvae, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        gmvae.nothing  # noqa: B018

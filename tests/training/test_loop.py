@@ -1,0 +1,274 @@
+"""The loop: what it minimises, that it can stop and go on, and that it finds clusters it was not told of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from gmvae.config import ModelConfig, ObjectiveConfig, Optimiser, TrainingConfig
+from gmvae.data.sets.spiral import spiral
+from gmvae.experiments import EXPERIMENTS
+from gmvae.model import inference, objective
+from gmvae.model.inference import assign
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.training.devices import cpu_threads, pick_device, pick_threads
+from gmvae.training.loop import Trainer, batches
+from gmvae.training.optimisers import Sign, optimiser
+from gmvae.training.random import RandomStream
+
+CPU = torch.device("cpu")
+SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
+
+
+def trainer(
+    epochs: int = 4,
+    name: Optimiser = "adam",
+    rate: float = 1e-3,
+    seed: int = 1,
+    model_config: ModelConfig = SMALL,
+    y_shape: tuple[int, ...] = (2,),
+    **options: object,
+) -> Trainer:
+    stream = RandomStream(seed, CPU)
+    model = fresh(lambda: GaussianMixtureVAE(y_shape, model_config), stream.cpu)
+    config = TrainingConfig(
+        optimiser=name, learning_rate=rate, batch_size=64, epochs=epochs, device="cpu", **options
+    )
+    return Trainer(model, ObjectiveConfig(cv_warm_up=1), config, stream)
+
+
+Y = torch.from_numpy(spiral(points=257).y)
+
+
+def test_an_epoch_is_the_written_out_loop():
+    """Against the same steps by hand: the same batches and noise, torch's own Adam."""
+    ours = trainer(epochs=2)
+    torch.manual_seed(1)
+    model = GaussianMixtureVAE((2,), SMALL)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for record in ours.epochs(Y):
+        total = torch.zeros(8, dtype=torch.float64)
+        for batch in batches(257, 64):
+            terms = objective.five_terms(model, Y[batch])
+            bound = terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
+            loss = -bound + (record["epoch"] - 1) * terms.consistency_violation  # a warm-up of one epoch
+            adam.zero_grad()
+            loss.mean().backward()
+            adam.step()
+            total += torch.stack([v.detach().double().sum() for v in (loss, bound, *terms)])
+        names = ["loss", "elbo", *objective.Terms._fields]
+        assert [record[n] for n in names] == pytest.approx((total / 257).tolist(), rel=1e-4)
+
+
+def test_batches_are_a_permutation_and_none_is_single():
+    torch.manual_seed(0)
+    parts = batches(257, 64)
+    assert [len(p) for p in parts] == [64, 64, 64, 65]
+    assert sorted(torch.cat(parts).tolist()) == list(range(257))
+    assert [len(p) for p in batches(10, 50)] == [10]
+    assert [len(p) for p in batches(130, 64)] == [64, 64, 2]
+
+
+def test_batches_of_a_part_are_drawn_anew_from_all():
+    torch.manual_seed(0)
+    passes = [batches(100, 16, 33) for _ in range(50)]
+    assert {tuple(map(len, parts)) for parts in passes} == {(16, 17)}
+    drawn = [torch.cat(parts).tolist() for parts in passes]
+    assert all(len(set(some)) == 33 for some in drawn)
+    assert set().union(*drawn) == set(range(100))
+    counts = np.bincount(np.concatenate(drawn), minlength=100)  # each with chances of 33 in 100
+    assert abs(counts - 16.5).max() < 4.5 * (50 * 0.33 * 0.67) ** 0.5
+    assert [len(p) for p in batches(100, 64, 500)] == [64, 36]
+
+
+def test_an_epoch_is_as_long_as_asked_for():
+    """Against a step written out on the same 20 observations of 257; records are means over these."""
+    ours = trainer(epochs=1, epoch_size=20)
+    torch.manual_seed(1)
+    model = GaussianMixtureVAE((2,), SMALL)
+    (record,) = ours.epochs(Y)
+    observed = Y[torch.randperm(257)[:20]]
+    terms = objective.five_terms(model, observed)
+    assert record["reconstruction"] == pytest.approx(terms.reconstruction.mean().item(), rel=1e-5)
+    assert record["elbo"] == pytest.approx(objective.elbo(terms).mean().item(), rel=1e-5)
+    steps = []
+    list(trainer(epochs=3, epoch_size=150).epochs(Y, steps.append))
+    assert len(steps) == 3 * 3  # of 64, 64 and 22
+
+
+def test_progress_is_told_after_each_step():
+    told = []
+    ours = trainer(epochs=3)
+    for record in ours.epochs(Y, told.append):
+        assert told[-1] == record["epoch"]
+    assert told == pytest.approx([step / 4 for step in range(1, 13)])
+    told.clear()
+    longer = trainer(epochs=4)
+    longer.restore(*ours.state())
+    list(longer.epochs(Y, told.append))
+    assert told == pytest.approx([3.25, 3.5, 3.75, 4])
+
+
+@pytest.mark.parametrize(("network", "likelihood"), [("fc", "bernoulli"), ("conv", "gaussian")])
+def test_bytes_train_as_levels_of_255(network, likelihood):
+    levels = np.random.default_rng(0).integers(256, size=(100, 1, 12, 12), dtype=np.uint8)
+    config = replace(SMALL, network=network, likelihood=likelihood, filters=2)
+    histories, models = [], []
+    for y in (levels, levels / np.float32(255), levels.astype(np.float32)):
+        ours = trainer(epochs=2, model_config=config, y_shape=(1, 12, 12))
+        records = ours.epochs(torch.from_numpy(y))
+        histories.append([{**record, "seconds": 0} for record in records])
+        models.append(ours.model.state_dict())
+    assert histories[0] == histories[1] != histories[2]
+    for name, value in models[0].items():
+        assert torch.equal(value, models[1][name]), name
+
+
+@pytest.mark.parametrize("name", get_args(Optimiser))
+def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
+    whole = trainer(4, name)
+    list(whole.epochs(Y))
+    first = trainer(2, name)
+    list(first.epochs(Y))
+    second = trainer(4, name, seed=99)
+    second.restore(*first.state())
+    records = list(second.epochs(Y))
+    assert [r["epoch"] for r in records] == [3, 4]
+    for (key, ours), theirs in zip(
+        second.model.state_dict().items(), whole.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, theirs), key
+
+
+def test_what_was_taught_is_held_and_restored():
+    def taught(epochs: int, seed: int = 1) -> Trainer:
+        ours = trainer(epochs, seed=seed, augment="table", rate=0.02)
+        ours.hold()
+        return ours
+
+    whole, first, second = taught(4), taught(2), taught(4, seed=99)
+    known = assign(whole.model, Y)
+    list(first.epochs(Y))
+    second.restore(*first.state())
+    assert list(whole.epochs(Y))[-1]["view_consistency"] == list(second.epochs(Y))[-1]["view_consistency"]
+    for ours, theirs in zip(second.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert torch.equal(torch.from_numpy(known), whole.taught(Y)[2].probs)
+    free = trainer(4, augment="auto", rate=0.02)
+    assert list(free.epochs(Y))[-1]["view_consistency"] == 0
+    moved, kept = (np.abs(assign(ours.model, Y) - known).mean() for ours in (free, whole))
+    assert kept < 0.5 * moved
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another():
+    def losses(seed):
+        torch.manual_seed(np.random.default_rng().integers(1 << 30).item())
+        return [r["loss"] for r in trainer(2, seed=seed).epochs(Y)]
+
+    assert losses(3) == losses(3) != losses(4)
+
+
+def test_the_callers_random_numbers_are_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    for _ in trainer(2).epochs(Y):
+        pass
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_sign_is_adam_with_a_fresh_state_at_every_step():
+    torch.manual_seed(0)
+    start, target = torch.randn(2, 40, dtype=torch.float64)
+    ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
+    sign = Sign([ours], lr=0.01)
+    for _ in range(30):
+        for parameter in (ours, theirs):
+            parameter.grad = None
+            (parameter - target).square().sum().backward()
+        sign.step()
+        torch.optim.Adam([theirs], lr=0.01).step()
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    assert (ours - target).abs().max() < (start - target).abs().max()
+
+
+@pytest.mark.parametrize("name", get_args(Optimiser))
+def test_every_optimiser_descends(name):
+    parameter = torch.nn.Parameter(torch.ones(3, 3))
+    steps = optimiser(name, [parameter], 1e-2)
+    for _ in range(50):
+        steps.zero_grad()
+        parameter.square().sum().backward()
+        steps.step()
+    assert parameter.square().sum() < 9
+
+
+def test_unknown_optimiser():
+    with pytest.raises(ValueError, match="optimiser is 'nothing'"):
+        optimiser("nothing", [torch.nn.Parameter(torch.ones(1))], 1)
+
+
+def test_a_loss_that_is_no_number_is_said():
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is (nan|inf) in epoch 1: lower the learning rate"
+    ):
+        list(trainer(3, "sgd", rate=1e12).epochs(Y))
+
+
+def test_threads_are_few_for_small_layers_and_put_back():
+    with cpu_threads(2):
+        check_threads(before=2)
+    check_threads(before=torch.get_num_threads())
+
+
+def check_threads(before):
+    with cpu_threads(pick_threads(0, work=200 * 100**2)):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+    with cpu_threads(pick_threads(0, work=50 * 1000**2)):
+        assert torch.get_num_threads() == before
+    with cpu_threads(pick_threads(before + 1, work=1)):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_devices():
+    assert pick_device("cpu") == CPU
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(ValueError, match=r"device is 'cuda:63', but there are \d+ cuda devices"):
+        pick_device("cuda:63")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_short_run_recovers_the_arms_it_was_never_told_of(seed):
+    data, preset = spiral(), EXPERIMENTS["spiral"]
+    stream = RandomStream(seed, CPU)
+    model = fresh(lambda: GaussianMixtureVAE((2,), preset.model), stream.cpu)
+    y = data.tensor(CPU)
+    config = replace(preset.training, epochs=150, device="cpu")
+    records = list(Trainer(model, preset.objective, config, stream).epochs(y))
+    assert records[-1]["elbo"] > records[0]["elbo"] + 1
+    scores = inference.measure(model, y, data.labels)
+    assert scores["clusters_used"] == 5
+    assert scores["nmi"] > 0.98
+
+
+@pytest.mark.slow
+def test_the_posterior_form_learns_clusters_of_its_own():
+    """Without labels or consistency violation: information about z well above the constraint, and useful."""
+    data = spiral(seed=11)
+    stream = RandomStream(1, CPU)
+    config = replace(EXPERIMENTS["spiral"].model, assignment="posterior")
+    model = fresh(lambda: GaussianMixtureVAE((2,), config), stream.cpu)
+    y = data.tensor(CPU)
+    config = replace(EXPERIMENTS["spiral"].training, epochs=100, device="cpu")
+    records = list(Trainer(model, ObjectiveConfig(min_information=1.0), config, stream).epochs(y))
+    assert records[-1]["elbo"] > records[0]["elbo"] + 1
+    assert records[-1]["z_prior"] > 1.0
+    assert inference.measure(model, y, data.labels)["nmi"] > 0.6
