@@ -55,7 +55,7 @@ def main() -> None:
     data = mnist(given.data_dir)
     assert data.test is not None
     assert data.test.labels is not None
-    y, shown = data.tensor(CPU), scaled(data.test.tensor(CPU)[:SHOWN])
+    y, shown = torch.from_numpy(data.y), scaled(torch.from_numpy(data.test.y[:SHOWN]))
     labels = data.test.labels[:SHOWN]
 
     def make(settings: str, seed: int) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class ModelConfig:
     w_size: int = 10
     """Size of w, the latent that shapes the clusters."""
     hidden_size: int = 500
-    """Units of each hidden layer, H."""
+    """Units of each hidden layer, H; 0 for 128, and 256 for images that are convolved."""
     network: Network = "fc"
     """Bodies of recogniser and decoder: fc for anything; compact, conv (as for MNIST) and svhn for images;
     auto is compact for images from 4x4 pixels on, else fc."""
@@ -60,7 +60,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         _whole("clusters", self.clusters, minimum=0)
         _whole("most_clusters", self.most_clusters, minimum=2)
-        for name in ("x_size", "w_size", "hidden_size", "filters"):
+        _whole("hidden_size", self.hidden_size, minimum=0)
+        for name in ("x_size", "w_size", "filters"):
             _whole(name, getattr(self, name), minimum=1)
         _real("min_variance", self.min_variance, minimum=0)
         _choice("network", self.network, Network)
@@ -95,16 +96,12 @@ class ObjectiveConfig:
             _real(name, getattr(self, name), minimum=0)
         _whole("mc_samples", self.mc_samples, minimum=1)
         for name in ("warm_up", "cv_warm_up"):
-            value = getattr(self, name)
-            _real(name, value, minimum=0)
-            if value > 1 and value != int(value):
-                raise ValueError(f"{name} is {value!r}: it must be whole epochs, or a share of them below 1")
+            _span(name, getattr(self, name))
 
     def settled(self, epochs: int) -> Self:
         """The same with warm-ups that are shares of so many epochs as whole epochs."""
-        spans = {name: getattr(self, name) for name in ("warm_up", "cv_warm_up")}
-        whole = {name: math.ceil(v * epochs) if v < 1 else int(v) for name, v in spans.items()}
-        return replace(self, **whole)
+        warm_up, cv_warm_up = (whole_epochs(value, epochs) for value in (self.warm_up, self.cv_warm_up))
+        return replace(self, warm_up=warm_up, cv_warm_up=cv_warm_up)
 
     def warmth(self, epoch: float) -> tuple[float, float]:
         """The shares of the full weights, from 0 to 1, that the divergences and the consistency
@@ -138,6 +135,16 @@ class TrainingConfig:
     table for tables whose manifold is looked for."""
     epoch_size: int = 0
     """Observations in a pass, drawn anew for each; 0 for all of the data."""
+    restarts: int = 1
+    """Fits from new weights, of which the best is kept: told without labels."""
+    early_stopping: bool = False
+    """Hold rows out, stop when the loss on them gets no better, and keep the best epoch."""
+    validation_fraction: float = 0.1
+    """Share of the distinct rows that early stopping holds out."""
+    n_iter_no_change: float = 0.1
+    """Epochs without improvement to stop after; below 1 a share of all epochs."""
+    tol: float = 1e-4
+    """What counts as improvement, nats per observation."""
     seed: int = 1
     """Seed of weights, batches and noise."""
     device: str = "auto"
@@ -156,6 +163,13 @@ class TrainingConfig:
         _whole("epoch_size", self.epoch_size, minimum=0)
         if self.epoch_size == 1:
             raise ValueError("epoch_size is 1: it must be 0, for all of the data, or at least 2")
+        _whole("restarts", self.restarts, minimum=1)
+        _real("tol", self.tol, minimum=0)
+        _span("n_iter_no_change", self.n_iter_no_change)
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(
+                f"validation_fraction is {self.validation_fraction!r}: it must be between 0 and 1"
+            )
         _whole("seed", self.seed, minimum=0)
         if self.seed >= 2**63:
             raise ValueError(f"seed is {self.seed}: it must be below 2 to the power of 63")
@@ -292,6 +306,17 @@ def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> S
     """One section of a configuration from a dictionary; ``ValueError`` where a field is unknown."""
     _known(name, values, {f.name for f in fields(kind)})  # type: ignore[arg-type]
     return kind(**values)
+
+
+def whole_epochs(value: float, epochs: int) -> int:
+    """A number of epochs that may be given as a share, below 1, of all epochs."""
+    return math.ceil(value * epochs) if value < 1 else int(value)
+
+
+def _span(name: str, value: float) -> None:
+    _real(name, value, minimum=0)
+    if value > 1 and value != int(value):
+        raise ValueError(f"{name} is {value!r}: it must be whole epochs, or a share of them below 1")
 
 
 def _share(done: float, duration: float) -> float:

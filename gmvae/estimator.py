@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import numbers
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,35 +18,32 @@ from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae.assess.diagnostics import Signs
-from gmvae.assess.doctor import Finding, diagnose
-from gmvae.config import ModelConfig
-from gmvae.data.rows import Rows, Survey, chunks, weighed
-from gmvae.data.scaling import choose
+from gmvae.assess.doctor import Finding
+from gmvae.config import Config, ModelConfig
+from gmvae.data.prepare import Prepared, prepare
+from gmvae.data.rows import Rows, chunks
 from gmvae.data.schema import Recipe, encoded, without_index
-from gmvae.fit import fitting
-from gmvae.fit.holdout import Holdout, few
+from gmvae.fit.engine import Engine
+from gmvae.fit.parameters import configuration
+from gmvae.fit.resolve import resolve
+from gmvae.fit.restart import Before
+from gmvae.fit.result import Result
 from gmvae.model import inference
+from gmvae.model.answers import AT_ONCE, each_terms, precise
 from gmvae.model.distributions import Bernoulli
 from gmvae.model.isolation import isolated
 from gmvae.model.objective import elbo
 from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.partition import metrics
+from gmvae.show.lines import Lines
 from gmvae.store.model_file import ModelFile, find, plain
 from gmvae.training.devices import cpu_threads, pick_device, pick_threads
 from gmvae.training.random import RandomStream
 
 Array = NDArray[Any]
 OF_FIT = (
-    "likelihood_reason",
-    "choice",
-    "holdout",
-    "start",
-    "n_iter",
-    "elbo",
-    "n_clusters_used",
-    "history",
+    "likelihood_reason", "choice", "holdout", "start", "n_iter", "elbo", "n_clusters_used", "history",
     "restarts",
-)
+)  # fmt: skip
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
@@ -99,7 +97,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         n_init: Restarts of the whole model. Of fewer than 1,000 rows the one is kept whose clusters agree
             most with those of the others, of two the one with the lesser loss; of more rows the one whose
             clusters have the greatest modularity in the graph of nearest neighbours
-            (:func:`gmvae.fit.fitting.keep`).
+            (:func:`gmvae.fit.scores.best`).
         validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on or the number
             of epochs is searched for.
         early_stopping: Stop when the loss on held-out rows gets no better, and keep the best epoch.
@@ -118,8 +116,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         choice_: How ``n_clusters="auto"`` came to it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
             stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` where K was given.
         holdout_: Where rows were held out, their number ``rows``, the ``epochs`` that they led to, of
-            ``full``, and the ``trials``, fits to the other rows: ``epochs`` and the bounds ``elbo``, of rows
-            that it was fitted to, and ``held_out_elbo`` (:class:`gmvae.fit.holdout.Holdout`); else ``None``.
+            ``full``, and the ``trials``, fits to the other rows: ``epochs`` and the bounds ``elbo``, of
+            rows that it was fitted to, and ``held_out_elbo`` (:class:`gmvae.assess.holdout.Holdout`); else
+            ``None``.
         n_clusters_used_: Clusters that hold a row (of those whose weight is not 0), however few.
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
         constant_features_: Columns with one value, which a Gaussian model leaves out.
@@ -231,128 +230,80 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     @isolated
     def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the model to the rows of X, (N, D); ``y`` is ignored.
+        """Fit the model to the rows of X, (N, D); ``y`` is ignored. Where it fails or is interrupted, a
+        fitted estimator stays what it was.
 
         Raises:
             ValueError: where a parameter, X or the weights break a rule.
             FloatingPointError: where the loss stops being a number.
         """
-        fitting.plan(self.get_params())
+        work = object.__new__(type(self))
+        work.__dict__ = self.__dict__.copy()
+        work._fit(X, sample_weight)
+        self.__dict__ = work.__dict__
+        return self
+
+    def _fit(self, X: Any, sample_weight: ArrayLike | None) -> None:
+        configuration(self.get_params())  # parameters are checked before X is
         device = pick_device(self.device)
         going_on = self.warm_start and hasattr(self, "model_")
         X = self._table(X, reset=not going_on)
-        weights = weighed(X, sample_weight)
-        survey = Survey.of(X, weights)
-        likelihood: str = getattr(self, "likelihood_", "") if going_on else self.likelihood
-        if likelihood == "bernoulli" and going_on:
+        if going_on:
             self._check(X)
-        chosen = choose(survey.moments, X.dtype, likelihood, self.image_shape)
-        if not going_on:
-            self.likelihood_, self.likelihood_reason_, self._scaling, self._y_shape = chosen
-            self.constant_features_ = np.flatnonzero(survey.moments.constant)
-            self._binary = survey.moments.binary
-        rows = Rows(X, self._scaling, self._y_shape, device, survey.order, survey.weights)
-        rng = check_random_state(self.random_state)
-        used, held_out = rows.split(self.validation_fraction, rng) if self.early_stopping else (rows, None)
-        least, given = 2 if self.n_clusters == "auto" else max(2, int(self.n_clusters)), (weights > 0).sum()
+        data = prepare(
+            X,
+            sample_weight,
+            likelihood=self.likelihood_ if going_on else self.likelihood,
+            image_shape=self.image_shape,
+            device=device,
+            scaling=self._scaling if going_on else None,
+        )
+        rng = self.random_state
+        seed = int(rng) if isinstance(rng, numbers.Integral) else 0
+        config = configuration(self.get_params(), seed)
+        if going_on and not config.model.clusters:
+            clusters = self.model_.config.clusters
+            config = replace(config, model=replace(config.model, clusters=clusters))
+        least = max(2, config.model.clusters)
+        given = X.shape[0] if sample_weight is None else int(np.count_nonzero(np.asarray(sample_weight)))
         if given < least:
             raise ValueError(
                 f"X has n_samples={given} to fit to: there must be at least {least}, "
                 "as many as n_clusters and no fewer than 2"
             )
-        shown = len(used.most(fitting.SHOWN).order)
-        plan = fitting.plan(self.get_params(), self.likelihood_, len(used), shown)
-        if not plan.model.clusters:
-            plan = self._choose(plan, used, rng, going_on)
-        elif not going_on:
-            self.choice_ = None
-        if not going_on:
-            self.holdout_ = None
-        before, done, held = self._before(plan, device) if going_on else (None, 0, False)
-        self.n_clusters_ = plan.model.clusters
-        least_most = self._scaling.apply(np.stack((survey.moments.least, survey.moments.most)))
-        edges = torch.from_numpy(least_most[0]), torch.from_numpy(least_most[1])
-        fits, seeds = [], rng.randint(2**31 - 1, size=1 if going_on else plan.restarts)
-        holdout = None
-        with self._threads(plan.model):
-            if self._searches(rows) and not going_on:
-                plan, holdout = self._hold_out(plan, rows, int(seeds[0]), edges)
-            for restart, seed in enumerate(seeds):
-                told = fitting.narrator(plan, restart, done, self.verbose)
-                begun = fitting.beginner(f"restart {restart + 1} of {plan.restarts}, start", self.verbose)
-                found = fitting.fit(plan, used, held_out, int(seed), before, done, held, told, begun, edges)
-                fits.append(found)
-            best, merits = fitting.keep(fits, rows)
-            everything = Rows(X, self._scaling, self._y_shape, device)
-            self.labels_, self.weights_ = fitting.number(best.model, everything, rows)
-            self.elbo_ = fitting.mean_bound(best.model, rows) + self._log_det
-            if held_out is not None:
-                holdout = fitting.stopped(best, used, held_out, plan.training.epochs)
-        if holdout is not None:
-            holdout = holdout.shifted(self._log_det)
-            self.holdout_ = holdout.to_json()
-        shift = {"loss": -self._log_det, "elbo": self._log_det, "reconstruction": self._log_det}
-        shift["validation_loss"] = -self._log_det
-        self.n_clusters_used_ = metrics.clusters_used(self.labels_[survey.order])
-        records = [{k: v + shift.get(k, 0) for k, v in record.items()} for record in best.history]
+        before = self._before(config, data) if going_on else None
+        observers = (Lines(self.verbose),) if self.verbose else ()
+        self._take(Engine(config, data, observers, before, rng=check_random_state(rng)).fit(), going_on)
+
+    def _before(self, config: Config, data: Prepared) -> Before:
+        """The model to go on with: a copy, which may fail."""
+        asked = resolve(config, data, data.rows).model
+        if replace(self.model_.config, most_clusters=asked.most_clusters) != asked:
+            raise ValueError(
+                "warm_start goes on with a model of other sizes or likelihood than are asked for: keep them, "
+                "or set warm_start=False"
+            )
+        anchored = (getattr(self, "start_", None) or {}).get("init") == "manifold"
+        return Before(copy.deepcopy(self.model_).to(data.rows.device), self.n_iter_, anchored)
+
+    def _take(self, result: Result, going_on: bool) -> None:
+        """Take over what a fit came to."""
+        data, self.model_ = result.data, result.model
+        self.labels_, self.weights_, self.elbo_ = result.labels, result.weights, result.elbo
+        self.n_clusters_, self.n_clusters_used_ = result.config.model.clusters, result.clusters_used
         earlier = getattr(self, "history_", []) if going_on else []
-        self.history_ = earlier + records
-        self.restarts_ = [
-            {
-                "seed": fit.seed,
-                **merit,
-                "loss": fit.loss - self._log_det,
-                "n_iter": done + len(fit.history),
-            }
-            for fit, merit in zip(fits, merits, strict=True)
-        ]
-        self.model_, self.n_iter_, self._n_features_out = best.model, done + len(records), self.x_size
-        self.start_ = getattr(self, "start_", None) if best.start is None else best.start.to_json()
-        self.recipe_, self._fingerprint = None, survey.fingerprint
-        with self._threads():
-            self.signs_ = fitting.signs(best.model, rows, self.labels_)
-        self.findings_ = diagnose(
-            self.signs_,
-            plan.model,
-            plan.objective,
-            best.history,
-            heaviest=float(survey.weights.max() / survey.weights.sum()),
-            holdout=holdout,
-        )
-        for finding in self.findings_ if self.verbose else ():
-            print(f"GMVAE, {finding}")
-        return self
-
-    def _choose(
-        self, plan: fitting.Plan, rows: Rows, rng: np.random.RandomState, going_on: bool
-    ) -> fitting.Plan:
-        """The plan with its number of clusters: that of the model that a fit goes on with, or chosen."""
+        self.history_, self.n_iter_ = earlier + result.history, result.history[-1]["epoch"]
+        self.restarts_, self._n_features_out = result.restarts, self.x_size
+        self.signs_, self.findings_ = result.diagnostics, result.findings
+        self.recipe_, self._fingerprint = None, data.fingerprint
         if going_on:
-            return replace(plan, model=replace(plan.model, clusters=self.model_.config.clusters))
-        told = fitting.beginner("choosing the number of clusters", self.verbose)
-        with self._threads(plan.model):
-            choice = fitting.choose(plan, rows, int(rng.randint(2**31 - 1)), told)
-        if self.verbose:
-            print(f"GMVAE, {'' if choice.sure else 'not sure: '}{choice.reason}", flush=True)
-        self.choice_ = choice.to_json()
-        return replace(plan, model=replace(plan.model, clusters=choice.clusters))
-
-    def _searches(self, rows: Rows) -> bool:
-        """Whether rows are to be held out to find the number of epochs."""
-        return self.epochs == "auto" and not self.early_stopping and few(len(rows.order), rows.y_shape)
-
-    def _hold_out(
-        self, plan: fitting.Plan, rows: Rows, seed: int, edges: tuple[torch.Tensor, torch.Tensor]
-    ) -> tuple[fitting.Plan, Holdout]:
-        """The plan with the number of epochs that held-out rows say, and what they say."""
-
-        def planned(epochs: int) -> fitting.Plan:
-            found = fitting.plan({**self.get_params(), "epochs": epochs}, self.likelihood_)
-            return replace(found, model=plan.model)
-
-        told = fitting.beginner("choosing the number of epochs", self.verbose)
-        found = fitting.hold_out(plan, planned, rows, self.validation_fraction, seed, edges, told)
-        return planned(found.epochs), found
+            return
+        self.likelihood_, self.likelihood_reason_ = data.likelihood, data.reason
+        self._scaling, self._y_shape, self._binary = data.scaling, data.y_shape, data.binary
+        self.constant_features_ = data.constant
+        self.choice_ = None if result.choice is None else result.choice.to_json()
+        self.start_ = None if result.start is None else result.start.to_json()
+        self.holdout_ = None if result.holdout is None else result.holdout.to_json()
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """The most probable cluster of each row, (N,)."""
@@ -376,7 +327,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         if x.ndim != 2 or x.shape[1] != self.model_.config.x_size:
             size = self.model_.config.x_size
             raise ValueError(f"X has shape {x.shape}: it must be (N, {size}), as transform gives it")
-        model = fitting.precise(self.model_)
+        model = precise(self.model_)
         with self._threads(), inference.evaluating(model):
             of = torch.from_numpy(x).to(model.generative.zero)
             return self._scaling.undo(model.generative.p_y(of).mean.cpu().numpy())
@@ -388,7 +339,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         row's values: the score of a row does not depend on the others, and is the same every time."""
         rows = self._rows(X)
         with self._threads():
-            return elbo(fitting.each_terms(self.model_, rows)).numpy() + self._log_det
+            return elbo(each_terms(self.model_, rows)).numpy() + self._log_det
 
     def score(self, X: Any, y: object = None) -> float:
         """The mean of :meth:`score_samples`; ``y`` is ignored."""
@@ -414,7 +365,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             if cluster is None
             else np.full(n_samples, cluster)
         )
-        model = fitting.precise(self.model_)
+        model = precise(self.model_)
         zero = model.generative.zero
         stream = RandomStream(int(rng.randint(2**31 - 1)), zero.device)
         with self._threads(), inference.evaluating(model):
@@ -489,19 +440,9 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     def _each(self, X: Any, function: Callable[[GaussianMixtureVAE, torch.Tensor], Array]) -> Array:
         rows = self._rows(X)
-        model = fitting.precise(self.model_)
+        model = precise(self.model_)
         with self._threads():
-            return np.concatenate([function(model, y) for y in rows.batches(fitting.AT_ONCE)])
-
-    def _before(self, plan: fitting.Plan, device: torch.device) -> tuple[GaussianMixtureVAE, int, bool]:
-        """The model to go on with, the number of its epochs, and whether it is held to what it was taught."""
-        if replace(self.model_.config, most_clusters=plan.model.most_clusters) != plan.model:
-            raise ValueError(
-                "warm_start goes on with a model of other sizes or likelihood than are asked for: keep them, "
-                "or set warm_start=False"
-            )
-        held = (getattr(self, "start_", None) or {}).get("init") == "manifold"
-        return self.model_.to(device), self.n_iter_, held
+            return np.concatenate([function(model, y) for y in rows.batches(AT_ONCE)])
 
     @contextmanager
     def _threads(self, config: ModelConfig | None = None) -> Iterator[None]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gmvae.data.rows import Rows
 from gmvae.estimator import GMVAE
-from gmvae.fit.fitting import MEASURED, most_probable
 from gmvae.fit.scores import merits
+from gmvae.model.answers import MEASURED, most_probable
 from gmvae.model.isolation import isolated
 
 

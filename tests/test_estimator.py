@@ -28,8 +28,7 @@ from small_fits import SMALL, UNITS, quick
 
 from gmvae import GMVAE
 from gmvae.data import rows
-from gmvae.fit import fitting
-from gmvae.model import objective
+from gmvae.model import answers, objective
 
 
 @pytest.fixture(scope="module")
@@ -227,8 +226,8 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
     for module, name, value in (
         (rows, "CHUNK", 1 << 13),
         (rows, "SAMPLE", 1 << 16),
-        (fitting, "AT_ONCE", 20),
-        (fitting, "MEASURED", 20),
+        (answers, "AT_ONCE", 20),
+        (answers, "MEASURED", 20),
     ):
         monkeypatch.setattr(module, name, value)
     for table in (np.load(tmp_path / "y.npy", mmap_mode="r"), wide):
@@ -301,7 +300,8 @@ def test_images(blobs):
 )
 def test_threads_go_by_the_units_that_a_layer_has(monkeypatch, shape, network, hidden):
     works = []
-    monkeypatch.setattr("gmvae.estimator.pick_threads", lambda asked, work: works.append(work) or 1)
+    for place in ("estimator", "fit.engine"):
+        monkeypatch.setattr(f"gmvae.{place}.pick_threads", lambda asked, work: works.append(work) or 1)
     levels = np.random.default_rng(0).integers(256, size=(40, 144), dtype=np.uint8)
     options = {"network": network, "hidden_size": None, "epochs": 1, "init": "random", "filters": 2}
     quick(image_shape=shape, **options).fit(levels).score(levels)
@@ -321,7 +321,7 @@ def test_constant_columns_are_left_out_and_put_back(blobs):
 
 def test_no_density_is_without_bound(fitted):
     """A decoder that is certain of everything, as one becomes where a column has one value many times."""
-    model = fitting.precise(fitted.model_)
+    model = answers.precise(fitted.model_)
     *_, last = (layer for layer in model.generative.decoder if isinstance(layer, torch.nn.Linear))
     with torch.no_grad():
         last.weight.zero_()
@@ -341,7 +341,7 @@ def test_no_density_is_without_bound(fitted):
         ({"n_clusters": 241}, "X has n_samples=240 to fit to: there must be at least 241"),
         ({"n_init": 0}, "n_init is 0: it must be a whole number of at least 1"),
         ({"x_size": 0}, "x_size is 0: it must be a whole number of at least 1"),
-        ({"likelihood": "poisson"}, "likelihood is 'poisson': it must be auto, bernoulli or gaussian"),
+        ({"likelihood": "poisson"}, "likelihood is 'poisson': it must be one of auto, bernoulli, gaussian"),
         ({"likelihood": "bernoulli"}, r"likelihood is 'bernoulli', but X has values from .* it must lie in"),
         ({"init": "zeros"}, "init is 'zeros': it must be one of auto, random, kmeans, manifold"),
         ({"network": "dense"}, "network is 'dense': it must be one of auto, fc, compact, conv, svhn"),

@@ -16,7 +16,7 @@ from gmvae.data.files.columns import check_names
 from gmvae.data.files.labels import Labels, codes, plain
 from gmvae.data.files.open import open_source
 from gmvae.data.schema import Recipe, Wish
-from gmvae.fit.fitting import AT_ONCE, precise
+from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.inference import agreement, bits_per_dimension, log_likelihood
 from gmvae.show.figures import drawn
 from gmvae.store.files import write_whole

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gmvae.assess.diagnostics import Signs
+from gmvae.assess.holdout import Holdout
 from gmvae.config import ModelConfig, ObjectiveConfig
-from gmvae.fit.holdout import Holdout
 
 IGNORED = 0.1
 """Information between z and y, nats, below which clusters say nothing of the data."""

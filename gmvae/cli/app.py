@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import tyro
 
 from gmvae import __version__
-from gmvae.cli.commands import COMMANDS
+from gmvae.cli.commands import COMMANDS, watch
 from gmvae.config import Config
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
 
@@ -75,9 +75,9 @@ def train(arguments: list[str]) -> None:
         return
     default = experiment(name)
     config = parse(Config, f"gmvae train {name}", rest, default, DESCRIPTIONS[name])
-    from gmvae.cli.console import begin, watch
+    from gmvae.run import Run
 
-    watch(begin(name, config))
+    watch(Run.new(name, config))
 
 
 def usage() -> str:

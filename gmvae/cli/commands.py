@@ -39,12 +39,11 @@ class Resume:
     """Another device than before: auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
     def __call__(self) -> None:
-        from gmvae.cli.console import watch
         from gmvae.run import Run
 
         run = Run.resume(self.run, self.epochs, self.device)
         if run.finished:
-            done = run.trainer.epoch
+            done = run.epoch
             print(f"{self.run} has all of its {done} epochs: train it for longer with a greater --epochs")
             return
         watch(run)
@@ -108,7 +107,7 @@ class Evaluate:
         run = Run.open(self.run, self.device) if self.file is None else None
         if run is not None and run.config.data.path is None:
             with waiting(f"measuring on {run.data.name}"):
-                found = run.measuring.everything(self.samples)
+                found = run.everything(self.samples)
         else:
             found = self._of_file(run)
         print(json.dumps(found, indent=2))
@@ -251,6 +250,21 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
+def watch(run: Run) -> None:
+    """Train a run to its end, and say how it goes."""
+    from gmvae.show.console import Screen
+
+    screen = Screen(run.data, run.writer)
+    try:
+        for _ in run.train(screen):
+            pass
+    except KeyboardInterrupt:
+        screen.stopped()
+        raise
+    finally:
+        screen.bar.stop()
+
+
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Say in a terminal what is being done, as long as it is."""
@@ -271,7 +285,7 @@ def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, 
 
 def _write(out: Path, run: Path, source: Source, batches: Iterator[Any]) -> None:
     from gmvae.apply.apply import check_out
-    from gmvae.cli.console import counting
+    from gmvae.show.console import counting
     from gmvae.store.tables import check_ending, write_table
 
     check_ending(out)

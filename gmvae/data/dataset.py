@@ -6,12 +6,12 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gmvae.data.scaling import Scaling
 from gmvae.data.schema import Recipe
 
 CHUNK = 1 << 22
@@ -19,27 +19,17 @@ CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """What was done to the rows of a file before they became observations.
+class Origin:
+    """How the rows of a file came to be read.
 
     Arguments:
         recipe: How the file was read.
-        scaling: From what was read to the observations.
-        likelihood: The likelihood that suits them, or that was asked for.
-        reason: Why, in a sentence.
-        binary: Whether every value is 0 or 1.
-        constant: Names of the columns that were left out because they have one value only.
         classes: What the labels are called, from label 0 on.
         index: Names of the columns that were left out because they name the rows.
         counting: Names of the features that count the rows, up or down by 1 from one to the next.
     """
 
     recipe: Recipe
-    scaling: Scaling
-    likelihood: str
-    reason: str
-    binary: bool = False
-    constant: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     index: tuple[str, ...] = ()
     counting: tuple[str, ...] = ()
@@ -51,13 +41,13 @@ class Dataset:
 
     Arguments:
         name: What to call it in messages and files.
-        y: The observations, finite numbers, shape (N, *y_shape): float32, or uint8 for the levels
-            0, ..., 255 of images, shape (N, channels, height, width), which stand for y / 255.
+        y: The observations, finite numbers, shape (N, *y_shape): float32, float64 of a file, or uint8 for the
+            levels 0, ..., 255 of images, shape (N, channels, height, width), which stand for y / 255.
         labels: The true classes, whole numbers, shape (N,); they only ever measure. Kept as int64. Those
             below 0 are unknown.
         test: Data held out from training, of the same kind.
         folder: Where it was read from, for messages.
-        preparation: What was done to the rows of a file; ``None`` where nothing was.
+        origin: How they were read from a file; ``None`` where they were not.
 
     Raises:
         ValueError: where there are fewer than two observations, a number is not finite, labels are not
@@ -65,11 +55,11 @@ class Dataset:
     """
 
     name: str
-    y: NDArray[np.float32] | NDArray[np.uint8]
+    y: NDArray[np.float32] | NDArray[np.float64] | NDArray[np.uint8]
     labels: NDArray[np.int64] | None = None
     test: Dataset | None = None
     folder: str | None = None
-    preparation: Preparation | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if self.y.ndim < 2 or len(self.y) < 2 or 0 in self.y.shape:
@@ -77,8 +67,10 @@ class Dataset:
                 f"{self.name} has shape {self.y.shape}: it must be (observations, numbers in each), "
                 "with at least two observations"
             )
-        if self.y.dtype not in (np.float32, np.uint8):
-            raise ValueError(f"{self.name} has numbers of type {self.y.dtype}: it must be float32 or uint8")
+        if self.y.dtype not in (np.float32, np.float64, np.uint8):
+            raise ValueError(
+                f"{self.name} has numbers of type {self.y.dtype}: it must be float32, float64 or uint8"
+            )
         self._check_finite()
         self._check_labels()
         if self.test is not None and (self.test.y_shape, self.test.y.dtype) != (self.y_shape, self.y.dtype):
@@ -109,7 +101,7 @@ class Dataset:
             raise ValueError(f"labels of {self.name} are of type {self.labels.dtype}: they must be whole")
         object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
 
-    def _chunks(self) -> Iterator[NDArray[np.float32] | NDArray[np.uint8]]:
+    def _chunks(self) -> Iterator[NDArray[Any]]:
         rows = max(1, CHUNK // math.prod(self.y_shape))
         return (self.y[start : start + rows] for start in range(0, len(self.y), rows))
 
@@ -120,25 +112,6 @@ class Dataset:
     def y_shape(self) -> tuple[int, ...]:
         """Shape of one observation."""
         return tuple(self.y.shape[1:])
-
-    @property
-    def log_det(self) -> float:
-        """The logarithm of the scaling's determinant, nats: what a density of observations lacks to be one in
-        the units of the file. 0 where there are no such units."""
-        made = self.preparation
-        return 0.0 if made is None or made.likelihood == "bernoulli" else made.scaling.log_det
-
-    def spaced(self, most: int | None = None) -> slice:
-        """At most so many of the observations, evenly spaced; all unless given."""
-        return slice(None, None, -(-len(self) // (most or len(self))))
-
-    def tensor(self, device: torch.device, most: int | None = None) -> torch.Tensor:
-        """The observations, or at most so many of them, on a device as they are: shape (N, *y_shape), float32
-        or uint8.
-
-        Images stay bytes, a quarter of the memory: :func:`scaled` makes numbers of a batch of them.
-        """
-        return torch.from_numpy(self.y[self.spaced(most)]).to(device)
 
     def fingerprint(self) -> str:
         """SHA-256 of shape and numbers, as 64 hexadecimal digits: the same data, the same print.

@@ -16,8 +16,6 @@ def load(
     *,
     path: str | None = None,
     labels_path: str | None = None,
-    likelihood: str = "auto",
-    standardise: bool = False,
     data_dir: str | None = None,
     extra: bool = False,
     points: int = 5000,
@@ -25,14 +23,12 @@ def load(
     data_seed: int = 0,
     **wishes: Any,
 ) -> Dataset:
-    """The data set that the fields of :class:`gmvae.config.DataConfig` describe, for a likelihood.
+    """The data set that the fields of :class:`gmvae.config.DataConfig` describe.
 
     Arguments:
         dataset: Its name.
         path: A file or folder to take in its place; see :func:`gmvae.data.files.read.read_file`.
         labels_path: The labels of its rows.
-        likelihood: What it is wanted for, which decides how a file is scaled.
-        standardise: Whether the columns of a file are, for a Gaussian likelihood.
         data_dir: A folder to look in first for published data.
         extra: Whether SVHN has its extra images.
         points: Number of generated points,
@@ -45,7 +41,7 @@ def load(
         OSError: where a file cannot be read.
     """
     if path is not None:
-        return read_file(path, Wish(**wishes), labels_path, likelihood, standardise=standardise)
+        return read_file(path, Wish(**wishes), labels_path)
     match dataset:
         case "spiral":
             return spiral(points, arms, data_seed)

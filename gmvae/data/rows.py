@@ -117,6 +117,8 @@ class Rows:
         device: Where batches are wanted.
         order: The rows to use, by number; all of them unless given.
         weights: Their weights, above 0; equal unless given.
+        resident: Whether all rows are kept on the device as they are: in the model's unit, or as levels of
+            uint8 (:func:`gmvae.data.dataset.scaled`). Samples of them are evenly spaced.
     """
 
     def __init__(
@@ -127,8 +129,11 @@ class Rows:
         device: torch.device,
         order: NDArray[np.int64] | None = None,
         weights: Floats | None = None,
+        *,
+        resident: bool = False,
     ) -> None:
         self.source, self.scaling, self.y_shape, self.device = source, scaling, y_shape, device
+        self._resident = torch.from_numpy(source).to(device) if resident else None
         self.order = np.arange(source.shape[0]) if order is None else order
         self.weights = np.ones(len(self.order)) if weights is None else weights
         self.generator: torch.Generator | None = None
@@ -149,11 +154,13 @@ class Rows:
 
     def __getitem__(self, positions: torch.Tensor) -> torch.Tensor:
         """The observations at positions of a pass, float32, shape (B, *y_shape)."""
+        if self._resident is not None and self._ends is None and len(self.order) == len(self._resident):
+            return self._resident[positions.to(self.device)].reshape(-1, *self.y_shape)
         spots = positions.cpu().numpy()
         if self._ends is not None:
             spots = spots + torch.rand(len(spots), generator=self.generator, dtype=torch.float64).numpy()
             spots = np.searchsorted(self._ends, spots, side="right").clip(max=len(self.order) - 1)
-        return self._tensor(self.source[self.order[spots]], torch.float32)
+        return self._rows(self.order[spots], torch.float32)
 
     def drawing(self, generator: torch.Generator) -> Rows:
         """The same rows, whose u comes from this generator of the CPU, instead of torch's global one."""
@@ -163,9 +170,10 @@ class Rows:
 
     def part(self, chosen: NDArray[np.int64]) -> Rows:
         """The distinct rows at these places of the order."""
-        return Rows(
-            self.source, self.scaling, self.y_shape, self.device, self.order[chosen], self.weights[chosen]
-        )
+        order, weights = self.order[chosen], self.weights[chosen]
+        rows = Rows(self.source, self.scaling, self.y_shape, self.device, order, weights)
+        rows._resident = self._resident
+        return rows
 
     def split(self, share: float, rng: np.random.RandomState) -> tuple[Rows, Rows]:
         """Most of the distinct rows, and a random share of them, at least one."""
@@ -179,20 +187,29 @@ class Rows:
         """The first distinct rows: in an order that hashes decide, a random sample of them. They are at most
         so many, and fewer where they are wide (``SAMPLE``)."""
         count = min(count, max(1, SAMPLE // math.prod(self.y_shape)))
+        if self._resident is not None:
+            return self.spaced(count)
         return self.part(np.arange(min(len(self.order), count)))
 
+    def spaced(self, count: int | None) -> Rows:
+        """At most so many of the rows, evenly spaced; all where ``None``."""
+        step = -(-len(self.order) // (count or len(self.order)))
+        return self if step == 1 else self.part(np.arange(0, len(self.order), step))
+
     def tensor(self) -> torch.Tensor:
-        """Each row once, in order, float32, (n, *y_shape)."""
+        """Each row once, in order, float32, (n, *y_shape); of resident rows as they are."""
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(self.order)].reshape(-1, *self.y_shape)
         return torch.cat([batch.float() for batch in self.batches(AT_ONCE)])
 
     def batches(self, size: int) -> Iterator[torch.Tensor]:
         """Each row once, in order, without its weight, in 64 bits where the device has them."""
         dtype = torch.float32 if self.device.type == "mps" else torch.float64
         for start in range(0, len(self.order), size):
-            yield self._tensor(self.source[self.order[start : start + size]], dtype)
+            yield self._rows(self.order[start : start + size], dtype)
 
-    def _tensor(self, values: Any, dtype: torch.dtype) -> torch.Tensor:
-        scaled = self.scaling.apply(dense(values))
+    def _rows(self, numbers: NDArray[np.int64], dtype: torch.dtype) -> torch.Tensor:
+        scaled = self.scaling.apply(dense(self.source[numbers]))
         if dtype == torch.float32:
             scaled = scaled.clip(-FLOAT32, FLOAT32)
         return torch.from_numpy(scaled).to(self.device, dtype).reshape(-1, *self.y_shape)

@@ -19,6 +19,8 @@ BINARITY = 0.37
 USPS, and 1/3 where values are spread evenly over [0, 1]."""
 DIMMEST = 0.5
 """Least greatest value of images in [0, 1]: those below have another unit."""
+FINE = 0.01
+"""Most that a step of float32 may be of a column's standard deviation, where nothing scales it."""
 TOTAL = 0.02
 """How far from 1 the sum of a row of shares may be, which are often rounded."""
 
@@ -127,6 +129,20 @@ class Moments:
     def constant(self) -> NDArray[np.bool_]:
         """The columns with one value only, (D,)."""
         return self.least == self.most
+
+    def check_digits(self, name: str) -> None:
+        """``ValueError`` where values that nobody scales would lose their differences in float32."""
+        kind = np.finfo(np.float32)
+        greatest = np.maximum(abs(self.least), abs(self.most))
+        step = np.maximum(kind.eps * greatest, kind.tiny)
+        fine = self.constant | ((self.deviation > 1 / FINE * step) & (greatest < kind.max))
+        if not fine.all():
+            column = int(np.argmin(fine))
+            raise ValueError(
+                f"column {column} of {name} goes from {self.least[column]:g} to {self.most[column]:g}, and "
+                "float32 does not tell its values apart: standardise it (--standardise), or bring it to "
+                "another scale"
+            )
 
 
 @dataclass(frozen=True)

@@ -39,3 +39,19 @@ def modularity(partitions: Partitions, rows: Rows) -> NDArray[np.float64]:
     (:func:`gmvae.partition.communities.modularity`)."""
     links = neighbours(rows.tensor().flatten(1).cpu().numpy())[0]
     return np.array([communities.modularity(clusters, links) for clusters in partitions])
+
+
+def best(partitions: Partitions, losses: Sequence[float], rows: Rows) -> tuple[int, list[dict[str, float]]]:
+    """Which of several fits to keep, without labels, and the scores of each (:func:`merits`): the fit whose
+    clusters agree most with those of the others or have the greatest modularity in the graph of nearest
+    neighbours and, of those with the same (two always agree as much), the one with the least loss.
+
+    Arguments:
+        partitions: The clusters of each fit.
+        losses: Its loss, nats per observation.
+        rows: The distinct rows that clusters are compared on.
+    """
+    found = merits(partitions, rows)
+    each = [{name: float(values[i]) for name, values in found.items()} for i in range(len(losses))]
+    *_, decisive = found
+    return max(range(len(losses)), key=lambda i: (round(each[i][decisive], 9), -losses[i])), each

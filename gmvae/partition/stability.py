@@ -11,10 +11,10 @@ part in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,12 @@ class Choice:
     def to_json(self) -> dict[str, Any]:
         """The choice as JSON values."""
         return asdict(self) | {"curve": [list(point) for point in self.curve]}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The choice that :meth:`to_json` wrote."""
+        curve = tuple((int(k), float(value)) for k, value in values["curve"])
+        return cls(values["clusters"], values["sure"], values["reason"], curve)
 
 
 def choose(

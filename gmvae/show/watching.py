@@ -13,6 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gmvae.assess.snapshot import Snapshot
+from gmvae.fit.observer import Fit, Observer
+from gmvae.show.drawing import SHOWN
 from gmvae.store.files import write_arrays
 from gmvae.store.run_folder import RunFolder
 
@@ -120,3 +122,28 @@ def request(folder: RunFolder, picture: str) -> Path:
 def answer(folder: RunFolder, picture: str) -> Path:
     """The file that a picture is drawn from meanwhile."""
     return folder.path / "watch" / f"{picture}.npz"
+
+
+class Watched(Observer):
+    """The observer that answers windows after each step.
+
+    Arguments:
+        folder: The run's folder.
+        pictures: Those that may be asked for.
+    """
+
+    def __init__(self, folder: RunFolder, pictures: tuple[str, ...]) -> None:
+        self.folder, self.pictures = folder, pictures
+        self.answers: Answers | None = None
+
+    def begin(self, fit: Fit) -> None:
+        least = 50 if len(fit.data.y_shape) == 1 else 10
+
+        def take(picture: str, share: float) -> Snapshot:
+            return fit.moment().glance(picture, max(least, round(share * SHOWN)), share)
+
+        self.answers = Answers(self.folder, self.pictures, take)
+
+    def progress(self, stage: str, done: float) -> None:  # noqa: ARG002
+        if stage == "epochs" and self.answers is not None:
+            self.answers.look()

@@ -8,8 +8,9 @@ the graph of nearest neighbours and by how much the clusters still change, never
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,11 @@ class Start:
     def to_json(self) -> dict[str, Any]:
         """The start as JSON values."""
         return {"init": self.init, "reason": self.reason, "rounds": list(self.rounds)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The start that :meth:`to_json` wrote."""
+        return cls(values["init"], values["reason"], tuple(values["rounds"]))
 
 
 @isolated

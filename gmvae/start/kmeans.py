@@ -21,10 +21,11 @@ from gmvae.training.optimisers import optimiser
 from gmvae.training.random import RandomStream
 
 Floats = NDArray[np.float64]
-GUIDED = 300
-"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow."""
+GUIDED, LED = 300, 20
+"""Steps that k-means leads, in whole passes, and of these no more than ``LED`` or, if there are more, than
+there are epochs to follow."""
 ROWS_EACH, COMPONENTS = 10, 50
-"""Rows for each column, below which they are few, and principal components of these for k-means."""
+"""Rows for each column, below which they are few, and principal components of these that are looked at."""
 BEGINNINGS = 10
 """Starts of k-means; the one with the least inertia is kept."""
 GUIDANCE = 5.0
@@ -33,7 +34,7 @@ GUIDANCE = 5.0
 
 def guided_passes(count: int, training: TrainingConfig) -> int:
     """The passes over so many observations that k-means leads."""
-    return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
+    return min(max(LED, training.epochs), -(-GUIDED // max(1, round(count / training.batch_size))))
 
 
 def guide(
@@ -104,18 +105,36 @@ def k_means(values: Floats, clusters: int, seed: int, weights: Floats | None = N
     of fewer clusters where there are fewer distinct rows.
 
     Where there are fewer than ``ROWS_EACH`` rows for each column, distances are mostly those of noise, and
-    each start ends elsewhere: then it is k-means on the first ``COMPONENTS`` principal components. The rows
-    are of 64 bits, since scikit-learn computes distances as differences of squares, which round away what is
-    near in 32 bits.
+    each start ends elsewhere: then it is k-means on the principal components before the elbow of their
+    singular values (:func:`elbow`), of the first ``COMPONENTS``. The rows are of 64 bits, since scikit-learn
+    computes distances as differences of squares, which round away what is near in 32 bits.
     """
     rows, columns = values.shape
     centre, axes = np.average(values, axis=0, weights=weights), None
     if min(rows, columns) > COMPONENTS and rows < ROWS_EACH * columns:
         spread = np.sqrt(np.ones(rows) if weights is None else weights / weights.mean())[:, None]
-        axes = randomized_svd(spread * (values - centre), COMPONENTS, random_state=seed)[2].T
+        _, singular, found = randomized_svd(spread * (values - centre), COMPONENTS, random_state=seed)
+        axes = found[: max(2, elbow(singular))].T
     clusters = min(clusters, len(np.unique(values, axis=0)))
-    found = KMeans(clusters, n_init=BEGINNINGS, random_state=seed)
-    return Means(found.fit(_projected(values, centre, axes), sample_weight=weights), centre, axes)
+    means = KMeans(clusters, n_init=BEGINNINGS, random_state=seed)
+    return Means(means.fit(_projected(values, centre, axes), sample_weight=weights), centre, axes)
+
+
+def elbow(singular: Floats) -> int:
+    r"""How many of the greatest singular values stand out: the q of the greatest profile likelihood
+
+    .. math:: \max_{\mu_1, \mu_2, \sigma} \sum_{i \le q} \log \mathcal N(\log s_i; \mu_1, \sigma^2) +
+        \sum_{i > q} \log \mathcal N(\log s_i; \mu_2, \sigma^2)
+
+    (Zhu and Ghodsi, "Automatic dimensionality selection from the scree plot", 2006), on logarithms, so that
+    one value that is much greater than all others does not hide the rest.
+
+    Arguments:
+        singular: The singular values, the greatest first, (n,), at least two.
+    """
+    values = np.log(np.maximum(singular, np.finfo(np.float64).tiny))
+    spread = [values[:q].var() * q + values[q:].var() * (len(values) - q) for q in range(1, len(values))]
+    return 1 + int(np.argmin(spread))
 
 
 def _projected(values: Floats, centre: Floats, axes: Floats | None) -> Floats:

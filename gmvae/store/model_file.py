@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from gmvae.config import ModelConfig, from_mapping
-from gmvae.data.dataset import Dataset
-from gmvae.data.scaling import Scaling, dividing
+from gmvae.data.scaling import Scaling
 from gmvae.data.schema import Recipe
+from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import blank
@@ -97,14 +97,43 @@ class ModelFile:
         return cls(model.to(device).eval(), scaling, recipe, about)
 
 
-def of_run(model: GaussianMixtureVAE, data: Dataset, about: Mapping[str, Any]) -> ModelFile:
-    """The model file of a run on a data set."""
-    width, made = math.prod(data.y_shape), data.preparation
-    if made is None:
-        scaling = dividing(width, 255.0 if data.y.dtype == np.uint8 else 1.0)
-        return ModelFile(model, scaling, Recipe(data.y_shape), about)
-    more = {"likelihood_reason": made.reason, "binary": made.binary, "classes": list(made.classes)}
-    return ModelFile(model, made.scaling, made.recipe, {**about, **more})
+def of_result(
+    result: Result,
+    recipe: Recipe,
+    name: tuple[str, str],
+    parameters: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> ModelFile:
+    """The model file of a fit.
+
+    Arguments:
+        result: What the fit came to.
+        recipe: How a file becomes rows.
+        name: What it is called, and its data.
+        parameters: Those of the estimator; the configuration's fields unless given.
+        more: JSON values in place of those made here, or beside them.
+    """
+    config, data = result.config, result.data
+    fields = {**asdict(config.model), **asdict(config.objective), **asdict(config.training)}
+    about = {
+        "name": name[0],
+        "likelihood_reason": data.reason,
+        "binary": data.binary,
+        "weights": result.weights,
+        "n_clusters_used": result.clusters_used,
+        "n_iter": result.history[-1]["epoch"],
+        "elbo": result.elbo,
+        "history": [],
+        "start": None if result.start is None else result.start.to_json(),
+        "choice": None if result.choice is None else result.choice.to_json(),
+        "holdout": None if result.holdout is None else result.holdout.to_json(),
+        "restarts": result.restarts,
+        "parameters": fields if parameters is None else parameters,
+        "data": {"name": name[1], "rows": len(result.labels), "sha256": data.fingerprint},
+        "signs": result.diagnostics.to_json(),
+        "findings": [finding.to_json() for finding in result.findings],
+    }
+    return ModelFile(result.model, data.scaling, recipe, plain({**about, **more}))
 
 
 def plain(value: Any) -> Any:

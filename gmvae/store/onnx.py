@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae.fit.fitting import precise
+from gmvae.model.answers import precise
 from gmvae.model.inference import evaluating
 from gmvae.model.isolation import isolated
 from gmvae.store.files import write_whole

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmvae.store.files import read_json, write_json, write_whole
+from gmvae.store.files import read_json, read_json_list, write_json, write_whole
 
 
 class RunFolder:
@@ -100,16 +100,18 @@ class RunFolder:
         with open(self.metrics, "ab", buffering=0) as file:
             file.write(json.dumps(record).encode() + b"\n")
 
-    def rewind(self, epoch: int) -> list[dict[str, Any]]:
-        """Drop the records after ``epoch`` from metrics.jsonl; the records that stay.
+    def rewind(self, restarts: Sequence[int]) -> list[dict[str, Any]]:
+        """Drop the records from metrics.jsonl that come after so many epochs of each restart; those that
+        stay.
 
         Raises:
             ValueError: where one of the epochs up to there has no record. Nothing is written then.
         """
-        kept = [record for record in self.history() if record["epoch"] <= epoch]
-        if [record["epoch"] for record in kept] != list(range(1, epoch + 1)):
+        wanted = [(number, epoch) for number, last in enumerate(restarts, 1) for epoch in range(1, last + 1)]
+        kept = [record for record in self.history() if _place(record) in set(wanted)]
+        if [_place(record) for record in kept] != wanted:
             raise ValueError(
-                f"{self.metrics} has {len(kept)} records of the {epoch} epochs in the checkpoint: "
+                f"{self.metrics} has {len(kept)} records of the {len(wanted)} epochs in the checkpoint: "
                 "put the file back that belongs to it, or start a new run"
             )
         text = "".join(json.dumps(record) + "\n" for record in kept)
@@ -117,13 +119,13 @@ class RunFolder:
             write_whole(self.metrics, lambda part: part.write_text(text))
         return kept
 
-    def write_start(self, start: Mapping[str, Any]) -> None:
-        """Write start.json: how the run started, before its first epoch."""
-        write_json(self.start, start)
+    def write_starts(self, starts: Sequence[Mapping[str, Any]]) -> None:
+        """Write start.json: where each restart so far started, and why."""
+        write_json(self.start, list(starts))
 
-    def read_start(self) -> dict[str, Any] | None:
-        """start.json; ``None`` where the run has none."""
-        return read_json(self.start) if self.start.exists() else None
+    def read_starts(self) -> list[dict[str, Any]]:
+        """start.json: one start for each restart that has any."""
+        return read_json_list(self.start) if self.start.exists() else []
 
     def read_summary(self) -> dict[str, Any] | None:
         """summary.json; ``None`` where the run has none yet."""
@@ -147,3 +149,7 @@ def newest_run(runs: str | Path = "runs") -> RunFolder:
             f"{runs} holds no run: name a run's folder, or train one here, as with gmvae train spiral"
         )
     return RunFolder(max(found, key=lambda path: path.stat().st_mtime_ns).parent)
+
+
+def _place(record: Mapping[str, Any]) -> tuple[int, int]:
+    return record["restart"], record["epoch"]

@@ -4,21 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock, local
 
 import torch
 
 SMALL_LAYER = 5_000_000
 
 
+class _Here(local):
+    """How many blocks of :func:`cpu_threads` this thread of Python is in."""
+
+    depth = 0
+
+
+_here, _lock, _users = _Here(), Lock(), [0, 0]
+"""The last: how many threads are in such a block, and the number of torch's threads before the first was."""
+
+
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Within the ``with`` block torch computes with so many CPU threads; 0 changes nothing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    """Within the ``with`` block torch computes with so many CPU threads; 0 leaves it as it is.
+
+    Blocks may overlap in several threads of Python: each thread is left with the number that was there before
+    the first of them, and an inner block with that of the outer one.
+    """
+    if not count:
+        yield
+        return
+    now = torch.get_num_threads()
+    with _lock:
+        if not _users[0]:
+            _users[1] = now
+        _users[0] += 1
+        before = now if _here.depth else _users[1]
+    _here.depth += 1
+    torch.set_num_threads(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        _here.depth -= 1
+        with _lock:
+            _users[0] -= 1
 
 
 def pick_threads(asked: int, work: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data.dataset import scaled
@@ -138,13 +138,10 @@ class Trainer:
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = value
-        try:
-            self.model.load_state_dict(parts["model"])
-            if parts["taught"]:
-                self.hold()
-                self.taught.load_state_dict(parts["taught"])  # type: ignore[union-attr]
-        except RuntimeError as error:
-            raise ValueError(f"the checkpoint is of another model: {' '.join(str(error).split())}") from error
+        load(self.model, parts["model"])
+        if parts["taught"]:
+            self.hold()
+            load(self.taught, parts["taught"])  # type: ignore[arg-type]
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in parts["optimiser"].items():
             index, _, key = name.partition(".")
@@ -154,6 +151,18 @@ class Trainer:
         drawn = {name: value.cpu() for name, value in parts["random"].items()}
         self.stream.states = drawn
         self.epoch = about["epoch"]
+
+
+def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Give a module its weights back.
+
+    Raises:
+        ValueError: where they are those of another module.
+    """
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"the checkpoint is of another model: {' '.join(str(error).split())}") from error
 
 
 def batches(count: int, size: int, most: int = 0, generator: Generator | None = None) -> list[Tensor]:

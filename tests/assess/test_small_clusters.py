@@ -9,7 +9,6 @@ from small_fits import quick
 from gmvae.assess.diagnostics import Signs, confusion
 from gmvae.assess.doctor import diagnose
 from gmvae.config import ModelConfig, ObjectiveConfig
-from gmvae.fit import fitting
 
 rng = np.random.default_rng(0)
 CENTRES = np.array([[0.0, 0, 0], [9, 0, 9], [0, 9, -9], [-12, -12, 0]])
@@ -36,7 +35,7 @@ def test_ten_rows_are_a_cluster(ten_rows):
 
 def test_clusters_without_a_row_hold_no_data(monkeypatch):
     labels = np.where(LABELS == 2, 4, LABELS)
-    monkeypatch.setattr(fitting, "number", lambda *given: (labels, SHARES))
+    monkeypatch.setattr("gmvae.fit.result.number", lambda *given: (labels, SHARES))
     model = quick(n_clusters=6, epochs=1).fit(Y)
     assert model.n_clusters_used_ == 4
     assert model.signs_.occupancy == pytest.approx([0.4, 0.32, 0, 0.02, 0.26, 0])
@@ -47,7 +46,7 @@ def test_clusters_without_a_row_hold_no_data(monkeypatch):
 
 def test_a_small_cluster_is_counted_where_few_rows_are_measured(monkeypatch, ten_rows):
     """Signs are of a sample of the rows, but how many a cluster holds is of all."""
-    monkeypatch.setattr(fitting, "MEASURED", 20)
+    monkeypatch.setattr("gmvae.fit.result.MEASURED", 20)
     again = quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
     assert again.signs_.occupancy == ten_rows.signs_.occupancy
     assert {finding.name for finding in again.findings_} >= {"small"}

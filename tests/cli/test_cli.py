@@ -58,9 +58,9 @@ def test_records_and_summary_agree(finished):
     lines, summary = records(finished), json.loads((finished / "summary.json").read_text())
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     keys = {
-        "epoch", "seconds", "loss", "elbo", "reconstruction", "conditional_prior", "w_prior", "z_prior",
-        "consistency_violation", "view_consistency", "clusters_used", "acc", "acc_aae", "nmi", "ari", "moved",
-        *SIGNS,
+        "restart", "epoch", "seconds", "loss", "elbo", "reconstruction", "conditional_prior", "w_prior",
+        "z_prior", "consistency_violation", "view_consistency", "clusters_used", "acc", "acc_aae", "nmi",
+        "ari", "moved", *SIGNS,
     }  # fmt: skip
     for line in lines:
         assert set(line) == keys | {"wall_seconds"}
@@ -133,7 +133,7 @@ def test_running_out_of_memory_is_one_line_and_leaves_no_run(tmp_path, monkeypat
     def full(*arguments, **options):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4e+18 bytes.")
 
-    monkeypatch.setattr("gmvae.run.Trainer", full)
+    monkeypatch.setattr("gmvae.fit.restart.Trainer", full)
     said = here("train", "spiral", "--run-dir", tmp_path / "run")
     assert (said.status, said.err.count("\n")) == (1, 1)
     assert "out of memory, make the model or the batches smaller" in said.err

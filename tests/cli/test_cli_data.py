@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 import gmvae
-from gmvae.assess.measures import Measuring
+from gmvae.assess.measures import Measures
 from gmvae.config import Config
 from gmvae.run import Run
 from gmvae.start import rounds
@@ -214,7 +214,7 @@ def test_a_start_is_not_lost_and_not_made_again(tmp_path, monkeypatch):
     flags += ["--plot-every", 0, "--checkpoint-every", 0]
     whole = here(*flags, "--run-dir", tmp_path / "whole")
     assert (whole.status, whole.err) == (0, "")
-    about = json.loads((tmp_path / "whole" / "start.json").read_text())
+    (about,) = json.loads((tmp_path / "whole" / "start.json").read_text())
     assert (about["init"], about["reason"]) == ("manifold", "init manifold was asked for")
     assert json.loads((tmp_path / "whole" / "summary.json").read_text())["start"] == about
     assert all(record["view_consistency"] > 0 for record in records(tmp_path / "whole"))
@@ -224,10 +224,10 @@ def test_a_start_is_not_lost_and_not_made_again(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(Measuring, "begin", stop)
+        broken.setattr(Measures, "remember", stop)
         assert here(*flags, "--run-dir", tmp_path / "run").status == 130
     assert not records_of(tmp_path / "run")
-    monkeypatch.setattr("gmvae.run.begin", stop)  # a second start would end it
+    monkeypatch.setattr("gmvae.fit.restart.begin", stop)  # a second start would end it
     said = here("resume", tmp_path / "run")
     assert (said.status, said.err) == (0, "")
     one, other = (tmp_path / name / "model.safetensors" for name in ("run", "whole"))

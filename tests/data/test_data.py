@@ -16,6 +16,7 @@ from gmvae.data import dataset
 from gmvae.data.dataset import Dataset
 from gmvae.data.files.arrays import read_array
 from gmvae.data.load import load
+from gmvae.data.prepare import as_it_is
 from gmvae.data.sets.spiral import spiral
 
 
@@ -177,7 +178,7 @@ def test_labels_belong_to_the_data(tmp_path):
     paths = {"path": str(tmp_path / "y.npy"), "labels_path": str(tmp_path / "labels.npy")}
     data = load(**paths)
     assert data.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert (data.name, data.y.dtype, data.y_shape) == ("y.npy", np.float32, (3,))
+    assert (data.name, data.y.dtype, data.y_shape) == ("y.npy", np.float64, (3,))
     np.save(tmp_path / "labels.npy", np.array([0.5] * 6))
     with pytest.raises(ValueError, match="labels must be whole numbers"):
         load(**paths)
@@ -210,8 +211,8 @@ def test_types_of_numbers_are_checked():
         assert Dataset("t", y, np.array([0, 1, 1, 0], dtype=kind)).labels.dtype == np.int64
     with pytest.raises(ValueError, match="labels of t are of type float64: they must be whole"):
         Dataset("t", y, np.zeros(4))
-    with pytest.raises(ValueError, match="t has numbers of type float64: it must be float32 or uint8"):
-        Dataset("t", y.astype(float))
+    with pytest.raises(ValueError, match="t has numbers of type int64: it must be float32, float64 or uint8"):
+        Dataset("t", y.astype(int))
 
 
 def test_fingerprint_is_of_shape_and_numbers(monkeypatch):
@@ -246,6 +247,8 @@ def test_checks_and_fingerprints_need_little_memory():
 
 def test_some_of_the_observations_are_evenly_spaced():
     data = Dataset("ten", np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10))
-    assert data.tensor(torch.device("cpu"), 4).tolist() == [[0, 1], [6, 7], [12, 13], [18, 19]]
-    assert data.labels[data.spaced(4)].tolist() == [0, 3, 6, 9]
-    assert data.tensor(torch.device("cpu")).shape == (10, 2)
+    rows = as_it_is(data, "gaussian", torch.device("cpu")).everything
+    for some in (rows.spaced(4), rows.most(4)):
+        assert some.tensor().tolist() == [[0, 1], [6, 7], [12, 13], [18, 19]]
+        assert data.labels[some.order].tolist() == [0, 3, 6, 9]
+    assert rows.spaced(None).tensor().shape == (10, 2)

@@ -44,7 +44,7 @@ def test_mnist_is_what_was_published(mnist_dir):
         5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
     ]  # fmt: skip
     assert (data.name, data.folder, data.test.test) == ("mnist", str(mnist_dir), None)
-    tensor = data.tensor(torch.device("cpu"))
+    tensor = torch.from_numpy(data.y)
     assert tensor.dtype == torch.uint8
     assert tensor.data_ptr() == data.y.ctypes.data
     assert scaled(tensor[:100]).mean() == pytest.approx(data.y[:100].mean() / 255, rel=1e-6)
@@ -318,7 +318,7 @@ def test_bytes_are_levels():
     y = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
     data = Dataset("t", y, np.array([1, 2], dtype=np.uint8))
     assert data.labels.dtype == np.int64
-    tensor = data.tensor(torch.device("cpu"))
+    tensor = torch.from_numpy(data.y)
     assert tensor.dtype == torch.uint8
     torch.testing.assert_close(scaled(tensor), torch.from_numpy(y / np.float32(255)), rtol=0, atol=0)
     numbers = torch.ones(2, dtype=torch.float64)
@@ -338,8 +338,8 @@ def test_arrays_of_bytes_are_images(tmp_path):
     np.testing.assert_array_equal(loaded(colour).y, colour)
     np.testing.assert_array_equal(loaded(np.asfortranarray(colour)).y, colour)
     assert loaded(np.asfortranarray(colour)).fingerprint() == loaded(colour).fingerprint()
-    assert loaded(grey[0]).y.dtype == np.float32
-    assert loaded(colour / 255).y.dtype == np.float32
+    assert loaded(grey[0]).y.dtype == np.float64
+    assert loaded(colour / 255).y.dtype == np.float64
     with complaint(r"y\.npy has shape \(2, 5, 4, 3\): images must have shape \(N, channels, height, width\)"):
         loaded(colour.transpose(0, 2, 3, 1))
 

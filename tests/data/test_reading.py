@@ -3,13 +3,23 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from gmvae.data.files import base
 from gmvae.data.files.labels import codes
 from gmvae.data.files.open import open_source
 from gmvae.data.files.read import read_file
+from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Wish
+
+
+def prepared(path, wish=None, **options) -> Prepared:
+    """The rows of a file as a fit takes them."""
+    data = read_file(path, wish)
+    shape = data.y_shape if len(data.y_shape) == 3 else None
+    rows = data.y.reshape(len(data), -1)
+    return prepare(rows, image_shape=shape, name=data.name, device=torch.device("cpu"), **options)
 
 
 @pytest.fixture
@@ -27,23 +37,25 @@ def table(tmp_path, monkeypatch):
 def test_columns_are_standardised(tmp_path, table, kind):
     table.to_csv(tmp_path / "t.csv", index=False)
     np.save(tmp_path / "t.npy", table.to_numpy())
-    data = read_file(tmp_path / f"t.{kind}")
-    varying = table[["a", "b", "c"]]
-    assert data.y.dtype == np.float32
-    np.testing.assert_allclose(data.y, (varying - varying.mean()) / varying.std(ddof=0), atol=3e-6)
-    made = data.preparation
-    assert made.constant == ("same",) if kind != "npy" else ("1",)
-    np.testing.assert_allclose(made.scaling.undo(data.y.astype(float)), table, rtol=1e-6)
-    assert (made.likelihood, data.labels, made.classes) == ("gaussian", None, ())
-    assert data.log_det == pytest.approx(-np.log(varying.std(ddof=0)).sum(), rel=1e-5)
-    np.testing.assert_allclose(read_file(tmp_path / f"t.{kind}", standardise=False).y, table, rtol=1e-6)
+    data, made = read_file(tmp_path / f"t.{kind}"), prepared(tmp_path / f"t.{kind}")
+    np.testing.assert_array_equal(data.y, table)
+    assert (data.labels, data.origin.classes) == (None, ())
+    varying, y = table[["a", "b", "c"]], made.everything.tensor().numpy()
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, (varying - varying.mean()) / varying.std(ddof=0), atol=3e-6)
+    assert (made.likelihood, made.constant.tolist()) == ("gaussian", [1])
+    np.testing.assert_allclose(made.scaling.undo(y.astype(float)), table, rtol=1e-6)
+    assert made.log_det == pytest.approx(-np.log(varying.std(ddof=0)).sum(), rel=1e-5)
+    plain = prepared(tmp_path / f"t.{kind}", standardise=False)
+    np.testing.assert_allclose(plain.everything.tensor(), table, rtol=1e-6)
+    assert plain.log_det == 0
 
 
 def test_large_offsets_keep_their_precision(tmp_path):
     spread = np.random.default_rng(0).normal(size=(5000, 2))
     np.save(tmp_path / "t.npy", spread + 1.7e9)
     expected = (spread - spread.mean(0)) / spread.std(0)
-    np.testing.assert_allclose(read_file(tmp_path / "t.npy").y, expected, atol=3e-6)
+    np.testing.assert_allclose(prepared(tmp_path / "t.npy").everything.tensor(), expected, atol=3e-6)
 
 
 def test_the_likelihood_and_why(tmp_path):
@@ -53,18 +65,15 @@ def test_the_likelihood_and_why(tmp_path):
         ("auto", "bernoulli", "t.npy has only the values 0 and 1"),
         ("gaussian", "gaussian", "likelihood gaussian was asked for"),
     ):
-        made = read_file(tmp_path / "t.npy", likelihood=likelihood).preparation
+        made = prepared(tmp_path / "t.npy", likelihood=likelihood)
         assert (made.likelihood, made.binary) == (found, True)
         assert reason in made.reason
     np.save(tmp_path / "t.npy", rng.random((40, 3)) * 0.4 + 0.3)
-    assert "[0, 1] with no value near 1" in read_file(tmp_path / "t.npy").preparation.reason
+    assert "[0, 1] with no value near 1" in prepared(tmp_path / "t.npy").reason
     np.save(tmp_path / "t.npy", rng.normal(size=(40, 3)))
-    assert (
-        "outside of [0, 1], so likelihood auto is gaussian"
-        in read_file(tmp_path / "t.npy").preparation.reason
-    )
+    assert "outside of [0, 1], so likelihood auto is gaussian" in prepared(tmp_path / "t.npy").reason
     with pytest.raises(ValueError, match=r"likelihood is 'bernoulli', but t.npy has values from -"):
-        read_file(tmp_path / "t.npy", likelihood="bernoulli")
+        prepared(tmp_path / "t.npy", likelihood="bernoulli")
 
 
 def test_images_stay_bytes(tmp_path):
@@ -76,15 +85,15 @@ def test_images_stay_bytes(tmp_path):
     data = read_file(tmp_path / "t.npy")
     np.testing.assert_array_equal(data.y, images[:, None])
     assert data.y.dtype == np.uint8
-    assert data.preparation.likelihood == "bernoulli"
-    assert data.preparation.scaling.scale.tolist() == [255] * 20
-    data = read_file(tmp_path / "p", Wish(label_column="folder"), likelihood="gaussian")
+    made = prepared(tmp_path / "t.npy")
+    assert (made.likelihood, made.scaling.scale.tolist()) == ("bernoulli", [255] * 20)
+    data = read_file(tmp_path / "p", Wish(label_column="folder"))
     np.testing.assert_array_equal(data.y[:, 0], images[[0, 2, 4, 1, 3, 5]])
-    assert (data.labels.tolist(), data.preparation.classes) == ([0, 0, 0, 1, 1, 1], ("k0", "k1"))
+    assert (data.labels.tolist(), data.origin.classes) == ([0, 0, 0, 1, 1, 1], ("k0", "k1"))
     np.save(tmp_path / "t.npy", images / 255)
-    data = read_file(tmp_path / "t.npy")
-    assert (data.y.dtype, data.preparation.likelihood) == (np.float32, "bernoulli")
-    np.testing.assert_allclose(data.y[:, 0], images / 255, rtol=1e-6)
+    made = prepared(tmp_path / "t.npy")
+    assert (made.rows.tensor().dtype, made.likelihood) == (torch.float32, "bernoulli")
+    np.testing.assert_allclose(made.everything.tensor()[:, 0], images / 255, rtol=1e-6)
 
 
 def test_files_of_one_row_or_none_are_told(tmp_path):
@@ -105,7 +114,7 @@ def test_labels_are_numbers_of_sorted_classes(tmp_path, table, kind):
     whole = table.assign(kind=labels if kind == "csv" else pd.to_numeric(labels).astype("Int64"))
     whole.to_csv(path, index=False) if kind == "csv" else whole.to_parquet(path)
     data = read_file(path, Wish(label_column="kind"))
-    assert data.preparation.classes == ("-1", "2", "10")
+    assert data.origin.classes == ("-1", "2", "10")
     assert data.labels.tolist() == [2, 1, -1, 1, 0] * 10
 
 
@@ -132,7 +141,7 @@ def test_labels_in_a_file_of_their_own(tmp_path, table):
     data = read_file(tmp_path / "t.parquet", labels_path=str(path))
     assert data.labels.tolist() == list(range(-1, 49))
     for labels, said in (
-        (np.arange(49), r"labels of t.parquet have shape \(49,\), the observations \(50, 3\)"),
+        (np.arange(49), r"labels of t.parquet have shape \(49,\), the observations \(50, 4\)"),
         (np.full(50, np.nan), r"labels.npy holds numbers that are not whole"),
         (np.full(50, 1.5), r"labels.npy holds numbers that are not whole"),
     ):

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits, load_iris
 from sklearn.metrics import adjusted_rand_score
 from small_fits import quick
 
 from gmvae.data.files.read import read_file
+from gmvae.data.prepare import prepare
+
+CPU = torch.device("cpu")
 
 
 def chosen(y, **more):
@@ -113,10 +117,10 @@ def test_files_of_small_units_are_read_as_any(three, tmp_path):
     y, _ = three
     for unit in (1, 1e-60):
         np.save(tmp_path / "t.npy", y * unit)
-        data = read_file(tmp_path / "t.npy")
-        assert data.preparation.likelihood == "gaussian"
-        np.testing.assert_allclose(data.y, (y - y.mean(0)) / y.std(0), atol=3e-6)
+        made = prepare(read_file(tmp_path / "t.npy").y, device=CPU)
+        assert made.likelihood == "gaussian"
+        np.testing.assert_allclose(made.everything.tensor(), (y - y.mean(0)) / y.std(0), atol=3e-6)
     for scaled in (y * 1e-60, y * 1e-3 + 1e7):
         np.save(tmp_path / "t.npy", scaled)
         with pytest.raises(ValueError, match=r"column 0 of t\.npy goes from .* float32 does not tell its"):
-            read_file(tmp_path / "t.npy", standardise=False)
+            prepare(read_file(tmp_path / "t.npy").y, device=CPU, name="t.npy", standardise=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,13 @@ from small_fits import quick
 import gmvae
 from gmvae.data.rows import Rows, Survey
 from gmvae.data.scaling import standardising
-from gmvae.fit import fitting
-from gmvae.fit.fitting import Fit, most_probable
+from gmvae.fit import result
+from gmvae.fit.engine import Engine
+from gmvae.fit.parameters import configuration
+from gmvae.fit.restart import Restart
+from gmvae.fit.scores import best
 from gmvae.model import objective
+from gmvae.model.answers import most_probable, precise
 from gmvae.model.inference import assign
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
@@ -31,15 +37,16 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
     scaling = standardising(Survey.of(y, np.ones(200)).moments)
     standard = Rows(y, scaling, (2,), torch.device("cpu"))
-    plan = fitting.plan(parameters, "gaussian", 200)
+    plan = configuration(parameters)
+    plan = replace(plan, model=replace(plan.model, likelihood="gaussian"))
     assert guided_passes(200, plan.training) == 30  # passes of five steps; 300 would be 60
     stream = RandomStream(0, torch.device("cpu"))
     model = fresh(lambda: GaussianMixtureVAE((2,), plan.model), stream.cpu)
     labels = KMeans(3, n_init=10, random_state=4).fit_predict(scaling.apply(y))
     (values,) = standard.batches(200)
-    before = assign(fitting.precise(model), values).argmax(1)
+    before = assign(precise(model), values).argmax(1)
     guide(model, standard, values, plan.objective, plan.training, seed=4, stream=stream)
-    after = assign(fitting.precise(model), values).argmax(1)
+    after = assign(precise(model), values).argmax(1)
     assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
 
 
@@ -83,31 +90,32 @@ def test_weights_are_numbers_of_rows(blobs):
 def test_clusters_of_rows_without_weight_are_not_in_use(blobs, monkeypatch):
     y, labels = blobs
     shares = np.bincount(labels) / len(labels)
-    monkeypatch.setattr(fitting, "number", lambda *given: (labels, shares))
+    monkeypatch.setattr(result, "number", lambda *given: (labels, shares))
     assert quick(epochs=1).fit(y).n_clusters_used_ == 3
     assert quick(epochs=1).fit(y, sample_weight=(labels != 2).astype(float)).n_clusters_used_ == 2
 
 
 def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch):
-    fits, fit = [], fitting.fit
-    monkeypatch.setattr(fitting, "fit", lambda *given: fits.append(fit(*given)) or fits[-1])
+    outcomes, outcome = [], Restart.outcome
+    monkeypatch.setattr(Restart, "outcome", lambda restart: outcomes.append(outcome(restart)) or outcomes[-1])
     model = quick(n_init=4, init="random").fit(blobs[0])
-    partitions = [most_probable(fit.model, Rows.of(blobs[0])) for fit in fits]
+    partitions = [most_probable(found.model, Rows.of(blobs[0])) for found in outcomes]
     mean = [np.mean([adjusted_rand_score(a, b) for b in partitions if b is not a]) for a in partitions]
     assert len(set(mean)) == 4
-    assert model.model_ is fits[int(np.argmax(mean))].model
+    kept = outcomes[int(np.argmax(mean))]
+    assert model.history_ == kept.history
+    agree = adjusted_rand_score(most_probable(model.model_, Rows.of(blobs[0])), partitions[np.argmax(mean)])
+    assert agree == 1
     assert [restart["agreement"] for restart in model.restarts_] == pytest.approx(mean)
     assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
 
 
-def test_what_is_kept_of_restarts(monkeypatch):
-    monkeypatch.setattr(fitting, "most_probable", lambda clusters, rows: clusters)
+def test_what_is_kept_of_restarts():
+    rows = Rows.of(np.arange(12.0).reshape(6, 2))
 
     def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
-        # in place of models, their clusters
-        fits = [Fit(np.array(c), [], loss, 0) for c, loss in zip(clusters, losses, strict=False)]
-        best, merits = fitting.keep(fits, Rows.of(np.arange(12.0).reshape(6, 2)))
-        return [fit is best for fit in fits].index(True), [merit["agreement"] for merit in merits]
+        chosen, scores = best([np.array(c) for c in clusters], losses[: len(clusters)], rows)
+        return chosen, [score["agreement"] for score in scores]
 
     halves, same, other, one = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [0] * 6
     assert kept(halves) == (0, [0.0])
@@ -125,7 +133,7 @@ def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs)
     np.testing.assert_array_equal(light.transform(blobs[0]), heavy.transform(blobs[0]))
     standard = torch.from_numpy(StandardScaler().fit_transform(blobs[0].astype(np.float64)))
     with torch.no_grad():
-        terms = objective.five_terms(fitting.precise(light.model_), standard, 300)
+        terms = objective.five_terms(precise(light.model_), standard, 300)
     violation = terms.consistency_violation.mean().item()
     difference = heavy.restarts_[0]["loss"] - light.restarts_[0]["loss"]
     assert difference == pytest.approx(50 * violation, rel=0.2)
@@ -165,7 +173,7 @@ def test_a_warm_start_does_not_warm_up_again(blobs):
 
 def test_a_warm_start_is_held_to_what_a_manifold_taught(blobs, monkeypatch):
     held = []
-    monkeypatch.setattr(fitting.Trainer, "hold", lambda trainer: held.append(trainer.epoch))
+    monkeypatch.setattr("gmvae.training.loop.Trainer.hold", lambda trainer: held.append(trainer.epoch))
     model = quick(warm_start=True, epochs=2).fit(blobs[0])
     model.fit(blobs[0])
     assert held == []
@@ -176,10 +184,10 @@ def test_a_warm_start_is_held_to_what_a_manifold_taught(blobs, monkeypatch):
 
 @pytest.mark.parametrize(("most", "epochs"), [(1000, 4), (999, 20)])
 def test_images_have_fewer_passes_where_enough_of_them_are_looked_at_to_teach(monkeypatch, most, epochs):
-    def fit(plan, *_):
-        raise RuntimeError(f"{plan.training.epochs} passes")
+    def fit(engine):
+        raise RuntimeError(f"{engine.config.training.epochs} passes")
 
-    monkeypatch.setattr(fitting, "fit", fit)
+    monkeypatch.setattr(Engine, "fit", fit)
     monkeypatch.setattr("gmvae.data.rows.SAMPLE", 64 * most)
     y = np.random.default_rng(0).integers(256, size=(20_000, 64), dtype=np.uint8)
     with pytest.raises(RuntimeError, match=f"^{epochs} passes"):

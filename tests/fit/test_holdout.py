@@ -14,8 +14,9 @@ import gmvae
 from gmvae import GMVAE
 from gmvae.assess.diagnostics import Signs
 from gmvae.assess.doctor import diagnose
+from gmvae.assess.holdout import Holdout, Trial, trimmed_mean
 from gmvae.config import ModelConfig, ObjectiveConfig
-from gmvae.fit.holdout import Holdout, Trial, few, surely_positive, trimmed_mean
+from gmvae.fit.holdout import few, surely_positive
 
 SMALL = {"hidden_size": 32, "x_size": 2, "w_size": 2, "batch_size": 50, "learning_rate": 1e-2}
 
@@ -42,7 +43,7 @@ def test_few_rows_are_fitted_for_as_long_as_others_gain(fitted):
     best = max(found["trials"], key=lambda trial: trial["trimmed"])
     assert found["epochs"] <= best["epochs"]
     assert found["trials"][-1]["held_out_elbo"] < best["held_out_elbo"] < best["elbo"]
-    assert adjusted_rand_score(wide()[1], fitted.labels_) > 0.8
+    assert adjusted_rand_score(wide()[1], fitted.labels_) > 0.9
 
 
 def test_all_rows_are_fitted_for_the_epochs_that_were_found(fitted):
@@ -62,15 +63,14 @@ def test_copies_of_rows_change_nothing(fitted):
 
 def test_the_doctor_tells_both_bounds(fitted, tmp_path):
     (finding,) = [finding for finding in fitted.findings_ if finding.name == "overfit"]
-    last = fitted.holdout_["trials"][-1]
-    assert finding.severity == "note"
+    (trial,) = [trial for trial in fitted.holdout_["trials"] if trial["epochs"] == fitted.n_iter_]
+    assert finding.severity == "warning"  # 10 rows have some values far out
     assert finding.message == (
-        f"After {last['epochs']} epochs the bound is {last['elbo']:.1f} nats on rows that were fitted to, "
-        f"and {last['held_out_elbo']:.1f} on 10 that were held out: {fitted.n_iter_} epochs, which "
-        "this fit has, are better."
+        f"After {fitted.n_iter_} epochs the bound is {trial['elbo']:.1f} nats on rows that were fitted to, "
+        f"and {trial['held_out_elbo']:.1f} on 10 that were held out."
     )
-    # in the units of the data, as score is: of a trial with nine tenths of the rows
-    assert last["elbo"] == pytest.approx(fitted.score(wide()[0]), abs=60)
+    # in the units of the data, as score is
+    assert trial["elbo"] == pytest.approx(fitted.score(wide()[0]), abs=20)
     fitted.save(tmp_path / "model.safetensors")
     assert gmvae.load(tmp_path / "model.safetensors").holdout_ == fitted.holdout_
 
@@ -126,15 +126,15 @@ def test_a_run_holds_rows_out_as_well(tmp_path):
     assert said.status == 0, said.err
     summary = json.loads((run / "summary.json").read_text())
     found = summary["holdout"]
-    assert (found["rows"], found["full"]) == (20, 750)  # both copies of ten
+    assert (found["rows"], found["full"]) == (10, 1500)  # distinct ones: copies are held out together
     assert summary["epochs"] == found["epochs"] < 200
     config = json.loads((run / "config.json").read_text())["config"]
     assert config["training"]["epochs"] == found["epochs"]
     assert config["objective"]["warm_up"] < found["epochs"]
-    assert [f["severity"] for f in summary["findings"] if f["name"] == "overfit"] == ["note"]
-    assert "are better" in said.out
+    assert "overfit" in [finding["name"] for finding in summary["findings"]]
+    assert "on 10 that were held out" in said.out
     assert gmvae.load(run).holdout_ == found
-    assert adjusted_rand_score(groups, gmvae.load(run).predict(y)) > 0.8
+    assert adjusted_rand_score(groups, gmvae.load(run).predict(y)) > 0.9
 
 
 def test_what_held_out_rows_say():

@@ -11,8 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import gmvae
 from gmvae.data.rows import Rows
-from gmvae.fit.fitting import Fit, keep
-from gmvae.fit.scores import merits
+from gmvae.fit.scores import best, merits
 from gmvae.start.rounds import MANIFOLD_FROM
 
 
@@ -32,13 +31,12 @@ def test_links_speak_for_the_arcs_where_most_fits_agree_on_something_else():
     assert found["agreement"].argmin() == found["modularity"].argmax() == 1
 
 
-def test_the_restart_that_links_speak_for_is_kept_whatever_its_loss(monkeypatch):
+def test_the_restart_that_links_speak_for_is_kept_whatever_its_loss():
     y, truth = arcs(MANIFOLD_FROM)
-    means = KMeans(2, n_init=1, random_state=0).fit_predict(y)
-    fits = [Fit(clusters, [], float(i), 0) for i, clusters in enumerate((means, 1 - means, truth))]
-    monkeypatch.setattr("gmvae.fit.fitting.most_probable", lambda clusters, rows: clusters[rows.order])
-    best, found = keep(fits, Rows.of(y))
-    assert best is fits[2]
+    rows, means = Rows.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
+    partitions = [clusters[rows.order] for clusters in (means, 1 - means, truth)]
+    kept, found = best(partitions, [0.0, 1.0, 2.0], rows)
+    assert kept == 2
     assert found[0] == found[1]
     assert found[2]["agreement"] < found[0]["agreement"]
     assert found[2]["modularity"] > found[0]["modularity"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_fits import quick, three_blobs
 
-from gmvae.fit import fitting
+from gmvae.fit.engine import Engine
 
 Y = three_blobs()[0][::4]
 WEIGHTS = np.random.default_rng(0).gamma(1.0, size=len(Y))
@@ -49,10 +49,10 @@ def test_copies_of_all_rows_change_nothing(answers, name):
 
 @pytest.mark.parametrize("weight", [1.0, 100.0, 1e8, 1e-8])
 def test_the_length_of_a_fit_goes_by_distinct_rows(monkeypatch, weight):
-    def stop(plan, rows, *_):
-        raise RuntimeError(f"{plan.training.epochs} epochs of {len(rows)} rows")
+    def stop(engine):
+        raise RuntimeError(f"{engine.config.training.epochs} epochs of {len(engine.rows)} rows")
 
-    monkeypatch.setattr(fitting, "fit", stop)
+    monkeypatch.setattr(Engine, "fit", stop)
     y, weights = np.vstack([Y, Y, Y[:7]]), np.full(127, weight)
     weights[:9] *= 5
     with pytest.raises(RuntimeError, match=r"^750 epochs of 60 rows"):  # 1,500 steps of 40 rows, two a pass

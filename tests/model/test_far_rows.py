@@ -10,7 +10,7 @@ from sklearn.datasets import load_iris
 from small_fits import quick, three_blobs
 
 import gmvae
-from gmvae.fit import fitting
+from gmvae.model import answers
 from gmvae.model.vae import SAVED_RANGE
 
 TIMES = np.concatenate((np.arange(1.0, 11), np.geomspace(12, 9e5, 40), np.geomspace(1e6, 1e12, 13)))
@@ -55,7 +55,7 @@ def test_a_sentinel_is_the_worst_outlier_and_costs_no_other_column(fitted):
 def test_rows_of_the_data_are_seen_as_they_are(fitted):
     """What keeps far rows apart does nothing to the others."""
     y = load_iris().data
-    model = fitting.precise(fitted.model_)
+    model = answers.precise(fitted.model_)
     rows = fitted._rows(y)
     (batch,) = rows.batches(150)
     assert torch.equal(model.recognition.inside(batch), batch)

@@ -9,8 +9,7 @@ from scipy.stats import kstest, kurtosis
 from sklearn.datasets import load_wine
 
 from gmvae import GMVAE
-from gmvae.fit import fitting
-from gmvae.model import objective
+from gmvae.model import answers, objective
 from gmvae.model.noise import noise
 
 ROWS = torch.from_numpy(np.random.default_rng(0).normal(size=(5000, 3)))
@@ -62,7 +61,7 @@ def wine():
 def test_the_error_of_a_bound_averages_out_over_rows(wine):
     """Against the same bound with 1,000 draws; all rows with the same ten were off by 0.2."""
     X, model = wine
-    exact = fitting.precise(model.model_).eval()
+    exact = answers.precise(model.model_).eval()
     scaled = torch.from_numpy(model._scaling.apply(X))
     with torch.no_grad():
         torch.manual_seed(0)

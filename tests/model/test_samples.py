@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from commands import bad, here
 from PIL import Image
 from small_fits import quick
 
 import gmvae
 from gmvae.data.files.read import read_file
+from gmvae.data.prepare import as_it_is, prepare
 
 SHAPE = {"image_shape": (8, 8), "network": "fc", "init": "random"}
 
@@ -92,7 +94,12 @@ def test_zeros_and_ones_of_images_are_no_levels(tmp_path):
     np.testing.assert_array_equal(model.predict(y), model.predict(y.astype(float)))
     np.save(tmp_path / "t.npy", y.reshape(-1, 8, 8))
     data = read_file(tmp_path / "t.npy")
-    assert (data.y.dtype, data.preparation.binary) == (np.float32, True)
     np.testing.assert_array_equal(data.y.reshape(-1, 64), y)
+    cpu = torch.device("cpu")
+    for made in (
+        prepare(data.y.reshape(-1, 64), image_shape=(8, 8), device=cpu),
+        as_it_is(data, "auto", cpu),
+    ):
+        assert made.rows.tensor().max() == made.likelihood.startswith("bernoulli") == 1
     model.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(gmvae.load(tmp_path / "m.safetensors", "cpu").predict(y), model.predict(y))

@@ -53,11 +53,11 @@ def test_history_grows_and_rewinds(tmp_path):
     folder = RunFolder.create(tmp_path / "run", {})
     assert folder.history() == []
     for epoch in (1, 2, 3):
-        folder.append({"epoch": epoch})
+        folder.append({"restart": 1, "epoch": epoch})
     with open(folder.metrics, "a") as file:
         file.write('{"epoch": 4, "el')  # a line on its way
     assert [r["epoch"] for r in folder.history()] == [1, 2, 3]
-    assert folder.rewind(2) == [{"epoch": 1}, {"epoch": 2}]
+    assert folder.rewind([2]) == [{"restart": 1, "epoch": 1}, {"restart": 1, "epoch": 2}]
     assert [json.loads(line)["epoch"] for line in folder.metrics.read_text().splitlines()] == [1, 2]
 
 

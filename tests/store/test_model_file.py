@@ -23,6 +23,8 @@ import gmvae
 from gmvae import GMVAE
 from gmvae.data.scaling import dividing
 from gmvae.data.schema import Recipe
+from gmvae.data.sets.images import mnist
+from gmvae.data.sets.spiral import spiral
 from gmvae.store.files import read_tensors, write_tensors
 from gmvae.store.model_file import ModelFile, _checksum
 
@@ -141,7 +143,7 @@ def test_runs_of_built_in_data_are_estimators_too(tmp_path):
     folder = tmp_path / "run"
     flags = ["--epochs", 2, "--points", 400, "--plot-every", 0, "--device", "cpu", "--run-dir", folder]
     assert here("train", "spiral", *flags).status == 0
-    model, points = gmvae.load(folder), gmvae.data.sets.spiral(400).y
+    model, points = gmvae.load(folder), spiral(400).y
     summary = json.loads((folder / "summary.json").read_text())
     shares = np.bincount(model.predict(points), minlength=8) / 400
     np.testing.assert_allclose(shares, summary["signs"]["occupancy"], atol=1 / 400 + 1e-9)
@@ -159,7 +161,7 @@ def test_images_are_estimated_from_bytes(small_mnist, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     flags = ["--hidden-size", 16, "--x-size", 3, "--w-size", 2, "--epochs", 1, "--plot-every", 0]
     assert here("train", "mnist_fc", *flags, "--device", "cpu", "--run-dir", folder).status == 0
-    model, images = gmvae.load(folder), gmvae.data.mnist(small_mnist).y
+    model, images = gmvae.load(folder), mnist(small_mnist).y
     assert model.image_shape == (1, 28, 28)
     with torch.no_grad():
         expected = model.model_.assign(torch.from_numpy(images).float() / 255).probs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import get_args
 
@@ -237,6 +238,34 @@ def check_threads(before):
     assert torch.get_num_threads() == before
 
 
+def test_overlapping_fits_leave_the_number_of_threads_as_it_was():
+    """One thread enters while another is in, and leaves after it."""
+    found, inside, leave = [], threading.Event(), threading.Event()
+
+    def other():
+        with cpu_threads(3):
+            inside.set()
+            leave.wait()
+        found.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        thread = threading.Thread(target=other)
+        with cpu_threads(1):
+            thread.start()
+            inside.wait()
+            with cpu_threads(4):
+                pass
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        leave.set()
+        thread.join()
+        assert found == [2]
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_devices():
     assert pick_device("cpu") == CPU
     assert pick_device("auto").type in ("cpu", "cuda", "mps")
@@ -250,7 +279,7 @@ def test_a_short_run_recovers_the_arms_it_was_never_told_of(seed):
     data, preset = spiral(), EXPERIMENTS["spiral"]
     stream = RandomStream(seed, CPU)
     model = fresh(lambda: GaussianMixtureVAE((2,), preset.model), stream.cpu)
-    y = data.tensor(CPU)
+    y = torch.from_numpy(data.y)
     config = replace(preset.training, epochs=150, device="cpu")
     records = list(Trainer(model, preset.objective, config, stream).epochs(y))
     assert records[-1]["elbo"] > records[0]["elbo"] + 1
@@ -266,7 +295,7 @@ def test_the_posterior_form_learns_clusters_of_its_own():
     stream = RandomStream(1, CPU)
     config = replace(EXPERIMENTS["spiral"].model, assignment="posterior")
     model = fresh(lambda: GaussianMixtureVAE((2,), config), stream.cpu)
-    y = data.tensor(CPU)
+    y = torch.from_numpy(data.y)
     config = replace(EXPERIMENTS["spiral"].training, epochs=100, device="cpu")
     records = list(Trainer(model, ObjectiveConfig(min_information=1.0), config, stream).epochs(y))
     assert records[-1]["elbo"] > records[0]["elbo"] + 1

@@ -1,0 +1,54 @@
+"""A model in the middle of a fit, as the arrays that observers ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.assess.diagnostics import Signs, examine
+from gmvae.assess.snapshot import Snapshot, glance, snapshot
+from gmvae.data.prepare import Prepared
+from gmvae.data.rows import Rows
+from gmvae.model import inference
+from gmvae.model.vae import GaussianMixtureVAE
+
+
+class Moment:
+    """What a model is now. Nothing is computed before somebody asks for it.
+
+    Arguments:
+        model: The model.
+        data: What it is fitted to.
+    """
+
+    def __init__(self, model: GaussianMixtureVAE, data: Prepared) -> None:
+        self._model, self._data = model, data
+
+    def examine(self, rows: Rows) -> tuple[Signs, NDArray[np.float64]]:
+        """The diagnostics that rows show, and q(z | ...) of each, (n, K)."""
+        return examine(self._model, rows.tensor())
+
+    def clusters(self, rows: Rows) -> NDArray[np.int64]:
+        """The most probable cluster of each row, (n,)."""
+        return self.probabilities(rows).argmax(1)
+
+    def probabilities(self, rows: Rows) -> NDArray[np.float32]:
+        """q(z | ...) of each row, (n, K)."""
+        return inference.assign(self._model, rows.tensor())
+
+    def bound(self, rows: Rows, mc_samples: int) -> float:
+        """The mean lower bound on log p(y) of rows, nats per observation, in the units of the data."""
+        return float(inference.bound(self._model, rows.tensor(), mc_samples).mean()) + self._data.log_det
+
+    def log_likelihood(self, rows: Rows, samples: int) -> float:
+        """The mean importance-weighted estimate of log p(y) of rows, likewise."""
+        found = inference.log_likelihood(self._model, rows.tensor(), samples)
+        return float(found.mean()) + self._data.log_det
+
+    def snapshot(self, count: int) -> Snapshot:
+        """What pictures show of so many observations at most, evenly spaced."""
+        return snapshot(self._model, self._data.everything.spaced(count).tensor())
+
+    def glance(self, picture: str, count: int, share: float) -> Snapshot:
+        """What one picture shows of so many observations, with a share of the work."""
+        return glance(self._model, self._data.everything.spaced(count).tensor(), picture, share)

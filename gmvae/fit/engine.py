@@ -1,0 +1,266 @@
+"""The engine: a configuration and observations in, a fitted model out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from gmvae.assess.holdout import Holdout
+from gmvae.assess.moment import Moment
+from gmvae.config import Config
+from gmvae.data.prepare import Prepared
+from gmvae.fit.clusters import choose_clusters
+from gmvae.fit.holdout import choose_epochs, few
+from gmvae.fit.observer import Observer
+from gmvae.fit.resolve import resolve
+from gmvae.fit.restart import Before, Outcome, Restart
+from gmvae.fit.result import Result, conclude
+from gmvae.fit.state import Record, State, joined, part
+from gmvae.model.answers import MEASURED
+from gmvae.model.isolation import isolated
+from gmvae.partition.stability import LOOKED_AT, Choice
+from gmvae.start.begin import SHOWN
+from gmvae.training.devices import cpu_threads, pick_threads
+from gmvae.training.random import RandomStream
+
+
+class Engine:
+    """Fits a model: chooses K where it is open, makes each restart, and concludes with the best of them.
+
+    It is a state machine. :meth:`state`, taken between any two events, holds all that the rest of the fit
+    depends on; an engine of the same configuration and observations that is given it goes on to the same
+    bits.
+
+    Arguments:
+        config: The configuration; what it leaves open is resolved here.
+        data: The observations.
+        observers: What it reports to, in this order.
+        before: A model to go on with, in place of a start.
+        choice: How the number of clusters was chosen, where a fit goes on for which it was open.
+        holdout: What held-out rows said of the number of epochs, likewise.
+        rng: Where seeds come from, in place of the configuration's seed.
+
+    Attributes:
+        config: The resolved configuration.
+        seeds: The seed of each restart.
+        outcomes: What became of the restarts that are over.
+        current: The restart in progress, if there is one.
+        result: What the fit came to, once it is over.
+
+    Raises:
+        ValueError: where the model is not one for these data.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: Prepared,
+        observers: Sequence[Observer] = (),
+        before: Before | None = None,
+        choice: Choice | None = None,
+        holdout: Holdout | None = None,
+        rng: np.random.RandomState | None = None,
+    ) -> None:
+        self.data, self.observers, self.before = data, tuple(observers), before
+        self.asked, self.choice, self.holdout = config, choice, holdout
+        training = config.training
+        rng = np.random.RandomState(training.seed % 2**32) if rng is None else rng
+        share = training.validation_fraction if training.early_stopping else 0.0
+        self.rows, self.held_out = data.rows, None
+        if share:
+            self.rows, self.held_out = data.rows.split(share, rng)
+        self.config = resolve(config, data, self.rows)
+        was_open = choice is not None or not config.model.clusters
+        self._choice_seed = int(rng.randint(2**31 - 1)) if was_open else 0
+        count = training.restarts if before is None else 1
+        self.seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=count)]
+        if not data.own:
+            self.seeds[0] = training.seed  # a run of the paper's has the seed that is asked for
+        self.outcomes: list[Outcome] = []
+        self.current: Restart | None = None
+        self.result: Result | None = None
+
+    def fit(self) -> Result:
+        """Run to the end."""
+        for _ in self.run():
+            pass
+        return self.result  # type: ignore[return-value]
+
+    @isolated
+    def run(self) -> Iterator[Record]:
+        """Run to the end, or on to it from where :meth:`restore` has put the engine; the record of each
+        epoch.
+
+        Raises:
+            FloatingPointError: where the loss stops being a number.
+        """
+        with self.threads():
+            self._report("begin", self)
+        if not self.config.model.clusters:
+            self._choose()
+        if self.searches:
+            self._search()
+        while len(self.outcomes) < len(self.seeds):
+            yield from self._restart()
+        with self.threads():
+            self.result = self.conclude()
+        self._report("finished", self.result)
+
+    def conclude(self) -> Result:
+        """What the fit has come to by now; a restart in progress counts as it is."""
+        outcomes = [*self.outcomes, *([self.current.outcome()] if self.current is not None else [])]
+        parts = self.rows, self.held_out
+        return conclude(self.config, self.data, outcomes, parts, self.choice, self.holdout)
+
+    @property
+    def restart(self) -> int:
+        """The restart in progress, from 1."""
+        return len(self.outcomes) + (self.current is not None)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs of the restart in progress that are done."""
+        return 0 if self.current is None else self.current.trainer.epoch
+
+    @property
+    def epochs_before(self) -> int:
+        """Epochs of the model that the fit goes on with; 0 where it starts anew."""
+        return 0 if self.before is None else self.before.epochs
+
+    @property
+    def started(self) -> bool:
+        """Whether the restart in progress has its start, so that its epochs follow."""
+        return self.current is not None and self.current.begun
+
+    @property
+    def over(self) -> bool:
+        """Whether the restart in progress has had its last epoch."""
+        return self.current is not None and self.current.over
+
+    def build(self) -> None:
+        """Make the first model already, so that one that is too large for the memory is found at once."""
+        if self.config.model.clusters and not self.searches and not self.restart:
+            self.current = self._new()
+
+    def moment(self) -> Moment:
+        """The model that is being trained or, before and after that, the last one there is."""
+        if self.current is not None:
+            return Moment(self.current.model, self.data)
+        model = self.result.model if self.result is not None else self.outcomes[-1].model
+        return Moment(model, self.data)
+
+    def threads(self) -> Any:
+        """A context in which torch uses as many CPU threads as suit the model."""
+        c = self.config
+        work = c.training.batch_size * c.objective.mc_samples * c.model.hidden_size**2
+        return cpu_threads(pick_threads(c.training.threads, work))
+
+    def _choose(self) -> None:
+        """Choose the number of clusters."""
+        stream = RandomStream(self._choice_seed, self.rows.device)
+        with self.threads():
+            self.choice = choose_clusters(
+                self.rows.drawing(stream.cpu),
+                self.rows.most(LOOKED_AT).tensor(),
+                self.config.model,
+                self.config.training,
+                seed=self._choice_seed,
+                stream=stream,
+                told=lambda share: self._report("progress", "clusters", share),
+            )
+        self.config = replace(self.config, model=replace(self.config.model, clusters=self.choice.clusters))
+        self._report("chosen", self.choice)
+
+    @property
+    def searches(self) -> bool:
+        """Whether the number of epochs is still to be found by rows that are held out."""
+        training, data = self.asked.training, self.data
+        is_open = not training.epochs and not training.early_stopping and self.holdout is None
+        return is_open and data.own and self.before is None and few(len(data.rows.order), data.y_shape)
+
+    def _search(self) -> None:
+        """Find the number of epochs; the fit itself has all rows."""
+        asked, clusters, seed = self.asked, self.config.model.clusters, self.seeds[0]
+        used, unseen = self.data.rows.split(asked.training.validation_fraction, np.random.RandomState(seed))
+        some, unseen = used.most(SHOWN), unseen.most(MEASURED)
+        least, most = map(torch.from_numpy, self.data.edges)
+        with self.threads():
+            found = choose_epochs(
+                lambda stream: used.drawing(stream.cpu),
+                some.tensor(),
+                unseen.tensor(),
+                self.config.model,
+                asked.objective.settled,
+                self.config.training,
+                seed=seed,
+                weights=some.weights,
+                held_out_weights=unseen.weights,
+                edges=(least, most),
+                told=lambda share: self._report("progress", "length", share),
+            )
+        self.holdout = found.shifted(self.data.log_det)
+        asked = replace(asked, training=replace(asked.training, epochs=found.epochs))
+        resolved = resolve(asked, self.data, self.rows)
+        self.config = replace(resolved, model=replace(resolved.model, clusters=clusters))
+        self._report("searched", self.holdout)
+
+    def _restart(self) -> Iterator[Record]:
+        """Make a restart, or go on with the one that is in progress."""
+        number = len(self.outcomes) + 1
+        if self.current is None:
+            self.current = self._new()
+        current = self.current
+        with self.threads():
+            if not current.begun:
+                start = current.begin(lambda share: self._report("progress", "start", share))
+                self._report("started", number, start)
+        records = current.epochs(lambda done: self._report("progress", "epochs", done))
+        while True:
+            with self.threads():
+                record = next(records, None)
+                if record is None:
+                    break
+                record["restart"] = number
+                self._report("epoch", record, self.moment())
+            yield record
+        with self.threads():
+            self.outcomes.append(current.outcome())
+        self.current = None
+
+    def _new(self) -> Restart:
+        seed = self.seeds[len(self.outcomes)]
+        return Restart(self.config, self.data, self.rows, self.held_out, seed, self.before)
+
+    def _report(self, event: str, *given: Any) -> None:
+        for observer in self.observers:
+            getattr(observer, event)(*given)
+
+    def state(self) -> State:
+        """All that the rest of the fit depends on, beside configuration and observations."""
+        parts = {f"outcome{i}": outcome.state() for i, outcome in enumerate(self.outcomes)}
+        if self.current is not None:
+            parts["current"] = self.current.state()
+        return joined(**parts)
+
+    @isolated
+    def restore(self, state: State) -> None:
+        """Go back to where :meth:`state` was taken.
+
+        Raises:
+            ValueError: where it is the state of another fit.
+        """
+        if not {"current", "outcome0"} & state[1].keys():
+            raise ValueError(
+                "the checkpoint is not one that training wrote: put back the file that belongs here"
+            )
+        self.outcomes = []
+        while f"outcome{len(self.outcomes)}" in state[1]:
+            self.outcomes.append(self._new().past(part(state, f"outcome{len(self.outcomes)}")))
+        self.current = None
+        if "current" in state[1]:
+            self.current = self._new()
+            self.current.restore(part(state, "current"))

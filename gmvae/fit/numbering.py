@@ -1,0 +1,52 @@
+"""Clusters numbered by size: number 0 is the largest, and empty ones come last."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from gmvae.data.rows import Rows
+from gmvae.model.answers import AT_ONCE, precise
+from gmvae.model.inference import assign
+from gmvae.model.vae import GaussianMixtureVAE
+
+
+def number(
+    model: GaussianMixtureVAE, rows: Rows, distinct: Rows
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Number the clusters of a model by the weight of the rows that they hold, the largest first.
+
+    Arguments:
+        model: The model, changed in place.
+        rows: All rows of a table, (N, D).
+        distinct: Those of them that count, with their weights.
+
+    Returns:
+        The cluster of each row, (N,), and the weighted means of q(z | ...), (K,).
+    """
+    exact, labels, sums = precise(model), [], np.zeros(model.config.clusters)
+    weights = np.zeros(len(rows.order))
+    weights[distinct.order] = distinct.weights
+    for start, y in enumerate(rows.batches(AT_ONCE)):
+        probabilities = assign(exact, y)
+        labels.append(probabilities.argmax(1))
+        sums += weights[start * AT_ONCE :][: len(y)] @ probabilities
+    clusters = np.concatenate(labels)
+    order = np.argsort(-np.bincount(clusters, weights, minlength=len(sums)), kind="stable")
+    renumber(model, order)
+    return np.argsort(order)[clusters], sums[order] / sums.sum()
+
+
+def renumber(model: GaussianMixtureVAE, order: NDArray[np.int64]) -> None:
+    """Give the clusters of a model new numbers: number k is what number ``order[k]`` was."""
+    size = model.config
+    prior = model.generative.prior[2]  # type: ignore[index]
+    with torch.no_grad():
+        for parameter in (prior.weight, prior.bias):
+            heads = parameter.unflatten(0, (2, size.clusters, size.x_size))
+            parameter.copy_(heads[:, order].flatten(0, 2))
+        if isinstance(model.recognition.z, nn.Linear):
+            for parameter in model.recognition.z.parameters():
+                parameter.copy_(parameter[order])

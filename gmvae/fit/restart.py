@@ -1,0 +1,172 @@
+"""A restart: a new model, where it starts, and its epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from gmvae.config import Config
+from gmvae.data.prepare import Prepared
+from gmvae.data.rows import Rows
+from gmvae.fit.state import Record, State, joined, part
+from gmvae.fit.stopping import Stopping
+from gmvae.model.answers import full_loss
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import fresh
+from gmvae.progress import Told
+from gmvae.start.begin import SHOWN, Start, begin
+from gmvae.training.loop import Trainer, load
+from gmvae.training.random import RandomStream
+
+
+@dataclass(frozen=True)
+class Before:
+    """A fitted model to go on with, in place of a start."""
+
+    model: GaussianMixtureVAE
+    epochs: int
+    """Epochs that it has had. It does not warm up again."""
+    anchored: bool
+    """Whether q(z | y) is anchored to what it was taught."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a restart."""
+
+    model: GaussianMixtureVAE
+    seed: int
+    history: list[Record]
+    loss: float
+    """The loss with full weights, nats per observation, on held-out rows or else on those it was fitted
+    to."""
+    start: Start | None
+
+    def state(self) -> State:
+        """The outcome as tensors and JSON values."""
+        start = None if self.start is None else self.start.to_json()
+        about = {"seed": self.seed, "history": self.history, "loss": self.loss, "start": start}
+        return dict(self.model.state_dict()), about
+
+
+class Restart:
+    """One restart of a fit.
+
+    Arguments:
+        config: The resolved configuration.
+        data: The observations.
+        rows: Those of them that are fitted to.
+        held_out: Observations to stop early on, if there are any.
+        seed: Seed of all its random numbers.
+        before: A model to go on with.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: Prepared,
+        rows: Rows,
+        held_out: Rows | None,
+        seed: int,
+        before: Before | None = None,
+    ) -> None:
+        self.data, self.held_out, self.seed, self.before = data, held_out, seed, before
+        self.log_det = data.log_det
+        self.stream = RandomStream(seed, rows.device)
+        self.rows = rows.drawing(self.stream.cpu)
+        objective, training = config.objective, config.training
+        if before is None:
+            build = lambda: GaussianMixtureVAE(rows.y_shape, config.model)  # noqa: E731
+            self.model = fresh(build, self.stream.cpu).to(rows.device)
+        else:
+            self.model = before.model
+            objective = replace(objective, warm_up=0, cv_warm_up=0)
+            training = replace(training, epochs=before.epochs + training.epochs)
+        edges = map(torch.from_numpy, data.edges)
+        self.model.recognition.take_range(*edges, widen=before is not None)
+        self.config = replace(config, objective=objective, training=training)
+        self.trainer = Trainer(self.model, objective, training, self.stream)
+        self.stopping = Stopping(objective, training)
+        self.start: Start | None = None
+        self.history: list[Record] = []
+        self.stopped = False
+        if before is not None:
+            self.trainer.epoch = before.epochs
+            if before.anchored:
+                self.trainer.hold()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is where its epochs begin, or beyond."""
+        return self.start is not None or self.before is not None
+
+    def begin(self, told: Told) -> Start:
+        """Bring the new model to its start."""
+        some = self.rows.most(SHOWN)
+        c = self.config
+        self.start = begin(
+            self.model, self.rows, some.tensor(), c.objective, c.training,
+            seed=self.seed % 2**31, stream=self.stream, weights=some.weights, told=told,
+        )  # fmt: skip
+        if self.start.init == "manifold":
+            self.trainer.hold()
+        return self.start
+
+    def epochs(self, told: Callable[[float], object]) -> Iterator[Record]:
+        """Train until the last epoch is done, or until held-out rows say that more would not help."""
+        if self.stopped:
+            return
+        for record in self.trainer.epochs(self.rows, told):
+            for name, sign in (("loss", -1), ("elbo", 1), ("reconstruction", 1)):
+                record[name] += sign * self.log_det
+            if self.held_out is not None:
+                loss = full_loss(self.model, self.held_out, self.config)
+                record["validation_loss"] = loss - self.log_det
+                self.stopped = self.stopping.after(self.trainer.epoch, loss, self.model)
+            self.history.append(record)
+            yield record
+            if self.stopped:
+                return
+
+    def outcome(self) -> Outcome:
+        """What became of it; of early stopping the best epoch counts."""
+        if self.stopping.best is not None:
+            self.model.load_state_dict(self.stopping.best)
+        if self.held_out is None and not self.data.own:
+            loss = self.history[-1]["loss"]  # an exact one of large images would take minutes
+        else:
+            rows = self.rows if self.held_out is None else self.held_out
+            loss = full_loss(self.model, rows, self.config) - self.log_det
+        return Outcome(self.model.eval(), self.seed, self.history, loss, self.start)
+
+    def past(self, state: State) -> Outcome:
+        """The outcome that :meth:`Outcome.state` was taken of, in the model of this restart."""
+        tensors, about = state
+        load(self.model, tensors)
+        start = None if about["start"] is None else Start.from_json(about["start"])
+        return Outcome(self.model.eval(), about["seed"], list(about["history"]), about["loss"], start)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has had its last epoch."""
+        return self.stopped or self.trainer.epoch >= self.config.training.epochs
+
+    def state(self) -> State:
+        """All that the rest of the restart depends on."""
+        start = None if self.start is None else self.start.to_json()
+        about = {"history": self.history, "start": start, "stopped": self.stopped}
+        return joined(trainer=self.trainer.state(), stopping=self.stopping.state(), about=({}, about))
+
+    def restore(self, state: State) -> None:
+        """Go back to where :meth:`state` was taken.
+
+        Raises:
+            ValueError: where it is the state of another model.
+        """
+        self.trainer.restore(*part(state, "trainer"))
+        self.stopping.restore(*part(state, "stopping"))
+        about = part(state, "about")[1]
+        self.start = None if about["start"] is None else Start.from_json(about["start"])
+        self.history, self.stopped = list(about["history"]), about["stopped"]

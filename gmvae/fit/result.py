@@ -1,0 +1,135 @@
+"""What a fit came to: the restart that is kept, its clusters, and what is known of it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.assess.diagnostics import Signs, examine
+from gmvae.assess.doctor import Finding, diagnose
+from gmvae.assess.holdout import Holdout, Trial
+from gmvae.config import Config
+from gmvae.data.prepare import Prepared
+from gmvae.data.rows import Rows
+from gmvae.fit.numbering import number
+from gmvae.fit.restart import Outcome
+from gmvae.fit.scores import best
+from gmvae.fit.state import Record
+from gmvae.model.answers import MEASURED, batches, each_terms, mean_bound, most_probable, precise
+from gmvae.model.inference import assign
+from gmvae.model.objective import elbo
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.partition.metrics import clusters_used
+from gmvae.partition.stability import Choice
+from gmvae.start.begin import Start
+
+
+@dataclass(frozen=True)
+class Result:
+    """A fit that is over.
+
+    Arguments:
+        config: The resolved configuration.
+        data: What it was fitted to.
+        model: The model that is kept; of somebody's own data its clusters are numbered by size.
+        labels: The cluster of each row of the data, (N,).
+        weights: Means of q(z | ...) over the data, (K,).
+        elbo: The mean lower bound, nats per observation, in the units of the data.
+        kept: The number of the restart that is kept, from 0.
+        restarts: ``seed``, ``agreement`` (and ``modularity``), ``loss`` and ``n_iter`` of each.
+        history: The records of the restart that is kept.
+        start: Where it started.
+        choice: How the number of clusters was chosen, where it was open.
+        holdout: What rows say that were held out, where some were.
+        diagnostics, findings: What the data show of the model, and what the doctor says of that.
+        clusters_used: Clusters that hold a row, however few.
+    """
+
+    config: Config
+    data: Prepared
+    model: GaussianMixtureVAE
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    elbo: float
+    kept: int
+    restarts: list[dict[str, Any]]
+    history: list[Record]
+    start: Start | None
+    choice: Choice | None
+    holdout: Holdout | None
+    diagnostics: Signs
+    findings: list[Finding]
+    clusters_used: int
+
+    def diagnose(self, history: Sequence[Record]) -> list[Finding]:
+        """What the doctor says of the result, and of records of its epochs."""
+        weights, config = self.data.rows.weights, self.config
+        heaviest = float(weights.max() / weights.sum())
+        return diagnose(self.diagnostics, config.model, config.objective, history, heaviest, self.holdout)
+
+
+def conclude(
+    config: Config,
+    data: Prepared,
+    outcomes: Sequence[Outcome],
+    parts: tuple[Rows, Rows | None],
+    choice: Choice | None = None,
+    holdout: Holdout | None = None,
+) -> Result:
+    """What a fit came to whose restarts are all over.
+
+    Answers about somebody's own data come in 64 bits and do not depend on the order of the rows; those about
+    the paper's data sets, which are large, in 32 bits and from the last epoch.
+
+    Arguments:
+        config: The resolved configuration.
+        data: The observations.
+        outcomes: What became of each restart.
+        parts: The rows that were fitted to, and those that early stopping held out.
+        choice: How the number of clusters was chosen, where it was open.
+        holdout: What held-out rows said of the number of epochs, where they were asked.
+    """
+    kept, scores, rows = 0, [{"agreement": 0.0}], data.rows
+    if len(outcomes) > 1:
+        partitions = [most_probable(outcome.model, rows) for outcome in outcomes]
+        kept, scores = best(partitions, [outcome.loss for outcome in outcomes], rows.most(MEASURED))
+    outcome = outcomes[kept]
+    model = copy.deepcopy(outcome.model)
+    if data.own:
+        labels, weights = number(model, data.everything, rows)
+        bound = mean_bound(model, rows) + data.log_det
+        diagnostics, _ = examine(precise(model), batches(rows.most(MEASURED)))
+    else:
+        probabilities = assign(model, data.everything.tensor())
+        labels, weights = probabilities.argmax(1), probabilities.mean(0, dtype=np.float64)
+        bound = outcome.history[-1]["elbo"]
+        diagnostics, _ = examine(model, data.everything.spaced(MEASURED).tensor())
+    restarts = [
+        {"seed": each.seed, **score, "loss": each.loss, "n_iter": each.history[-1]["epoch"]}
+        for each, score in zip(outcomes, scores, strict=True)
+    ]
+    held = np.bincount(labels[rows.order], minlength=config.model.clusters)
+    # of all rows: a small cluster may have none among those that were looked at
+    diagnostics = replace(diagnostics, occupancy=tuple((held / len(rows.order)).tolist()))
+    used, held_out = parts
+    if held_out is not None and data.own:
+        holdout = stopped(outcome, used, held_out, config.training.epochs).shifted(data.log_det)
+    result = Result(
+        config, data, model, labels, weights, bound, kept, restarts, outcome.history, outcome.start,
+        choice, holdout, diagnostics, [], clusters_used(labels[rows.order]),
+    )  # fmt: skip
+    return replace(result, findings=result.diagnose(outcome.history))
+
+
+def stopped(outcome: Outcome, used: Rows, held_out: Rows, epochs: int) -> Holdout:
+    """What rows say that a fit of at most so many epochs has stopped early by."""
+    parts = used.most(MEASURED), held_out.most(MEASURED)
+    seen, unseen = (elbo(each_terms(outcome.model, rows)).numpy() for rows in parts)
+    trial = Trial.of(outcome.history[-1]["epoch"], seen, unseen, *(rows.weights for rows in parts))
+    return Holdout(len(held_out.order), trial.epochs, epochs, math.prod(used.y_shape), (trial,))

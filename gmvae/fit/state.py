@@ -1,0 +1,34 @@
+"""What a fit is made of between two events: records of epochs, and states as tensors beside JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+Record = dict[str, Any]
+"""What is known of an epoch: ``restart`` and ``epoch``, both from 1, ``seconds``, ``loss``, ``elbo``, the
+terms and, where rows are held out, ``validation_loss``, in nats per observation and the units of the data."""
+Tensors = dict[str, Tensor]
+State = tuple[Tensors, dict[str, Any]]
+"""Tensors by name, and JSON values."""
+
+
+def joined(**parts: State) -> State:
+    """The states of several parts as one: a tensor ``a`` of part ``p`` is called ``p.a``."""
+    tensors = {f"{part}.{name}": t for part, (named, _) in parts.items() for name, t in named.items()}
+    return tensors, {part: about for part, (_, about) in parts.items()}
+
+
+def part(state: tuple[Mapping[str, Tensor], Mapping[str, Any]], name: str) -> State:
+    """One part of a state that :func:`joined` made.
+
+    Raises:
+        ValueError: where there is none of that name.
+    """
+    tensors, about = state
+    if name not in about:
+        raise ValueError(f"the checkpoint has no {name}: it was written by another version, or changed")
+    start = len(name) + 1
+    return {key[start:]: value for key, value in tensors.items() if key.startswith(f"{name}.")}, about[name]

@@ -1,0 +1,46 @@
+"""Early stopping: the best state of a model on held-out rows, and when to stop looking for a better one."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from gmvae.config import ObjectiveConfig, TrainingConfig
+
+
+class Stopping:
+    """Keeps the best state of a model since its warm-ups ended, and says when to stop.
+
+    Arguments:
+        objective: Its warm-ups, while which losses of two epochs cannot be compared.
+        training: ``tol``, the nats by which the loss on held-out rows has to fall to count as better, and
+            ``n_iter_no_change``, the epochs without such a fall to stop after.
+    """
+
+    def __init__(self, objective: ObjectiveConfig, training: TrainingConfig) -> None:
+        self.objective, self.training = objective, training
+        self.minimum, self.since = math.inf, 0
+        self.best: dict[str, Tensor] | None = None
+
+    def after(self, epoch: int, loss: float, model: nn.Module) -> bool:
+        """Whether to stop after an epoch with this loss on held-out rows."""
+        if min(self.objective.warmth(epoch)) < 1:
+            return False
+        self.since = 0 if loss < self.minimum - self.training.tol else self.since + 1
+        if loss < self.minimum:
+            self.minimum, self.best = loss, copy.deepcopy(model.state_dict())
+        return self.since >= max(1, int(self.training.n_iter_no_change))
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What later decisions depend on."""
+        minimum = None if math.isinf(self.minimum) else self.minimum
+        return self.best or {}, {"minimum": minimum, "since": self.since}
+
+    def restore(self, tensors: dict[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Go back to where :meth:`state` was taken."""
+        self.minimum = math.inf if about["minimum"] is None else about["minimum"]
+        self.since, self.best = about["since"], tensors or None

@@ -1,0 +1,79 @@
+"""Answers about rows: in 64 bits, so that what is found for one row does not depend on the others."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gmvae.config import Config
+from gmvae.data.rows import Rows
+from gmvae.model import objective
+from gmvae.model.inference import assign, evaluating
+from gmvae.model.noise import noise
+from gmvae.model.objective import Terms
+from gmvae.model.vae import GaussianMixtureVAE
+
+DRAWS = 16
+"""Samples of x and w in the bound of an observation."""
+MEASURED = 10_000
+"""Distinct rows that values and bounds are averaged over, where there are more."""
+AT_ONCE = 1000
+"""Observations that are computed at once."""
+
+
+def precise(model: GaussianMixtureVAE) -> GaussianMixtureVAE:
+    """A copy of a model for answers: in 64 bits, where rounding hides what else was in a batch."""
+    on = model.generative.zero.device
+    return copy.deepcopy(model).to(torch.float32 if on.type == "mps" else torch.float64)
+
+
+def batches(rows: Rows) -> torch.Tensor:
+    """All rows at once, in 64 bits, (n, *y_shape)."""
+    return torch.cat(list(rows.batches(AT_ONCE)))
+
+
+def probabilities(model: GaussianMixtureVAE, rows: Rows) -> NDArray[np.float64]:
+    """q(z | ...) of each row, (n, K)."""
+    exact = precise(model)
+    return np.concatenate([assign(exact, y) for y in rows.batches(AT_ONCE)])
+
+
+def most_probable(model: GaussianMixtureVAE, rows: Rows) -> NDArray[np.int64]:
+    """The clusters of at most ``MEASURED`` distinct rows, (n,)."""
+    return probabilities(model, rows.most(MEASURED)).argmax(1)
+
+
+def each_terms(model: GaussianMixtureVAE, rows: Rows, seed: int = 0) -> Terms:
+    """The five terms of each observation, in nats, each of shape (N,), on the CPU.
+
+    Every observation meets ``DRAWS`` samples of noise of its own (:func:`gmvae.model.noise.noise`): what is
+    found for one does not depend on the others, and the error averages out over them.
+    """
+    exact = precise(model)
+    at_once, size = AT_ONCE // DRAWS, model.config.x_size + model.config.w_size
+    found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
+    with evaluating(exact):
+        for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
+            drawn = noise(batch, DRAWS, size, seed).to(batch)
+            terms = objective.five_terms(exact, batch, DRAWS, noise=drawn)
+            part.copy_(torch.stack(terms))  # kept, small results would split up the space of large ones
+    return Terms(*found)
+
+
+def mean_bound(model: GaussianMixtureVAE, rows: Rows) -> float:
+    """The mean lower bound, in nats per observation, on at most ``MEASURED`` distinct rows."""
+    sample = rows.most(MEASURED)
+    return float(np.average(objective.elbo(each_terms(model, sample)).numpy(), weights=sample.weights))
+
+
+def full_loss(model: GaussianMixtureVAE, rows: Rows, config: Config) -> float:
+    """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
+    sample = rows.most(MEASURED)
+    terms, weights = each_terms(model, sample), torch.from_numpy(sample.weights)
+    loss = objective.weigh(
+        terms, config.objective, config.model.assignment, weights=weights.to(terms.z_prior)
+    )
+    return float(np.average(loss.numpy(), weights=sample.weights))

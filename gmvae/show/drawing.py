@@ -1,0 +1,59 @@
+"""The observer that draws the pictures of a run while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from gmvae.assess.moment import Moment
+from gmvae.config import RunConfig
+from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.state import Record
+from gmvae.partition.stability import Choice
+from gmvae.show import figures
+from gmvae.show.run_figures import draw_plot
+from gmvae.store.files import write_arrays
+from gmvae.store.run_folder import RunFolder
+
+SHOWN = 5000
+"""Observations in the pictures, at most."""
+
+
+class Drawing(Observer):
+    """Draws pictures into the run folder, from what has been written there.
+
+    Arguments:
+        folder: The folder.
+        config: Which pictures, and how often.
+    """
+
+    def __init__(self, folder: RunFolder, config: RunConfig) -> None:
+        self.folder, self.config = folder, config
+
+    def begin(self, fit: Fit) -> None:
+        self.fit = fit
+
+    def chosen(self, choice: Choice) -> None:  # noqa: ARG002
+        draw_plot(self.folder, "stability")
+
+    def epoch(self, record: Record, moment: Moment) -> None:
+        epoch, every, keep = record["epoch"], self.config.plot_every, self.config.keep_every
+        kept, over = (
+            bool(keep) and epoch % keep == 0,
+            self.fit.over,
+        )
+        if not kept and not (every and (epoch % every == 0 or epoch == 1 or over)):
+            return
+        if any(name in figures.OF_SNAPSHOT for name in self.config.plots):
+            take_snapshot(self.folder, moment)
+        without = {"scores"} if "acc" not in record else set()
+        without |= {"stability"} if self.folder.about().get("choice") is None else set()
+        for name in self.config.plots:
+            if name not in without:
+                draw_plot(self.folder, name)
+                if kept:
+                    draw_plot(self.folder, name, f"-{epoch}")
+
+
+def take_snapshot(folder: RunFolder, moment: Moment) -> None:
+    """Write what the pictures of the model show."""
+    write_arrays(folder.snapshot, asdict(moment.snapshot(SHOWN)))

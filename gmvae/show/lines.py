@@ -1,0 +1,57 @@
+"""The observer that prints how a fit in Python goes: ``verbose`` of the estimator."""
+
+from __future__ import annotations
+
+from gmvae.assess.holdout import Holdout
+from gmvae.assess.moment import Moment
+from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.result import Result
+from gmvae.fit.state import Record
+from gmvae.partition.stability import Choice
+
+
+class Lines(Observer):
+    """Prints a line for each tenth of a fit, or for each epoch.
+
+    Arguments:
+        verbose: 1 or 2.
+    """
+
+    def __init__(self, verbose: int) -> None:
+        self.verbose, self.tenth = verbose, -1
+
+    def begin(self, fit: Fit) -> None:
+        self.fit = fit
+        self.before = fit.epochs_before
+        self.epochs = fit.config.training.epochs
+        self.every = max(1, self.epochs // 10) if self.verbose == 1 else 1
+
+    def progress(self, stage: str, done: float) -> None:
+        if stage == "epochs":
+            self.tenth = -1
+            return
+        number, many = self.fit.restart, len(self.fit.seeds)
+        what = {"start": f"restart {number} of {many}, start", "clusters": "choosing the number of clusters"}
+        what["length"] = "choosing the number of epochs"
+        tenth = int(done * 10 + 1e-9)
+        if tenth > self.tenth:
+            print(f"GMVAE, {what.get(stage, stage)}: {tenth * 10} %", flush=True)
+        self.tenth = -1 if tenth == 10 else tenth
+
+    def chosen(self, choice: Choice) -> None:
+        print(f"GMVAE, {'' if choice.sure else 'not sure: '}{choice.reason}", flush=True)
+
+    def searched(self, holdout: Holdout) -> None:
+        self.epochs = holdout.epochs
+        self.every = max(1, self.epochs // 10) if self.verbose == 1 else 1
+
+    def epoch(self, record: Record, moment: Moment) -> None:  # noqa: ARG002
+        epoch = record["epoch"] - self.before
+        if epoch % self.every == 0:
+            values = ", ".join(f"{k} {record[k]:.4g}" for k in ("loss", "validation_loss") if k in record)
+            many = len(self.fit.seeds)
+            print(f"GMVAE, restart {record['restart']} of {many}, epoch {epoch} of {self.epochs}: {values}")
+
+    def finished(self, result: Result) -> None:
+        for finding in result.findings:
+            print(f"GMVAE, {finding}")

@@ -1,0 +1,157 @@
+"""The observer that writes the run folder."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from gmvae.assess.doctor import Finding, diagnose
+from gmvae.assess.holdout import Holdout
+from gmvae.assess.measures import Measures
+from gmvae.assess.moment import Moment
+from gmvae.config import Config
+from gmvae.data.schema import Recipe
+from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.result import Result
+from gmvae.fit.state import Record
+from gmvae.partition.stability import Choice
+from gmvae.start.begin import Start
+from gmvae.store.files import write_tensors
+from gmvae.store.model_file import ModelFile, of_result
+from gmvae.store.run_folder import RunFolder
+
+TIMES = ("seconds", "wall_seconds")
+"""What a record says of time, which no two runs share."""
+
+
+class Writer(Observer):
+    """Writes a run folder while a fit goes on: records, checkpoints, starts and, at the end, model and
+    summary.
+
+    Arguments:
+        folder: The folder, which has its config.json.
+        config: What is written, and how often.
+        measures: What is measured after each epoch.
+        recipe: How a file becomes rows.
+        name: What the model file calls the run, and its data.
+        classes: What labels are called, from label 0 on.
+
+    Attributes:
+        history: The records of all epochs so far.
+        saved: Epochs of the restart in progress in the last checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: Config,
+        measures: Measures,
+        recipe: Recipe,
+        name: tuple[str, str],
+        classes: tuple[str, ...] = (),
+    ) -> None:
+        self.folder, self.config, self.measures = folder, config, measures
+        self.recipe, self.name, self.classes = recipe, name, classes
+        self.history: list[Record] = []
+        self.summary: dict[str, Any] = {}
+        self.saved = 0
+        self._saved_at = self._began = -math.inf
+
+    def begin(self, fit: Fit) -> None:
+        self.fit, self._began = fit, time.perf_counter()
+        self.folder.touch()
+        if fit.started:
+            self.measures.remember(fit.moment(), self.config.run.measure_most)
+
+    def chosen(self, choice: Choice) -> None:
+        about = self.folder.about()
+        about["choice"], about["config"]["model"]["clusters"] = choice.to_json(), choice.clusters
+        self.folder.write_about(about)
+
+    def searched(self, holdout: Holdout) -> None:
+        about = self.folder.about()
+        about["holdout"], about["config"] = holdout.to_json(), self.fit.config.to_json()
+        self.config = self.fit.config
+        self.folder.write_about(about)
+
+    def started(self, restart: int, start: Start) -> None:
+        seconds, self._began = time.perf_counter() - self._began, time.perf_counter()
+        if start.init != "random":
+            self._checkpoint()  # before start.json: who is killed between the two goes on from here
+            starts = [*self.folder.read_starts()[: restart - 1], start.to_json() | {"restart": restart}]
+            starts[-1]["seconds"] = seconds
+            self.folder.write_starts(starts)
+        self.measures.remember(self.fit.moment(), self.config.run.measure_most)
+
+    def epoch(self, record: Record, moment: Moment) -> None:
+        run, over = self.config.run, self.fit.over
+        record |= self.measures.of(moment, None if over else run.measure_most)
+        record |= self.measures.bits(record)
+        record["wall_seconds"] = time.perf_counter() - self._began
+        self._began += record["wall_seconds"]
+        self.history.append(record)
+        self.folder.append(record)
+        if over or time.monotonic() - self._saved_at >= run.checkpoint_every:
+            self._checkpoint()
+
+    def finished(self, result: Result) -> None:
+        self.summary = self._summary(result)
+        if self.config.run.save_model:
+            self.model_file(result).save(self.folder.model)
+        self.folder.write_summary(self.summary)  # it comes last, and says that the rest is there
+
+    def model_file(self, result: Result) -> ModelFile:
+        """The whole model, with what the run came to."""
+        measures = {key: value for key, value in self._last(result).items() if key not in TIMES}
+        findings = [finding.to_json() for finding in self.findings(result)]
+        more: dict[str, Any] = {"measures": measures, "findings": findings, "classes": list(self.classes)}
+        return of_result(result, self.recipe, self.name, **more)
+
+    def findings(self, result: Result | None = None) -> list[Finding]:
+        """What the doctor says of a result, or of the fit so far, from the last measures and all records."""
+        restart = max(1, self.fit.restart) if result is None else result.kept + 1
+        records = [record for record in self.history if record["restart"] == restart]
+        if result is not None:
+            return result.diagnose(records)
+        config, signs = self.fit.config, self.measures.signs
+        if signs is None:
+            return []
+        return diagnose(signs, config.model, config.objective, records, holdout=self.fit.holdout)
+
+    def _last(self, result: Result) -> Record:
+        """The last record of the restart that is kept."""
+        return [record for record in self.history if record["restart"] == result.kept + 1][-1]
+
+    def _checkpoint(self) -> None:
+        write_tensors(self.folder.checkpoint, *self.fit.state())
+        self._saved_at = time.monotonic()
+        self.saved = self.fit.epoch
+
+    def _summary(self, result: Result) -> dict[str, Any]:
+        """What summary.json holds: the last record of the restart that is kept, its epoch with the best
+        bound, and the speed."""
+        last = self._last(result)
+        kept = [record for record in self.history if record["restart"] == result.kept + 1]
+        best = max(kept, key=lambda record: record["elbo"])
+        seconds = sum(record["seconds"] for record in self.history)
+        rows = self.fit.rows
+        observations = min(result.config.training.epoch_size or len(rows), len(rows))
+        starts = self.folder.read_starts()
+        return {
+            "name": self.name[0],
+            "epochs": last["epoch"],
+            **{key: value for key, value in last.items() if key not in ("epoch", *TIMES)},
+            "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
+            "clusters": result.config.model.clusters,
+            "choice": None if result.choice is None else result.choice.to_json(),
+            "holdout": None if result.holdout is None else result.holdout.to_json(),
+            "restarts": result.restarts,
+            "start": next((start for start in starts if start["restart"] == result.kept + 1), None),
+            "signs": result.diagnostics.to_json(),
+            "findings": [finding.to_json() for finding in self.findings(result)],
+            "seconds": seconds,
+            "wall_seconds": sum(record["wall_seconds"] for record in self.history),
+            "samples_per_second": observations * len(self.history) / seconds,
+            "device": str(rows.device),
+        }
