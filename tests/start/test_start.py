@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score
 
@@ -14,6 +15,7 @@ from gmvae.model.weights import fresh
 from gmvae.partition.neighbours import neighbours
 from gmvae.start import autoencoder, rounds, teaching
 from gmvae.start.begin import auto_epochs, begin
+from gmvae.start.kmeans import elbow, k_means
 from gmvae.start.rounds import Rounds, features
 from gmvae.training import augmentation
 from gmvae.training.augmentation import table_view
@@ -270,3 +272,32 @@ def test_the_code_of_images_keeps_kinds_together(monkeypatch):
         return (digits.target[near] == digits.target[:, None]).mean()
 
     assert same(600) > 0.9 > 0.75 > same(1)
+
+
+@pytest.mark.parametrize("count", [2, 5, 8])
+def test_the_elbow_is_where_the_singular_values_fall(count):
+    """Of data with so many strong axes, and against the likelihood as the paper writes it."""
+    rng = np.random.default_rng(count)
+    strong = rng.normal(size=(90, count)) * np.linspace(9, 5, count)
+    y = np.c_[strong, np.zeros((90, 60 - count))] + rng.normal(size=(90, 60))
+    singular = np.linalg.svd(y - y.mean(0), compute_uv=False)[:50]
+    assert elbow(singular) == count
+    values = np.log(singular)
+
+    def likelihood(q):
+        left, right = values[:q], values[q:]
+        variance = (np.square(left - left.mean()).sum() + np.square(right - right.mean()).sum()) / (50 - 2)
+        parts = (stats.norm(part.mean(), variance**0.5).logpdf(part).sum() for part in (left, right))
+        return sum(parts)
+
+    assert max(range(1, 50), key=likelihood) == count
+
+
+def test_kmeans_of_few_rows_sees_through_the_noise_of_many_columns():
+    """Three groups in four of 400 columns: distances in all of them are those of noise."""
+    rng = np.random.default_rng(1)
+    groups = np.repeat([0, 1, 2], 30)
+    y = rng.normal(size=(90, 400))
+    y[:, :40] += 1.6 * rng.normal(size=(3, 40))[groups]
+    found = [adjusted_rand_score(groups, k_means(y, 3, seed).clusters) for seed in range(5)]
+    assert min(found) > 0.95
