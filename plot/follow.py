@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def follow(script: str) -> int:
     """Call the package where this Python has it, else run.sh, which sets up one that does."""
     installed = find_spec("gmvae") is not None
-    command = [sys.executable, "-m", "gmvae.original"] if installed else [str(ROOT / "run.sh")]
+    command = [sys.executable, "-m", "gmvae.cli.original"] if installed else [str(ROOT / "run.sh")]
     named = [str(Path(a).resolve()) if Path(a).exists() else a for a in sys.argv[1:]]
     try:
         return subprocess.call([*command, script, *named], cwd=ROOT)  # noqa: S603

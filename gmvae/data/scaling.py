@@ -194,7 +194,7 @@ class Scaling:
         low, high, most = float(y.min()), float(y.max()), 255 if self.of_levels else 1
         if low < 0 or high > most:
             raise ValueError(
-                f"{name} has values from {low:g} to {high:g}, but the model was trained on values in "
+                f"{name} has values from {low:.9g} to {high:.9g}, but the model was trained on values in "
                 f"[0, {most}] with likelihood bernoulli: bring them there"
             )
         if self.of_levels and high <= 1 and (y != np.rint(y)).any():

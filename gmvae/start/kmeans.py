@@ -22,8 +22,8 @@ from gmvae.training.random import RandomStream
 
 Floats = NDArray[np.float64]
 GUIDED, LED = 300, 20
-"""Steps that k-means leads, in whole passes, and of these no more than ``LED`` or, if there are more, than
-there are epochs to follow."""
+"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow; but of
+rows that are few for their columns, whose epochs are few as well, so many passes all the same."""
 ROWS_EACH, COMPONENTS = 10, 50
 """Rows for each column, below which they are few, and principal components of these that are looked at."""
 BEGINNINGS = 10
@@ -34,7 +34,7 @@ GUIDANCE = 5.0
 
 def guided_passes(count: int, training: TrainingConfig) -> int:
     """The passes over so many observations that k-means leads."""
-    return min(max(LED, training.epochs), -(-GUIDED // max(1, round(count / training.batch_size))))
+    return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
 
 
 def guide(
@@ -69,6 +69,8 @@ def guide(
     steps = optimiser(training.optimiser, model.parameters(), training.learning_rate)
     model.train()
     passes = guided_passes(len(y), training)
+    if kmeans.axes is not None:
+        passes = max(passes, guided_passes(len(y), replace(training, epochs=LED)))
     for _ in range(passes):
         for batch in batches(len(y), training.batch_size, generator=stream.cpu):
             observed = scaled(y[batch.to(y.device)])

@@ -409,8 +409,8 @@ def test_names_with_dots_are_whole_names(arrow):
 MEASURE = """
 import sys, pyarrow as pa
 from pathlib import Path
-from gmvae.data.source import open_source
-from gmvae.data.recipe import Wish
+from gmvae.data.files.open import open_source
+from gmvae.data.schema import Wish
 def now(key): return int(next(l for l in open("/proc/self/status") if l.startswith(key)).split()[1]) / 1024
 small, big = map(open_source, sys.argv[1:])
 for block in small.blocks(small.recipe(Wish())): pass
