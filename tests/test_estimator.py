@@ -26,8 +26,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small_fits import SMALL, UNITS, quick
 
-from gmvae import GMVAE
+from gmvae import GMVAE, estimator
 from gmvae.data import rows
+from gmvae.fit import numbering, result
 from gmvae.model import answers, objective
 
 
@@ -228,6 +229,9 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
         (rows, "SAMPLE", 1 << 16),
         (answers, "AT_ONCE", 20),
         (answers, "MEASURED", 20),
+        (numbering, "AT_ONCE", 20),
+        (estimator, "AT_ONCE", 20),
+        (result, "MEASURED", 20),
     ):
         monkeypatch.setattr(module, name, value)
     for table in (np.load(tmp_path / "y.npy", mmap_mode="r"), wide):
