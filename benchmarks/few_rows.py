@@ -3,7 +3,7 @@
     python benchmarks/few_rows.py PBMC68K_REDUCED.h5ad [--seeds 1 2 ...]
 
 The file ships with scanpy (700 cells x 765 genes, ten classes in ``obs["bulk_labels"]``, which only measure).
-Every method is told K = 10. "560 cells" are fits to four fifths of them, with the bound on the others, nats
+Every method is given K = 10. "560 cells" are fits to four fifths of them, with the bound on the others, nats
 per cell. KMeans has ten starts, on standardised columns.
 
 Each fit is a line of benchmarks/results/few_rows.jsonl. Interrupt it at any time; the next call goes on.

@@ -4,7 +4,7 @@
     python benchmarks/golden.py compare before.json
 
 A record is the cluster of each row, and a SHA-256 of the weights of the network. It holds for one machine and
-one set of versions: another processor rounds otherwise. Takes about two minutes.
+one set of versions: another processor rounds otherwise. Takes a few minutes.
 """
 
 from __future__ import annotations

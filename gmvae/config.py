@@ -136,7 +136,7 @@ class TrainingConfig:
     epoch_size: int = 0
     """Observations in a pass, drawn anew for each; 0 for all of the data."""
     restarts: int = 1
-    """Fits from new weights, of which the best is kept: told without labels."""
+    """Fits from new weights, of which the best is kept, chosen without labels."""
     early_stopping: bool = False
     """Hold rows out, stop when the loss on them gets no better, and keep the best epoch."""
     validation_fraction: float = 0.1

@@ -187,8 +187,8 @@ class Run:
         config = replace(config, training=replace(config.training, **changes))
         found = {"data_dir": about["data"]["folder"]}
         data = load(**asdict(config.data, dict_factory=_without_standardise) | found)
-        choice = None if about["choice"] is None else Choice.from_json(about["choice"])
-        holdout = None if about["holdout"] is None else Holdout.from_json(about["holdout"])
+        choice = None if about.get("choice") is None else Choice.from_json(about["choice"])
+        holdout = None if about.get("holdout") is None else Holdout.from_json(about["holdout"])
         run = cls(about["name"], config, data, choice, holdout, about["data"]["likelihood_reason"])
         if run.engine.data.fingerprint != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")

@@ -27,7 +27,7 @@ class Measures:
         labels: The true classes of its rows, (N,), unknown below 0; they only ever measure.
         test: Held-out data, and their labels.
         mc_samples: Samples of each observation in the bound of held-out data.
-        levels: Whether the data are levels of images, whose bounds are told in bits, too.
+        levels: Whether the data are levels of images, whose bounds are reported in bits, too.
     """
 
     def __init__(

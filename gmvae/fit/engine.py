@@ -111,8 +111,10 @@ class Engine:
         self._report("finished", self.result)
 
     def conclude(self) -> Result:
-        """What the fit has come to by now; a restart in progress counts as it is."""
-        outcomes = [*self.outcomes, *([self.current.outcome()] if self.current is not None else [])]
+        """What the fit has come to by now; a restart in progress counts as it is, once it has an epoch."""
+        outcomes = list(self.outcomes)
+        if self.current is not None and self.current.history:
+            outcomes.append(self.current.outcome())
         parts = self.rows, self.held_out
         return conclude(self.config, self.data, outcomes, parts, self.choice, self.holdout)
 
@@ -147,7 +149,7 @@ class Engine:
             self.current = self._new()
 
     def moment(self) -> Moment:
-        """The model that is being trained or, before and after that, the last one there is."""
+        """The model that is being trained or, once that is over, the last one there is."""
         if self.current is not None:
             return Moment(self.current.model, self.data)
         model = self.result.model if self.result is not None else self.outcomes[-1].model
