@@ -22,7 +22,7 @@ from gmvae.assess.doctor import Finding
 from gmvae.config import Config, ModelConfig
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.rows import Rows, chunks
-from gmvae.data.schema import Recipe, encoded, without_index
+from gmvae.data.schema import Schema, encoded, without_index
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
 from gmvae.fit.resolve import resolve
@@ -141,7 +141,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         True
     """
 
-    recipe_: Recipe | None
+    schema_: Schema | None
     choice_: dict[str, Any] | None
     holdout_: dict[str, Any] | None
 
@@ -295,7 +295,7 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.history_, self.n_iter_ = earlier + result.history, result.history[-1]["epoch"]
         self.restarts_, self._n_features_out = result.restarts, self.x_size
         self.signs_, self.findings_ = result.diagnostics, result.findings
-        self.recipe_, self._fingerprint = None, data.fingerprint
+        self.schema_, self._fingerprint = None, data.fingerprint
         if going_on:
             return
         self.likelihood_, self.likelihood_reason_ = data.likelihood, data.reason
@@ -399,8 +399,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             "findings": [finding.to_json() for finding in self.findings_],
             "data": {"sha256": self._fingerprint},
         }
-        recipe = self.recipe_ or Recipe(shape, names)
-        ModelFile(self.model_, self._scaling, recipe, plain(about)).save(Path(path))
+        schema = self.schema_ or Schema(shape, names)
+        ModelFile(self.model_, self._scaling, schema, plain(about)).save(Path(path))
 
     @property
     def _log_det(self) -> float:
@@ -416,10 +416,10 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
                     "(X.filled), or remove their rows"
                 )
             X = X.data
-        X = without_index(X, None if reset else self.recipe_)
-        if reset or self.recipe_ is None:
+        X = without_index(X, None if reset else self.schema_)
+        if reset or self.schema_ is None:
             return validate_data(self, X, reset=reset, accept_sparse="csr")
-        X = check_array(encoded(X, self.recipe_), accept_sparse="csr")
+        X = check_array(encoded(X, self.schema_), accept_sparse="csr")
         if X.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {X.shape[1]} features, but GMVAE is expecting {self.n_features_in_} features as input"
@@ -488,7 +488,7 @@ def of_file(file: ModelFile, device: str = "auto") -> GMVAE:
     model = GMVAE(**{**given, "device": device})
     for name in OF_FIT:
         setattr(model, f"{name}_", about.get(name))
-    model.model_, model._scaling, model.recipe_ = file.model, file.scaling, file.recipe
+    model.model_, model._scaling, model.schema_ = file.model, file.scaling, file.schema
     model.n_clusters_ = file.model.config.clusters
     model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
     model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
@@ -497,6 +497,6 @@ def of_file(file: ModelFile, device: str = "auto") -> GMVAE:
     model.findings_ = [Finding(**finding) for finding in about["findings"]]
     model.n_features_in_ = len(file.scaling.mean)
     model.constant_features_ = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)
-    if file.recipe.features:
-        model.feature_names_in_ = np.array(file.recipe.features, dtype=object)
+    if file.schema.features:
+        model.feature_names_in_ = np.array(file.schema.features, dtype=object)
     return model

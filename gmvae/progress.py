@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Told = Callable[[float], object]
+Progress = Callable[[float], object]
 """Called with the share of the work that is done, from 0 to 1."""
 
 
-def part(told: Told, begin: float, length: float) -> Told:
+def part(progress: Progress, begin: float, length: float) -> Progress:
     """What a part of the work tells, which begins after a share of it and is another share of it long."""
-    return lambda share: told(begin + length * share)
+    return lambda share: progress(begin + length * share)

@@ -18,7 +18,7 @@ from gmvae.data.dataset import Dataset
 from gmvae.data.files.open import open_source
 from gmvae.data.load import load
 from gmvae.data.prepare import Prepared, as_it_is, prepare
-from gmvae.data.schema import Recipe
+from gmvae.data.schema import Schema
 from gmvae.fit.engine import Engine
 from gmvae.fit.observer import Observer
 from gmvae.fit.state import Record
@@ -200,9 +200,9 @@ class Run:
     def _in(self, folder: RunFolder) -> None:
         """Take a folder to write into."""
         self.folder, origin = folder, self.data.origin
-        recipe = Recipe(self.data.y_shape) if origin is None else origin.recipe
+        schema = Schema(self.data.y_shape) if origin is None else origin.schema
         classes = () if origin is None else origin.classes
-        self.writer = Writer(folder, self.config, self.measures, recipe, (self.name, self.data.name), classes)
+        self.writer = Writer(folder, self.config, self.measures, schema, (self.name, self.data.name), classes)
         self.writer.fit, self.writer.saved = self.engine, self.epoch
 
     @property

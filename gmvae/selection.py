@@ -41,7 +41,7 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
     shape = next((model.image_shape for model in models if model.image_shape), None)
     distinct = Rows.of(tables[0].source, shape)
     # the widest table may have fewer rows in memory than the others
-    compared = distinct.most(min(len(rows.most(MEASURED).order) for rows in (distinct, *tables)))
+    compared = distinct.sample(min(len(rows.sample(MEASURED).order) for rows in (distinct, *tables)))
     partitions = [
         most_probable(model.model_, rows.part(compared.order))
         for model, rows in zip(models, tables, strict=True)

@@ -46,7 +46,7 @@ def test_its_onnx_file_answers_so_too(name, answers):
     model = gmvae.load(FILES / f"{name}.safetensors", device="cpu")
     X = rows(name, answers)
     if name == "table":
-        X = model.recipe_.encode(X)
+        X = model.schema_.encode(X)
     session = onnxruntime.InferenceSession(FILES / f"{name}_onnx" / "encoder.onnx")
     given = session.get_inputs()[0]
     kind = np.float64 if "double" in given.type else np.float32

@@ -12,13 +12,13 @@ from pyarrow import ipc
 
 from gmvae.data.files.base import ROWS
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import Recipe, Wish
+from gmvae.data.schema import ReadOptions, Schema
 
 
-def features(path: Path, wish: Wish | None = None, recipe: Recipe | None = None, rows: int = ROWS):
-    """All rows of a file, as its own recipe or another says, and the ids and labels beside them."""
+def features(path: Path, options: ReadOptions | None = None, schema: Schema | None = None, rows: int = ROWS):
+    """All rows of a file, as its own schema or another says, and the ids and labels beside them."""
     source = open_source(path)
-    blocks = list(source.blocks(recipe or source.recipe(wish or Wish()), rows))
+    blocks = list(source.blocks(schema or source.schema(options or ReadOptions()), rows))
     beside = (
         []
         if getattr(blocks[0], name) is None

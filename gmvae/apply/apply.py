@@ -15,7 +15,7 @@ from gmvae.data.files.base import Block, Source, same
 from gmvae.data.files.columns import check_names
 from gmvae.data.files.labels import Labels, codes, plain
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import Recipe, Wish
+from gmvae.data.schema import ReadOptions, Schema
 from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.inference import agreement, bits_per_dimension, log_likelihood
 from gmvae.show.figures import drawn
@@ -35,7 +35,7 @@ ROWS = 1 << 15
 
 
 def predictions(
-    model: GMVAE, source: Source, recipe: Recipe, *, scores: bool = True
+    model: GMVAE, source: Source, schema: Schema, *, scores: bool = True
 ) -> Iterator[pa.RecordBatch]:
     """For each row its ``cluster``, the ``probability`` of that cluster, the ``score`` (the lower bound on
     log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
@@ -49,20 +49,20 @@ def predictions(
             found["score"] = model.score_samples(y)
         return found | {f"p{k}": column for k, column in enumerate(probabilities.T)}
 
-    return _each(source, recipe, answer)
+    return _each(source, schema, answer)
 
 
-def embeddings(model: GMVAE, source: Source, recipe: Recipe) -> Iterator[pa.RecordBatch]:
+def embeddings(model: GMVAE, source: Source, schema: Schema) -> Iterator[pa.RecordBatch]:
     """For each row the mean of q(x | y), ``x0`` and so on, after the id column, where there is one."""
 
     def answer(y: Array) -> dict[str, Array]:
         return {f"x{d}": column for d, column in enumerate(model.transform(y).T)}
 
-    return _each(source, recipe, answer)
+    return _each(source, schema, answer)
 
 
 def evaluation(
-    model: GMVAE, source: Source, recipe: Recipe, labels: Labels | None = None, samples: int = 0
+    model: GMVAE, source: Source, schema: Schema, labels: Labels | None = None, samples: int = 0
 ) -> dict[str, Any]:
     """Everything that is measured of a model on the rows of a file: ``rows``; ``clusters_used``; where there
     are labels, ``labelled``, the rows that have one, and how far clusters agree with those; scalar signs; the
@@ -71,7 +71,7 @@ def evaluation(
     Arguments:
         model: The model.
         source: The file.
-        recipe: How it is read.
+        schema: How it is read.
         labels: Labels of its rows, (N,), unknown below 0, in place of those in the file.
         samples: Samples for an estimate of log p(y); 0 for none.
 
@@ -80,7 +80,7 @@ def evaluation(
     """
     exact, found = precise(model.model_), list[Any]()
     examined, sums, rows, levels = Examination(exact), np.zeros(2), 0, False
-    for block in source.blocks(recipe, ROWS):
+    for block in source.blocks(schema, ROWS):
         y = _rows(block)
         if not len(y):
             continue
@@ -124,7 +124,7 @@ def labels_of(run: Path, file: Path | None) -> Path | None:
     return Path(data["labels_path"])
 
 
-def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Recipe]:
+def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Schema]:
     """The file that a model is to be applied to, or else the one that its run was trained on, and how to read
     it.
 
@@ -137,25 +137,25 @@ def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Recipe]:
         if trained_on is None:
             raise ValueError(f"{run} was not trained on a file: name the one to apply it to")
         file = Path(trained_on)
-    recipe: Recipe = model.recipe_ or Recipe(model.model_.y_shape)
-    return open_source(file), recipe
+    schema: Schema = model.schema_ or Schema(model.model_.y_shape)
+    return open_source(file), schema
 
 
 def asked(
-    source: Source, recipe: Recipe, *, id_column: str | None = None, label_column: str | None = None
-) -> Recipe:
-    """The recipe with other columns for ids or labels, where they are asked for.
+    source: Source, schema: Schema, *, id_column: str | None = None, label_column: str | None = None
+) -> Schema:
+    """The schema with other columns for ids or labels, where they are asked for.
 
     Raises:
         ValueError: where the file does not have them.
     """
-    wish = Wish(id_column=id_column, label_column=label_column)
-    if wish != Wish():
-        check_names(source.path, wish, source.names())
+    options = ReadOptions(id_column=id_column, label_column=label_column)
+    if options != ReadOptions():
+        check_names(source.path, options, source.names())
     return replace(
-        recipe,
-        id_column=id_column or recipe.id_column,
-        label_column=label_column or recipe.label_column,
+        schema,
+        id_column=id_column or schema.id_column,
+        label_column=label_column or schema.label_column,
     )
 
 
@@ -198,7 +198,7 @@ def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int |
     elif out.suffix == ".npy" and len(shape) == 3:
         write_array(out, y.reshape(count, *shape))
     else:
-        named = () if model.recipe_ is None else model.recipe_.features
+        named = () if model.schema_ is None else model.schema_.features
         names = named or tuple(f"y{d}" for d in range(y.shape[1]))
         if "cluster" in names and out.suffix != ".npy":
             raise ValueError(
@@ -210,15 +210,15 @@ def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int |
 
 
 def _each(
-    source: Source, recipe: Recipe, answer: Callable[[Array], dict[str, Array]]
+    source: Source, schema: Schema, answer: Callable[[Array], dict[str, Array]]
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    for block in source.blocks(recipe, ROWS):
+    for block in source.blocks(schema, ROWS):
         found: dict[str, Any] = {}
         answers = answer(_rows(block))
         if block.ids is not None:
-            name = recipe.id_column or "id"
+            name = schema.id_column or "id"
             if name in answers:
                 raise ValueError(
                     f"id column is {name!r}, as one of the columns of answers is called: rename it in "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gmvae.data.files.base import Source
-    from gmvae.data.schema import Recipe
+    from gmvae.data.schema import Schema
     from gmvae.estimator import GMVAE
     from gmvae.run import Run
 
@@ -120,14 +120,14 @@ class Evaluate:
 
         unfinished = run is not None and not run.folder.model.exists()
         model = of_file(run.model_file(), self.device) if run and unfinished else load(self.run, self.device)
-        source, recipe = opened(model, self.run, self.file)
-        recipe = asked(source, recipe, label_column=self.label_column)
+        source, schema = opened(model, self.run, self.file)
+        schema = asked(source, schema, label_column=self.label_column)
         path = self.labels_path
         if path is None and self.label_column is None:
             path = labels_of(self.run, self.file)
         with waiting(f"measuring on {source.path.name}"):
             labels = None if path is None else read_labels(str(path))
-            found = evaluation(model, source, recipe, labels, self.samples)
+            found = evaluation(model, source, schema, labels, self.samples)
         _warn(source)
         return found
 
@@ -154,9 +154,9 @@ class Predict:
     def __call__(self) -> None:
         from gmvae.apply.apply import asked, predictions
 
-        model, source, recipe = _applied(self.run, self.file, self.device)
-        recipe = asked(source, recipe, id_column=self.id_column)
-        _write(self.out, self.run, source, predictions(model, source, recipe, scores=self.scores))
+        model, source, schema = _applied(self.run, self.file, self.device)
+        schema = asked(source, schema, id_column=self.id_column)
+        _write(self.out, self.run, source, predictions(model, source, schema, scores=self.scores))
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,9 @@ class Embed:
     def __call__(self) -> None:
         from gmvae.apply.apply import asked, embeddings
 
-        model, source, recipe = _applied(self.run, self.file, self.device)
-        recipe = asked(source, recipe, id_column=self.id_column)
-        _write(self.out, self.run, source, embeddings(model, source, recipe))
+        model, source, schema = _applied(self.run, self.file, self.device)
+        schema = asked(source, schema, id_column=self.id_column)
+        _write(self.out, self.run, source, embeddings(model, source, schema))
 
 
 @dataclass(frozen=True)
@@ -274,7 +274,7 @@ def waiting(what: str) -> Iterator[None]:
         yield
 
 
-def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, Recipe]:
+def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, Schema]:
     """A model, the file it is applied to, and how to read that."""
     from gmvae.apply.apply import opened
     from gmvae.estimator import load

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gmvae.data.schema import Recipe
+from gmvae.data.schema import Schema
 
 CHUNK = 1 << 22
 """Numbers that are looked at together: what checks and fingerprints need beside the data."""
@@ -23,13 +23,13 @@ class Origin:
     """How the rows of a file came to be read.
 
     Arguments:
-        recipe: How the file was read.
+        schema: How the file was read.
         classes: What the labels are called, from label 0 on.
         index: Names of the columns that were left out because they name the rows.
         counting: Names of the features that count the rows, up or down by 1 from one to the next.
     """
 
-    recipe: Recipe
+    schema: Schema
     classes: tuple[str, ...] = ()
     index: tuple[str, ...] = ()
     counting: tuple[str, ...] = ()

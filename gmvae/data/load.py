@@ -6,7 +6,7 @@ from typing import Any
 
 from gmvae.data.dataset import Dataset
 from gmvae.data.files.read import read_file
-from gmvae.data.schema import Wish
+from gmvae.data.schema import ReadOptions
 from gmvae.data.sets.images import fashion_mnist, mnist, svhn
 from gmvae.data.sets.spiral import spiral
 
@@ -21,7 +21,7 @@ def load(
     points: int = 5000,
     arms: int = 5,
     data_seed: int = 0,
-    **wishes: Any,
+    **options: Any,
 ) -> Dataset:
     """The data set that the fields of :class:`gmvae.config.DataConfig` describe.
 
@@ -34,14 +34,14 @@ def load(
         points: Number of generated points,
         arms: on so many arms,
         data_seed: from this seed.
-        wishes: The fields of :class:`gmvae.data.schema.Wish`.
+        options: The fields of :class:`gmvae.data.schema.ReadOptions`.
 
     Raises:
         ValueError: where a file does not hold what it should, or cannot be found or fetched.
         OSError: where a file cannot be read.
     """
     if path is not None:
-        return read_file(path, Wish(**wishes), labels_path)
+        return read_file(path, ReadOptions(**options), labels_path)
     match dataset:
         case "spiral":
             return spiral(points, arms, data_seed)

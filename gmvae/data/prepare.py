@@ -95,7 +95,7 @@ def prepare(
     rows = Rows(X, suited, y_shape, device, survey.order, survey.weights)
     constant = np.flatnonzero(survey.moments.constant)
     everything = Rows(X, suited, y_shape, device)
-    least, most = suited.apply(np.stack((survey.moments.least, survey.moments.most)))
+    least, most = suited.apply(np.stack((survey.moments.minimum, survey.moments.maximum)))
     return Prepared(
         rows, everything, suited, likelihood, reason, survey.moments.binary, (least, most), constant,
         survey.fingerprint, own=True,
@@ -119,13 +119,13 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
         moments = Moments(width)
         moments.add(source.astype(np.float64, copy=False))
         moments.check_digits(data.name)
-        low, high = float(moments.least.min()), float(moments.most.max())
+        low, high = float(moments.minimum.min()), float(moments.maximum.max())
         if likelihood == "bernoulli" and not moments.unit_interval:
             raise ValueError(
                 f"{data.name} has numbers from {low:g} to {high:g}, but likelihood bernoulli is for "
                 "numbers from 0 to 1: bring them there, or choose --likelihood gaussian"
             )
-        source, edges = source.astype(np.float32, copy=False), (moments.least, moments.most)
+        source, edges = source.astype(np.float32, copy=False), (moments.minimum, moments.maximum)
     scaling = dividing(width, 255.0 if levels else 1.0)
     rows = Rows(source, scaling, data.y_shape, device, resident=True)
     none = np.zeros(0, np.int64)

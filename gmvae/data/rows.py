@@ -183,7 +183,7 @@ class Rows:
         chosen = rng.permutation(len(self.order))
         return self.part(np.sort(chosen[count:])), self.part(np.sort(chosen[:count]))
 
-    def most(self, count: int) -> Rows:
+    def sample(self, count: int) -> Rows:
         """The first distinct rows: in an order that hashes decide, a random sample of them. They are at most
         so many, and fewer where they are wide (``SAMPLE``)."""
         count = min(count, max(1, SAMPLE // math.prod(self.y_shape)))

@@ -42,7 +42,7 @@ class Moments:
     """
 
     def __init__(self, width: int) -> None:
-        self.least, self.most = np.full(width, np.inf), np.full(width, -np.inf)
+        self.minimum, self.maximum = np.full(width, np.inf), np.full(width, -np.inf)
         self.binary, self._total = True, 0.0
         self._origin, self._exponent = np.zeros(width), np.full(width, -2000)
         self._shift, self._squares = np.zeros(width), np.zeros(width)  # relative to origin, over 2^exponent
@@ -70,7 +70,10 @@ class Moments:
             self._squares += (w * (y - self._shift - shift) ** 2).sum(0)
             self._squares += w.sum() * (1 - share) * shift**2
             self._shift = self._shift + share * shift
-        self.least, self.most = np.minimum(self.least, values.min(0)), np.maximum(self.most, values.max(0))
+        self.minimum, self.maximum = (
+            np.minimum(self.minimum, values.min(0)),
+            np.maximum(self.maximum, values.max(0)),
+        )
         self._add_levels(values, w)
 
     def _add_levels(self, values: Floats, w: Floats) -> None:
@@ -99,7 +102,7 @@ class Moments:
     @property
     def unit_interval(self) -> bool:
         """Whether every value lies in [0, 1]."""
-        return bool(self.least.min() >= 0 and self.most.max() <= 1)
+        return bool(self.minimum.min() >= 0 and self.maximum.max() <= 1)
 
     @property
     def binarity(self) -> float:
@@ -120,7 +123,7 @@ class Moments:
     def shares(self) -> str:
         """What the rows have in common, of those with more than zeros and ones, where most add up to 1 or
         have length 1; else empty."""
-        if len(self.least) < 2 or not self._rows:
+        if len(self.minimum) < 2 or not self._rows:
             return ""
         total, length = self._norms > self._rows / 2
         return "add up to 1" if total else "have length 1" if length else ""
@@ -128,19 +131,19 @@ class Moments:
     @property
     def constant(self) -> NDArray[np.bool_]:
         """The columns with one value only, (D,)."""
-        return self.least == self.most
+        return self.minimum == self.maximum
 
     def check_digits(self, name: str) -> None:
         """``ValueError`` where values that nobody scales would lose their differences in float32."""
         kind = np.finfo(np.float32)
-        greatest = np.maximum(abs(self.least), abs(self.most))
+        greatest = np.maximum(abs(self.minimum), abs(self.maximum))
         step = np.maximum(kind.eps * greatest, kind.tiny)
         fine = self.constant | ((self.deviation > 1 / FINE * step) & (greatest < kind.max))
         if not fine.all():
             column = int(np.argmin(fine))
             raise ValueError(
-                f"column {column} of {name} goes from {self.least[column]:g} to {self.most[column]:g}, and "
-                "float32 does not tell its values apart: standardise it (--standardise), or bring it to "
+                f"column {column} of {name} goes from {self.minimum[column]:g} to {self.maximum[column]:g}, "
+                "and float32 does not tell its values apart: standardise it (--standardise), or bring it to "
                 "another scale"
             )
 
@@ -217,16 +220,17 @@ def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> 
     if not np.isfinite(moments.deviation).all():
         column = int(np.argmin(np.isfinite(moments.deviation)))
         raise ValueError(
-            f"column {column} of {name} goes from {moments.least[column]:g} to {moments.most[column]:g}: "
-            "its standard deviation must be finite, so bring it to a smaller scale"
+            f"column {column} of {name} goes from {moments.minimum[column]:g} to "
+            f"{moments.maximum[column]:g}: its standard deviation must be finite, so bring it to a smaller "
+            "scale"
         )
     digits, exponent = np.frexp(moments.deviation)
     scale = np.ldexp(np.rint(np.ldexp(digits, 24)), exponent - 24)
     # one row may outweigh the others by so much that nothing is left of their distance
-    scale = np.where(moments.constant, 0.0, np.where(scale > 0, scale, moments.most - moments.least))
+    scale = np.where(moments.constant, 0.0, np.where(scale > 0, scale, moments.maximum - moments.minimum))
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = scale * (np.rint(moments.mean / np.where(scale > 0, scale, 1) * 2**20) / 2**20)
-    mean = np.where(moments.constant, moments.least, np.where(np.isfinite(rounded), rounded, moments.mean))
+    mean = np.where(moments.constant, moments.minimum, np.where(np.isfinite(rounded), rounded, moments.mean))
     varying = np.flatnonzero(~moments.constant)
     return Scaling(mean, scale, np.arange(len(mean)) if every or not len(varying) else varying)
 
@@ -263,7 +267,7 @@ def choose(
                 f"image_shape is {image_shape!r}: it must be (height, width) or (channels, height, width) "
                 f"with {width} numbers in all, as each row of {name} has"
             )
-    low, high = float(moments.least.min()), float(moments.most.max())
+    low, high = float(moments.minimum.min()), float(moments.maximum.max())
     levels = image_shape is not None and dtype == np.uint8 and not moments.binary
     scaling, to = (dividing(width, 255.0), "levels of 0 to 255") if levels else (dividing(width), "[0, 1]")
     fits = levels or moments.unit_interval
@@ -285,7 +289,7 @@ def choose(
 
 def _suited(moments: Moments, name: str, *, image: bool, levels: bool, to: str) -> tuple[str, str]:
     """The likelihood that values suit, and why."""
-    low, high = float(moments.least.min()), float(moments.most.max())
+    low, high = float(moments.minimum.min()), float(moments.maximum.max())
     if not levels and not moments.unit_interval:
         return "gaussian", f"{name} has values from {low:g} to {high:g}, outside of [0, 1]"
     if image:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReadOptions:
     """What a person asks of a file or a folder of data."""
 
     columns: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Schema:
     """How the rows of a file become observations: enough to read another file in the same way, and written
     into the model file.
 
@@ -153,7 +153,7 @@ class Recipe:
         """The column that each feature comes from."""
         return tuple(name for name in self.columns for _ in self.categories.get(name, "1"))
 
-    def renamed(self, columns: Sequence[str]) -> Recipe:
+    def renamed(self, columns: Sequence[str]) -> Schema:
         """The same for a file whose columns have other names, in the same order."""
         old = self.columns or tuple(map(str, range(len(columns))))
         pairs = list(zip(old, columns, strict=True))
@@ -165,59 +165,59 @@ class Recipe:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
+        """The schema as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The recipe that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
+        """The schema that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
         given = dict(values)
         lacking = {one.name for one in fields(cls)} - given.keys()
         if lacking:
-            raise TypeError(f"the recipe lacks {', '.join(sorted(lacking))}")
+            raise TypeError(f"the schema lacks {', '.join(sorted(lacking))}")
         for name in ("y_shape", "columns"):
             given[name] = tuple(given[name])
         given["categories"] = {name: tuple(kinds) for name, kinds in given["categories"].items()}
         return cls(**given)
 
 
-def encoded(X: Any, recipe: Recipe) -> Any:
+def encoded(X: Any, schema: Schema) -> Any:
     """The numbers of a pandas, polars or Arrow table, shape (N, D); anything else as it is. Arrow's are
-    read by place where the recipe has no names.
+    read by place where the schema has no names.
 
     Raises:
-        ValueError: as :meth:`Recipe.encode`.
+        ValueError: as :meth:`Schema.encode`.
     """
     import pyarrow as pa
 
     if isinstance(X, (pa.Table, pa.RecordBatch)):
-        names = recipe.columns or X.schema.names
-        if len(names) != len(recipe.columns or range(recipe.y_shape[0])):
-            raise ValueError(f"X has {len(names)} columns: the model was trained on {recipe.y_shape[0]}")
-        return _encode(X, recipe.renamed(names))
+        names = schema.columns or X.schema.names
+        if len(names) != len(schema.columns or range(schema.y_shape[0])):
+            raise ValueError(f"X has {len(names)} columns: the model was trained on {schema.y_shape[0]}")
+        return _encode(X, schema.renamed(names))
     library = type(X).__module__.split(".")[0]
-    if not recipe.columns or library not in ("pandas", "polars"):
+    if not schema.columns or library not in ("pandas", "polars"):
         return X
-    wanted = [name for name in recipe.columns if name in X.columns]
+    wanted = [name for name in schema.columns if name in X.columns]
     try:
         table = (
             pa.Table.from_pandas(X[wanted], preserve_index=False) if library == "pandas" else X.select(wanted)
         )
     except (pa.ArrowException, ValueError) as error:  # a column of several types, or a name twice
         raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
-    return _encode(table if library == "pandas" else table.to_arrow(), recipe)
+    return _encode(table if library == "pandas" else table.to_arrow(), schema)
 
 
-def _encode(table: pa.Table | pa.RecordBatch, recipe: Recipe) -> NDArray[np.float64]:
+def _encode(table: pa.Table | pa.RecordBatch, schema: Schema) -> NDArray[np.float64]:
     """The numbers of a table, and a warning where it has texts that training did not see."""
-    y = recipe.encode(table)
-    for line in unseen_lines("X", recipe.unseen(table)):
+    y = schema.encode(table)
+    for line in unseen_lines("X", schema.unseen(table)):
         warnings.warn(line, UserWarning, stacklevel=2)
     return y
 
 
 def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
-    """A line for each column with texts that training did not see (:meth:`Recipe.unseen`)."""
+    """A line for each column with texts that training did not see (:meth:`Schema.unseen`)."""
     return [
         f"{name} has {count:,} row{'s'[: count > 1]} with a text in column {column} that training did not "
         f"see, such as {text!r}: it is 0 in all features of the column"
@@ -225,14 +225,14 @@ def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
     ]
 
 
-def without_index(X: Any, recipe: Recipe | None = None) -> Any:
-    """An Arrow table without the columns that were the index of a pandas data frame, unless a recipe wants
+def without_index(X: Any, schema: Schema | None = None) -> Any:
+    """An Arrow table without the columns that were the index of a pandas data frame, unless a schema wants
     them; anything else as it is."""
     if type(X).__module__.split(".")[0] != "pyarrow" or not hasattr(X, "schema"):
         return X
     from gmvae.data.files.values import index_columns
 
-    wanted = () if recipe is None else recipe.columns
+    wanted = () if schema is None else schema.columns
     left_out = [name for name in index_columns(X.schema) if name not in wanted]
     return X.drop_columns(left_out) if left_out else X
 

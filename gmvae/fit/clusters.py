@@ -12,7 +12,7 @@ from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.partition.stability import LOOKED_AT, Choice, Floats, choose
-from gmvae.progress import Told, part
+from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
 from gmvae.start.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
 from gmvae.start.teaching import reconstruct
@@ -38,7 +38,7 @@ def choose_clusters(
     *,
     seed: int,
     stream: RandomStream,
-    told: Told = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Choice:
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.partition.stability`).
 
@@ -52,7 +52,7 @@ def choose_clusters(
         training: ``augment``.
         seed: Seed of samples, layouts and mixtures.
         stream: Where the auto-encoders' chance comes from.
-        told: Called with the share of this that is done.
+        progress: Called with the share of this that is done.
 
     Raises:
         ValueError: where there are too few rows for two clusters.
@@ -60,14 +60,15 @@ def choose_clusters(
     some, image = some[:LOOKED_AT], len(some.shape) == 4
     rows = scaled(some).flatten(1).float().cpu().numpy()
     if len(rows) < MANIFOLD_FROM:
-        return choose([(means, [rows], MEANS)], config.most_clusters, seed, told)
+        return choose([(means, [rows], MEANS)], config.most_clusters, seed, progress)
     each = EMBEDDING / EMBEDDINGS
     embedded = [
-        _embedded(y, some, config, training, stream, part(told, i * each, each)) for i in range(EMBEDDINGS)
+        _embedded(y, some, config, training, stream, part(progress, i * each, each))
+        for i in range(EMBEDDINGS)
     ]
     looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
     looked_at.append((groups, embedded, LAYOUTS_EACH))
-    return choose(looked_at, config.most_clusters, seed, part(told, EMBEDDING, 1 - EMBEDDING))
+    return choose(looked_at, config.most_clusters, seed, part(progress, EMBEDDING, 1 - EMBEDDING))
 
 
 def _embedded(
@@ -76,15 +77,15 @@ def _embedded(
     config: ModelConfig,
     training: TrainingConfig,
     stream: RandomStream,
-    told: Told,
+    progress: Progress,
 ) -> Floats:
     """Some observations as a new auto-encoder sees them, as a start would."""
     y_shape = tuple(some.shape[1:])
     view = views(training.augment, y_shape)
     if view is None and len(y_shape) == 3:
-        return autoencoder.code(y, some, stream, told)
+        return autoencoder.code(y, some, stream, progress)
     model = fresh(lambda: GaussianMixtureVAE(y_shape, replace(config, clusters=2)), stream.cpu).to(
         some.device
     )
-    reconstruct(model, y, view, RECONSTRUCTING, stream, told)
+    reconstruct(model, y, view, RECONSTRUCTING, stream, progress)
     return features(model, some)

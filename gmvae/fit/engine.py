@@ -136,7 +136,7 @@ class Engine:
     @property
     def started(self) -> bool:
         """Whether the restart in progress has its start, so that its epochs follow."""
-        return self.current is not None and self.current.begun
+        return self.current is not None and self.current.started
 
     @property
     def over(self) -> bool:
@@ -167,12 +167,12 @@ class Engine:
         with self.threads():
             self.choice = choose_clusters(
                 self.rows.drawing(stream.cpu),
-                self.rows.most(LOOKED_AT).tensor(),
+                self.rows.sample(LOOKED_AT).tensor(),
                 self.config.model,
                 self.config.training,
                 seed=self._choice_seed,
                 stream=stream,
-                told=lambda share: self._report("progress", "clusters", share),
+                progress=lambda share: self._report("progress", "clusters", share),
             )
         self.config = replace(self.config, model=replace(self.config.model, clusters=self.choice.clusters))
         self._report("chosen", self.choice)
@@ -188,7 +188,7 @@ class Engine:
         """Find the number of epochs; the fit itself has all rows."""
         asked, clusters, seed = self.asked, self.config.model.clusters, self.seeds[0]
         used, unseen = self.data.rows.split(asked.training.validation_fraction, np.random.RandomState(seed))
-        some, unseen = used.most(SHOWN), unseen.most(MEASURED)
+        some, unseen = used.sample(SHOWN), unseen.sample(MEASURED)
         least, most = map(torch.from_numpy, self.data.edges)
         with self.threads():
             found = choose_epochs(
@@ -202,7 +202,7 @@ class Engine:
                 weights=some.weights,
                 held_out_weights=unseen.weights,
                 edges=(least, most),
-                told=lambda share: self._report("progress", "length", share),
+                progress=lambda share: self._report("progress", "length", share),
             )
         self.holdout = found.shifted(self.data.log_det)
         asked = replace(asked, training=replace(asked.training, epochs=found.epochs))
@@ -217,7 +217,7 @@ class Engine:
             self.current = self._new()
         current = self.current
         with self.threads():
-            if not current.begun:
+            if not current.started:
                 start = current.begin(lambda share: self._report("progress", "start", share))
                 self._report("started", number, start)
         records = current.epochs(lambda done: self._report("progress", "epochs", done))

@@ -19,7 +19,7 @@ from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from gmvae.model.inference import bound
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
-from gmvae.progress import Told
+from gmvae.progress import Progress
 from gmvae.start.begin import lead, look
 from gmvae.start.kmeans import ROWS_EACH
 from gmvae.training.loop import Observations, Trainer
@@ -54,7 +54,7 @@ def choose_epochs(
     weights: Array | None = None,
     held_out_weights: Array | None = None,
     edges: tuple[Tensor, Tensor] | None = None,
-    told: Told = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Holdout:
     r"""Find the number of epochs by rows that are held out.
 
@@ -76,7 +76,7 @@ def choose_epochs(
         weights: Weights of ``some``, (n,).
         held_out_weights: Weights of ``held_out``, (m,).
         edges: The least and the greatest of each number of an observation, (size of y,) each, all rows taken.
-        told: Called with the share of this that is done.
+        progress: Called with the share of this that is done.
     """
     device, shape = some.device, tuple(some.shape[1:])
     stream = RandomStream(seed, device)
@@ -103,16 +103,16 @@ def choose_epochs(
             lead(found, new, rows, some, weighing, config, seed=seed, stream=stream, weights=weights)
         trainer = Trainer(new, weighing, config, stream)
         if taught:
-            trainer.hold()
+            trainer.anchor()
         for _ in trainer.epochs(rows):
             pass
         seen, unseen = bound(new, sample, DRAWS), bound(new, held_out, DRAWS)
         bounds.append(unseen)
         trials.append(Trial.of(length, seen, unseen, seen_weights, unseen_weights))
-        told(sum(trial.epochs for trial in trials) / sum(lengths))
+        progress(sum(trial.epochs for trial in trials) / sum(lengths))
         if len(trials) - 1 - best(trials) >= WORSE:
             break
-    told(1.0)
+    progress(1.0)
     gains = (bounds[best(trials)] - unseen for unseen in bounds)
     chosen = next(i for i, gain in enumerate(gains) if not surely_positive(gain, unseen_weights))
     return Holdout(len(held_out), trials[chosen].epochs, full, math.prod(shape), tuple(trials))

@@ -36,7 +36,7 @@ def resolve(config: Config, data: Prepared, rows: Rows) -> Config:
         model = replace(model, hidden_size=HIDDEN if model.network == "fc" else HIDDEN_IMAGES)
     _check_fit(shape, model)
     count = min(training.epoch_size or len(rows), len(rows))
-    shown = min(count, len(rows.most(SHOWN).order))
+    shown = min(count, len(rows.sample(SHOWN).order))
     taught = may_teach(training.init, model.assignment, shown, image=len(shape) == 3)
     epochs = training.epochs or auto_epochs(count, training.batch_size, taught=taught)
     patience = max(1, whole_epochs(training.n_iter_no_change, epochs))

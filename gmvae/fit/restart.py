@@ -15,7 +15,7 @@ from gmvae.fit.stopping import Stopping
 from gmvae.model.answers import full_loss
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
-from gmvae.progress import Told
+from gmvae.progress import Progress
 from gmvae.start.begin import SHOWN, Start, begin
 from gmvae.training.loop import Trainer, load
 from gmvae.training.random import RandomStream
@@ -95,30 +95,30 @@ class Restart:
         if before is not None:
             self.trainer.epoch = before.epochs
             if before.anchored:
-                self.trainer.hold()
+                self.trainer.anchor()
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """Whether it is where its epochs begin, or beyond."""
         return self.start is not None or self.before is not None
 
-    def begin(self, told: Told) -> Start:
+    def begin(self, progress: Progress) -> Start:
         """Bring the new model to its start."""
-        some = self.rows.most(SHOWN)
+        some = self.rows.sample(SHOWN)
         c = self.config
         self.start = begin(
             self.model, self.rows, some.tensor(), c.objective, c.training,
-            seed=self.seed % 2**31, stream=self.stream, weights=some.weights, told=told,
+            seed=self.seed % 2**31, stream=self.stream, weights=some.weights, progress=progress,
         )  # fmt: skip
         if self.start.init == "manifold":
-            self.trainer.hold()
+            self.trainer.anchor()
         return self.start
 
-    def epochs(self, told: Callable[[float], object]) -> Iterator[Record]:
+    def epochs(self, progress: Callable[[float], object]) -> Iterator[Record]:
         """Train until the last epoch is done, or until held-out rows say that more would not help."""
         if self.stopped:
             return
-        for record in self.trainer.epochs(self.rows, told):
+        for record in self.trainer.epochs(self.rows, progress):
             for name, sign in (("loss", -1), ("elbo", 1), ("reconstruction", 1)):
                 record[name] += sign * self.log_det
             if self.held_out is not None:

@@ -98,13 +98,13 @@ def conclude(
     kept, scores, rows = 0, [{"agreement": 0.0}], data.rows
     if len(outcomes) > 1:
         partitions = [most_probable(outcome.model, rows) for outcome in outcomes]
-        kept, scores = best(partitions, [outcome.loss for outcome in outcomes], rows.most(MEASURED))
+        kept, scores = best(partitions, [outcome.loss for outcome in outcomes], rows.sample(MEASURED))
     outcome = outcomes[kept]
     model = copy.deepcopy(outcome.model)
     if data.own:
         labels, weights = number(model, data.everything, rows)
         bound = mean_bound(model, rows) + data.log_det
-        diagnostics, _ = examine(precise(model), batches(rows.most(MEASURED)))
+        diagnostics, _ = examine(precise(model), batches(rows.sample(MEASURED)))
     else:
         probabilities = assign(model, data.everything.tensor())
         labels, weights = probabilities.argmax(1), probabilities.mean(0, dtype=np.float64)
@@ -129,7 +129,7 @@ def conclude(
 
 def stopped(outcome: Outcome, used: Rows, held_out: Rows, epochs: int) -> Holdout:
     """What rows say that a fit of at most so many epochs has stopped early by."""
-    parts = used.most(MEASURED), held_out.most(MEASURED)
+    parts = used.sample(MEASURED), held_out.sample(MEASURED)
     seen, unseen = (elbo(each_terms(outcome.model, rows)).numpy() for rows in parts)
     trial = Trial.of(outcome.history[-1]["epoch"], seen, unseen, *(rows.weights for rows in parts))
     return Holdout(len(held_out.order), trial.epochs, epochs, math.prod(used.y_shape), (trial,))

@@ -43,7 +43,7 @@ def probabilities(model: GaussianMixtureVAE, rows: Rows) -> NDArray[np.float64]:
 
 def most_probable(model: GaussianMixtureVAE, rows: Rows) -> NDArray[np.int64]:
     """The clusters of at most ``MEASURED`` distinct rows, (n,)."""
-    return probabilities(model, rows.most(MEASURED)).argmax(1)
+    return probabilities(model, rows.sample(MEASURED)).argmax(1)
 
 
 def each_terms(model: GaussianMixtureVAE, rows: Rows, seed: int = 0) -> Terms:
@@ -65,13 +65,13 @@ def each_terms(model: GaussianMixtureVAE, rows: Rows, seed: int = 0) -> Terms:
 
 def mean_bound(model: GaussianMixtureVAE, rows: Rows) -> float:
     """The mean lower bound, in nats per observation, on at most ``MEASURED`` distinct rows."""
-    sample = rows.most(MEASURED)
+    sample = rows.sample(MEASURED)
     return float(np.average(objective.elbo(each_terms(model, sample)).numpy(), weights=sample.weights))
 
 
 def full_loss(model: GaussianMixtureVAE, rows: Rows, config: Config) -> float:
     """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
-    sample = rows.most(MEASURED)
+    sample = rows.sample(MEASURED)
     terms, weights = each_terms(model, sample), torch.from_numpy(sample.weights)
     loss = objective.weigh(
         terms, config.objective, config.model.assignment, weights=weights.to(terms.z_prior)

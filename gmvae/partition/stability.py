@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.partition.communities import Clusters
-from gmvae.progress import Told
+from gmvae.progress import Progress
 
 Floats = NDArray[np.float32]
 Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
@@ -67,7 +67,7 @@ def choose(
     looked_at: Sequence[tuple[Way, Sequence[Floats], int]],
     most: int,
     seed: int,
-    told: Told = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Choice:
     """Choose the greatest stable number of clusters.
 
@@ -77,7 +77,7 @@ def choose(
             A number is as stable as it is in the way in which it is the most.
         most: The greatest number to try; 2 is the least.
         seed: Seed of the samples and of what happens in each.
-        told: Called with the share of the work that is done.
+        progress: Called with the share of the work that is done.
 
     Raises:
         ValueError: where there are too few rows for two clusters.
@@ -95,9 +95,9 @@ def choose(
                 for values in shown:
                     found.append(_part(way, values, counts, seed + done))
                     done += 1
-                    told(done / work)
+                    progress(done / work)
         overlaps = [_overlaps(found, counts) for found in parts]
-    told(1.0)
+    progress(1.0)
     return decide(list(counts), _curve(overlaps))
 
 

@@ -197,7 +197,7 @@ def prepared(fit: Fit, data: Dataset) -> str:
             f"warning columns that only count the rows are features ({len(origin.counting)}): "
             f"{some(origin.counting)}; leave them out with --drop, or name one with --id-column\n"
         )
-    names = origin.recipe.features or tuple(map(str, range(len(fit.data.scaling.mean))))
+    names = origin.schema.features or tuple(map(str, range(len(fit.data.scaling.mean))))
     constant = [names[column] for column in fit.data.constant]
     if constant and fit.config.model.likelihood == "gaussian":
         lines += f"warning columns with one value only are left out ({len(constant)}): {some(constant)}\n"

@@ -15,7 +15,7 @@ from gmvae.data.dataset import scaled
 from gmvae.model.inference import BATCH
 from gmvae.model.networks import Linear
 from gmvae.model.weights import fresh
-from gmvae.progress import Told
+from gmvae.progress import Progress
 from gmvae.start.teaching import descend, draw
 from gmvae.training.loop import Observations
 from gmvae.training.random import RandomStream
@@ -28,7 +28,7 @@ STEPS = 6_000
 """Steps of the training."""
 
 
-def code(y: Observations, some: Tensor, stream: RandomStream, told: Told) -> NDArray[np.float32]:
+def code(y: Observations, some: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
     r"""Train an auto-encoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
 
     Dense layers, without normalisation, as in DEC (Xie et al., arXiv 1511.06335): the codes of an image's
@@ -38,7 +38,7 @@ def code(y: Observations, some: Tensor, stream: RandomStream, told: Told) -> NDA
         y: The observations.
         some: Those to embed, (n, *y_shape).
         stream: Where chance comes from.
-        told: Called after each step with the share of them that is done.
+        progress: Called after each step with the share of them that is done.
 
     Returns:
         The codes of ``some``, (n, CODE).
@@ -55,7 +55,7 @@ def code(y: Observations, some: Tensor, stream: RandomStream, told: Told) -> NDA
         observed = draw(y, stream)
         return size * F.mse_loss(decoder(encoder(observed)), observed.flatten(1))
 
-    descend(both, loss, STEPS, told)
+    descend(both, loss, STEPS, progress)
     with torch.no_grad():
         return torch.cat([encoder(scaled(batch)) for batch in some.split(BATCH)]).cpu().numpy()
 

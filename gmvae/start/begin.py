@@ -19,7 +19,7 @@ from torch import Tensor
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.progress import Told
+from gmvae.progress import Progress
 from gmvae.start.kmeans import guide
 from gmvae.start.rounds import MANIFOLD_FROM, Rounds
 from gmvae.training.loop import Observations
@@ -78,7 +78,7 @@ def begin(
     seed: int,
     stream: RandomStream,
     weights: NDArray[np.float64] | None = None,
-    told: Told = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Start:
     """Bring a new model to where its fit starts.
 
@@ -91,12 +91,12 @@ def begin(
         seed: Seed of k-means and of the manifold.
         stream: Where all other chance comes from.
         weights: Weights of ``some``, (n,), to k-means.
-        told: Called with the share of the start that is done, where the manifold takes its time.
+        progress: Called with the share of the start that is done, where the manifold takes its time.
 
     Raises:
         ValueError: where the manifold is to teach a model without a recogniser of z, or of two rows.
     """
-    found = look(model, y, some, training, seed=seed, stream=stream, weights=weights, told=told)
+    found = look(model, y, some, training, seed=seed, stream=stream, weights=weights, progress=progress)
     return lead(found, model, y, some, objective, training, seed=seed, stream=stream, weights=weights)
 
 
@@ -119,7 +119,7 @@ def look(
     seed: int,
     stream: RandomStream,
     weights: NDArray[np.float64] | None = None,
-    told: Told = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Found:
     """The first half of :func:`begin`, with its arguments: decide, after a look for the manifold where that
     may be it. Nothing here depends on the number of epochs."""
@@ -137,7 +137,7 @@ def look(
         init, reason = "kmeans", f"{reason}, so init auto is kmeans"
     if init in ("random", "kmeans"):
         return Found(init, reason)
-    rounds = Rounds(model, y, some, training, seed, stream, told, weights)
+    rounds = Rounds(model, y, some, training, seed, stream, progress, weights)
     if init == "auto":
         init, reason = rounds.better()
     return Found(init, reason, rounds)

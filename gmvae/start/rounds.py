@@ -20,7 +20,7 @@ from gmvae.model.weights import initialise
 from gmvae.partition import communities
 from gmvae.partition.metrics import hungarian_accuracy
 from gmvae.partition.neighbours import Floats, Graph, neighbours
-from gmvae.progress import Told, part
+from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
 from gmvae.start.kmeans import k_means
 from gmvae.start.layout import partition
@@ -54,7 +54,7 @@ class Rounds:
         training: ``augment`` and ``rounds``.
         seed: Seed of layouts and mixtures.
         stream: Where all other chance comes from.
-        told: Called with the share of all of this that is done.
+        progress: Called with the share of all of this that is done.
         weights: Weights of ``some``, (n,), to the k-means that the manifold is compared with.
     """
 
@@ -66,10 +66,17 @@ class Rounds:
         training: TrainingConfig,
         seed: int,
         stream: RandomStream,
-        told: Told,
+        progress: Progress,
         weights: NDArray[np.float64] | None = None,
     ) -> None:
-        self.model, self.y, self.some, self.seed, self.stream, self.told = model, y, some, seed, stream, told
+        self.model, self.y, self.some, self.seed, self.stream, self.progress = (
+            model,
+            y,
+            some,
+            seed,
+            stream,
+            progress,
+        )
         self.weights = weights
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
         self.erased = self.view is image_view
@@ -89,8 +96,8 @@ class Rounds:
         model, best = self.model, self.model.state_dict()
         for _ in range(self.beginnings):
             initialise(model, self.stream.local)
-            told = self._stage(RECONSTRUCTING)
-            reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, told)
+            progress = self._stage(RECONSTRUCTING)
+            reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, progress)
             clusters, modularity = self._part(self._embed(), LAYOUTS, self.graph)
             if modularity > self.modularity:
                 self.clusters, self.modularity = clusters, modularity
@@ -136,14 +143,14 @@ class Rounds:
             clusters = torch.from_numpy(self.clusters).to(self.some.device)
             steps = TEACHING * (2 if last else 1)
             view = erased_view if self.erased and not last else self.view
-            told = self._stage(steps)
-            teach(self.model, self.y, self.some, clusters, view, steps, self.stream, told)
+            progress = self._stage(steps)
+            teach(self.model, self.y, self.some, clusters, view, steps, self.stream, progress)
             if last:
                 break
             before = self.clusters
             self.clusters, self.modularity = self._part(features(self.model, self.some), 1)
             changed = 1 - hungarian_accuracy(before, self.clusters)
-        self.told(1.0)
+        self.progress(1.0)
 
     def _part(
         self, values: Floats, layouts: int, judge: Graph | None = None
@@ -158,9 +165,9 @@ class Rounds:
         modularity, clusters = max(found, key=lambda pair: pair[0])
         return clusters, modularity
 
-    def _stage(self, steps: int) -> Told:
-        begun, self.done = self.done, self.done + steps
-        return part(self.told, begun / self.steps, steps / self.steps)
+    def _stage(self, steps: int) -> Progress:
+        before, self.done = self.done, self.done + steps
+        return part(self.progress, before / self.steps, steps / self.steps)
 
 
 def features(model: GaussianMixtureVAE, y: Tensor) -> NDArray[np.float32]:

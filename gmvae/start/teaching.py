@@ -15,7 +15,7 @@ from gmvae.model.inference import BATCH as EVALUATED
 from gmvae.model.inference import evaluating
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import initialise
-from gmvae.progress import Told
+from gmvae.progress import Progress
 from gmvae.training.adversarial import inconsistency, reach
 from gmvae.training.augmentation import View
 from gmvae.training.loop import Observations
@@ -42,7 +42,7 @@ def reconstruct(
     view: View | None,
     steps: int,
     stream: RandomStream,
-    told: Told,
+    progress: Progress,
 ) -> None:
     r"""Warm up recogniser and decoder as an auto-encoder, whose code is the mean of q(x | y):
 
@@ -57,7 +57,7 @@ def reconstruct(
         view: Makes views; without it the observation is shown.
         steps: Steps of ``BATCH`` observations.
         stream: Where chance comes from.
-        told: Called after each step with the share of them that is done.
+        progress: Called after each step with the share of them that is done.
     """
 
     def loss(observed: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def reconstruct(
         p_y = model.generative.p_y(q_x.mean.unsqueeze(0))
         return -p_y.log_prob(observed.flatten(1)).mean()
 
-    descend(model, lambda: loss(draw(y, stream)), steps, told)
+    descend(model, lambda: loss(draw(y, stream)), steps, progress)
 
 
 def teach(
@@ -76,7 +76,7 @@ def teach(
     view: View | None,
     steps: int,
     stream: RandomStream,
-    told: Told,
+    progress: Progress,
 ) -> None:
     r"""Bring q(z | y) to given clusters c of some observations:
 
@@ -97,7 +97,7 @@ def teach(
         view: Makes views; without it the observation is shown.
         steps: Steps of ``BATCH`` observations.
         stream: Where chance comes from.
-        told: Called after each step with the share of them that is done.
+        progress: Called after each step with the share of them that is done.
 
     Raises:
         ValueError: where the model has no q(z | y).
@@ -123,7 +123,7 @@ def teach(
         initialise(head, stream.local)  # which the numbers of other clusters would hold back
         average = Averaged(recognition)
         # the second time, which is seldom, nothing is told: all has been
-        heard = told if robustness else (lambda _: None)
+        heard = progress if robustness else (lambda _: None)
         descend(recognition, partial(loss, robustness), steps, heard, after=average.update)
         recognition.load_state_dict(average.module.state_dict())
         if not gave_up(model, some, clusters):
@@ -153,7 +153,7 @@ def descend(
     module: nn.Module,
     loss: Callable[[], Tensor],
     steps: int,
-    told: Told = lambda _: None,
+    progress: Progress = lambda _: None,
     after: Callable[[], object] = lambda: None,
 ) -> None:
     """Train a module for some steps of AdamW under one cycle of the learning rate.
@@ -162,7 +162,7 @@ def descend(
         module: What is trained.
         loss: The loss of a new batch, each time it is called.
         steps: How often.
-        told: Called after each step with the share of them that is done.
+        progress: Called after each step with the share of them that is done.
         after: Called after each step.
     """
     optimiser = torch.optim.AdamW(module.parameters(), RATE, weight_decay=DECAY, fused=True)
@@ -175,7 +175,7 @@ def descend(
         if step < steps:
             cycle.step()
         after()
-        told(step / steps)
+        progress(step / steps)
 
 
 class Averaged:

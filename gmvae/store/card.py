@@ -49,11 +49,11 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
     data = about["data"]
     rows = f"{data['rows']:,} rows of " if "rows" in data else ""
     yield "data", f"{data.get('name', 'a table')}: {rows}{_shape(file)}"
-    if file.recipe.features:
-        yield "columns", _some(file.recipe.features)
+    if file.schema.features:
+        yield "columns", _some(file.schema.features)
     left_out = np.setdiff1d(np.arange(len(file.scaling.mean)), file.scaling.kept)
     if len(left_out):
-        names = file.recipe.features or tuple(map(str, range(len(file.scaling.mean))))
+        names = file.schema.features or tuple(map(str, range(len(file.scaling.mean))))
         yield "constant", _some([names[column] for column in left_out])
     yield "likelihood", f"{c.likelihood}: {about['likelihood_reason']}"
     yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
@@ -75,7 +75,7 @@ def _measured(about: Any) -> Iterator[tuple[str, str]]:
 
 
 def _shape(file: ModelFile) -> str:
-    shape = file.recipe.y_shape
+    shape = file.schema.y_shape
     if len(shape) == 3:
         return f"images, {shape[0]} x {shape[1]} x {shape[2]}"
     return f"{shape[0]} numbers"

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gmvae.config import ModelConfig, from_mapping
 from gmvae.data.scaling import Scaling
-from gmvae.data.schema import Recipe
+from gmvae.data.schema import Schema
 from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
@@ -39,7 +39,7 @@ class ModelFile:
     Arguments:
         model: The model.
         scaling: From the numbers of a row, (D,), to an observation.
-        recipe: How a file becomes rows.
+        schema: How a file becomes rows.
         about: JSON values that are no part of the model: ``name``, ``likelihood_reason``, ``binary``,
             ``weights`` (means of q(z | y), (K,)), ``classes``, ``parameters`` (the estimator's), ``epochs``,
             ``elbo``, ``restarts``, ``data`` (``name``, ``rows``, ``sha256``), ``measures``, ``findings``,
@@ -48,7 +48,7 @@ class ModelFile:
 
     model: GaussianMixtureVAE
     scaling: Scaling
-    recipe: Recipe
+    schema: Schema
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -60,7 +60,7 @@ class ModelFile:
             "versions": versions(),
             "y_shape": self.model.y_shape,
             "config": asdict(self.model.config),
-            "recipe": self.recipe.to_json(),
+            "recipe": self.schema.to_json(),
             "about": {name: value for name, value in self.about.items() if name != "versions"},
         }
         write_tensors(path, tensors, {**about, "sha256": _checksum(tensors, about)})
@@ -88,18 +88,18 @@ class ModelFile:
             model = blank(partial(GaussianMixtureVAE, tuple(found["y_shape"]), config))
             model.load_state_dict(parts["model"])
             scaling = Scaling(**{name: tensor.numpy() for name, tensor in parts["scaling"].items()})
-            recipe = Recipe.from_json(found["recipe"])
+            schema = Schema.from_json(found["recipe"])
             about = {**found["about"], "versions": found["versions"]}
-            _check(model, scaling, recipe, about)
+            _check(model, scaling, schema, about)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"{path} is not a whole model of this version: {reason}") from error
-        return cls(model.to(device).eval(), scaling, recipe, about)
+        return cls(model.to(device).eval(), scaling, schema, about)
 
 
 def of_result(
     result: Result,
-    recipe: Recipe,
+    schema: Schema,
     name: tuple[str, str],
     parameters: Mapping[str, Any] | None = None,
     **more: Any,
@@ -108,7 +108,7 @@ def of_result(
 
     Arguments:
         result: What the fit came to.
-        recipe: How a file becomes rows.
+        schema: How a file becomes rows.
         name: What it is called, and its data.
         parameters: Those of the estimator; the configuration's fields unless given.
         more: JSON values in place of those made here, or beside them.
@@ -133,7 +133,7 @@ def of_result(
         "signs": result.diagnostics.to_json(),
         "findings": [finding.to_json() for finding in result.findings],
     }
-    return ModelFile(result.model, data.scaling, recipe, plain({**about, **more}))
+    return ModelFile(result.model, data.scaling, schema, plain({**about, **more}))
 
 
 def plain(value: Any) -> Any:
@@ -160,7 +160,7 @@ def find(path: str | Path) -> Path:
     raise ValueError(f"{path} holds no run: it must be a run folder or a model file")
 
 
-def _check(model: GaussianMixtureVAE, scaling: Scaling, recipe: Recipe, about: Mapping[str, Any]) -> None:
+def _check(model: GaussianMixtureVAE, scaling: Scaling, schema: Schema, about: Mapping[str, Any]) -> None:
     """``ValueError`` where parts of a file do not belong together."""
     width = len(scaling.mean)
     kept = scaling.kept
@@ -168,8 +168,8 @@ def _check(model: GaussianMixtureVAE, scaling: Scaling, recipe: Recipe, about: M
         raise ValueError(f"scaling is of {width} numbers, an observation has shape {model.y_shape}")
     if kept.min() < 0 or kept.max() >= width:
         raise ValueError(f"scaling keeps columns from {kept.min()} to {kept.max()} of {width}")
-    if math.prod(recipe.y_shape) != width:
-        raise ValueError(f"recipe is of {recipe.y_shape} numbers, scaling of {width}")
+    if math.prod(schema.y_shape) != width:
+        raise ValueError(f"schema is of {schema.y_shape} numbers, scaling of {width}")
     if len(about["weights"]) != model.config.clusters:
         raise ValueError(f"there are {len(about['weights'])} weights for {model.config.clusters} clusters")
 

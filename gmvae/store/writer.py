@@ -11,7 +11,7 @@ from gmvae.assess.holdout import Holdout
 from gmvae.assess.measures import Measures
 from gmvae.assess.moment import Moment
 from gmvae.config import Config
-from gmvae.data.schema import Recipe
+from gmvae.data.schema import Schema
 from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record
@@ -33,7 +33,7 @@ class Writer(Observer):
         folder: The folder, which has its config.json.
         config: What is written, and how often.
         measures: What is measured after each epoch.
-        recipe: How a file becomes rows.
+        schema: How a file becomes rows.
         name: What the model file calls the run, and its data.
         classes: What labels are called, from label 0 on.
 
@@ -47,12 +47,12 @@ class Writer(Observer):
         folder: RunFolder,
         config: Config,
         measures: Measures,
-        recipe: Recipe,
+        schema: Schema,
         name: tuple[str, str],
         classes: tuple[str, ...] = (),
     ) -> None:
         self.folder, self.config, self.measures = folder, config, measures
-        self.recipe, self.name, self.classes = recipe, name, classes
+        self.schema, self.name, self.classes = schema, name, classes
         self.history: list[Record] = []
         self.summary: dict[str, Any] = {}
         self.saved = 0
@@ -106,7 +106,7 @@ class Writer(Observer):
         measures = {key: value for key, value in self._last(result).items() if key not in TIMES}
         findings = [finding.to_json() for finding in self.findings(result)]
         more: dict[str, Any] = {"measures": measures, "findings": findings, "classes": list(self.classes)}
-        return of_result(result, self.recipe, self.name, **more)
+        return of_result(result, self.schema, self.name, **more)
 
     def findings(self, result: Result | None = None) -> list[Finding]:
         """What the doctor says of a result, or of the fit so far, from the last measures and all records."""

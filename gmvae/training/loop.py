@@ -60,20 +60,20 @@ class Trainer:
         self.taught: Recognition | None = None
         self.epoch = 0
 
-    def hold(self) -> None:
+    def anchor(self) -> None:
         """From now on, hold q(z | v) of views v to q(z | y) as it is now, in a copy of the recogniser."""
         self.view = views(self.config.augment, self.model.y_shape)
         self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
 
     @isolated
     def epochs(
-        self, y: Observations, told: Callable[[float], object] = lambda _: None
+        self, y: Observations, progress: Callable[[float], object] = lambda _: None
     ) -> Iterator[dict[str, float]]:
         """Train on observations until ``config.epochs`` are done.
 
         Arguments:
             y: The observations; levels of uint8 stand for levels / 255.
-            told: Called after each step with the number of epochs done, of which the last is a part.
+            progress: Called after each step with the number of epochs done, of which the last is a part.
 
         Yields:
             A record of each epoch: its number from 1, the seconds it took, and the means over its
@@ -84,7 +84,7 @@ class Trainer:
         """
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
-            means = self._epoch(y, told)
+            means = self._epoch(y, progress)
             self.epoch += 1
             if not math.isfinite(means["loss"]):
                 raise FloatingPointError(
@@ -93,7 +93,7 @@ class Trainer:
                 )
             yield {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
 
-    def _epoch(self, y: Observations, told: Callable[[float], object]) -> dict[str, float]:
+    def _epoch(self, y: Observations, progress: Callable[[float], object]) -> dict[str, float]:
         self.model.train()
         names = ("loss", "elbo", *objective.Terms._fields)
         totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
@@ -109,7 +109,7 @@ class Trainer:
             self.optimiser.step()
             with torch.no_grad():
                 totals += torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
-            told(self.epoch + step / len(steps))
+            progress(self.epoch + step / len(steps))
         return dict(zip(names, (totals / sum(map(len, steps))).tolist(), strict=True))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -140,7 +140,7 @@ class Trainer:
             parts.setdefault(part, {})[rest] = value
         load(self.model, parts["model"])
         if parts["taught"]:
-            self.hold()
+            self.anchor()
             load(self.taught, parts["taught"])  # type: ignore[arg-type]
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in parts["optimiser"].items():

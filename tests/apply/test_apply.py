@@ -103,7 +103,7 @@ def test_samples_have_names_units_and_their_cluster(run, model, wines, tmp_path)
     ours("sample", run, "-n", 400, "-o", tmp_path / "new.csv")
     ours("sample", run, "-n", 30, "--cluster", 1, "-o", tmp_path / "one.parquet")
     found, one = pd.read_csv(tmp_path / "new.csv"), pd.read_parquet(tmp_path / "one.parquet")
-    assert list(found.columns) == ["cluster", *model.recipe_.features]
+    assert list(found.columns) == ["cluster", *model.schema_.features]
     assert set(found["cellar"]) == {7}
     shares = np.bincount(found["cluster"], minlength=3) / 400
     np.testing.assert_allclose(shares, model.weights_, atol=0.15)

@@ -9,16 +9,16 @@ from written import features
 
 from gmvae.data.files import base as module
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import Wish
+from gmvae.data.schema import ReadOptions
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (6, 5, 4), dtype=np.uint8)
 COLOUR = RNG.integers(0, 256, (5, 4, 3), dtype=np.uint8)
 
 
-def complaint(path, wish=None, recipe=None):
+def complaint(path, options=None, schema=None):
     with pytest.raises(ValueError, match=r"\S") as error:
-        features(path, wish, recipe)
+        features(path, options, schema)
     assert "\n" not in str(error.value)
     return str(error.value).replace(f"{path}{os.sep}", "").replace(str(path), path.name)
 
@@ -42,13 +42,13 @@ def test_pictures_are_bytes_in_the_order_of_their_paths(folder, monkeypatch):
     (folder / ".cache").mkdir()
     (folder / ".cache" / "x.png").write_bytes(b"x")
     (folder / "notes.md").write_text("x")
-    y, ids, labels = features(folder, Wish(label_column="folder"))
+    y, ids, labels = features(folder, ReadOptions(label_column="folder"))
     assert y.dtype == np.uint8
     np.testing.assert_array_equal(y[:, 0], GREY[ORDER])
     assert ids == [f"k{i % 2}/{i}.{'PNG' if i else 'bmp'}" for i in ORDER]
     assert labels == ["k0"] * 3 + ["k1"] * 3
     source = open_source(folder)
-    assert [len(block.y) for block in source.blocks(source.recipe(Wish()))] == [2, 2, 2]
+    assert [len(block.y) for block in source.blocks(source.schema(ReadOptions()))] == [2, 2, 2]
 
 
 def test_one_picture_in_colours_makes_all_of_them_so(folder):
@@ -56,14 +56,14 @@ def test_one_picture_in_colours_makes_all_of_them_so(folder):
     y, *_ = features(folder)
     np.testing.assert_array_equal(y[:6], np.repeat(GREY[ORDER][:, None], 3, axis=1))
     np.testing.assert_array_equal(y[6], COLOUR.transpose(2, 0, 1))
-    y, *_ = features(folder, Wish(grey=True))
+    y, *_ = features(folder, ReadOptions(grey=True))
     np.testing.assert_array_equal(y[:6, 0], GREY[ORDER])
     np.testing.assert_allclose(y[6, 0], COLOUR @ [0.299, 0.587, 0.114], atol=0.51)
 
 
-def one(path, wish=None):
+def one(path, options=None):
     """The levels of the only picture in a folder."""
-    return features(path, wish)[0][0]
+    return features(path, options)[0][0]
 
 
 def test_deep_pictures_have_one_scale(tmp_path):
@@ -109,7 +109,7 @@ def test_pictures_that_lie_on_their_side_are_turned(tmp_path, kind):
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(tmp_path / f"t.{kind}", exif=exif, **({"lossless": True} if kind == "webp" else {}))
-    np.testing.assert_array_equal(one(tmp_path, Wish(grey=True))[0], np.rot90(GREY[0], -1))
+    np.testing.assert_array_equal(one(tmp_path, ReadOptions(grey=True))[0], np.rot90(GREY[0], -1))
 
 
 def test_sizes_must_be_alike_or_are_made_so(folder):
@@ -119,28 +119,28 @@ def test_sizes_must_be_alike_or_are_made_so(folder):
         "z.png has 8x9 pixels, k0/0.bmp has 5x4 pixels: they must be alike, so bring them to one size with "
         "--image-size 32 or so"
     )
-    y, *_ = features(folder, Wish(image_size=6))
+    y, *_ = features(folder, ReadOptions(image_size=6))
     expected = large.resize((6, 6), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(y[6].transpose(1, 2, 0), expected)
 
 
 def test_a_new_folder_is_read_as_the_training_folder(folder, tmp_path):
-    plain, resized = (open_source(folder).recipe(Wish(image_size=size)) for size in (0, 7))
+    plain, resized = (open_source(folder).schema(ReadOptions(image_size=size)) for size in (0, 7))
     new = tmp_path / "new"
     new.mkdir()
     image = Image.fromarray(COLOUR)
     image.save(new / "t.png")
-    np.testing.assert_array_equal(features(new, recipe=plain)[0][0, 0], image.convert("L"))
+    np.testing.assert_array_equal(features(new, schema=plain)[0][0, 0], image.convert("L"))
     expected = image.convert("L").resize((7, 7), Image.Resampling.LANCZOS)
-    np.testing.assert_array_equal(features(new, recipe=resized)[0][0, 0], expected)
+    np.testing.assert_array_equal(features(new, schema=resized)[0][0, 0], expected)
     image.resize((3, 2)).save(new / "t.png")
     assert "t.png has 2x3 pixels, and the model was trained on 5x4 pixels: bring it to" in complaint(
         new, None, plain
     )
     np.save(tmp_path / "t.npy", np.ones((4, 3)))
-    recipe = open_source(tmp_path / "t.npy").recipe(Wish())
+    schema = open_source(tmp_path / "t.npy").schema(ReadOptions())
     assert "is a folder of pictures: the model was trained on observations of shape (3,)" in complaint(
-        new, None, recipe
+        new, None, schema
     )
 
 
@@ -158,8 +158,15 @@ def test_pictures_that_are_none_are_told(folder, monkeypatch):
 def test_folders_that_hold_nothing_are_told(folder, tmp_path):
     (tmp_path / "none").mkdir()
     assert "none has neither pictures (.png, .jpg" in complaint(tmp_path / "none")
-    for wish in (Wish(columns=("a",)), Wish(drop=("a",)), Wish(id_column="a"), Wish(label_column="a")):
+    for options in (
+        ReadOptions(columns=("a",)),
+        ReadOptions(drop=("a",)),
+        ReadOptions(id_column="a"),
+        ReadOptions(label_column="a"),
+    ):
         assert "folder of pictures, which have no columns: only --label-column folder" in complaint(
-            folder, wish
+            folder, options
         )
-    assert "image size is -1: it must be a number of pixels, or 0" in complaint(folder, Wish(image_size=-1))
+    assert "image size is -1: it must be a number of pixels, or 0" in complaint(
+        folder, ReadOptions(image_size=-1)
+    )

@@ -15,15 +15,15 @@ from written import features, sample
 
 from gmvae.data.files import base as module
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import Recipe, Wish
+from gmvae.data.schema import ReadOptions, Schema
 
 VALUES = np.ascontiguousarray(sample(50)[["a", "b", "c"]], dtype=np.float64)
 THIN = VALUES * (VALUES > 0)
 
 
-def complaint(path, wish=None, recipe=None):
+def complaint(path, options=None, schema=None):
     with pytest.raises(ValueError, match=r"\S") as error:
-        features(path, wish, recipe)
+        features(path, options, schema)
     assert "\n" not in str(error.value)
     return str(error.value).replace(str(path), path.name)
 
@@ -57,10 +57,10 @@ def test_every_format_gives_what_was_written(tmp_path, name, monkeypatch):
     assert ids == ([f"cell{i}" for i in range(50)] if "h5ad" in name else [])
     assert open_source(tmp_path / name).count() == 50
     monkeypatch.setattr(module, "NUMBERS", 12)
-    wish = Wish(columns=("c", "a") if "h5ad" in name else ("2", "0"))
-    np.testing.assert_array_equal(features(tmp_path / name, wish)[0], THIN[:, [2, 0]])
+    options = ReadOptions(columns=("c", "a") if "h5ad" in name else ("2", "0"))
+    np.testing.assert_array_equal(features(tmp_path / name, options)[0], THIN[:, [2, 0]])
     source = open_source(tmp_path / name)
-    assert {len(block.y) for block in source.blocks(source.recipe(Wish()))} == {4, 2}
+    assert {len(block.y) for block in source.blocks(source.schema(ReadOptions()))} == {4, 2}
 
 
 @pytest.mark.parametrize("kind", ["u1", "i8", ">f4", "f2", "?"])
@@ -77,7 +77,7 @@ def test_arrays_stay_on_disk(tmp_path):
     assert isinstance(open_source(tmp_path / "t.npy").array, np.memmap)
     write_h5ad(tmp_path / "t.h5ad", VALUES)
     assert not isinstance(open_source(tmp_path / "t.h5ad").array, np.ndarray)
-    for block in open_source(tmp_path / "t.npy").blocks(Recipe((3,))):
+    for block in open_source(tmp_path / "t.npy").blocks(Schema((3,))):
         block.y[:] = 0
     np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), VALUES)
 
@@ -85,34 +85,34 @@ def test_arrays_stay_on_disk(tmp_path):
 def test_ids_and_labels_lie_beside(tmp_path):
     names = np.array([f"r{i}" for i in range(50)])
     np.savez(tmp_path / "t.npz", X=THIN, kind=np.arange(50) % 3, name=names, odd=np.arange(3))
-    y, ids, labels = features(tmp_path / "t.npz", Wish(label_column="kind", id_column="name"), rows=9)
+    y, ids, labels = features(tmp_path / "t.npz", ReadOptions(label_column="kind", id_column="name"), rows=9)
     assert (ids, labels) == (names.tolist(), (np.arange(50) % 3).tolist())
     np.testing.assert_array_equal(y, THIN)
     np.save(tmp_path / "t.npy", VALUES)
-    y, _, labels = features(tmp_path / "t.npy", Wish(label_column="2"), rows=9)
+    y, _, labels = features(tmp_path / "t.npy", ReadOptions(label_column="2"), rows=9)
     np.testing.assert_array_equal(y, VALUES[:, :2])
     assert labels == VALUES[:, 2].tolist()
     cells = {"kind": pd.Categorical(["u", "v", None, "u", "v"] * 10), "n": np.arange(50.0)}
     data = anndata.AnnData(VALUES, pd.DataFrame(cells, index=names))
     data.write_h5ad(tmp_path / "t.h5ad")
-    _, ids, labels = features(tmp_path / "t.h5ad", Wish(label_column="kind", id_column="n"))
+    _, ids, labels = features(tmp_path / "t.h5ad", ReadOptions(label_column="kind", id_column="n"))
     assert ids == list(range(50))
     assert labels[:2] + labels[3:5] == ["u", "v", "u", "v"]
     assert labels[2] != labels[2]
-    said = complaint(tmp_path / "t.h5ad", Wish(label_column="kinds"))
+    said = complaint(tmp_path / "t.h5ad", ReadOptions(label_column="kinds"))
     assert said == "label column has 'kinds', which t.h5ad does not have: did you mean kind?"
 
 
 def test_variables_are_found_by_name(tmp_path):
     write_h5ad(tmp_path / "t.h5ad", THIN)
     pd.DataFrame(THIN, columns=["a", "b", "c"]).to_csv(tmp_path / "t.csv", index=False)
-    recipe = open_source(tmp_path / "t.csv").recipe(Wish(columns=("c", "a")))
-    np.testing.assert_array_equal(features(tmp_path / "t.h5ad", recipe=recipe)[0], THIN[:, [2, 0]])
-    back = open_source(tmp_path / "t.h5ad").recipe(Wish(drop=("b",)))
-    np.testing.assert_array_equal(features(tmp_path / "t.csv", recipe=back)[0], THIN[:, [0, 2]])
+    schema = open_source(tmp_path / "t.csv").schema(ReadOptions(columns=("c", "a")))
+    np.testing.assert_array_equal(features(tmp_path / "t.h5ad", schema=schema)[0], THIN[:, [2, 0]])
+    back = open_source(tmp_path / "t.h5ad").schema(ReadOptions(drop=("b",)))
+    np.testing.assert_array_equal(features(tmp_path / "t.csv", schema=back)[0], THIN[:, [0, 2]])
     write_h5ad(tmp_path / "t.h5ad", THIN[:, :2])
     assert "t.h5ad has no column c: the model was trained on it" in complaint(
-        tmp_path / "t.h5ad", None, recipe
+        tmp_path / "t.h5ad", None, schema
     )
     data = anndata.AnnData(THIN)
     with warnings.catch_warnings():
@@ -130,20 +130,20 @@ def test_missing_numbers_are_counted_or_take_the_mean(tmp_path, monkeypatch):
     assert complaint(tmp_path / "t.npy").startswith(
         "t.npy has missing values in 2 of 50 rows, first in row 5 counted from 0, in columns 1 (2), 0 (1): "
     )
-    wish = Wish(missing="impute")
+    options = ReadOptions(missing="impute")
     filled = pd.DataFrame(values).fillna(pd.DataFrame(values).mean())
-    np.testing.assert_allclose(features(tmp_path / "t.npy", wish)[0], filled, rtol=1e-12)
-    recipe = open_source(tmp_path / "t.npy").recipe(wish)
+    np.testing.assert_allclose(features(tmp_path / "t.npy", options)[0], filled, rtol=1e-12)
+    schema = open_source(tmp_path / "t.npy").schema(options)
     np.save(tmp_path / "new.npy", [[np.nan, 1, np.nan]])
     np.testing.assert_allclose(
-        features(tmp_path / "new.npy", recipe=recipe)[0], [[np.nanmean(values[:, 0]), 1, VALUES[:, 2].mean()]]
+        features(tmp_path / "new.npy", schema=schema)[0], [[np.nanmean(values[:, 0]), 1, VALUES[:, 2].mean()]]
     )
     values[:, 2], values[30, 0] = np.nan, np.inf
     np.save(tmp_path / "t.npy", values)
     assert "t.npy has no value at all in column 2: leave it out with --drop" in complaint(
-        tmp_path / "t.npy", wish
+        tmp_path / "t.npy", options
     )
-    said = complaint(tmp_path / "t.npy", Wish(missing="impute", drop=("2",)))
+    said = complaint(tmp_path / "t.npy", ReadOptions(missing="impute", drop=("2",)))
     assert said == "t.npy, in rows 28 to 31: column 0 has an infinite number, inf: remove or fill it"
 
 
@@ -154,9 +154,11 @@ def test_images_keep_their_shape_and_bytes(tmp_path):
         y, *_ = features(tmp_path / "t.npy", rows=4)
         assert y.dtype == values.dtype
         np.testing.assert_array_equal(y, values.reshape(6, *shape))
-    assert "t.npy holds images, which have no columns" in complaint(tmp_path / "t.npy", Wish(drop=("1",)))
+    assert "t.npy holds images, which have no columns" in complaint(
+        tmp_path / "t.npy", ReadOptions(drop=("1",))
+    )
     assert "of shape (3, 5, 4), and the model was trained on (1, 5, 4)" in complaint(
-        tmp_path / "t.npy", None, Recipe((1, 5, 4))
+        tmp_path / "t.npy", None, Schema((1, 5, 4))
     )
     np.save(tmp_path / "t.npy", images.transpose(0, 2, 3, 1))
     assert "t.npy has shape (6, 5, 4, 3): images must have shape (N, channels, height, width)" in complaint(

@@ -11,12 +11,12 @@ from gmvae.data.files.labels import codes
 from gmvae.data.files.open import open_source
 from gmvae.data.files.read import read_file
 from gmvae.data.prepare import Prepared, prepare
-from gmvae.data.schema import Wish
+from gmvae.data.schema import ReadOptions
 
 
-def prepared(path, wish=None, **options) -> Prepared:
+def prepared(path, read=None, **options) -> Prepared:
     """The rows of a file as a fit takes them."""
-    data = read_file(path, wish)
+    data = read_file(path, read)
     shape = data.y_shape if len(data.y_shape) == 3 else None
     rows = data.y.reshape(len(data), -1)
     return prepare(rows, image_shape=shape, name=data.name, device=torch.device("cpu"), **options)
@@ -87,7 +87,7 @@ def test_images_stay_bytes(tmp_path):
     assert data.y.dtype == np.uint8
     made = prepared(tmp_path / "t.npy")
     assert (made.likelihood, made.scaling.scale.tolist()) == ("bernoulli", [255] * 20)
-    data = read_file(tmp_path / "p", Wish(label_column="folder"))
+    data = read_file(tmp_path / "p", ReadOptions(label_column="folder"))
     np.testing.assert_array_equal(data.y[:, 0], images[[0, 2, 4, 1, 3, 5]])
     assert (data.labels.tolist(), data.origin.classes) == ([0, 0, 0, 1, 1, 1], ("k0", "k1"))
     np.save(tmp_path / "t.npy", images / 255)
@@ -113,7 +113,7 @@ def test_labels_are_numbers_of_sorted_classes(tmp_path, table, kind):
     path = tmp_path / f"l.{kind}"
     whole = table.assign(kind=labels if kind == "csv" else pd.to_numeric(labels).astype("Int64"))
     whole.to_csv(path, index=False) if kind == "csv" else whole.to_parquet(path)
-    data = read_file(path, Wish(label_column="kind"))
+    data = read_file(path, ReadOptions(label_column="kind"))
     assert data.origin.classes == ("-1", "2", "10")
     assert data.labels.tolist() == [2, 1, -1, 1, 0] * 10
 

@@ -29,7 +29,9 @@ def test_a_survey_finds_what_numpy_finds(table):
     # weights have 24 binary digits
     np.testing.assert_allclose((found.moments.mean - copies.mean(0)) / copies.std(0), 0, atol=1e-7)
     np.testing.assert_allclose(found.moments.deviation, copies.std(0), rtol=1e-7)
-    np.testing.assert_array_equal([found.moments.least, found.moments.most], [copies.min(0), copies.max(0)])
+    np.testing.assert_array_equal(
+        [found.moments.minimum, found.moments.maximum], [copies.min(0), copies.max(0)]
+    )
     distinct, counts = np.unique(copies, axis=0, return_counts=True)
     assert len(found.order) == len(distinct)
     ours = np.argsort(table[found.order][:, 0])
@@ -103,8 +105,8 @@ def test_parts_are_of_distinct_rows(table, monkeypatch):
     assert sorted([*most.order, *some.order]) == sorted(survey.order)
     # of rows that are there twice the weight is 1
     assert most.weights.sum() + some.weights.sum() == 25
-    (values,) = whole.most(7).batches(100)
+    (values,) = whole.sample(7).batches(100)
     np.testing.assert_array_equal(values, table[survey.order[:7]])
     assert values.dtype == torch.float64
     monkeypatch.setattr(module, "SAMPLE", 16)  # of wide rows fewer: five of three numbers
-    assert len(whole.most(7).order) == 5
+    assert len(whole.sample(7).order) == 5

@@ -18,11 +18,11 @@ from written import WRITERS, features, sample
 
 from gmvae.data.files import separated
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import Recipe, Wish, encoded
+from gmvae.data.schema import ReadOptions, Schema, encoded
 
-WISH = Wish(id_column="id", label_column="kind")
-ONE_HOT = Wish(text="one-hot")
-IMPUTE = Wish(missing="impute")
+WISH = ReadOptions(id_column="id", label_column="kind")
+ONE_HOT = ReadOptions(text="one-hot")
+IMPUTE = ReadOptions(missing="impute")
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def arrow(tmp_path):
     return arrow
 
 
-def complaint(path, wish=None, recipe=None):
+def complaint(path, options=None, schema=None):
     with pytest.raises(ValueError, match=r"\S") as error:
-        features(path, wish, recipe)
+        features(path, options, schema)
     assert "\n" not in str(error.value)
     return str(error.value).replace(str(path), path.name)
 
@@ -69,15 +69,15 @@ def test_every_format_gives_what_was_written(tmp_path, name):
 def test_a_new_file_may_have_another_format_order_and_more_columns(tmp_path, name):
     table = sample()
     table.to_parquet(tmp_path / "first.parquet", index=False)
-    recipe = open_source(tmp_path / "first.parquet").recipe(WISH)
+    schema = open_source(tmp_path / "first.parquet").schema(WISH)
     other = table.assign(when="x")[["when", "c", "kind", "b", "a"]]
     WRITERS[name](other, tmp_path / name)
-    y, ids, labels = features(tmp_path / name, recipe=Recipe.from_json(recipe.to_json()))
+    y, ids, labels = features(tmp_path / name, schema=Schema.from_json(schema.to_json()))
     np.testing.assert_array_equal(y, table[["a", "b", "c"]].to_numpy(np.float64))
     assert (ids, list(map(int, labels))) == ([], table["kind"].tolist())
     WRITERS[name](table[["a", "c"]], tmp_path / f"less {name}")
     assert "has no column b: the model was trained on it" in complaint(
-        tmp_path / f"less {name}", None, recipe
+        tmp_path / f"less {name}", None, schema
     )
 
 
@@ -87,20 +87,20 @@ def test_files_without_names_are_read_by_place(tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     np.save(tmp_path / "t.npy", table.to_numpy())
     expected = table.fillna(table.mean()).to_numpy()
-    from_names = open_source(tmp_path / "t.csv").recipe(IMPUTE)
-    from_places = open_source(tmp_path / "t.npy").recipe(IMPUTE)
-    for name, recipe in (("t.npy", from_names), ("t.csv", from_places)):
-        np.testing.assert_allclose(features(tmp_path / name, recipe=recipe)[0], expected, rtol=1e-12)
+    from_names = open_source(tmp_path / "t.csv").schema(IMPUTE)
+    from_places = open_source(tmp_path / "t.npy").schema(IMPUTE)
+    for name, schema in (("t.npy", from_names), ("t.csv", from_places)):
+        np.testing.assert_allclose(features(tmp_path / name, schema=schema)[0], expected, rtol=1e-12)
     table.assign(id="x", kind=1).to_csv(tmp_path / "more.csv")
-    beside = Recipe(**{**from_places.to_json(), "id_column": "id", "label_column": "kind"})
-    y, ids, labels = features(tmp_path / "more.csv", recipe=beside)
+    beside = Schema(**{**from_places.to_json(), "id_column": "id", "label_column": "kind"})
+    y, ids, labels = features(tmp_path / "more.csv", schema=beside)
     np.testing.assert_allclose(y, expected, rtol=1e-12)
     assert (set(ids), set(labels)) == ({"x"}, {"1"})
     assert "has 5 columns, and the model was trained on 3: they must be as many" in complaint(
         tmp_path / "more.csv", None, from_places
     )
-    some = open_source(tmp_path / "t.npy").recipe(Wish(columns=("2", "1")))
-    np.testing.assert_array_equal(features(tmp_path / "t.csv", recipe=some)[0], table[["c", "b"]])
+    some = open_source(tmp_path / "t.npy").schema(ReadOptions(columns=("2", "1")))
+    np.testing.assert_array_equal(features(tmp_path / "t.csv", schema=some)[0], table[["c", "b"]])
 
 
 def test_types_do_not_depend_on_the_first_rows(write, monkeypatch):
@@ -112,10 +112,10 @@ def test_types_do_not_depend_on_the_first_rows(write, monkeypatch):
         for i in range(rows)
     )
     path = write(text)
-    wish = Wish(id_column="id", label_column="label", missing="impute", text="one-hot")
-    recipe = open_source(path).recipe(wish)
-    assert recipe.features == ("whole", "late", "word=0", "word=1", "word=2", "word=w")
-    y, ids, labels = features(path, wish)
+    options = ReadOptions(id_column="id", label_column="label", missing="impute", text="one-hot")
+    schema = open_source(path).schema(options)
+    assert schema.features == ("whole", "late", "word=0", "word=1", "word=2", "word=w")
+    y, ids, labels = features(path, options)
     assert ids == [f"{i:04d}" for i in range(rows)]
     assert labels == [str(i) if i < 50 else "x" for i in range(rows)]
     number = np.arange(rows)
@@ -124,7 +124,7 @@ def test_types_do_not_depend_on_the_first_rows(write, monkeypatch):
     np.testing.assert_array_equal(y[:, 5], number >= 50)
     assert (
         "has 'w' in column word in row 52, counted with the line of names: it must be a number"
-        in complaint(path, Wish(id_column="id", label_column="label", drop=("late",)))
+        in complaint(path, ReadOptions(id_column="id", label_column="label", drop=("late",)))
     )
 
 
@@ -147,15 +147,16 @@ def test_true_and_false_are_numbers_in_text_too(write, monkeypatch):
 @pytest.mark.parametrize("gap", separated.NONE)
 def test_spellings_of_a_missing_value(write, gap):
     path = write(f"id,a,b,t\nNA,1,2,u\n{gap},{gap},4,{gap}\nx,5,6,v\n")
-    wish = Wish(id_column="id", text="one-hot", label_column="b", missing="impute")
-    y, ids, _ = features(path, wish)
+    options = ReadOptions(id_column="id", text="one-hot", label_column="b", missing="impute")
+    y, ids, _ = features(path, options)
     np.testing.assert_array_equal(y, [[1, 1, 0], [3, 0, 0], [5, 0, 1]])
     assert ids == ["NA", gap, "x"]
 
 
 def test_quotes_line_ends_and_marks_of_bytes(write):
     y, ids, _ = features(
-        write(b'\xef\xbb\xbfid,"a, b",c\r\n"x\r\ny","1",2\r\n"say ""z""", 3 ,4e-1\r\n'), Wish(id_column="id")
+        write(b'\xef\xbb\xbfid,"a, b",c\r\n"x\r\ny","1",2\r\n"say ""z""", 3 ,4e-1\r\n'),
+        ReadOptions(id_column="id"),
     )
     np.testing.assert_array_equal(y, [[1, 2], [3, 0.4]])
     assert ids == ["x\r\ny", 'say "z"']
@@ -164,12 +165,12 @@ def test_quotes_line_ends_and_marks_of_bytes(write):
 def test_row_numbers_of_pandas_are_no_feature(tmp_path):
     table = sample()[["a", "b"]]
     table.to_csv(tmp_path / "t.csv")
-    assert open_source(tmp_path / "t.csv").recipe(Wish()).columns == ("a", "b")
+    assert open_source(tmp_path / "t.csv").schema(ReadOptions()).columns == ("a", "b")
     pd.read_csv(tmp_path / "t.csv").to_csv(tmp_path / "u.csv", index=False)
-    assert open_source(tmp_path / "u.csv").recipe(Wish()).columns == ("a", "b")
+    assert open_source(tmp_path / "u.csv").schema(ReadOptions()).columns == ("a", "b")
     table.iloc[::2].to_parquet(tmp_path / "t.parquet", index=True)
-    assert open_source(tmp_path / "t.parquet").recipe(Wish()).columns == ("a", "b")
-    chosen = open_source(tmp_path / "u.csv").recipe(Wish(columns=("b", "Unnamed: 0", "b")))
+    assert open_source(tmp_path / "t.parquet").schema(ReadOptions()).columns == ("a", "b")
+    chosen = open_source(tmp_path / "u.csv").schema(ReadOptions(columns=("b", "Unnamed: 0", "b")))
     assert chosen.columns == ("b", "Unnamed: 0")
 
 
@@ -214,30 +215,33 @@ def test_packed_files_that_are_damaged_are_told(write):
 
 def test_a_header_alone_is_a_table_without_rows(write):
     source = open_source(write("a,b\n"))
-    recipe = source.recipe(Wish())
-    assert (recipe.columns, [len(block.y) for block in source.blocks(recipe)]) == (("a", "b"), [])
+    schema = source.schema(ReadOptions())
+    assert (schema.columns, [len(block.y) for block in source.blocks(schema)]) == (("a", "b"), [])
 
 
 def test_columns_are_chosen_by_name(write):
     path = write("id,one,two,three,kind\n" + "".join(f"r{i},{i},{2 * i},{3 * i},{i % 2}\n" for i in range(5)))
-    y, ids, labels = features(path, Wish(("three", "one"), id_column="id", label_column="kind"))
+    y, ids, labels = features(path, ReadOptions(("three", "one"), id_column="id", label_column="kind"))
     np.testing.assert_array_equal(y, np.outer(range(5), [3, 1]))
     assert (ids, labels) == ([f"r{i}" for i in range(5)], ["0", "1", "0", "1", "0"])
-    assert open_source(path).recipe(Wish(drop=("two", "id"))).columns == ("one", "three", "kind")
-    for wish, said in (
-        (Wish(columns=("thre",)), "columns has 'thre', which t.csv does not have: did you mean three"),
+    assert open_source(path).schema(ReadOptions(drop=("two", "id"))).columns == ("one", "three", "kind")
+    for options, said in (
+        (ReadOptions(columns=("thre",)), "columns has 'thre', which t.csv does not have: did you mean three"),
         (
-            Wish(drop=("zzzzz",)),
+            ReadOptions(drop=("zzzzz",)),
             "drop has 'zzzzz', which t.csv does not have: it has id, one, two, three, kind",
         ),
         (
-            Wish(label_column="Kind"),
+            ReadOptions(label_column="Kind"),
             "label column has 'Kind', which t.csv does not have: did you mean kind or id?",
         ),
-        (Wish(id_column="ID "), "id column has 'ID '"),
-        (Wish(columns=("one",), drop=("one",)), "has no column to take as a feature: it has id, one, two"),
+        (ReadOptions(id_column="ID "), "id column has 'ID '"),
+        (
+            ReadOptions(columns=("one",), drop=("one",)),
+            "has no column to take as a feature: it has id, one, two",
+        ),
     ):
-        assert said in complaint(path, wish)
+        assert said in complaint(path, options)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -246,21 +250,21 @@ def test_text_becomes_what_get_dummies_makes(tmp_path, name):
     table = pd.DataFrame({"t": rng.choice(["b", "Ä", "a,\nb", "Z"], 40), "n": rng.normal(size=40)})
     table["u"] = pd.Series(rng.choice(["no", "yes"], 40)).astype("category")
     WRITERS[name](table, tmp_path / name)
-    wish = Wish(("n", "t", "u"), text="one-hot")
+    options = ReadOptions(("n", "t", "u"), text="one-hot")
     expected = pd.get_dummies(table[["n", "t", "u"]], prefix_sep="=")
-    assert open_source(tmp_path / name).recipe(wish).features == tuple(expected.columns)
-    np.testing.assert_array_equal(features(tmp_path / name, wish)[0], expected.to_numpy(float))
+    assert open_source(tmp_path / name).schema(options).features == tuple(expected.columns)
+    np.testing.assert_array_equal(features(tmp_path / name, options)[0], expected.to_numpy(float))
 
 
 def test_text_that_training_did_not_see_is_zero(write):
     path = write("a,t\n1,x\n2,y\n")
-    recipe = open_source(path).recipe(ONE_HOT)
+    schema = open_source(path).schema(ONE_HOT)
     np.testing.assert_array_equal(
-        features(write("t,a\nz,3\ny,4\n"), recipe=recipe)[0], [[3, 0, 0], [4, 0, 1]]
+        features(write("t,a\nz,3\ny,4\n"), schema=schema)[0], [[3, 0, 0], [4, 0, 1]]
     )
     assert (
         "t.csv has missing values in 1 of 2 rows, first in row 1 counted from 0, in columns t (1)"
-        in complaint(write("t,a\nz,3\n,4\n"), None, recipe)
+        in complaint(write("t,a\nz,3\n,4\n"), None, schema)
     )
     many = write("a,t\n" + "".join(f"{i},w{i}\n" for i in range(101)))
     assert "t.csv has more than 100 different texts in column t: leave it out with --drop" in complaint(
@@ -270,11 +274,11 @@ def test_text_that_training_did_not_see_is_zero(write):
 
 def test_missing_numbers_take_the_mean_of_the_training_file(write):
     path = write("a,b\n1,\n,4\n6,10\n")
-    recipe = open_source(path).recipe(IMPUTE)
-    assert recipe.fill == {"a": 3.5, "b": 7.0}
+    schema = open_source(path).schema(IMPUTE)
+    assert schema.fill == {"a": 3.5, "b": 7.0}
     np.testing.assert_array_equal(features(path, IMPUTE)[0], [[1, 7], [3.5, 4], [6, 10]])
     np.testing.assert_array_equal(
-        features(write("a,b\n,100\n200,\n"), recipe=recipe)[0], [[3.5, 100], [200, 7]]
+        features(write("a,b\n,100\n200,\n"), schema=schema)[0], [[3.5, 100], [200, 7]]
     )
     assert "t.csv has no value at all in column b: leave it out with --drop" in complaint(
         write("a,b\n1,\n"), IMPUTE
@@ -296,10 +300,10 @@ def test_types_of_arrow_become_numbers_or_are_named(arrow):
     np.testing.assert_array_equal(features(arrow(columns))[0], expected)
     odd = {"when": pa.array([date(2020, 1, 1)] * 2), "many": pa.array([[1], []])}
     assert "neither numbers nor text: when (date32[day]), many (list<" in complaint(arrow(columns | odd))
-    recipe = open_source(arrow(columns)).recipe(Wish(columns=("half",)))
-    said = complaint(arrow({"half": odd["when"]}), None, recipe)
+    schema = open_source(arrow(columns)).schema(ReadOptions(columns=("half",)))
+    said = complaint(arrow({"half": odd["when"]}), None, schema)
     assert "t.parquet, in rows 0 to 1: column half must hold numbers, and holds date32[day]" in said
-    said = complaint(arrow({"half": pa.array(["1.5", "x"])}), None, recipe)
+    said = complaint(arrow({"half": pa.array(["1.5", "x"])}), None, schema)
     assert "column half must hold numbers: Failed to parse string: 'x'" in said
     assert "has missing values in 2 of 2 rows" in complaint(arrow({"half": pa.nulls(2)}))
     assert "t.parquet has missing values in 1 of 3 rows, first in row 1" in complaint(
@@ -312,24 +316,24 @@ def test_files_of_polars_with_categories(tmp_path):
         {"t": ["a", None, "b"], "c": pl.Series(["v", "u", "v"], dtype=pl.Categorical), "n": [1, 2, 3]}
     )
     frame.write_ipc(tmp_path / "t.arrow")
-    wish = Wish(text="one-hot", missing="impute")
-    y, *_ = features(tmp_path / "t.arrow", wish)
+    options = ReadOptions(text="one-hot", missing="impute")
+    y, *_ = features(tmp_path / "t.arrow", options)
     expected = [[1, 0, 0, 1, 1], [0, 0, 1, 0, 2], [0, 1, 0, 1, 3]]
     np.testing.assert_array_equal(y, expected)
-    recipe = open_source(tmp_path / "t.arrow").recipe(wish)
+    schema = open_source(tmp_path / "t.arrow").schema(options)
     for table in (frame, frame.to_arrow(), frame.to_pandas(), frame.to_arrow().to_batches()[0]):
-        np.testing.assert_array_equal(encoded(table, recipe), expected)
+        np.testing.assert_array_equal(encoded(table, schema), expected)
 
 
 def test_tables_in_memory_are_read_as_files_are():
-    recipe = Recipe((2,), ("a", "b"), fill={"a": 5.0}, impute=True)
+    schema = Schema((2,), ("a", "b"), fill={"a": 5.0}, impute=True)
     frame = pd.DataFrame({"z": ["x", "y"], "b": [1, 2], "a": [None, 4.0]})
     for table in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame)):
-        np.testing.assert_array_equal(encoded(table, recipe), [[5, 1], [4, 2]])
-    unnamed = Recipe((2,))
+        np.testing.assert_array_equal(encoded(table, schema), [[5, 1], [4, 2]])
+    unnamed = Schema((2,))
     np.testing.assert_array_equal(encoded(pa.table({"q": [1, 2], "r": [3, 4]}), unnamed), [[1, 3], [2, 4]])
     array = np.ones((2, 2))
-    assert encoded(array, recipe) is array
+    assert encoded(array, schema) is array
     for table, said in (
         (pa.table({"q": [1]}), "X has 1 columns: the model was trained on 2"),
         (frame[["a"]], "column b is missing: the model was trained on it"),
@@ -337,21 +341,21 @@ def test_tables_in_memory_are_read_as_files_are():
         (frame.assign(a=[np.inf, 1]), "column a has an infinite number, inf"),
     ):
         with pytest.raises(ValueError, match=said):
-            encoded(table, unnamed if said.startswith("X has") else recipe)
+            encoded(table, unnamed if said.startswith("X has") else schema)
     with pytest.raises(ValueError, match="column a is there more than once"):
-        recipe.encode(pa.table([[1.0], [2.0], [3.0]], names=["a", "a", "b"]))
+        schema.encode(pa.table([[1.0], [2.0], [3.0]], names=["a", "a", "b"]))
 
 
-def test_a_recipe_is_the_same_after_json(write):
-    recipe = open_source(write("a,t,k\n1,x,0\n,y,1\n")).recipe(
-        Wish(text="one-hot", missing="impute", label_column="k")
+def test_a_schema_is_the_same_after_json(write):
+    schema = open_source(write("a,t,k\n1,x,0\n,y,1\n")).schema(
+        ReadOptions(text="one-hot", missing="impute", label_column="k")
     )
-    again = Recipe.from_json(json.loads(json.dumps(recipe.to_json(), sort_keys=True)))
-    assert again == recipe
+    again = Schema.from_json(json.loads(json.dumps(schema.to_json(), sort_keys=True)))
+    assert again == schema
     assert (again.fill, again.categories, again.y_shape) == ({"a": 1.0}, {"t": ("x", "y")}, (3,))
-    for wrong in ({"impute": True}, recipe.to_json() | {"more": 1}):
+    for wrong in ({"impute": True}, schema.to_json() | {"more": 1}):
         with pytest.raises(TypeError, match=r"lacks|more"):
-            Recipe.from_json(wrong)
+            Schema.from_json(wrong)
 
 
 def test_binary_files_that_are_damaged_are_named(tmp_path, write):
@@ -403,19 +407,19 @@ def test_parquet_files_of_a_folder_belong_together(tmp_path):
 
 def test_names_with_dots_are_whole_names(arrow):
     path = arrow({"a.b": [1.0], "a": [2.0], "a.b.c": [3.0]})
-    np.testing.assert_array_equal(features(path, Wish(columns=("a", "a.b")))[0], [[2, 1]])
+    np.testing.assert_array_equal(features(path, ReadOptions(columns=("a", "a.b")))[0], [[2, 1]])
 
 
 MEASURE = """
 import sys, pyarrow as pa
 from pathlib import Path
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import Wish
+from gmvae.data.schema import ReadOptions
 def now(key): return int(next(l for l in open("/proc/self/status") if l.startswith(key)).split()[1]) / 1024
 small, big = map(open_source, sys.argv[1:])
-for block in small.blocks(small.recipe(Wish())): pass
+for block in small.blocks(small.schema(ReadOptions())): pass
 before, total, rows = now("VmRSS"), 0.0, 0
-for block in big.blocks(big.recipe(Wish())):
+for block in big.blocks(big.schema(ReadOptions())):
     total, rows = total + block.y.sum(), rows + len(block.y)
 print(rows, total, now("VmHWM") - before, pa.default_memory_pool().max_memory() / 2**20)
 """

@@ -122,7 +122,7 @@ def test_tables_are_looked_at_along_their_manifold(monkeypatch):
     told: list[float] = []
     config = ModelConfig(hidden_size=32, most_clusters=3)
     stream, training = RandomStream(0, torch.device("cpu")), TrainingConfig(augment="auto")
-    found = choose_clusters(y, y, config, training, seed=0, stream=stream, told=told.append)
+    found = choose_clusters(y, y, config, training, seed=0, stream=stream, progress=told.append)
     assert found.clusters == 2, found.reason
     assert told == sorted(told)
     assert told[-1] == 1

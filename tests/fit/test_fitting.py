@@ -173,7 +173,7 @@ def test_a_warm_start_does_not_warm_up_again(blobs):
 
 def test_a_warm_start_is_held_to_what_a_manifold_taught(blobs, monkeypatch):
     held = []
-    monkeypatch.setattr("gmvae.training.loop.Trainer.hold", lambda trainer: held.append(trainer.epoch))
+    monkeypatch.setattr("gmvae.training.loop.Trainer.anchor", lambda trainer: held.append(trainer.epoch))
     model = quick(warm_start=True, epochs=2).fit(blobs[0])
     model.fit(blobs[0])
     assert held == []

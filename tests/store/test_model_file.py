@@ -22,7 +22,7 @@ from sklearn.datasets import load_wine
 import gmvae
 from gmvae import GMVAE
 from gmvae.data.scaling import dividing
-from gmvae.data.schema import Recipe
+from gmvae.data.schema import Schema
 from gmvae.data.sets.images import mnist
 from gmvae.data.sets.spiral import spiral
 from gmvae.store.files import read_tensors, write_tensors
@@ -59,13 +59,13 @@ def test_the_model_comes_back(build, observations, tmp_path, assignment):
     model = build(assignment=assignment, double=False).train()
     y = observations("gaussian", count=50).float()
     model.infer(y)  # moves batch norm's statistics
-    recipe = Recipe((3,), ("a", "b=1", "b=2"), {"b": ("1", "2")}, fill={"a": 0.25}, id_column="i")
+    schema = Schema((3,), ("a", "b=1", "b=2"), {"b": ("1", "2")}, fill={"a": 0.25}, id_column="i")
     about = {"weights": [0.25] * 4, "anything": [1, None, "ä"]}
-    ModelFile(model, dividing(3, 7.0), recipe, about).save(tmp_path / "m.safetensors")
+    ModelFile(model, dividing(3, 7.0), schema, about).save(tmp_path / "m.safetensors")
     loaded = ModelFile.load(tmp_path / "m.safetensors")
     assert loaded.model.config == model.config
     assert not loaded.model.training
-    assert loaded.recipe == recipe
+    assert loaded.schema == schema
     np.testing.assert_array_equal(loaded.scaling.scale, [7, 7, 7])
     assert {key: loaded.about[key] for key in about} == about
     assert loaded.about["versions"]["torch"] == torch.__version__
@@ -201,7 +201,7 @@ CHANGES = {
     "no configuration": (without("config"), "not a whole model of this version: 'config'"),
     "another shape": (about(y_shape=[2]), "size mismatch"),
     "no recipe": (about(recipe=None), "not a whole model"),
-    "another recipe": (lambda t, f: (t, {**f, "recipe": {**f["recipe"], "y_shape": [3]}}), "recipe is of"),
+    "another recipe": (lambda t, f: (t, {**f, "recipe": {**f["recipe"], "y_shape": [3]}}), "schema is of"),
     "few weights": (lambda t, f: (t, {**f, "about": {**f["about"], "weights": [1.0]}}), "1 weights for 3"),
     "a tensor more": (tensor("model.extra", torch.zeros(2)), "Unexpected key"),
     "a strange tensor": (tensor("extra", torch.zeros(2)), "not a whole model"),

@@ -149,7 +149,7 @@ def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
 def test_what_was_taught_is_held_and_restored():
     def taught(epochs: int, seed: int = 1) -> Trainer:
         ours = trainer(epochs, seed=seed, augment="table", rate=0.02)
-        ours.hold()
+        ours.anchor()
         return ours
 
     whole, first, second = taught(4), taught(2), taught(4, seed=99)

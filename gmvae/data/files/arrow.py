@@ -14,7 +14,7 @@ from gmvae.data.files.columns import some
 from gmvae.data.files.folder import ENDINGS, would_read
 from gmvae.data.files.separated import SeparatedFile
 from gmvae.data.files.tables import Table
-from gmvae.data.schema import Recipe, Wish, first_line
+from gmvae.data.schema import ReadOptions, Schema, first_line
 
 BUFFER = 1 << 16
 """Bytes of a Parquet column that are fetched together. Without it, all of a row group's are."""
@@ -35,10 +35,10 @@ class ParquetFiles(Table):
             return super().reads(path)
         return would_read(self.path, self.files, path, (".parquet", *ENDINGS))  # pictures come before them
 
-    def schema(self, wish: Wish | None = None) -> pa.Schema:  # noqa: ARG002
+    def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:  # noqa: ARG002
         return self._opened(self.files[0]).schema_arrow
 
-    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+    def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
         for path in self.files:
             file = self._opened(path)
             there = set(file.schema_arrow.names)
@@ -63,11 +63,11 @@ class ArrowFile(Table):
     def count(self) -> int | None:
         return None
 
-    def schema(self, wish: Wish | None = None) -> pa.Schema:  # noqa: ARG002
+    def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:  # noqa: ARG002
         with self._opened() as (schema, _):
             return schema
 
-    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+    def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
         with self._opened() as (_, batches):
             for batch in batches:
                 wanted = batch.select(list(names))

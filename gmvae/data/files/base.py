@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gmvae.data.schema import Recipe, Wish
+from gmvae.data.schema import ReadOptions, Schema
 
 TEXTS = (".csv", ".tsv", ".txt")
 """Endings of tables of text, each also with .gz."""
@@ -44,7 +44,7 @@ class Source(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.unseen: dict[str, tuple[int, str]] = {}
-        """Texts of the blocks so far that training did not see (:meth:`gmvae.data.schema.Recipe.unseen`)."""
+        """Texts of the blocks so far that training did not see (:meth:`gmvae.data.schema.Schema.unseen`)."""
 
     @abstractmethod
     def count(self) -> int | None:
@@ -64,7 +64,7 @@ class Source(ABC):
         return same(path, self.path)
 
     @abstractmethod
-    def recipe(self, wish: Wish) -> Recipe:
+    def schema(self, options: ReadOptions) -> Schema:
         """How this file is to be read: what a person asks of it, made definite.
 
         Raises:
@@ -72,8 +72,8 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def blocks(self, recipe: Recipe, rows: int = ROWS) -> Iterator[Block]:
-        """The rows in order, in blocks of at most so many, as a recipe says that was made from this file or
+    def blocks(self, schema: Schema, rows: int = ROWS) -> Iterator[Block]:
+        """The rows in order, in blocks of at most so many, as a schema says that was made from this file or
         from another one. Columns are found by name where both files have names, else by place.
 
         Raises:

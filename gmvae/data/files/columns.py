@@ -1,4 +1,4 @@
-"""Which columns of a file are meant: those that a person names, and those that a recipe was made from."""
+"""Which columns of a file are meant: those that a person names, and those that a schema was made from."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from gmvae.data.schema import Recipe, Wish
+from gmvae.data.schema import ReadOptions, Schema
 
 
-def check_names(path: Path, wish: Wish, names: Sequence[str]) -> None:
-    """``ValueError`` where a wish names columns that are not there; near names are offered."""
-    asked: dict[str, tuple[str | None, ...]] = {"columns": wish.columns, "drop": wish.drop}
-    asked |= {"label column": (wish.label_column,), "id column": (wish.id_column,)}
+def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
+    """``ValueError`` where options name columns that are not there; near names are offered."""
+    asked: dict[str, tuple[str | None, ...]] = {"columns": options.columns, "drop": options.drop}
+    asked |= {"label column": (options.label_column,), "id column": (options.id_column,)}
     there = set(names)
     for what, wanted in asked.items():
         for name in wanted:
@@ -37,18 +37,18 @@ def check_distinct(path: Path, features: Sequence[str]) -> None:
         raise ValueError(f"{path} has more than one feature {some(twice)}: rename a column, or --drop it")
 
 
-def chosen(wish: Wish, names: Sequence[str]) -> tuple[str, ...]:
+def chosen(options: ReadOptions, names: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns that are features, each once."""
-    apart = {*wish.drop, wish.label_column, wish.id_column}
-    return tuple(name for name in dict.fromkeys(wish.columns or names) if name not in apart)
+    apart = {*options.drop, options.label_column, options.id_column}
+    return tuple(name for name in dict.fromkeys(options.columns or names) if name not in apart)
 
 
-def places(path: Path, recipe: Recipe, wanted: Sequence[str], names: Sequence[str], width: int) -> list[int]:
-    """Where a file has the columns that a recipe wants: by name where both have names, else by place.
+def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[str], width: int) -> list[int]:
+    """Where a file has the columns that a schema wants: by name where both have names, else by place.
 
     Arguments:
         path: The file, for messages.
-        recipe: How the model's training file was read.
+        schema: How the model's training file was read.
         wanted: Names of what is wanted, in order; empty where the training file had none.
         names: Names of the file's columns; empty where it has none.
         width: Their number.
@@ -65,10 +65,10 @@ def places(path: Path, recipe: Recipe, wanted: Sequence[str], names: Sequence[st
         raise ValueError(f"{path} has no column {some(lacking)}: the model was trained on it")
     if names and numbers and max(numbers) < width:
         return numbers
-    if (width,) == recipe.y_shape:
+    if (width,) == schema.y_shape:
         return list(range(width))
     raise ValueError(
-        f"{path} has {width} columns, and the model was trained on {_shape(recipe.y_shape)}: they must be as "
+        f"{path} has {width} columns, and the model was trained on {_shape(schema.y_shape)}: they must be as "
         "many where one of the files has no names"
     )
 

@@ -15,7 +15,7 @@ from scipy import sparse
 from gmvae.data.files.base import ROWS, Block, Source, at_most
 from gmvae.data.files.columns import check_names, check_once, chosen, places, some
 from gmvae.data.files.missing import gaps_error
-from gmvae.data.schema import MissingValueError, Recipe, Wish
+from gmvae.data.schema import MissingValueError, ReadOptions, Schema
 
 CHANNELS = (1, 3, 4)
 """Numbers of channels that tell where the axis of channels is."""
@@ -48,16 +48,16 @@ class Matrix(Source):
     def names(self) -> Sequence[str]:
         return [*self._known, *self.beside]
 
-    def recipe(self, wish: Wish) -> Recipe:
+    def schema(self, options: ReadOptions) -> Schema:
         columns: tuple[str, ...] = ()
-        if len(self.shape) == 3 and (wish.columns or wish.drop):
+        if len(self.shape) == 3 and (options.columns or options.drop):
             raise ValueError(f"{self.path} holds images, which have no columns to choose or drop")
         known = self._known
         check_once(self.path, known, known)
-        check_names(self.path, wish, self.names())
-        named = {wish.label_column, wish.id_column} & {*known} - {*self.beside}
-        if self.columns or wish.columns or wish.drop or named:
-            columns = chosen(wish, known)
+        check_names(self.path, options, self.names())
+        named = {options.label_column, options.id_column} & {*known} - {*self.beside}
+        if self.columns or options.columns or options.drop or named:
+            columns = chosen(options, known)
             odd = [name for name in columns if name not in known]
             if odd or not columns:
                 what = (
@@ -66,23 +66,23 @@ class Matrix(Source):
                     else "has no column left to take as a feature"
                 )
                 raise ValueError(f"{self.path} {what}: its columns are {some(known)}")
-        made = Recipe(
+        made = Schema(
             y_shape=(len(columns),) if columns else self.shape,
             columns=columns,
-            impute=wish.missing == "impute",
-            label_column=wish.label_column,
-            id_column=wish.id_column,
+            impute=options.missing == "impute",
+            label_column=options.label_column,
+            id_column=options.id_column,
         )
         return self._surveyed(made) if made.impute and not self.levels else made
 
-    def blocks(self, recipe: Recipe, rows: int = ROWS) -> Iterator[Block]:
-        where = self._places(recipe)
-        ids, labels = self._other(recipe.id_column), self._other(recipe.label_column)
+    def blocks(self, schema: Schema, rows: int = ROWS) -> Iterator[Block]:
+        where = self._places(schema)
+        ids, labels = self._other(schema.id_column), self._other(schema.label_column)
         ids = self.ids if ids is None else ids
         for start, y in self._pieces(where, rows):
             part = slice(start, start + len(y))
             if not self.levels:
-                y = self._filled(y, recipe, where, start)
+                y = self._filled(y, schema, where, start)
             yield Block(y, *(None if values is None else values[part] for values in (ids, labels)))
 
     @property
@@ -99,14 +99,14 @@ class Matrix(Source):
         place = self._known.index(name)
         return np.concatenate([y[:, place] for _, y in self._pieces(None)])
 
-    def _places(self, recipe: Recipe) -> list[int] | None:
-        """The columns that a recipe takes, or ``None`` for all as they are."""
-        if len(self.shape) == 1 and len(recipe.y_shape) == 1:
-            return places(self.path, recipe, recipe.features, self.columns, self.shape[0])
-        if self.shape != recipe.y_shape:
+    def _places(self, schema: Schema) -> list[int] | None:
+        """The columns that a schema takes, or ``None`` for all as they are."""
+        if len(self.shape) == 1 and len(schema.y_shape) == 1:
+            return places(self.path, schema, schema.features, self.columns, self.shape[0])
+        if self.shape != schema.y_shape:
             raise ValueError(
                 f"{self.path} has observations of shape {self.shape}, and the model was trained on "
-                f"{recipe.y_shape}: they must be alike"
+                f"{schema.y_shape}: they must be alike"
             )
         return None
 
@@ -122,32 +122,32 @@ class Matrix(Source):
             yield start, np.array(values, np.uint8 if self.levels else np.float64).reshape(-1, *kept)
 
     def _filled(
-        self, y: NDArray[np.float64], recipe: Recipe, where: list[int] | None, start: int
+        self, y: NDArray[np.float64], schema: Schema, where: list[int] | None, start: int
     ) -> NDArray[np.float64]:
         try:
-            return recipe.filled(y.reshape(len(y), -1)).reshape(y.shape)
+            return schema.filled(y.reshape(len(y), -1)).reshape(y.shape)
         except MissingValueError as error:
             gaps = (np.isnan(y.reshape(len(y), -1)) for _, y in self._pieces(where))
-            names = recipe.features or tuple(map(str, range(math.prod(recipe.y_shape))))
+            names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
             raise gaps_error(self.path, names, gaps) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {start} to {start + len(y) - 1}: {error}") from error
 
-    def _surveyed(self, recipe: Recipe) -> Recipe:
-        """The recipe with the means that stand for missing numbers."""
-        width = math.prod(recipe.y_shape)
+    def _surveyed(self, schema: Schema) -> Schema:
+        """The schema with the means that stand for missing numbers."""
+        width = math.prod(schema.y_shape)
         sums, counts = np.zeros(width), np.zeros(width, dtype=np.int64)
-        for _, values in self._pieces(self._places(recipe)):
+        for _, values in self._pieces(self._places(schema)):
             y = values.reshape(len(values), -1)
             known = np.isfinite(y)
             sums, counts = sums + np.where(known, y, 0).sum(0), counts + known.sum(0)
-        names = recipe.columns or tuple(map(str, range(width)))
+        names = schema.columns or tuple(map(str, range(width)))
         empty = [name for name, number in zip(names, counts, strict=True) if not number]
         if empty:
             raise ValueError(
                 f"{self.path} has no value at all in column {some(empty)}: leave it out with --drop"
             )
-        return replace(recipe, fill=dict(zip(names, (sums / counts).tolist(), strict=True)))
+        return replace(schema, fill=dict(zip(names, (sums / counts).tolist(), strict=True)))
 
     def _check_array(self) -> None:
         shape, kind = tuple(self.array.shape), self.array.dtype

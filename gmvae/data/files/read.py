@@ -13,13 +13,15 @@ from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.base import Source
 from gmvae.data.files.labels import codes, plain, read_labels
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import Recipe, Wish
+from gmvae.data.schema import ReadOptions, Schema
 
 COUNTED = 20
 """Rows from which on a column that rises by 1 from each to the next is no chance."""
 
 
-def read_file(path: str | Path, wish: Wish | None = None, labels_path: str | None = None) -> Dataset:
+def read_file(
+    path: str | Path, options: ReadOptions | None = None, labels_path: str | None = None
+) -> Dataset:
     """The rows of a file or folder as they are there, and their labels: numbers of a table in 64 bits, levels
     of images as bytes.
 
@@ -27,7 +29,7 @@ def read_file(path: str | Path, wish: Wish | None = None, labels_path: str | Non
 
     Arguments:
         path: What to read; :func:`gmvae.data.files.open.open_source` lists what it can be.
-        wish: What to take from it.
+        options: What to take from it.
         labels_path: A file of a whole number for each row, in place of a label column.
 
     Raises:
@@ -35,24 +37,24 @@ def read_file(path: str | Path, wish: Wish | None = None, labels_path: str | Non
         OSError: where it cannot be read.
     """
     source = open_source(path)
-    recipe = source.recipe(wish or Wish())
-    images, labels, counting, rows = _survey(source, recipe)
-    y = images if images.dtype == np.uint8 else _filled(source, recipe, rows)
+    schema = source.schema(options or ReadOptions())
+    images, labels, counting, rows = _survey(source, schema)
+    y = images if images.dtype == np.uint8 else _filled(source, schema, rows)
     known, classes = codes(labels) if labels_path is None else (read_labels(labels_path), ())
-    names = recipe.features or tuple(map(str, range(math.prod(recipe.y_shape))))
-    used = {*recipe.columns, recipe.id_column, recipe.label_column}
+    names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
+    used = {*schema.columns, schema.id_column, schema.label_column}
     index = tuple(column or "(no name)" for column in source.index() if column not in used)
     counts = tuple(names[column] for column in np.flatnonzero(counting)) if rows >= COUNTED else ()
-    origin = Origin(recipe, classes, index, counts)
-    return Dataset(Path(path).name, y.reshape(-1, *recipe.y_shape), known, origin=origin)
+    origin = Origin(schema, classes, index, counts)
+    return Dataset(Path(path).name, y.reshape(-1, *schema.y_shape), known, origin=origin)
 
 
-def _survey(source: Source, recipe: Recipe) -> tuple[NDArray[Any], list[Any], NDArray[np.bool_], int]:
+def _survey(source: Source, schema: Schema) -> tuple[NDArray[Any], list[Any], NDArray[np.bool_], int]:
     """All images where they are bytes, or an array of no rows and of the type of the others; the labels of
     all rows; which columns count the rows; and the number of rows."""
-    counting, last = np.ones((2, math.prod(recipe.y_shape)), dtype=np.bool_), None
+    counting, last = np.ones((2, math.prod(schema.y_shape)), dtype=np.bool_), None
     parts, labels, rows = [], [], 0
-    for block in source.blocks(recipe):
+    for block in source.blocks(schema):
         if counting.any() and len(block.y):
             y = block.y.reshape(len(block.y), -1).astype(np.float64, copy=False)
             steps = np.diff(y if last is None else np.concatenate((last, y)), axis=0)
@@ -67,10 +69,10 @@ def _survey(source: Source, recipe: Recipe) -> tuple[NDArray[Any], list[Any], ND
     return np.concatenate(parts), labels, counting[0] | counting[1], rows
 
 
-def _filled(source: Source, recipe: Recipe, rows: int) -> NDArray[np.float64]:
+def _filled(source: Source, schema: Schema, rows: int) -> NDArray[np.float64]:
     """All rows, shape (rows, numbers in each)."""
-    y, done = np.empty((rows, math.prod(recipe.y_shape))), 0
-    for block in source.blocks(recipe):
+    y, done = np.empty((rows, math.prod(schema.y_shape))), 0
+    for block in source.blocks(schema):
         part = block.y.reshape(len(block.y), -1)
         if done + len(part) > rows:
             break

@@ -17,7 +17,7 @@ from gmvae.data.files.columns import chosen
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
-from gmvae.data.schema import Recipe, Wish, first_line
+from gmvae.data.schema import ReadOptions, Schema, first_line
 
 NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
 """What stands for a missing value. Ids and labels stay as they are written: no id is missing, and what is no
@@ -47,11 +47,11 @@ class SeparatedFile(Table):
     def count(self) -> int | None:
         return None
 
-    def schema(self, wish: Wish | None = None) -> pa.Schema:
+    def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
         schema = self._first
-        if wish is None or wish.text != "one-hot":
+        if options is None or options.text != "one-hot":
             return schema
-        names = [name for name in chosen(wish, schema.names) if schema.names.count(name) == 1]
+        names = [name for name in chosen(options, schema.names) if schema.names.count(name) == 1]
         for name in sorted(
             self._texts([name for name in names if kind(schema.field(name).type) == "number"])
         ):
@@ -59,8 +59,8 @@ class SeparatedFile(Table):
             schema = schema.set(place, pa.field(name, pa.string()))
         return schema
 
-    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
-        beside, words = {recipe.id_column, recipe.label_column} - {*recipe.columns}, recipe.categories
+    def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        beside, words = {schema.id_column, schema.label_column} - {*schema.columns}, schema.categories
         kinds = {
             name: pa.string() if name in words or name in beside else self._number(name) for name in names
         }

@@ -16,7 +16,7 @@ from gmvae.data.files.base import ROWS, Block, Source, at_most
 from gmvae.data.files.columns import check_distinct, check_names, check_once, chosen, places, some
 from gmvae.data.files.missing import gaps_error
 from gmvae.data.files.values import index_columns, kind, numbers, texts
-from gmvae.data.schema import MissingValueError, Recipe, Wish, first_line
+from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
 
 CATEGORIES = 100
 """Different values that a column of text may have to become features."""
@@ -28,104 +28,104 @@ class Table(Source):
     """A file with named columns of their own types."""
 
     @abstractmethod
-    def schema(self, wish: Wish | None = None) -> pa.Schema:
-        """Names and types of the columns, as far as it takes to meet a wish."""
+    def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
+        """Names and types of the columns, as far as it takes to meet the options."""
 
     @abstractmethod
-    def batches(self, names: Sequence[str], recipe: Recipe, rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
         """These columns, in batches of rows."""
 
     def names(self) -> Sequence[str]:
         with self.reading():
-            return self.schema().names
+            return self.arrow_schema().names
 
     def index(self) -> Sequence[str]:
         with self.reading():
-            return index(self.schema())
+            return index(self.arrow_schema())
 
-    def recipe(self, wish: Wish) -> Recipe:
+    def schema(self, options: ReadOptions) -> Schema:
         with self.reading():
-            schema = self.schema(wish)
-        check_once(self.path, schema.names, schema.names)
-        check_names(self.path, wish, schema.names)
-        names = chosen(wish, [name for name in schema.names if name not in index(schema)])
+            found = self.arrow_schema(options)
+        check_once(self.path, found.names, found.names)
+        check_names(self.path, options, found.names)
+        names = chosen(options, [name for name in found.names if name not in index(found)])
         if not names:
-            raise ValueError(f"{self.path} has no column to take as a feature: it has {some(schema.names)}")
-        kinds = {name: kind(schema.field(name).type) for name in names}
-        odd = [f"{name} ({schema.field(name).type})" for name in names if kinds[name] == "other"]
+            raise ValueError(f"{self.path} has no column to take as a feature: it has {some(found.names)}")
+        kinds = {name: kind(found.field(name).type) for name in names}
+        odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
         if odd:
             raise ValueError(
                 f"{self.path} has columns that are neither numbers nor text: {some(odd)}; leave them out "
                 "with --drop"
             )
         words = [name for name in names if kinds[name] == "text"]
-        if words and wish.text == "error":
+        if words and options.text == "error":
             raise ValueError(
                 f"{self.path} has columns of text: {some(words)}; make 0/1 features of them with "
                 "--text one-hot, or leave them out with --drop"
             )
-        made = Recipe(
+        made = Schema(
             y_shape=(len(names),),
             columns=names,
             categories=dict.fromkeys(words, ()),
-            impute=wish.missing == "impute",
-            label_column=wish.label_column,
-            id_column=wish.id_column,
+            impute=options.missing == "impute",
+            label_column=options.label_column,
+            id_column=options.id_column,
         )
         made = self._surveyed(made) if words or made.impute else made
         check_distinct(self.path, made.features)
         return made
 
-    def blocks(self, recipe: Recipe, rows: int = ROWS) -> Iterator[Block]:
-        rows = at_most(rows, recipe.y_shape)
+    def blocks(self, schema: Schema, rows: int = ROWS) -> Iterator[Block]:
+        rows = at_most(rows, schema.y_shape)
         with self.reading():
-            recipe, there = self._found(recipe)
-            beside = [name for name in (recipe.id_column, recipe.label_column) if name in there]
-            wanted = list(dict.fromkeys([*recipe.columns, *map(str, beside)]))
+            schema, there = self._found(schema)
+            beside = [name for name in (schema.id_column, schema.label_column) if name in there]
+            wanted = list(dict.fromkeys([*schema.columns, *map(str, beside)]))
             check_once(self.path, there, wanted)
             done = 0
-            for batch in self.batches(wanted, recipe, rows):
+            for batch in self.batches(wanted, schema, rows):
                 for start in range(0, len(batch), rows):
                     part = batch.slice(start, rows)
-                    yield self._block(part, recipe, done)
+                    yield self._block(part, schema, done)
                     done += len(part)
 
-    def _found(self, recipe: Recipe) -> tuple[Recipe, list[str]]:
-        """The recipe with this file's own names, and all names of the file."""
-        schema = self.schema()
-        there = schema.names
-        apart = {*index(schema), recipe.id_column, recipe.label_column} - {*recipe.columns}
+    def _found(self, schema: Schema) -> tuple[Schema, list[str]]:
+        """The schema with this file's own names, and all names of the file."""
+        found = self.arrow_schema()
+        there = found.names
+        apart = {*index(found), schema.id_column, schema.label_column} - {*schema.columns}
         names = [name for name in there if name not in apart]
-        where = places(self.path, recipe, recipe.columns, names, len(names))
-        return recipe.renamed([names[place] for place in where]), there
+        where = places(self.path, schema, schema.columns, names, len(names))
+        return schema.renamed([names[place] for place in where]), there
 
-    def _block(self, part: pa.RecordBatch, recipe: Recipe, done: int) -> Block:
+    def _block(self, part: pa.RecordBatch, schema: Schema, done: int) -> Block:
         def column(name: str | None) -> Any:
             return part.column(name) if name in part.schema.names else None
 
         try:
-            y = recipe.encode(part)
+            y = schema.encode(part)
         except MissingValueError as error:
-            raise gaps_error(self.path, recipe.columns, self._gaps(recipe)) from error
+            raise gaps_error(self.path, schema.columns, self._gaps(schema)) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
-        for name, (count, text) in recipe.unseen(part).items():
+        for name, (count, text) in schema.unseen(part).items():
             before, first = self.unseen.get(name, (0, text))
             self.unseen[name] = (before + count, first)
-        return Block(y, column(recipe.id_column), column(recipe.label_column))
+        return Block(y, column(schema.id_column), column(schema.label_column))
 
-    def _gaps(self, recipe: Recipe) -> Iterator[NDArray[np.bool_]]:
+    def _gaps(self, schema: Schema) -> Iterator[NDArray[np.bool_]]:
         """Where values are missing, (B, columns)."""
-        for batch in self.batches(list(recipe.columns), recipe, at_most(ROWS, recipe.y_shape)):
-            yield np.stack([_missing(batch.column(name), recipe, name) for name in recipe.columns], 1)
+        for batch in self.batches(list(schema.columns), schema, at_most(ROWS, schema.y_shape)):
+            yield np.stack([_missing(batch.column(name), schema, name) for name in schema.columns], 1)
 
-    def _surveyed(self, recipe: Recipe) -> Recipe:
-        """The recipe with the values of columns of text, and the means that stand for missing numbers."""
-        words: dict[str, set[str | None]] = {name: set() for name in recipe.categories}
-        sums = {name: 0.0 for name in recipe.columns if name not in words}
+    def _surveyed(self, schema: Schema) -> Schema:
+        """The schema with the values of columns of text, and the means that stand for missing numbers."""
+        words: dict[str, set[str | None]] = {name: set() for name in schema.categories}
+        sums = {name: 0.0 for name in schema.columns if name not in words}
         counts = dict.fromkeys(sums, 0)
         with self.reading():
-            for batch in self.batches(list(recipe.columns), recipe, at_most(ROWS, recipe.y_shape)):
+            for batch in self.batches(list(schema.columns), schema, at_most(ROWS, schema.y_shape)):
                 for name, seen in words.items():
                     seen.update(texts(batch.column(name)).unique().to_pylist())
                     self._check_number(name, seen)
@@ -136,13 +136,13 @@ class Table(Source):
                     counts[name] += int(known.sum())
         empty = [name for name, number in counts.items() if not number]
         empty += [name for name, seen in words.items() if not seen - {None}]
-        if empty and recipe.impute:
+        if empty and schema.impute:
             raise ValueError(
                 f"{self.path} has no value at all in column {some(empty)}: leave it out with --drop"
             )
         categories = {name: tuple(sorted(v for v in seen if v is not None)) for name, seen in words.items()}
-        fill = {name: total / counts[name] for name, total in sums.items()} if recipe.impute else {}
-        full = replace(recipe, categories=categories, fill=fill)
+        fill = {name: total / counts[name] for name, total in sums.items()} if schema.impute else {}
+        full = replace(schema, categories=categories, fill=fill)
         return replace(full, y_shape=(len(full.features),))
 
     def _check_number(self, name: str, seen: set[str | None]) -> None:
@@ -174,7 +174,7 @@ def index(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
 
 
-def _missing(values: pa.Array, recipe: Recipe, name: str) -> NDArray[np.bool_]:
-    if name in recipe.categories:
+def _missing(values: pa.Array, schema: Schema, name: str) -> NDArray[np.bool_]:
+    if name in schema.categories:
         return np.asarray(texts(values).is_null())
     return np.isnan(numbers(values))
