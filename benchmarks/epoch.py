@@ -2,7 +2,7 @@
 
     python benchmarks/epoch.py [--runs 3] [--threads 1] [--against CHECKOUT]
 
-Each run is two processes of their own: one for the seconds, and one for the memory, in which malloc gives back
+Each run is two processes of their own: one for the seconds, and one for the memory, where malloc gives back
 at once what is freed (glibc's MALLOC_MMAP_THRESHOLD_), since its free lists make the peak another each time.
 With another checkout of this repository the two take turns, and the ratio of each pair is printed, since
 machines are noisy. Each run is a line of benchmarks/results/epoch.jsonl.
