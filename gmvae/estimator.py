@@ -136,8 +136,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         n_features_in_, feature_names_in_: As everywhere in scikit-learn.
 
     Example:
-        >>> y = np.repeat([[0.0, 0.0], [9.0, 9.0]], 30, axis=0) + np.random.RandomState(0).randn(60, 2)
-        >>> GMVAE(n_clusters=2, epochs=20, random_state=0).fit_predict(y).tolist() == [0] * 30 + [1] * 30
+        >>> y = np.repeat([[0.0, 0.0], [9.0, 9.0]], [40, 20], axis=0) + np.random.RandomState(0).randn(60, 2)
+        >>> GMVAE(n_clusters=2, epochs=20, random_state=0).fit_predict(y).tolist() == [0] * 40 + [1] * 20
         True
     """
 

@@ -92,12 +92,13 @@ def prepare(
     if scaling is not None:
         suited = scaling
         y_shape = y_shape if shape is not None else (len(scaling.kept),)
+    survey = survey.arranged(X, suited)
     rows = Rows(X, suited, y_shape, device, survey.order, survey.weights)
     constant = np.flatnonzero(survey.moments.constant)
     everything = Rows(X, suited, y_shape, device)
-    least, most = suited.apply(np.stack((survey.moments.minimum, survey.moments.maximum)))
+    low, high = suited.rounded(np.stack((survey.moments.minimum, survey.moments.maximum))).astype(np.float64)
     return Prepared(
-        rows, everything, suited, likelihood, reason, survey.moments.binary, (least, most), constant,
+        rows, everything, suited, likelihood, reason, survey.moments.binary, (low, high), constant,
         survey.fingerprint, own=True,
     )  # fmt: skip
 

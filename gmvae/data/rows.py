@@ -10,7 +10,7 @@ import copy
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
+from gmvae.data.hashing import hashes
 from gmvae.data.scaling import Floats, Moments, Scaling, choose
 
 CHUNK = 1 << 20
 """Numbers that are looked at together: what a survey needs beside the table."""
 AT_ONCE = 1000
 """Rows that are made a tensor at once."""
-FLOAT32 = float(np.finfo(np.float32).max)
-"""The greatest number in float32."""
 SAMPLE = 1 << 25
 """Numbers of a sample of rows, at most, since it is held in memory: 256 MiB."""
 LEAST = 2.0**-32
@@ -69,6 +68,13 @@ class Survey:
             moments.add(values, shares[start : start + len(values)])
         fingerprint = hashlib.sha256(distinct.tobytes() + shares.tobytes()).hexdigest()
         return cls(moments, order, shares, fingerprint)
+
+    def arranged(self, source: Any, scaling: Scaling) -> Survey:
+        """The same with the distinct rows in a random order that hashes of their scaled values decide, so
+        that it is the same in any unit."""
+        keys = np.concatenate([hashes(scaling.rounded(values)) for _, values in chunks(source, self.order)])
+        arrangement = np.argsort(keys, kind="stable")
+        return replace(self, order=self.order[arrangement], weights=self.weights[arrangement])
 
 
 def relative(weights: Floats, groups: NDArray[np.int64]) -> Floats:
@@ -147,7 +153,8 @@ class Rows:
         CPU."""
         survey = Survey.of(source, np.ones(source.shape[0]))
         _, _, scaling, y_shape = choose(survey.moments, source.dtype, "auto", image_shape)
-        return cls(source, scaling, y_shape, torch.device("cpu"), survey.order)
+        order = survey.arranged(source, scaling).order
+        return cls(source, scaling, y_shape, torch.device("cpu"), order)
 
     def __len__(self) -> int:
         return self._draws
@@ -200,7 +207,8 @@ class Rows:
         """Each row once, in order, float32, (n, *y_shape); of resident rows as they are."""
         if self._resident is not None:
             return self._resident[torch.from_numpy(self.order)].reshape(-1, *self.y_shape)
-        return torch.cat([batch.float() for batch in self.batches(AT_ONCE)])
+        parts = range(0, len(self.order), AT_ONCE)
+        return torch.cat([self._rows(self.order[i : i + AT_ONCE], torch.float32) for i in parts])
 
     def batches(self, size: int) -> Iterator[torch.Tensor]:
         """Each row once, in order, without its weight, in 64 bits where the device has them."""
@@ -209,10 +217,9 @@ class Rows:
             yield self._rows(self.order[start : start + size], dtype)
 
     def _rows(self, numbers: NDArray[np.int64], dtype: torch.dtype) -> torch.Tensor:
-        scaled = self.scaling.apply(dense(self.source[numbers]))
-        if dtype == torch.float32:
-            scaled = scaled.clip(-FLOAT32, FLOAT32)
-        return torch.from_numpy(scaled).to(self.device, dtype).reshape(-1, *self.y_shape)
+        scale = self.scaling.rounded if dtype == torch.float32 else self.scaling.apply
+        scaled = torch.from_numpy(scale(dense(self.source[numbers])))
+        return scaled.to(self.device, dtype).reshape(-1, *self.y_shape)
 
 
 def chunks(source: Any, order: NDArray[np.int64] | None = None) -> Iterator[tuple[int, Floats]]:

@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FLOAT32 = float(np.finfo(np.float32).max)
+"""The greatest number in float32."""
+GRAIN = 2.0**-20
+"""What standardised values are multiples of, in standard deviations."""
 NEAR = 0.05
 """How far below 1 the greatest value in [0, 1] may be for 1 to count as the top of the scale."""
 INTERIOR = 0.1
@@ -170,6 +174,15 @@ class Scaling:
             scaled = (y[:, self.kept] - self.mean[self.kept]) / self.divisor[self.kept]
         return scaled.clip(-most, most)
 
+    def rounded(self, y: Floats) -> NDArray[np.float32]:
+        """As :meth:`apply`, in float32. Standardised values are rounded to multiples of ``GRAIN``: of rows in
+        another unit, which are scaled to values with other last digits, nothing is left but the same."""
+        scaled = self.apply(y)
+        if self.mean.any() or not (self.of_levels or (self.scale == 1).all()):
+            with np.errstate(over="ignore"):
+                scaled = np.rint(scaled / GRAIN) * GRAIN
+        return scaled.clip(-FLOAT32, FLOAT32).astype(np.float32)
+
     def undo(self, values: Floats) -> Floats:
         """The inverse of :meth:`apply`; columns that the model does not see have their constant."""
         y = np.tile(self.mean, (len(values), 1))
@@ -211,9 +224,6 @@ def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> 
     """To mean 0 and standard deviation 1; constant columns are left out, unless ``every`` one is wanted or
     all are constant.
 
-    The scale is rounded to 24 bits, and the mean to a millionth of the scale, so that sums which were taken
-    in another order give the same numbers.
-
     Raises:
         ValueError: where the standard deviation of a column is not finite.
     """
@@ -224,13 +234,10 @@ def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> 
             f"{moments.maximum[column]:g}: its standard deviation must be finite, so bring it to a smaller "
             "scale"
         )
-    digits, exponent = np.frexp(moments.deviation)
-    scale = np.ldexp(np.rint(np.ldexp(digits, 24)), exponent - 24)
     # one row may outweigh the others by so much that nothing is left of their distance
-    scale = np.where(moments.constant, 0.0, np.where(scale > 0, scale, moments.maximum - moments.minimum))
-    with np.errstate(over="ignore", invalid="ignore"):
-        rounded = scale * (np.rint(moments.mean / np.where(scale > 0, scale, 1) * 2**20) / 2**20)
-    mean = np.where(moments.constant, moments.minimum, np.where(np.isfinite(rounded), rounded, moments.mean))
+    spread = np.where(moments.deviation > 0, moments.deviation, moments.maximum - moments.minimum)
+    scale = np.where(moments.constant, 0.0, spread)
+    mean = np.where(moments.constant, moments.minimum, moments.mean)
     varying = np.flatnonzero(~moments.constant)
     return Scaling(mean, scale, np.arange(len(mean)) if every or not len(varying) else varying)
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
-Words = NDArray[np.uint64]
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""What the counter of SplitMix64 goes on by."""
+from gmvae.data.hashing import GOLDEN, hashes, mix
 
 
 def noise(y: Tensor, draws: int, size: int, seed: int = 0) -> Tensor:
@@ -34,23 +31,8 @@ def noise(y: Tensor, draws: int, size: int, seed: int = 0) -> Tensor:
         seed: Another seed, other noise; at least 0.
     """
     counters = GOLDEN * np.arange(1, draws * size + 1, dtype=np.uint64).reshape(draws, 1, size)
-    bits = _mix(counters + _keys(y, seed)[:, None])
+    keys = hashes(y.detach().to("cpu", torch.float32).flatten(1).numpy(), seed)
+    bits = mix(counters + keys[:, None])
     rank = bits.argsort(0).argsort(0)  # by the high bits, of which the low ones are independent
     within = ((bits & np.uint64(0xFFFFFFFF)).astype(np.float64) + 0.5) * 2.0**-32
     return torch.from_numpy(ndtri((rank + within) / draws))
-
-
-def _keys(y: Tensor, seed: int) -> Words:
-    """A hash of the seed and of the float32 values of each observation, (B,)."""
-    values = y.detach().to("cpu", torch.float32).flatten(1).numpy() + np.float32(0)  # -0.0 becomes 0.0
-    words = values.view(np.uint32).astype(np.uint64)
-    places = GOLDEN * np.arange(1, words.shape[1] + 1, dtype=np.uint64)
-    return _mix(_mix(words + places).sum(1, dtype=np.uint64) + _mix(np.array([seed], dtype=np.uint64)))
-
-
-def _mix(words: Words) -> Words:
-    """SplitMix64's scrambling of 64-bit words (Steele et al., "Fast splittable pseudorandom number
-    generators", 2014)."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))

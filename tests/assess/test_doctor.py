@@ -14,7 +14,7 @@ from sklearn.metrics import mutual_info_score
 
 from gmvae import GMVAE
 from gmvae.assess.diagnostics import Signs, confusion, examine
-from gmvae.assess.doctor import WORDS, diagnose
+from gmvae.assess.doctor import ONE, WORDS, diagnose
 from gmvae.config import ModelConfig, ObjectiveConfig
 
 SMALL = {"hidden_size": 32, "x_size": 2, "w_size": 2, "batch_size": 64, "learning_rate": 3e-3}
@@ -27,8 +27,8 @@ COINS = (rng.random((600, 30)) < 0.5).astype(float)
 TWO_VALUES = np.c_[BLOBS, GROUPS == 0]
 
 
-def fit(y: np.ndarray, clusters: int, **options) -> GMVAE:
-    return GMVAE(clusters, random_state=0, threads=1, **{**SMALL, "epochs": 40, **options}).fit(y)
+def fit(y: np.ndarray, clusters: int, seed: int = 0, **options) -> GMVAE:
+    return GMVAE(clusters, random_state=seed, threads=1, **{**SMALL, "epochs": 40, **options}).fit(y)
 
 
 def said(y: np.ndarray, clusters: int, **options) -> dict[str, str]:
@@ -128,9 +128,16 @@ def test_clusters_that_die():
 
 
 def test_everything_in_one_cluster():
-    found = said(NOISE, 4, cv_weight=5.0, **COLD)
-    assert list(found) == ["one-cluster"]
-    assert found["one-cluster"] == "warning: Cluster 0 holds 100.0% of the data."
+    """Most fits with so great a weight end there, but not with every seed: each is looked at until one does."""
+    fits = (fit(NOISE, 4, cv_weight=20.0, epochs=25, seed=seed, **COLD) for seed in range(12))
+    for model in fits:
+        found, share = told(model), (model.labels_ == 0).mean()
+        assert ("one-cluster" in found) == (share >= ONE)
+        if share >= ONE:
+            assert found["one-cluster"] == f"warning: Cluster 0 holds {share:.1%} of the data."
+            assert "dead" not in found
+            return
+    pytest.fail("no fit ended in one cluster")
 
 
 @pytest.mark.slow

@@ -106,6 +106,31 @@ def test_units_never_change_clusters(three, unit, origin):
     assert abs(model.score(y) + 3 * np.log(unit) + 2) < 4
 
 
+@pytest.mark.parametrize("init", ["kmeans", "random"])
+def test_another_unit_is_the_same_fit_to_the_bit(init):
+    """Unclear rows among them: of iris, two groups overlap."""
+    first = quick(init=init, epochs=4).fit(IRIS)
+    for unit, origin in ((2, 0), (1 / 200, 0), (1e-60, 0), (3, 1000), (1e9, -1e9)):
+        other = quick(init=init, epochs=4).fit(IRIS * unit + origin)
+        np.testing.assert_array_equal(other.labels_, first.labels_)
+        assert same_weights(first, other)
+
+
+def test_levels_and_fractions_of_images_are_the_same_fit():
+    levels = (load_digits().data[:200] * 15).astype(np.uint8)
+    options = {"image_shape": (8, 8), "network": "fc", "init": "kmeans"}
+    first, other = (quick(**options).fit(y) for y in (levels, levels / 255))
+    assert (first.likelihood_, other.likelihood_) == ("bernoulli", "bernoulli")
+    np.testing.assert_array_equal(other.labels_, first.labels_)
+    assert same_weights(first, other)
+
+
+def same_weights(first, other):
+    """Whether two fits have the same numbers in their networks."""
+    pairs = zip(first.model_.state_dict().values(), other.model_.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_columns_of_many_units_are_all_seen(three):
     y, labels = three
     model = quick(init="kmeans", epochs=20)
