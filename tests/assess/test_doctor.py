@@ -128,7 +128,7 @@ def test_clusters_that_die():
 
 
 def test_everything_in_one_cluster():
-    """Most fits with so great a weight end there, but not with every seed: each is looked at until one does."""
+    """Most fits of so great a weight end there, but not with every seed: they are made until one does."""
     fits = (fit(NOISE, 4, cv_weight=20.0, epochs=25, seed=seed, **COLD) for seed in range(12))
     for model in fits:
         found, share = told(model), (model.labels_ == 0).mean()

@@ -44,6 +44,7 @@ def test_clusters_without_a_row_hold_no_data(monkeypatch):
     assert (dead.name, dead.message) == ("dead", "2 of 6 clusters hold no data; 4 are in use.")
 
 
+@pytest.mark.slow
 def test_a_small_cluster_is_counted_where_few_rows_are_measured(monkeypatch, ten_rows):
     """Signs are of a sample of the rows, but how many a cluster holds is of all."""
     monkeypatch.setattr("gmvae.fit.result.MEASURED", 20)

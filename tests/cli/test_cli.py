@@ -332,6 +332,7 @@ def test_points_are_evaluated_without_bits(finished):
     }
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_is_no_error(finished):
     """As in ``gmvae info RUN | head -1``: the pipe is closed before the card is written."""
     command = [sys.executable, "-m", "gmvae", "info", str(finished)]

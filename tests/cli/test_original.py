@@ -180,6 +180,7 @@ def test_version_2_has_the_sizes_of_version_1_and_the_originals_steps(name):
     assert configured(f"{name}_version2", f"-inputDimension {dimensions} -nChannels 1") == two
 
 
+@pytest.mark.slow
 def test_pictures_are_kept_beside_the_newest(tmp_path):
     train = [
         "train",
@@ -200,6 +201,7 @@ def test_pictures_are_kept_beside_the_newest(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_flags_of_both_kinds_train_on_images(small_mnist, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GMVAE_DATA_DIR", str(small_mnist))

@@ -83,7 +83,7 @@ def test_content_tells_whether_a_file_is_packed(tmp_path):
 
 
 WHOLE = idx(small()[0])
-PACKED = gzip.compress(WHOLE)
+PACKED = gzip.compress(WHOLE, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ PACKED = gzip.compress(WHOLE)
         (b"\n <!DOCTYPE html><html>", "is a web page, not data"),
         (b"\xef\xbb\xbf<html>", "is a web page, not data"),
         (b"PK\x03\x04", "is no IDX file of bytes, which begins with 0 0 8: it begins with 80 75 3 4"),
-        (gzip.compress(b""), "is no IDX file.*: it begins with nothing"),
+        (gzip.compress(b"", mtime=0), "is no IDX file.*: it begins with nothing"),
         (b"\0\0\x0d" + WHOLE[3:], "is no IDX file.*: it begins with 0 0 13 3"),
         (WHOLE[:3], "is no IDX file.*: it begins with 0 0 8"),
         (WHOLE[:11], "is cut off in its header, which promises 3 dimensions"),
         (b"\0\0\x08\0", "is cut off in its header, which promises 0 dimensions"),
         (WHOLE[:-1], "holds 119 numbers where its header says 6 x 4 x 5 = 120"),
         (WHOLE + b"\0", "holds 121 numbers where its header says 6 x 4 x 5 = 120"),
-        (gzip.compress(WHOLE[:-7]), "holds 113 numbers where its header says 6 x 4 x 5 = 120"),
+        (gzip.compress(WHOLE[:-7], mtime=0), "holds 113 numbers where its header says 6 x 4 x 5 = 120"),
         (PACKED[:-20], "is a gzip file that is cut off or broken"),
         (PACKED[:5], "is a gzip file that is cut off or broken"),
         (PACKED[:-8] + bytes(4) + PACKED[-4:], "is a gzip file that is cut off or broken"),

@@ -61,6 +61,7 @@ def test_what_is_no_number_is_an_error(options, message):
         GMVAE(**options).fit(WINE.data)
 
 
+@pytest.mark.slow
 def test_a_run_chooses_once_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [",".join(WINE.feature_names), *(",".join(map(str, row)) for row in WINE.data)]

@@ -54,6 +54,7 @@ def test_all_rows_are_fitted_for_the_epochs_that_were_found(fitted):
     np.testing.assert_array_equal(given.predict_proba(y), fitted.predict_proba(y))
 
 
+@pytest.mark.slow
 def test_copies_of_rows_change_nothing(fitted):
     y = wide()[0]
     twice = GMVAE(2, random_state=0, threads=1, **SMALL).fit(np.repeat(y, 2, axis=0))
