@@ -17,11 +17,11 @@ _HOMES = {
     "DataConfig": "config",
     "RunConfig": "config",
     "experiment": "experiments",
-    "GMVAE": "estimator",
+    "GMVAE": "estimator.gmvae",
     "Run": "run",
     "RunFolder": "store.run_folder",
-    "load": "estimator",
-    "select": "selection",
+    "load": "estimator.loading",
+    "select": "estimator.selection",
 }
 
 __all__ = ["__version__", *_HOMES]

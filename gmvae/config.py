@@ -180,7 +180,16 @@ class TrainingConfig:
             )
 
 
-OF_FILES = ("labels_path", "label_column", "id_column", "columns", "drop", "image_size", "grey")
+OF_FILES = (
+    "labels_path",
+    "label_column",
+    "id_column",
+    "weight_column",
+    "columns",
+    "drop",
+    "image_size",
+    "grey",
+)
 """Fields of :class:`DataConfig` that mean nothing without a ``path``."""
 
 
@@ -200,6 +209,8 @@ class DataConfig:
     They only measure; training never sees them."""
     id_column: str | None = None
     """Column that names the rows: no feature, and copied beside predictions."""
+    weight_column: str | None = None
+    """Column of the rows' weights: no feature. Only shares of all weight count."""
     columns: tuple[str, ...] = ()
     """Columns to take as features; all others than these two unless given."""
     drop: tuple[str, ...] = ()

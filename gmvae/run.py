@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gmvae.assess.doctor import Finding
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.measures import Measures
-from gmvae.config import Config, DataConfig
+from gmvae.config import Config
 from gmvae.data.dataset import Dataset
-from gmvae.data.files.open import open_source
-from gmvae.data.load import load
-from gmvae.data.prepare import Prepared, as_it_is, prepare
+from gmvae.data.prepare import Prepared, as_it_is
 from gmvae.data.schema import Schema
 from gmvae.fit.engine import Engine
 from gmvae.fit.observer import Observer
+from gmvae.fit.result import Result
 from gmvae.fit.state import Record
+from gmvae.inputs import absolute, check_apart, in_memory, prepared_for, read
 from gmvae.model.isolation import isolated
 from gmvae.partition.stability import Choice
 from gmvae.show import figures
 from gmvae.show.drawing import Drawing, take_snapshot
 from gmvae.show.watching import Watched
 from gmvae.store.files import read_tensors, versions
+from gmvae.store.kept import keep
 from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
 from gmvae.store.writer import Writer
@@ -59,9 +58,11 @@ class Run:
         choice: Choice | None = None,
         holdout: Holdout | None = None,
         reason: str | None = None,
+        prepared: Prepared | None = None,
     ) -> None:
         self.name, self.data, self.device = name, data, pick_device(config.training.device)
-        prepared = prepared_for(config, data, self.device)
+        if prepared is None:
+            prepared = prepared_for(config, data, self.device)
         if reason is not None:  # the likelihood is settled by now; why, is not forgotten
             prepared = replace(prepared, reason=reason)
         self.engine = Engine(config, prepared, choice=choice, holdout=holdout)
@@ -87,15 +88,60 @@ class Run:
             OSError: where a file cannot be read or written.
         """
         config = replace(config, data=absolute(config.data))
-        _check_apart(config)
-        data = load(**asdict(config.data, dict_factory=_without_standardise))
-        run = cls(name, config, data)
-        run.engine.build()
-        prepared = run.engine.data
+        check_apart(config)
+        data = read(config.data)
+        return cls(name, config, data)._begin(RunFolder.create)
+
+    @classmethod
+    @isolated
+    def of(
+        cls,
+        config: Config,
+        data: Dataset,
+        prepared: Prepared,
+        parameters: Mapping[str, Any],
+        *,
+        keep_data: bool = True,
+    ) -> Run:
+        """Begin a run on rows that somebody has in memory.
+
+        Arguments:
+            config: The configuration, which names the folder.
+            data: The rows.
+            prepared: The same as observations.
+            parameters: Those of the estimator, for the model file.
+            keep_data: Whether to write the rows into the folder, so that the run can be gone on with without
+                them.
+
+        Raises:
+            ValueError: where the folder is not one for a new run. Nothing is written then.
+            OSError: where it cannot be written.
+        """
+        run = cls("data", config, data, prepared=prepared)
+        columns = () if data.origin is None else data.origin.schema.columns
+        given: dict[str, Any] = {
+            "parameters": dict(parameters),
+            "columns": columns,
+            "image_shape": data.image_shape,
+        }
+
+        def create(path: str | Path, about: dict[str, Any]) -> RunFolder:
+            folder = RunFolder.create(path, about | {"python": given})
+            if keep_data:
+                given["rows"] = keep(folder.path, data.table, data.weights)
+                folder.write_about(about | {"python": given})
+            return folder
+
+        return run._begin(create)
+
+    def _begin(self, create: Callable[[str | Path, dict[str, Any]], RunFolder]) -> Run:
+        """Make the folder of a new run."""
+        data, name, prepared, config = self.data, self.name, self.engine.data, self.engine.config
+        self.engine.build()
         about = {
             "name": name,
             # where held-out rows are still to find the number of epochs, what depends on it is open as well
-            "config": (run.engine.asked if run.engine.searches else run.config).to_json(),
+            "config": (self.engine.asked if self.engine.searches else config).to_json(),
             "data": {
                 "name": data.name,
                 "shape": data.y.shape,
@@ -109,11 +155,17 @@ class Run:
             "holdout": None,
             "versions": versions(),
         }
-        run._in(RunFolder.create(config.run.run_dir or _fresh_name(name), about))
-        return run
+        self._in(create(config.run.run_dir or _fresh_name(name), about))
+        return self
 
     @classmethod
-    def resume(cls, path: str | Path, epochs: int | None = None, device: str | None = None) -> Run:
+    def resume(
+        cls,
+        path: str | Path,
+        epochs: int | None = None,
+        device: str | None = None,
+        rows: tuple[Any, Any] | None = None,
+    ) -> Run:
         """Go on with the run in a folder from its last checkpoint, as if it had never stopped.
 
         A run that is :attr:`finished` has nothing left to do, unless it is given more epochs.
@@ -123,6 +175,7 @@ class Run:
             epochs: A new number of epochs in all, where it is to be longer than first asked for. The folder
                 keeps it, so that a run which stops once more still knows where it ends.
             device: Another device than before.
+            rows: The rows of a run of :meth:`of`, and their weights or ``None``, where it has not kept them.
 
         Raises:
             ValueError: where the folder holds no run, the data are not those that it began with, or there are
@@ -131,7 +184,7 @@ class Run:
         """
         if epochs is not None and epochs < 1:
             raise ValueError(f"epochs is {epochs}: it must be a whole number of at least 1")
-        run = cls._restored(path, epochs=epochs, device=device)
+        run = cls._restored(path, rows, epochs=epochs, device=device)
         done, last = run.epoch, run.config.training.epochs
         if done > last:
             raise ValueError(f"{path} has {done} epochs already: it cannot end after {last}")
@@ -175,7 +228,7 @@ class Run:
 
     @classmethod
     @isolated
-    def _restored(cls, path: str | Path, **changes: Any) -> Run:
+    def _restored(cls, path: str | Path, rows: tuple[Any, Any] | None = None, **changes: Any) -> Run:
         folder = RunFolder(path)
         about = folder.about()
         if not {"name", "config", "data"} <= about.keys():
@@ -185,8 +238,12 @@ class Run:
         config = Config.from_json(about["config"])
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
-        found = {"data_dir": about["data"]["folder"]}
-        data = load(**asdict(config.data, dict_factory=_without_standardise) | found)
+        if "python" in about:
+            data = in_memory(folder, about["python"], rows)
+        elif rows is None:
+            data = read(config.data, about["data"]["folder"])
+        else:
+            raise ValueError(f"{path} is a run of gmvae train, which reads its data itself: leave X out")
         choice = None if about.get("choice") is None else Choice.from_json(about["choice"])
         holdout = None if about.get("holdout") is None else Holdout.from_json(about["holdout"])
         run = cls(about["name"], config, data, choice, holdout, about["data"]["likelihood_reason"])
@@ -202,7 +259,9 @@ class Run:
         self.folder, origin = folder, self.data.origin
         schema = Schema(self.data.y_shape) if origin is None else origin.schema
         classes = () if origin is None else origin.classes
-        self.writer = Writer(folder, self.config, self.measures, schema, (self.name, self.data.name), classes)
+        parameters = folder.about().get("python", {}).get("parameters")
+        names = self.name, self.data.name
+        self.writer = Writer(folder, self.config, self.measures, schema, names, classes, parameters)
         self.writer.fit, self.writer.saved = self.engine, self.epoch
 
     @property
@@ -249,6 +308,12 @@ class Run:
         self.engine.observers = (self.writer, drawing, watched, *observers)
         yield from self.engine.run()
 
+    def finish(self, *observers: Observer) -> Result:
+        """Train to the end; what it came to."""
+        for _ in self.train(*observers):
+            pass
+        return self.engine.result or self.engine.fit()
+
     def findings(self) -> list[Finding]:
         """What the doctor says of the fit so far."""
         return self.writer.findings(self.engine.result)
@@ -282,45 +347,10 @@ class Run:
         take_snapshot(self.folder, self.engine.moment())
 
 
-def prepared_for(config: Config, data: Dataset, device: torch.device) -> Prepared:
-    """Data as a configuration wants them: somebody's own, or a data set of the paper as it is."""
-    likelihood, standardise = config.model.likelihood, config.data.standardise
-    if not standardise and config.data.dataset != "file":
-        return as_it_is(data, likelihood, device)
-    X, shape = data.y.reshape(len(data), -1), data.y_shape if len(data.y_shape) == 3 else None
-    return prepare(
-        X, likelihood=likelihood, image_shape=shape, standardise=standardise, device=device, name=data.name
-    )
-
-
 def take_missing_snapshot(folder: RunFolder) -> None:
     """Take the snapshot of a run that has drawn no picture yet, from its checkpoint, where it has one."""
     if not folder.snapshot.exists() and folder.checkpoint.exists():
         Run.open(folder.path).take_snapshot()
-
-
-def absolute(config: DataConfig) -> DataConfig:
-    """The same data, wherever the run is gone on with."""
-    path, labels = (path and str(Path(path).resolve()) for path in (config.path, config.labels_path))
-    return replace(config, path=path, labels_path=labels)
-
-
-def _without_standardise(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """What reads data: scaling comes later."""
-    return {name: value for name, value in fields if name != "standardise"}
-
-
-def _check_apart(config: Config) -> None:
-    """``ValueError`` where the pictures of a run would become some of the pictures that it is trained on."""
-    data, folder = config.data.path, Path(config.run.run_dir or "runs")
-    if (
-        data is not None
-        and Path(data).is_dir()
-        and open_source(data).reads(folder / "run" / "plots" / "latent.png")
-    ):
-        raise ValueError(
-            f"{folder} lies in {data}, which the run is trained on: name a --run-dir outside of it"
-        )
 
 
 def _fresh_name(name: str) -> Path:

@@ -27,7 +27,7 @@ from gmvae.store.tables import ENDINGS, check_ending, write_array, write_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from gmvae.estimator import GMVAE
+    from gmvae.estimator.gmvae import GMVAE
 
 Array = NDArray[Any]
 ROWS = 1 << 15

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gmvae.data.files.base import Source
     from gmvae.data.schema import Schema
-    from gmvae.estimator import GMVAE
+    from gmvae.estimator.gmvae import GMVAE
     from gmvae.run import Run
 
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -116,10 +116,13 @@ class Evaluate:
         """The measures on a file, another one or that of the run itself."""
         from gmvae.apply.apply import asked, evaluation, labels_of, opened
         from gmvae.data.files.labels import read_labels
-        from gmvae.estimator import load, of_file
+        from gmvae.estimator.gmvae import GMVAE
+        from gmvae.estimator.loading import load
 
-        unfinished = run is not None and not run.folder.model.exists()
-        model = of_file(run.model_file(), self.device) if run and unfinished else load(self.run, self.device)
+        if run is not None and not run.folder.model.exists():
+            model = GMVAE.of_file(run.model_file(), self.device)
+        else:
+            model = load(self.run, self.device)
         source, schema = opened(model, self.run, self.file)
         schema = asked(source, schema, label_column=self.label_column)
         path = self.labels_path
@@ -199,7 +202,7 @@ class Sample:
 
     def __call__(self) -> None:
         from gmvae.apply.apply import write_samples
-        from gmvae.estimator import load
+        from gmvae.estimator.loading import load
 
         write_samples(load(self.run), self.run, self.out, self.count, self.cluster, self.seed)
         print(self.out)
@@ -229,7 +232,7 @@ class Export:
 
     def __call__(self) -> None:
         from gmvae.apply.apply import check_out
-        from gmvae.estimator import load
+        from gmvae.estimator.loading import load
         from gmvae.store.onnx import FILES, export
 
         for name in FILES:
@@ -277,7 +280,7 @@ def waiting(what: str) -> Iterator[None]:
 def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, Schema]:
     """A model, the file it is applied to, and how to read that."""
     from gmvae.apply.apply import opened
-    from gmvae.estimator import load
+    from gmvae.estimator.loading import load
 
     model = load(run, device)
     return model, *opened(model, run, file)

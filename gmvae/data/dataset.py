@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gmvae.data.rows import CHUNK, chunks
 from gmvae.data.schema import Schema
-
-CHUNK = 1 << 22
-"""Numbers that are looked at together: what checks and fingerprints need beside the data."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,15 @@ class Dataset:
 
     Arguments:
         name: What to call it in messages and files.
-        y: The observations, finite numbers, shape (N, *y_shape): float32, float64 of a file, or uint8 for the
-            levels 0, ..., 255 of images, shape (N, channels, height, width), which stand for y / 255.
+        y: The observations, finite numbers, shape (N, *y_shape): an array, a memmap or a sparse matrix in CSR
+            form; uint8 of shape (N, channels, height, width) are the levels 0, ..., 255 of images.
         labels: The true classes, whole numbers, shape (N,); they only ever measure. Kept as int64. Those
             below 0 are unknown.
+        weights: What each row counts, (N,), at least 0; all the same unless given.
         test: Data held out from training, of the same kind.
         folder: Where it was read from, for messages.
         origin: How they were read from a file; ``None`` where they were not.
+        image_shape: (channels, height, width) of images whose pixels lie in a row.
 
     Raises:
         ValueError: where there are fewer than two observations, a number is not finite, labels are not
@@ -55,22 +54,22 @@ class Dataset:
     """
 
     name: str
-    y: NDArray[np.float32] | NDArray[np.float64] | NDArray[np.uint8]
+    y: Any
     labels: NDArray[np.int64] | None = None
+    weights: NDArray[np.float64] | None = None
     test: Dataset | None = None
     folder: str | None = None
     origin: Origin | None = None
+    image_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.y.ndim < 2 or len(self.y) < 2 or 0 in self.y.shape:
+        if self.y.ndim < 2 or len(self) < 2 or 0 in self.y.shape:
             raise ValueError(
                 f"{self.name} has shape {self.y.shape}: it must be (observations, numbers in each), "
                 "with at least two observations"
             )
-        if self.y.dtype not in (np.float32, np.float64, np.uint8):
-            raise ValueError(
-                f"{self.name} has numbers of type {self.y.dtype}: it must be float32, float64 or uint8"
-            )
+        if self.y.dtype.kind not in "biuf":
+            raise ValueError(f"{self.name} has values of type {self.y.dtype}: they must be real numbers")
         self._check_finite()
         self._check_labels()
         if self.test is not None and (self.test.y_shape, self.test.y.dtype) != (self.y_shape, self.y.dtype):
@@ -80,19 +79,19 @@ class Dataset:
             )
 
     def _check_finite(self) -> None:
-        if self.y.dtype == np.uint8:
+        if self.y.dtype.kind != "f":
             return
-        bad = np.concatenate([~np.isfinite(chunk).reshape(len(chunk), -1).all(1) for chunk in self._chunks()])
+        bad = np.concatenate([~np.isfinite(y).reshape(len(y), -1).all(1) for _, y in chunks(self.y)])
         if bad.any():
             raise ValueError(
-                f"{self.name} has {bad.sum()} of {len(self.y)} observations with a missing or infinite "
+                f"{self.name} has {bad.sum()} of {len(self)} observations with a missing or infinite "
                 f"number (the first is number {bad.argmax()}, counted from 0): remove or fill them"
             )
 
     def _check_labels(self) -> None:
         if self.labels is None:
             return
-        if self.labels.shape != (len(self.y),):
+        if self.labels.shape != (len(self),):
             raise ValueError(
                 f"labels of {self.name} have shape {self.labels.shape}, the observations {self.y.shape}: "
                 "there must be one label for each observation"
@@ -101,17 +100,18 @@ class Dataset:
             raise ValueError(f"labels of {self.name} are of type {self.labels.dtype}: they must be whole")
         object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
 
-    def _chunks(self) -> Iterator[NDArray[Any]]:
-        rows = max(1, CHUNK // math.prod(self.y_shape))
-        return (self.y[start : start + rows] for start in range(0, len(self.y), rows))
-
     def __len__(self) -> int:
-        return len(self.y)
+        return int(self.y.shape[0])
 
     @property
     def y_shape(self) -> tuple[int, ...]:
         """Shape of one observation."""
-        return tuple(self.y.shape[1:])
+        return self.image_shape or tuple(self.y.shape[1:])
+
+    @property
+    def table(self) -> Any:
+        """The observations as rows of numbers, (N, D)."""
+        return self.y if self.y.ndim == 2 else self.y.reshape(len(self), -1)
 
     def fingerprint(self) -> str:
         """SHA-256 of shape and numbers, as 64 hexadecimal digits: the same data, the same print.
@@ -121,8 +121,9 @@ class Dataset:
         digest = hashlib.sha256(str(self.y.shape).encode())
         if self.y.dtype == np.uint8:
             digest.update(b"uint8")
-        for chunk in self._chunks():
-            digest.update(np.ascontiguousarray(chunk).data)
+        rows = max(1, CHUNK // math.prod(self.y_shape))
+        for start in range(0, len(self), rows):
+            digest.update(np.ascontiguousarray(self.y[start : start + rows]).data)
         return digest.hexdigest()
 
 

@@ -111,7 +111,7 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
     """
     width = math.prod(data.y_shape)
     bytes_, levels = data.y.dtype == np.uint8, data.y.dtype == np.uint8 and bool((data.y > 1).any())
-    source, reason = data.y.reshape(len(data), width), f"likelihood {likelihood} was asked for"
+    source, reason = data.table, f"likelihood {likelihood} was asked for"
     if likelihood == "auto":
         likelihood = "bernoulli" if bytes_ else "gaussian"
         reason = f"{data.name} has {'bytes' if bytes_ else 'numbers'}, so likelihood auto is {likelihood}"

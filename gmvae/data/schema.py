@@ -26,6 +26,8 @@ class ReadOptions:
     """The column of the true classes, which only measure."""
     id_column: str | None = None
     """The column that names the rows: no feature, but copied beside predictions."""
+    weight_column: str | None = None
+    """The column of the weights of the rows: no feature either."""
     missing: Literal["error", "impute"] = "error"
     """Whether missing values are an error, or take their column's mean."""
     text: Literal["error", "one-hot"] = "error"
@@ -34,6 +36,11 @@ class ReadOptions:
     """Pixels of each side that images of a folder are brought to; 0 for as they are."""
     grey: bool = False
     """Whether images of a folder lose their colours."""
+
+    @property
+    def beside(self) -> set[str]:
+        """Names of the columns that are no features."""
+        return {self.label_column, self.id_column, self.weight_column} - {None}  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Schema:
             all features of its column.
         label_column: The column of the true classes, if there is one.
         id_column: The column that names the rows, if there is one.
+        weight_column: The column of the weights of the rows, if there is one.
         resize: Whether pictures of a folder are brought to the size of ``y_shape``.
     """
 
@@ -62,6 +70,12 @@ class Schema:
     label_column: str | None = None
     id_column: str | None = None
     resize: bool = False
+    weight_column: str | None = None
+
+    @property
+    def beside(self) -> set[str]:
+        """Names of the columns that are no features."""
+        return {self.label_column, self.id_column, self.weight_column} - {*self.columns, None}  # type: ignore[return-value]
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -171,7 +185,7 @@ class Schema:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The schema that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
-        given = dict(values)
+        given = {"weight_column": None, **values}  # which older files do not have
         lacking = {one.name for one in fields(cls)} - given.keys()
         if lacking:
             raise TypeError(f"the schema lacks {', '.join(sorted(lacking))}")

@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import copy
 import numbers
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from gmvae.assess.diagnostics import Signs
 from gmvae.assess.doctor import Finding
-from gmvae.config import Config, ModelConfig
+from gmvae.config import Config, DataConfig
+from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.prepare import Prepared, prepare
-from gmvae.data.rows import Rows, chunks
-from gmvae.data.schema import Schema, encoded, without_index
+from gmvae.data.schema import Schema
+from gmvae.estimator.fitted import Fitted
+from gmvae.experiments import DATA
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
 from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before
 from gmvae.fit.result import Result
-from gmvae.model import inference
-from gmvae.model.answers import AT_ONCE, each_terms, precise
-from gmvae.model.distributions import Bernoulli
 from gmvae.model.isolation import isolated
-from gmvae.model.objective import elbo
-from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.run import Run
 from gmvae.show.lines import Lines
-from gmvae.store.model_file import ModelFile, find, plain
-from gmvae.training.devices import cpu_threads, pick_device, pick_threads
-from gmvae.training.random import RandomStream
+from gmvae.store.model_file import ModelFile, plain
+from gmvae.training.devices import pick_device
 
-Array = NDArray[Any]
 OF_FIT = (
     "likelihood_reason", "choice", "holdout", "start", "n_iter", "elbo", "n_clusters_used", "history",
     "restarts",
@@ -47,7 +39,7 @@ OF_FIT = (
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
-class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class GMVAE(Fitted):
     r"""Clusters a table with the Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv
     1611.02648).
 
@@ -108,6 +100,10 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
         threads: CPU threads; 0 chooses.
         verbose: 1 prints a line for every tenth of a fit, 2 for every epoch.
+        run_dir: A new folder that the fit is written into as it goes on, as ``gmvae train data`` does it:
+            checkpoints, records, pictures, and the model. ``gmvae resume`` or :meth:`resume` goes on with it
+            after a break, and ``gmvae plot --live`` follows it.
+        keep_data: Whether the rows are written there once. Without them only :meth:`resume` goes on, with X.
 
     Attributes:
         labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
@@ -183,6 +179,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         device: str = "auto",
         threads: int = 0,
         verbose: int = 0,
+        run_dir: str | Path | None = None,
+        keep_data: bool = True,
     ) -> None:
         self.n_clusters = n_clusters
         self.max_clusters = max_clusters
@@ -219,14 +217,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.device = device
         self.threads = threads
         self.verbose = verbose
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        # it is a clusterer all the same, but scikit-learn's checks of sparse input look here for everything
-        # that has predict_proba
-        tags.classifier_tags = ClassifierTags()
-        return tags
+        self.run_dir = run_dir
+        self.keep_data = keep_data
 
     @isolated
     def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -259,7 +251,8 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
             scaling=self._scaling if going_on else None,
         )
         rng = self.random_state
-        seed = int(rng) if isinstance(rng, numbers.Integral) else 0
+        number = isinstance(rng, numbers.Integral)
+        seed = int(rng) if number else int(check_random_state(rng).randint(2**31 - 1))
         config = configuration(self.get_params(), seed)
         if going_on and not config.model.clusters:
             clusters = self.model_.config.clusters
@@ -271,9 +264,58 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
                 f"X has n_samples={given} to fit to: there must be at least {least}, "
                 "as many as n_clusters and no fewer than 2"
             )
-        before = self._before(config, data) if going_on else None
         observers = (Lines(self.verbose),) if self.verbose else ()
-        self._take(Engine(config, data, observers, before, rng=check_random_state(rng)).fit(), going_on)
+        if self.run_dir is None:
+            before = self._before(config, data) if going_on else None
+            self._take(Engine(config, data, observers, before).fit(), going_on)
+        elif going_on:
+            raise ValueError(
+                f"run_dir is {str(self.run_dir)!r}, but a run starts anew, and warm_start goes on with a "
+                "model: set run_dir=None"
+            )
+        else:
+            self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
+
+    def _run(self, config: Config, data: Prepared, X: Any, weights: ArrayLike | None) -> Run:
+        """The run in ``run_dir`` that makes the fit."""
+        folder = replace(DATA.run, run_dir=str(self.run_dir))
+        config = replace(config, data=DataConfig(dataset="file", standardise=True), run=folder)
+        weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+        shape = data.y_shape if len(data.y_shape) == 3 else None
+        rows = Dataset("X", X, weights=weights, origin=Origin(self._schema(data.y_shape)), image_shape=shape)
+        return Run.of(config, rows, data, self._parameters, keep_data=self.keep_data)
+
+    @classmethod
+    @isolated
+    def resume(
+        cls,
+        path: str | Path,
+        X: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        device: str | None = None,
+        verbose: int = 0,
+    ) -> GMVAE:
+        """Go on with a fit that has a run folder, from its last checkpoint, as if it had never stopped; of a
+        fit that is over, the fitted estimator.
+
+        Arguments:
+            path: The ``run_dir``, or the run folder of ``gmvae train data``.
+            X: The rows that it was fitted to, where they are not kept there.
+            sample_weight: Their weights.
+            device: Another device than before.
+            verbose: As the parameter.
+
+        Raises:
+            ValueError: where the folder holds no run that can be gone on with, or X is other data.
+            OSError: where a file cannot be read or written.
+        """
+        given = None if X is None else (cls()._table(X, reset=True), sample_weight)
+        run = Run.resume(path, device=device, rows=given)
+        result = run.finish(*((Lines(verbose),) if verbose else ()))
+        model = cls.of_file(run.model_file(), run.config.training.device)
+        model.labels_, model.history_ = result.labels, result.history
+        return model
 
     def _before(self, config: Config, data: Prepared) -> Before:
         """The model to go on with: a copy, which may fail."""
@@ -305,198 +347,58 @@ class GMVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         self.start_ = None if result.start is None else result.start.to_json()
         self.holdout_ = None if result.holdout is None else result.holdout.to_json()
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """The most probable cluster of each row, (N,)."""
-        return self.predict_proba(X).argmax(1)
-
-    @isolated
-    def predict_proba(self, X: Any) -> Array:
-        """q(z | ...) of each row, (N, K)."""
-        return self._each(X, inference.assign)
-
-    @isolated
-    def transform(self, X: Any) -> Array:
-        """The mean of q(x | y) of each row, (N, x_size)."""
-        return self._each(X, inference.embed)
-
-    @isolated
-    def inverse_transform(self, X: ArrayLike) -> Array:
-        """The mean of p(y | x) for each x of shape (N, x_size), in the units of the data, (N, D)."""
-        check_is_fitted(self)
-        x = np.asarray(X, dtype=np.float64)
-        if x.ndim != 2 or x.shape[1] != self.model_.config.x_size:
-            size = self.model_.config.x_size
-            raise ValueError(f"X has shape {x.shape}: it must be (N, {size}), as transform gives it")
-        model = precise(self.model_)
-        with self._threads(), inference.evaluating(model):
-            of = torch.from_numpy(x).to(model.generative.zero)
-            return self._scaling.undo(model.generative.p_y(of).mean.cpu().numpy())
-
-    @isolated
-    def score_samples(self, X: Any) -> Array:
-        """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
-        density over the columns in the units of X. Its noise is a function of the
-        row's values: the score of a row does not depend on the others, and is the same every time."""
-        rows = self._rows(X)
-        with self._threads():
-            return elbo(each_terms(self.model_, rows)).numpy() + self._log_det
-
-    def score(self, X: Any, y: object = None) -> float:
-        """The mean of :meth:`score_samples`; ``y`` is ignored."""
-        return float(self.score_samples(X).mean())
-
-    @isolated
-    def sample(self, n_samples: int = 1, cluster: int | None = None) -> tuple[Array, NDArray[np.int64]]:
-        """New observations, (n_samples, D), and their clusters, (n_samples,).
-
-        z is drawn from ``weights_`` (from the model's uniform p(z), clusters that hold no data would come up,
-        too) unless ``cluster`` says which; then w, x and y. Where a Bernoulli model was fitted to
-        more than 0 and 1, values are the means of p(y | x).
-        """
-        check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"n_samples is {n_samples}: it must be a whole number of at least 1")
-        clusters, c = len(self.weights_), self.model_.config
-        if cluster is not None and not 0 <= cluster < clusters:
-            raise ValueError(f"cluster is {cluster}: it must be a whole number from 0 to {clusters - 1}")
-        rng = check_random_state(self.random_state)
-        z = (
-            rng.choice(clusters, n_samples, p=self.weights_)
-            if cluster is None
-            else np.full(n_samples, cluster)
-        )
-        model = precise(self.model_)
-        zero = model.generative.zero
-        stream = RandomStream(int(rng.randint(2**31 - 1)), zero.device)
-        with self._threads(), inference.evaluating(model):
-            w = torch.randn(n_samples, c.w_size, generator=stream.cpu, dtype=torch.float32).to(zero)
-            x = model.generative.p_x(w).rsample(1, stream.local)[0, range(n_samples), z]
-            p_y = model.generative.p_y(x)
-            drawn = p_y.mean
-            if not isinstance(p_y, Bernoulli):
-                drawn = p_y.rsample(1, stream.local)[0]
-            elif self._binary:
-                drawn = torch.bernoulli(drawn, generator=stream.local)
-        return self._scaling.undo(drawn.cpu().numpy()), z.astype(np.int64)
-
     @isolated
     def save(self, path: str | Path) -> None:
         """Write the whole fitted model as one safetensors file, which :func:`load` reads: weights, scaling,
         names of columns, parameters, and what the fit came to, but not ``labels_``, which are as many as the
         data. A file of that name is replaced once the new one is whole."""
         check_is_fitted(self)
-        names = tuple(map(str, getattr(self, "feature_names_in_", ())))
-        shape = self._y_shape if len(self._y_shape) == 3 else (self.n_features_in_,)
-        parameters = self.get_params()
-        if isinstance(self.random_state, np.random.RandomState):
-            parameters["random_state"] = None
         about = {name: getattr(self, f"{name}_") for name in OF_FIT}
         about |= {
             "binary": self._binary,
             "weights": self.weights_.tolist(),
-            "parameters": parameters,
+            "parameters": self._parameters,
             "signs": self.signs_.to_json(),
             "findings": [finding.to_json() for finding in self.findings_],
             "data": {"sha256": self._fingerprint},
         }
-        schema = self.schema_ or Schema(shape, names)
+        schema = self.schema_ or self._schema(self._y_shape)
         ModelFile(self.model_, self._scaling, schema, plain(about)).save(Path(path))
 
+    def _schema(self, y_shape: tuple[int, ...]) -> Schema:
+        """How rows like those of X become observations."""
+        names = tuple(map(str, getattr(self, "feature_names_in_", ())))
+        return Schema(y_shape if len(y_shape) == 3 else (self.n_features_in_,), names)
+
     @property
-    def _log_det(self) -> float:
-        return self._scaling.log_det if self.likelihood_ == "gaussian" else 0.0
+    def _parameters(self) -> dict[str, Any]:
+        """The parameters as JSON values; a generator, which is none, is left out."""
+        given = self.get_params()
+        if isinstance(self.random_state, np.random.RandomState):
+            given["random_state"] = None
+        return given | {"run_dir": None}
 
-    def _table(self, X: Any, *, reset: bool) -> Any:
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu().numpy()
-        if isinstance(X, np.ma.MaskedArray):  # scikit-learn would take what lies under the mask
-            if np.ma.is_masked(X):
-                raise ValueError(
-                    f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them "
-                    "(X.filled), or remove their rows"
-                )
-            X = X.data
-        X = without_index(X, None if reset else self.schema_)
-        if reset or self.schema_ is None:
-            return validate_data(self, X, reset=reset, accept_sparse="csr")
-        X = check_array(encoded(X, self.schema_), accept_sparse="csr")
-        if X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but GMVAE is expecting {self.n_features_in_} features as input"
-            )
-        return X
-
-    def _rows(self, X: Any) -> Rows:
-        check_is_fitted(self)
-        X = self._table(X, reset=False)
-        self._check(X)
-        return Rows(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
-
-    def _check(self, X: Any) -> None:
-        """``ValueError`` where rows of a Bernoulli model do not have the values that it was fitted to."""
-        if self.likelihood_ == "bernoulli":
-            for _, values in chunks(X):
-                self._scaling.check(values)
-
-    def _each(self, X: Any, function: Callable[[GaussianMixtureVAE, torch.Tensor], Array]) -> Array:
-        rows = self._rows(X)
-        model = precise(self.model_)
-        with self._threads():
-            return np.concatenate([function(model, y) for y in rows.batches(AT_ONCE)])
-
-    @contextmanager
-    def _threads(self, config: ModelConfig | None = None) -> Iterator[None]:
-        hidden = (config or self.model_.config).hidden_size
-        with cpu_threads(pick_threads(self.threads, self.batch_size * self.mc_samples * hidden**2)):
-            yield
-
-    @isolated
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "model_" in state:
-            state["model_"] = copy.deepcopy(state["model_"]).cpu()
-        return state
-
-
-@isolated
-def load(path: str | Path, device: str = "auto") -> GMVAE:
-    """The estimator in a model file, or in the folder of a finished run of the command line.
-
-    It gives the answers that it gave before. ``labels_`` of its training data are not there; of what it is
-    applied to, data frames and Arrow tables are read as its training file was (columns by name, others left
-    aside), and arrays are taken to have its features, in their order.
-
-    Arguments:
-        path: A file that :meth:`GMVAE.save` wrote, ``model.safetensors`` of a run, or the run's folder.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
-
-    Raises:
-        ValueError: where it is anything else, was changed, or is another version's.
-        OSError: where it cannot be read.
-    """
-    return of_file(ModelFile.load(find(path), pick_device(device)), device)
-
-
-def of_file(file: ModelFile, device: str = "auto") -> GMVAE:
-    """The estimator in a model file that was read, or that a run would write."""
-    about, known = file.about, GMVAE().get_params()
-    given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
-    given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
-    given |= {name: value for name, value in about["parameters"].items() if name in known}
-    if given["image_shape"] is not None:
-        given["image_shape"] = tuple(given["image_shape"])
-    model = GMVAE(**{**given, "device": device})
-    for name in OF_FIT:
-        setattr(model, f"{name}_", about.get(name))
-    model.model_, model._scaling, model.schema_ = file.model, file.scaling, file.schema
-    model.n_clusters_ = file.model.config.clusters
-    model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
-    model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
-    model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
-    model.signs_ = Signs.from_json(about["signs"])
-    model.findings_ = [Finding(**finding) for finding in about["findings"]]
-    model.n_features_in_ = len(file.scaling.mean)
-    model.constant_features_ = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)
-    if file.schema.features:
-        model.feature_names_in_ = np.array(file.schema.features, dtype=object)
-    return model
+    @classmethod
+    def of_file(cls, file: ModelFile, device: str = "auto") -> GMVAE:
+        """The estimator in a model file that was read, or that a run would write."""
+        about, known = file.about, cls().get_params()
+        given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
+        given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
+        given |= {name: value for name, value in about["parameters"].items() if name in known}
+        if given["image_shape"] is not None:
+            given["image_shape"] = tuple(given["image_shape"])
+        model = cls(**{**given, "device": device})
+        for name in OF_FIT:
+            setattr(model, f"{name}_", about.get(name))
+        model.model_, model._scaling, model.schema_ = file.model, file.scaling, file.schema
+        model.n_clusters_ = file.model.config.clusters
+        model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
+        model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
+        model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
+        model.signs_ = Signs.from_json(about["signs"])
+        model.findings_ = [Finding(**finding) for finding in about["findings"]]
+        model.n_features_in_ = len(file.scaling.mean)
+        model.constant_features_ = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)
+        if file.schema.features:
+            model.feature_names_in_ = np.array(file.schema.features, dtype=object)
+        return model

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.data.rows import Rows
-from gmvae.estimator import GMVAE
+from gmvae.estimator.gmvae import GMVAE
 from gmvae.fit.scores import merits
 from gmvae.model.answers import MEASURED, most_probable
 from gmvae.model.isolation import isolated

@@ -42,7 +42,6 @@ class Engine:
         before: A model to go on with, in place of a start.
         choice: How the number of clusters was chosen, where a fit goes on for which it was open.
         holdout: What held-out rows said of the number of epochs, likewise.
-        rng: Where seeds come from, in place of the configuration's seed.
 
     Attributes:
         config: The resolved configuration.
@@ -63,12 +62,11 @@ class Engine:
         before: Before | None = None,
         choice: Choice | None = None,
         holdout: Holdout | None = None,
-        rng: np.random.RandomState | None = None,
     ) -> None:
         self.data, self.observers, self.before = data, tuple(observers), before
         self.asked, self.choice, self.holdout = config, choice, holdout
         training = config.training
-        rng = np.random.RandomState(training.seed % 2**32) if rng is None else rng
+        rng = np.random.RandomState(training.seed % 2**32)
         share = training.validation_fraction if training.early_stopping else 0.0
         self.rows, self.held_out = data.rows, None
         if share:

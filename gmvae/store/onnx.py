@@ -23,7 +23,7 @@ from gmvae.model.isolation import isolated
 from gmvae.store.files import write_whole
 
 if TYPE_CHECKING:
-    from gmvae.estimator import GMVAE
+    from gmvae.estimator.gmvae import GMVAE
 
 OPSET = 18
 FILES = ("encoder.onnx", "decoder.onnx")

@@ -35,13 +35,13 @@ class RunFolder:
         """
         path = Path(path)
         if path.is_file():
-            raise ValueError(f"{path} is a file: name a folder, or none yet, as --run-dir")
+            raise ValueError(f"{path} is a file: name a folder, or one that is not there yet")
         if (path / "config.json").exists():
             raise ValueError(
-                f"{path} already holds a run: name another --run-dir, or go on with gmvae resume {path}"
+                f"{path} already holds a run: name another folder, or go on with gmvae resume {path}"
             )
         if path.is_dir() and any(path.iterdir()):
-            raise ValueError(f"{path} is not empty: name another --run-dir")
+            raise ValueError(f"{path} is not empty: name another folder")
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / "config.json", about)
         return cls(path)
@@ -72,8 +72,11 @@ class RunFolder:
         return self.plots / "snapshot.npz"
 
     def about(self) -> dict[str, Any]:
-        """config.json."""
-        return read_json(self.path / "config.json")
+        """config.json; rows that the run has kept are where the folder is by now."""
+        about = read_json(self.path / "config.json")
+        if "rows" in about.get("python", {}):
+            about["config"]["data"]["path"] = str(self.path / about["python"]["rows"])
+        return about
 
     def write_about(self, about: Mapping[str, Any]) -> None:
         """Write config.json anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from gmvae.assess.doctor import Finding, diagnose
@@ -36,6 +37,7 @@ class Writer(Observer):
         schema: How a file becomes rows.
         name: What the model file calls the run, and its data.
         classes: What labels are called, from label 0 on.
+        parameters: Those of the estimator, where it was one that began the fit.
 
     Attributes:
         history: The records of all epochs so far.
@@ -50,9 +52,10 @@ class Writer(Observer):
         schema: Schema,
         name: tuple[str, str],
         classes: tuple[str, ...] = (),
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder, self.config, self.measures = folder, config, measures
-        self.schema, self.name, self.classes = schema, name, classes
+        self.schema, self.name, self.classes, self.parameters = schema, name, classes, parameters
         self.history: list[Record] = []
         self.summary: dict[str, Any] = {}
         self.saved = 0
@@ -106,7 +109,7 @@ class Writer(Observer):
         measures = {key: value for key, value in self._last(result).items() if key not in TIMES}
         findings = [finding.to_json() for finding in self.findings(result)]
         more: dict[str, Any] = {"measures": measures, "findings": findings, "classes": list(self.classes)}
-        return of_result(result, self.schema, self.name, **more)
+        return of_result(result, self.schema, self.name, self.parameters, **more)
 
     def findings(self, result: Result | None = None) -> list[Finding]:
         """What the doctor says of a result, or of the fit so far, from the last measures and all records."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from commands import here, records
@@ -68,6 +69,27 @@ CASES = {
     ),
 }  # fmt: skip
 SLOW = ("open number of clusters", "manifold")
+
+
+def test_a_column_of_weights_is_sample_weight(tmp_path):
+    y = blobs()
+    weights = np.random.default_rng(3).integers(0, 5, len(y)) / 4
+    pd.DataFrame(y, columns=list("abcd")).assign(w=weights).to_parquet(tmp_path / "y.parquet")
+    options = {**SMALL, "n_clusters": 3, "epochs": 4, "n_init": 2, "threads": 1}
+    said = here(
+        "train", "data", "--path", tmp_path / "y.parquet", "--weight-column", "w", *flags(options),
+        "--seed", "7", "--device", "cpu", "--run-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    model = GMVAE(**options, random_state=7, device="cpu").fit(y, sample_weight=weights)
+    theirs = gmvae.load(tmp_path / "run", "cpu")
+    assert theirs.elbo_ == model.elbo_
+    for name, value in theirs.model_.state_dict().items():
+        assert torch.equal(value, model.model_.state_dict()[name]), name
+    # the weights are no feature: another file need not have them
+    pd.DataFrame(y, columns=list("abcd")).to_csv(tmp_path / "other.csv", index=False)
+    assert here("predict", tmp_path / "run", tmp_path / "other.csv", "-o", tmp_path / "p.csv").status == 0
+    assert pd.read_csv(tmp_path / "p.csv")["cluster"].tolist() == model.labels_.tolist()
 
 
 @pytest.mark.parametrize(
@@ -144,7 +166,10 @@ def data() -> Prepared:
     "training",
     [
         {"restarts": 3},
-        {"restarts": 2, "early_stopping": True, "epochs": 8, "n_iter_no_change": 2},
+        pytest.param(
+            {"restarts": 2, "early_stopping": True, "epochs": 8, "n_iter_no_change": 2},
+            marks=pytest.mark.slow,
+        ),
         {"augment": "table"},
     ],
 )

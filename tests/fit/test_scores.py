@@ -66,7 +66,8 @@ def told(monkeypatch, models, *clusters):
     """Models that give points the clusters that they are told."""
     said = {id(model.model_): find for model, find in zip(models, clusters, strict=True)}
     monkeypatch.setattr(
-        "gmvae.selection.most_probable", lambda model, rows: said[id(model)](rows.source[rows.order])
+        "gmvae.estimator.selection.most_probable",
+        lambda model, rows: said[id(model)](rows.source[rows.order]),
     )
 
 

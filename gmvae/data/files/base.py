@@ -32,6 +32,8 @@ class Block:
     """Values of the id column, (B,), an Arrow or numpy array; ``None`` where there is none."""
     labels: Any = None
     """Values of the label column as they are in the file, (B,), likewise."""
+    weights: Any = None
+    """Values of the weight column as they are in the file, (B,), likewise."""
 
 
 class Source(ABC):

@@ -14,6 +14,7 @@ def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
     """``ValueError`` where options name columns that are not there; near names are offered."""
     asked: dict[str, tuple[str | None, ...]] = {"columns": options.columns, "drop": options.drop}
     asked |= {"label column": (options.label_column,), "id column": (options.id_column,)}
+    asked["weight column"] = (options.weight_column,)
     there = set(names)
     for what, wanted in asked.items():
         for name in wanted:
@@ -39,7 +40,7 @@ def check_distinct(path: Path, features: Sequence[str]) -> None:
 
 def chosen(options: ReadOptions, names: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns that are features, each once."""
-    apart = {*options.drop, options.label_column, options.id_column}
+    apart = {*options.drop} | options.beside
     return tuple(name for name in dict.fromkeys(options.columns or names) if name not in apart)
 
 

@@ -55,7 +55,7 @@ class Matrix(Source):
         known = self._known
         check_once(self.path, known, known)
         check_names(self.path, options, self.names())
-        named = {options.label_column, options.id_column} & {*known} - {*self.beside}
+        named = options.beside & {*known} - {*self.beside}
         if self.columns or options.columns or options.drop or named:
             columns = chosen(options, known)
             odd = [name for name in columns if name not in known]
@@ -72,18 +72,20 @@ class Matrix(Source):
             impute=options.missing == "impute",
             label_column=options.label_column,
             id_column=options.id_column,
+            weight_column=options.weight_column,
         )
         return self._surveyed(made) if made.impute and not self.levels else made
 
     def blocks(self, schema: Schema, rows: int = ROWS) -> Iterator[Block]:
         where = self._places(schema)
-        ids, labels = self._other(schema.id_column), self._other(schema.label_column)
+        names = schema.id_column, schema.label_column, schema.weight_column
+        ids, *others = map(self._other, names)
         ids = self.ids if ids is None else ids
         for start, y in self._pieces(where, rows):
             part = slice(start, start + len(y))
             if not self.levels:
                 y = self._filled(y, schema, where, start)
-            yield Block(y, *(None if values is None else values[part] for values in (ids, labels)))
+            yield Block(y, *(None if values is None else values[part] for values in (ids, *others)))
 
     @property
     def _known(self) -> tuple[str, ...]:

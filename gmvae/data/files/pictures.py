@@ -41,7 +41,12 @@ class Pictures(Source):
         return would_read(self.path, self.files, path, ENDINGS)
 
     def schema(self, options: ReadOptions) -> Schema:
-        if options.columns or options.drop or options.id_column or options.label_column not in (None, FOLDER):
+        if (
+            options.columns
+            or options.drop
+            or options.beside - {FOLDER}
+            or FOLDER in (options.id_column, options.weight_column)
+        ):
             raise ValueError(
                 f"{self.path} is a folder of pictures, which have no columns: only --label-column {FOLDER} "
                 "has a meaning, the name of the folder that each picture lies in"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,25 @@ def read_file(
     """
     source = open_source(path)
     schema = source.schema(options or ReadOptions())
-    images, labels, counting, rows = _survey(source, schema)
+    images, labels, given, counting, rows = _survey(source, schema)
     y = images if images.dtype == np.uint8 else _filled(source, schema, rows)
     known, classes = codes(labels) if labels_path is None else (read_labels(labels_path), ())
+    weights = None if schema.weight_column is None else _weights(given, source.path, schema.weight_column)
     names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
-    used = {*schema.columns, schema.id_column, schema.label_column}
+    used = {*schema.columns} | schema.beside
     index = tuple(column or "(no name)" for column in source.index() if column not in used)
     counts = tuple(names[column] for column in np.flatnonzero(counting)) if rows >= COUNTED else ()
     origin = Origin(schema, classes, index, counts)
-    return Dataset(Path(path).name, y.reshape(-1, *schema.y_shape), known, origin=origin)
+    return Dataset(Path(path).name, y.reshape(-1, *schema.y_shape), known, weights=weights, origin=origin)
 
 
-def _survey(source: Source, schema: Schema) -> tuple[NDArray[Any], list[Any], NDArray[np.bool_], int]:
-    """All images where they are bytes, or an array of no rows and of the type of the others; the labels of
-    all rows; which columns count the rows; and the number of rows."""
+def _survey(
+    source: Source, schema: Schema
+) -> tuple[NDArray[Any], list[Any], list[Any], NDArray[np.bool_], int]:
+    """All images where they are bytes, or an array of no rows and of the type of the others; the labels and
+    the weights of all rows; which columns count the rows; and the number of rows."""
     counting, last = np.ones((2, math.prod(schema.y_shape)), dtype=np.bool_), None
-    parts, labels, rows = [], [], 0
+    parts, labels, weights, rows = [], [], [], 0
     for block in source.blocks(schema):
         if counting.any() and len(block.y):
             y = block.y.reshape(len(block.y), -1).astype(np.float64, copy=False)
@@ -64,9 +68,31 @@ def _survey(source: Source, schema: Schema) -> tuple[NDArray[Any], list[Any], ND
         rows += len(block.y)
         if block.labels is not None:
             labels += plain(block.labels)
+        if block.weights is not None:
+            weights += plain(block.weights)
     if not rows:
         raise ValueError(f"{source.path} has no rows: it must have at least two")
-    return np.concatenate(parts), labels, counting[0] | counting[1], rows
+    return np.concatenate(parts), labels, weights, counting[0] | counting[1], rows
+
+
+def _weights(values: list[Any], path: Path, column: str) -> NDArray[np.float64]:
+    """The weights of all rows.
+
+    Raises:
+        ValueError: where one is not a finite number of at least 0, or all are 0.
+    """
+    found = np.full(len(values), np.nan)
+    for row, value in enumerate(values):
+        with suppress(TypeError, ValueError):  # a gap, or a word
+            found[row] = float(value)
+        if not 0 <= found[row] < np.inf:
+            raise ValueError(
+                f"{path} has {value} in row {row} of its weight column {column}, counted from 0: a weight "
+                "must be a finite number of at least 0"
+            )
+    if not found.any():
+        raise ValueError(f"{path} has only zeros in its weight column {column}: a weight must be above 0")
+    return found
 
 
 def _filled(source: Source, schema: Schema, rows: int) -> NDArray[np.float64]:

@@ -60,7 +60,7 @@ class SeparatedFile(Table):
         return schema
 
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
-        beside, words = {schema.id_column, schema.label_column} - {*schema.columns}, schema.categories
+        beside, words = schema.beside, schema.categories
         kinds = {
             name: pa.string() if name in words or name in beside else self._number(name) for name in names
         }

@@ -71,6 +71,7 @@ class Table(Source):
             impute=options.missing == "impute",
             label_column=options.label_column,
             id_column=options.id_column,
+            weight_column=options.weight_column,
         )
         made = self._surveyed(made) if words or made.impute else made
         check_distinct(self.path, made.features)
@@ -80,8 +81,7 @@ class Table(Source):
         rows = at_most(rows, schema.y_shape)
         with self.reading():
             schema, there = self._found(schema)
-            beside = [name for name in (schema.id_column, schema.label_column) if name in there]
-            wanted = list(dict.fromkeys([*schema.columns, *map(str, beside)]))
+            wanted = [*schema.columns, *sorted(schema.beside & {*there})]
             check_once(self.path, there, wanted)
             done = 0
             for batch in self.batches(wanted, schema, rows):
@@ -94,7 +94,7 @@ class Table(Source):
         """The schema with this file's own names, and all names of the file."""
         found = self.arrow_schema()
         there = found.names
-        apart = {*index(found), schema.id_column, schema.label_column} - {*schema.columns}
+        apart = ({*index(found)} - {*schema.columns}) | schema.beside
         names = [name for name in there if name not in apart]
         where = places(self.path, schema, schema.columns, names, len(names))
         return schema.renamed([names[place] for place in where]), there
@@ -112,7 +112,7 @@ class Table(Source):
         for name, (count, text) in schema.unseen(part).items():
             before, first = self.unseen.get(name, (0, text))
             self.unseen[name] = (before + count, first)
-        return Block(y, column(schema.id_column), column(schema.label_column))
+        return Block(y, *map(column, (schema.id_column, schema.label_column, schema.weight_column)))
 
     def _gaps(self, schema: Schema) -> Iterator[NDArray[np.bool_]]:
         """Where values are missing, (B, columns)."""

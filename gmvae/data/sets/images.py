@@ -85,14 +85,14 @@ def svhn(data_dir: str | Path | None = None, *, extra: bool = False) -> Dataset:
     train, test, more = SVHN.files
     paths = locate(SVHN, [train, test, more] if extra else [train, test], data_dir)
     held_out = Dataset("svhn test", *_svhn(paths[1:2]), folder=str(paths[0].parent))
-    return Dataset("svhn", *_svhn(paths[:1] + paths[2:]), held_out, str(paths[0].parent))
+    return Dataset("svhn", *_svhn(paths[:1] + paths[2:]), test=held_out, folder=str(paths[0].parent))
 
 
 def _idx(source: Source, data_dir: str | Path | None) -> Dataset:
     paths = locate(source, list(source.files), data_dir)
     folder = str(paths[0].parent)
     test = Dataset(f"{source.name} test", *_idx_pair(*paths[2:]), folder=folder)
-    return Dataset(source.name, *_idx_pair(*paths[:2]), test, folder)
+    return Dataset(source.name, *_idx_pair(*paths[:2]), test=test, folder=folder)
 
 
 def _idx_pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

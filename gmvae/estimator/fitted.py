@@ -1,0 +1,179 @@
+"""What a fitted model answers about rows: clusters, embeddings, scores, and new observations."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gmvae.data.rows import Rows, chunks
+from gmvae.data.scaling import Scaling
+from gmvae.data.schema import Schema, encoded, without_index
+from gmvae.model import inference
+from gmvae.model.answers import AT_ONCE, each_terms, precise
+from gmvae.model.distributions import Bernoulli
+from gmvae.model.isolation import isolated
+from gmvae.model.objective import elbo
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.devices import cpu_threads, pick_threads
+from gmvae.training.random import RandomStream
+
+Array = NDArray[Any]
+
+
+class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    """The half of the estimator that needs a fitted model, and changes nothing of it."""
+
+    model_: GaussianMixtureVAE
+    schema_: Schema | None
+    likelihood_: str
+    weights_: NDArray[np.float64]
+    random_state: Any
+    threads: int
+    batch_size: int
+    mc_samples: int
+    _scaling: Scaling
+    _y_shape: tuple[int, ...]
+    _binary: bool
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        # it is a clusterer all the same, but scikit-learn's checks of sparse input look here for everything
+        # that has predict_proba
+        tags.classifier_tags = ClassifierTags()
+        return tags
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """The most probable cluster of each row, (N,)."""
+        return self.predict_proba(X).argmax(1)
+
+    @isolated
+    def predict_proba(self, X: Any) -> Array:
+        """q(z | ...) of each row, (N, K)."""
+        return self._each(X, inference.assign)
+
+    @isolated
+    def transform(self, X: Any) -> Array:
+        """The mean of q(x | y) of each row, (N, x_size)."""
+        return self._each(X, inference.embed)
+
+    @isolated
+    def inverse_transform(self, X: ArrayLike) -> Array:
+        """The mean of p(y | x) for each x of shape (N, x_size), in the units of the data, (N, D)."""
+        check_is_fitted(self)
+        x = np.asarray(X, dtype=np.float64)
+        if x.ndim != 2 or x.shape[1] != self.model_.config.x_size:
+            size = self.model_.config.x_size
+            raise ValueError(f"X has shape {x.shape}: it must be (N, {size}), as transform gives it")
+        model = precise(self.model_)
+        with self._threads(), inference.evaluating(model):
+            of = torch.from_numpy(x).to(model.generative.zero)
+            return self._scaling.undo(model.generative.p_y(of).mean.cpu().numpy())
+
+    @isolated
+    def score_samples(self, X: Any) -> Array:
+        """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
+        density over the columns in the units of X. Its noise is a function of the
+        row's values: the score of a row does not depend on the others, and is the same every time."""
+        rows = self._rows(X)
+        with self._threads():
+            return elbo(each_terms(self.model_, rows)).numpy() + self._log_det
+
+    def score(self, X: Any, y: object = None) -> float:
+        """The mean of :meth:`score_samples`; ``y`` is ignored."""
+        return float(self.score_samples(X).mean())
+
+    @isolated
+    def sample(self, n_samples: int = 1, cluster: int | None = None) -> tuple[Array, NDArray[np.int64]]:
+        """New observations, (n_samples, D), and their clusters, (n_samples,).
+
+        z is drawn from ``weights_`` (from the model's uniform p(z), clusters that hold no data would come up,
+        too) unless ``cluster`` says which; then w, x and y. Where a Bernoulli model was fitted to
+        more than 0 and 1, values are the means of p(y | x).
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(f"n_samples is {n_samples}: it must be a whole number of at least 1")
+        clusters, c = len(self.weights_), self.model_.config
+        if cluster is not None and not 0 <= cluster < clusters:
+            raise ValueError(f"cluster is {cluster}: it must be a whole number from 0 to {clusters - 1}")
+        rng = check_random_state(self.random_state)
+        z = (
+            rng.choice(clusters, n_samples, p=self.weights_)
+            if cluster is None
+            else np.full(n_samples, cluster)
+        )
+        model = precise(self.model_)
+        zero = model.generative.zero
+        stream = RandomStream(int(rng.randint(2**31 - 1)), zero.device)
+        with self._threads(), inference.evaluating(model):
+            w = torch.randn(n_samples, c.w_size, generator=stream.cpu, dtype=torch.float32).to(zero)
+            x = model.generative.p_x(w).rsample(1, stream.local)[0, range(n_samples), z]
+            p_y = model.generative.p_y(x)
+            drawn = p_y.mean
+            if not isinstance(p_y, Bernoulli):
+                drawn = p_y.rsample(1, stream.local)[0]
+            elif self._binary:
+                drawn = torch.bernoulli(drawn, generator=stream.local)
+        return self._scaling.undo(drawn.cpu().numpy()), z.astype(np.int64)
+
+    @property
+    def _log_det(self) -> float:
+        return self._scaling.log_det if self.likelihood_ == "gaussian" else 0.0
+
+    def _table(self, X: Any, *, reset: bool) -> Any:
+        if isinstance(X, torch.Tensor):
+            X = X.detach().cpu().numpy()
+        if isinstance(X, np.ma.MaskedArray):  # scikit-learn would take what lies under the mask
+            if np.ma.is_masked(X):
+                raise ValueError(
+                    f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them "
+                    "(X.filled), or remove their rows"
+                )
+            X = X.data
+        X = without_index(X, None if reset else self.schema_)
+        if reset or self.schema_ is None:
+            return validate_data(self, X, reset=reset, accept_sparse="csr")
+        X = check_array(encoded(X, self.schema_), accept_sparse="csr")
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but GMVAE is expecting {self.n_features_in_} features as input"
+            )
+        return X
+
+    def _rows(self, X: Any) -> Rows:
+        check_is_fitted(self)
+        X = self._table(X, reset=False)
+        self._check(X)
+        return Rows(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
+
+    def _check(self, X: Any) -> None:
+        """``ValueError`` where rows of a Bernoulli model do not have the values that it was fitted to."""
+        if self.likelihood_ == "bernoulli":
+            for _, values in chunks(X):
+                self._scaling.check(values)
+
+    def _each(self, X: Any, function: Callable[[GaussianMixtureVAE, torch.Tensor], Array]) -> Array:
+        rows = self._rows(X)
+        model = precise(self.model_)
+        with self._threads():
+            return np.concatenate([function(model, y) for y in rows.batches(AT_ONCE)])
+
+    def _threads(self) -> Any:
+        work = self.batch_size * self.mc_samples * self.model_.config.hidden_size**2
+        return cpu_threads(pick_threads(self.threads, work))
+
+    @isolated
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            state["model_"] = copy.deepcopy(state["model_"]).cpu()
+        return state

@@ -1,0 +1,64 @@
+"""A column of weights in a file: no feature, and one line where a row has no weight."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gmvae.data.files.read import read_file
+from gmvae.data.schema import ReadOptions, Schema
+
+TABLE = pd.DataFrame({"a": [1.5, 2, 3], "w": [1, 0, 2.5], "b": [4.0, 5, 6]})
+OPTIONS = ReadOptions(weight_column="w")
+
+
+@pytest.fixture(params=["csv", "csv.gz", "parquet", "feather", "npz", "h5ad"])
+def file(request, tmp_path):
+    path = tmp_path / f"t.{request.param}"
+    if "csv" in request.param:
+        TABLE.to_csv(path, index=False)
+    elif request.param == "npz":
+        np.savez(path, X=TABLE[["a", "b"]].to_numpy(), w=TABLE["w"].to_numpy())
+    elif request.param == "h5ad":
+        anndata = pytest.importorskip("anndata")
+        anndata.AnnData(TABLE[["a", "b"]].to_numpy(), obs=TABLE[["w"]].set_axis(list("xyz"))).write_h5ad(path)
+    else:
+        getattr(TABLE, f"to_{request.param}")(path)
+    return path
+
+
+def test_weights_are_read_from_every_format(file):
+    data = read_file(file, OPTIONS)
+    np.testing.assert_array_equal(data.y, TABLE[["a", "b"]])
+    np.testing.assert_array_equal(data.weights, [1, 0, 2.5])
+    assert data.origin.schema.weight_column == "w"
+    assert Schema.from_json(data.origin.schema.to_json()) == data.origin.schema
+
+
+def test_schemas_of_older_files_have_none():
+    older = {key: value for key, value in Schema((2,)).to_json().items() if key != "weight_column"}
+    assert Schema.from_json(older) == Schema((2,))
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ([1, -2, 3], r"has -2(\.0)? in row 1 of its weight column w, counted from 0: a weight must be"),
+        ([1, np.nan, 3], "in row 1 of its weight column w"),
+        ([1, np.inf, 3], "has inf in row 1 of its weight column w"),
+        (["1", "2", "many"], "has many in row 2 of its weight column w"),
+        ([0, 0, 0], "has only zeros in its weight column w: a weight must be above 0"),
+    ],
+)
+def test_what_is_no_weight_is_named(tmp_path, weights, said):
+    for kind in ("csv", "parquet"):
+        getattr(TABLE.assign(w=weights), f"to_{kind}")(tmp_path / f"t.{kind}", index=False)
+        with pytest.raises(ValueError, match=said):
+            read_file(tmp_path / f"t.{kind}", OPTIONS)
+
+
+def test_a_column_that_is_not_there_is_offered(tmp_path):
+    TABLE.rename(columns={"w": "weight"}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match=r"weight column has 'weigth', which .* did you mean weight\?"):
+        read_file(tmp_path / "t.csv", ReadOptions(weight_column="weigth"))
