@@ -118,3 +118,33 @@ def test_every_name_is_handed_on():
         assert getattr(gmvae, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         gmvae.nothing  # noqa: B018
+
+
+def calls(name: str) -> list[str]:
+    """The files in which a function, a method or a class of this name is called, once for each call."""
+    found = []
+    for file, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = (
+                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                )
+                found += [file] * (called == name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("backward", "training.loop"),  # the loop
+        ("Trainer", "fit.restart"),  # what builds it
+        ("choose_start", "fit.restart"),  # what begins a start
+        ("begin_start", "fit.restart"),
+        ("choose_clusters", "fit.engine"),  # what chooses K
+        ("choose_epochs", "fit.engine"),
+        ("diagnose", "fit.result"),  # what asks the doctor
+    ],
+)
+def test_a_thing_is_done_in_one_place(name, place):
+    assert set(calls(name)) <= {place}
+    assert calls(name)

@@ -32,7 +32,7 @@ EMBEDDING = 0.5
 @isolated
 def choose_clusters(
     y: Observations,
-    some: Tensor,
+    subset: Tensor,
     config: ModelConfig,
     training: TrainingConfig,
     *,
@@ -47,7 +47,7 @@ def choose_clusters(
 
     Arguments:
         y: The observations.
-        some: Those that are looked at, in any order: the first ``LOOKED_AT`` of them.
+        subset: Those that are looked at, in any order: the first ``LOOKED_AT`` of them.
         config: The model but for the number of clusters, of which ``most_clusters`` is the greatest to try.
         training: ``augment``.
         seed: Seed of samples, layouts and mixtures.
@@ -57,13 +57,13 @@ def choose_clusters(
     Raises:
         ValueError: where there are too few rows for two clusters.
     """
-    some, image = some[:LOOKED_AT], len(some.shape) == 4
-    rows = scaled(some).flatten(1).float().cpu().numpy()
+    subset, image = subset[:LOOKED_AT], len(subset.shape) == 4
+    rows = scaled(subset).flatten(1).float().cpu().numpy()
     if len(rows) < MANIFOLD_FROM:
         return choose([(means, [rows], MEANS)], config.most_clusters, seed, progress)
     each = EMBEDDING / EMBEDDINGS
     embedded = [
-        _embedded(y, some, config, training, stream, part(progress, i * each, each))
+        _embedded(y, subset, config, training, stream, part(progress, i * each, each))
         for i in range(EMBEDDINGS)
     ]
     looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
@@ -73,19 +73,19 @@ def choose_clusters(
 
 def _embedded(
     y: Observations,
-    some: Tensor,
+    subset: Tensor,
     config: ModelConfig,
     training: TrainingConfig,
     stream: RandomStream,
     progress: Progress,
 ) -> Floats:
     """Some observations as a new auto-encoder sees them, as a start would."""
-    y_shape = tuple(some.shape[1:])
+    y_shape = tuple(subset.shape[1:])
     view = views(training.augment, y_shape)
     if view is None and len(y_shape) == 3:
-        return autoencoder.code(y, some, stream, progress)
+        return autoencoder.code(y, subset, stream, progress)
     model = fresh(lambda: GaussianMixtureVAE(y_shape, replace(config, clusters=2)), stream.cpu).to(
-        some.device
+        subset.device
     )
     reconstruct(model, y, view, RECONSTRUCTING, stream, progress)
-    return features(model, some)
+    return features(model, subset)

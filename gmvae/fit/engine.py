@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.moment import Moment
@@ -20,10 +19,8 @@ from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before, Outcome, Restart
 from gmvae.fit.result import Result, conclude
 from gmvae.fit.state import Record, State, joined, part
-from gmvae.model.answers import MEASURED
 from gmvae.model.isolation import isolated
 from gmvae.partition.stability import LOOKED_AT, Choice
-from gmvae.start.begin import SHOWN
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.random import RandomStream
 
@@ -186,21 +183,13 @@ class Engine:
         """Find the number of epochs; the fit itself has all rows."""
         asked, clusters, seed = self.asked, self.config.model.clusters, self.seeds[0]
         used, unseen = self.data.rows.split(asked.training.validation_fraction, np.random.RandomState(seed))
-        some, unseen = used.sample(SHOWN), unseen.sample(MEASURED)
-        least, most = map(torch.from_numpy, self.data.edges)
+        restart = Restart(self.config, self.data, used, None, seed)
         with self.threads():
             found = choose_epochs(
-                lambda stream: used.drawing(stream.cpu),
-                some.tensor(),
-                unseen.tensor(),
-                self.config.model,
+                restart,
+                unseen,
                 asked.objective.settled,
-                self.config.training,
-                seed=seed,
-                weights=some.weights,
-                held_out_weights=unseen.weights,
-                edges=(least, most),
-                progress=lambda share: self._report("progress", "length", share),
+                lambda share: self._report("progress", "length", share),
             )
         self.holdout = found.shifted(self.data.log_det)
         asked = replace(asked, training=replace(asked.training, epochs=found.epochs))

@@ -12,18 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from torch import Tensor
 
 from gmvae.assess.holdout import TRIMMED, Array, Holdout, Trial, trimmed_mean
-from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from gmvae.config import Config, ObjectiveConfig
+from gmvae.data.rows import Rows
+from gmvae.fit.restart import Restart
 from gmvae.model.inference import bound
-from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.model.weights import fresh
 from gmvae.progress import Progress
-from gmvae.start.begin import lead, look
 from gmvae.start.kmeans import ROWS_EACH
-from gmvae.training.loop import Observations, Trainer
-from gmvae.training.random import RandomStream
 
 LEAST = 20
 """Distinct rows, fewer than ``ROWS_EACH`` for each column, of which some are held out: two, at least."""
@@ -43,17 +39,9 @@ def few(rows: int, y_shape: tuple[int, ...]) -> bool:
 
 
 def choose_epochs(
-    y: Callable[[RandomStream], Observations],
-    some: Tensor,
-    held_out: Tensor,
-    model: ModelConfig,
+    restart: Restart,
+    held_out: Rows,
     objective: Callable[[int], ObjectiveConfig],
-    training: TrainingConfig,
-    *,
-    seed: int,
-    weights: Array | None = None,
-    held_out_weights: Array | None = None,
-    edges: tuple[Tensor, Tensor] | None = None,
     progress: Progress = lambda _: None,
 ) -> Holdout:
     r"""Find the number of epochs by rows that are held out.
@@ -66,56 +54,48 @@ def choose_epochs(
     length is done once.
 
     Arguments:
-        y: From where chance comes from to the observations to fit to.
-        some: Those that a start looks for clusters in, (n, *y_shape).
-        held_out: Observations that are not among ``y``, (m, *y_shape).
-        model: Its sizes, the number of clusters among them.
+        restart: A new restart of a fit to the other rows, whose epochs are E.
+        held_out: Rows that it is not fitted to.
         objective: From a number of epochs to the weights of the terms, whose warm-ups may depend on it.
-        training: Optimiser, batches, start, and the epochs E of the longest fit.
-        seed: Seed of everything.
-        weights: Weights of ``some``, (n,).
-        held_out_weights: Weights of ``held_out``, (m,).
-        edges: The least and the greatest of each number of an observation, (size of y,) each, all rows taken.
         progress: Called with the share of this that is done.
     """
-    device, shape = some.device, tuple(some.shape[1:])
-    stream = RandomStream(seed, device)
-    new = fresh(lambda: GaussianMixtureVAE(shape, model), stream.cpu).to(device)
-    if edges is not None:
-        new.recognition.take_range(*edges)
-    rows, full = y(stream), training.epochs
+    full = restart.config.training.epochs
     lengths = sorted({-(-full // 2**halving) for halving in range(HALVINGS + 1)})
-    found = look(new, rows, some, training, seed=seed, stream=stream, weights=weights)
-    taught = found.init == "manifold"
+
+    def for_epochs(length: int) -> Config:
+        training = replace(restart.config.training, epochs=length)
+        return replace(restart.config, objective=objective(length), training=training)
+
+    taught = restart.look().init == "manifold"
     if taught:
-        lead(found, new, rows, some, objective(full), training, seed=seed, stream=stream, weights=weights)
-    begun, states = copy.deepcopy(new.state_dict()), stream.states
-    held_out, sample = held_out[:MEASURED], some[:MEASURED]
-    seen_weights = None if weights is None else weights[:MEASURED]
-    unseen_weights = np.ones(len(held_out)) if held_out_weights is None else held_out_weights[:MEASURED]
+        restart.renew(for_epochs(full))
+        restart.begin()
+    model, stream = restart.model, restart.stream
+    started, states = copy.deepcopy(model.state_dict()), stream.states
+    seen, unseen = restart.rows.sample(MEASURED), held_out.sample(MEASURED)
     trials: list[Trial] = []
     bounds: list[Array] = []
     for length in lengths:
-        new.load_state_dict(begun)
+        model.load_state_dict(started)
         stream.states = states
-        config, weighing = replace(training, epochs=length), objective(length)
-        if not taught:
-            lead(found, new, rows, some, weighing, config, seed=seed, stream=stream, weights=weights)
-        trainer = Trainer(new, weighing, config, stream)
+        restart.renew(for_epochs(length))
         if taught:
-            trainer.anchor()
-        for _ in trainer.epochs(rows):
+            restart.anchor()
+        else:
+            restart.begin()
+        for _ in restart.epochs():
             pass
-        seen, unseen = bound(new, sample, DRAWS), bound(new, held_out, DRAWS)
-        bounds.append(unseen)
-        trials.append(Trial.of(length, seen, unseen, seen_weights, unseen_weights))
+        found, bound_unseen = (bound(model, rows.tensor(), DRAWS) for rows in (seen, unseen))
+        bounds.append(bound_unseen)
+        trials.append(Trial.of(length, found, bound_unseen, seen.weights, unseen.weights))
         progress(sum(trial.epochs for trial in trials) / sum(lengths))
         if len(trials) - 1 - best(trials) >= WORSE:
             break
     progress(1.0)
-    gains = (bounds[best(trials)] - unseen for unseen in bounds)
-    chosen = next(i for i, gain in enumerate(gains) if not surely_positive(gain, unseen_weights))
-    return Holdout(len(held_out), trials[chosen].epochs, full, math.prod(shape), tuple(trials))
+    gains = (bounds[best(trials)] - values for values in bounds)
+    chosen = next(i for i, gain in enumerate(gains) if not surely_positive(gain, unseen.weights))
+    shape = math.prod(restart.rows.y_shape)
+    return Holdout(len(unseen.order), trials[chosen].epochs, full, shape, tuple(trials))
 
 
 def best(trials: list[Trial]) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -16,7 +17,7 @@ from gmvae.model.answers import full_loss
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.progress import Progress
-from gmvae.start.begin import SHOWN, Start, begin
+from gmvae.start.begin import SHOWN, Found, Material, Start, begin_start, choose_start
 from gmvae.training.loop import Trainer, load
 from gmvae.training.random import RandomStream
 
@@ -76,6 +77,7 @@ class Restart:
         self.log_det = data.log_det
         self.stream = RandomStream(seed, rows.device)
         self.rows = rows.drawing(self.stream.cpu)
+        self._found: Found | None = None
         objective, training = config.objective, config.training
         if before is None:
             build = lambda: GaussianMixtureVAE(rows.y_shape, config.model)  # noqa: E731
@@ -86,35 +88,56 @@ class Restart:
             training = replace(training, epochs=before.epochs + training.epochs)
         edges = map(torch.from_numpy, data.edges)
         self.model.recognition.take_range(*edges, widen=before is not None)
-        self.config = replace(config, objective=objective, training=training)
-        self.trainer = Trainer(self.model, objective, training, self.stream)
-        self.stopping = Stopping(objective, training)
-        self.start: Start | None = None
-        self.history: list[Record] = []
-        self.stopped = False
+        self.renew(replace(config, objective=objective, training=training))
         if before is not None:
             self.trainer.epoch = before.epochs
             if before.anchored:
                 self.trainer.anchor()
+
+    def renew(self, config: Config) -> None:
+        """Be at the beginning of the epochs of another configuration; the model stays as it is."""
+        self.config = config
+        self.trainer = Trainer(self.model, config.objective, config.training, self.stream)
+        self.stopping = Stopping(config.objective, config.training)
+        self.start: Start | None = None
+        self.history: list[Record] = []
+        self.stopped = False
 
     @property
     def started(self) -> bool:
         """Whether it is where its epochs begin, or beyond."""
         return self.start is not None or self.before is not None
 
-    def begin(self, progress: Progress) -> Start:
+    def look(self, progress: Progress = lambda _: None) -> Found:
+        """Decide what the new model starts from; this does not depend on the number of epochs."""
+        self._found = choose_start(self._material, progress)
+        return self._found
+
+    def begin(self, progress: Progress = lambda _: None) -> Start:
         """Bring the new model to its start."""
-        some = self.rows.sample(SHOWN)
-        c = self.config
-        self.start = begin(
-            self.model, self.rows, some.tensor(), c.objective, c.training,
-            seed=self.seed % 2**31, stream=self.stream, weights=some.weights, progress=progress,
-        )  # fmt: skip
-        if self.start.init == "manifold":
-            self.trainer.anchor()
+        self.start = begin_start(self._material, self._found or self.look(progress))
+        self.anchor()
         return self.start
 
-    def epochs(self, progress: Callable[[float], object]) -> Iterator[Record]:
+    def anchor(self) -> None:
+        """Keep q(z | y) near what a manifold has taught it by now."""
+        if self._found is not None and self._found.init == "manifold":
+            self.trainer.anchor()
+
+    @cached_property
+    def subset(self) -> Rows:
+        """The rows that a start looks for clusters in."""
+        return self.rows.sample(SHOWN)
+
+    @property
+    def _material(self) -> Material:
+        c, subset = self.config, self.subset
+        return Material(
+            self.model, self.rows, subset.tensor(), subset.weights, c.objective, c.training,
+            self.seed % 2**31, self.stream,
+        )  # fmt: skip
+
+    def epochs(self, progress: Progress = lambda _: None) -> Iterator[Record]:
         """Train until the last epoch is done, or until held-out rows say that more would not help."""
         if self.stopped:
             return

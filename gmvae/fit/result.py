@@ -67,11 +67,9 @@ class Result:
     findings: list[Finding]
     clusters_used: int
 
-    def diagnose(self, history: Sequence[Record]) -> list[Finding]:
+    def ask_doctor(self, history: Sequence[Record]) -> list[Finding]:
         """What the doctor says of the result, and of records of its epochs."""
-        weights, config = self.data.rows.weights, self.config
-        heaviest = float(weights.max() / weights.sum())
-        return diagnose(self.diagnostics, config.model, config.objective, history, heaviest, self.holdout)
+        return ask_doctor(self.config, self.data, self.diagnostics, history, self.holdout)
 
 
 def conclude(
@@ -124,7 +122,16 @@ def conclude(
         config, data, model, labels, weights, bound, kept, restarts, outcome.history, outcome.start,
         choice, holdout, diagnostics, [], clusters_used(labels[rows.order]),
     )  # fmt: skip
-    return replace(result, findings=result.diagnose(outcome.history))
+    return replace(result, findings=result.ask_doctor(outcome.history))
+
+
+def ask_doctor(
+    config: Config, data: Prepared, diagnostics: Signs, history: Sequence[Record], holdout: Holdout | None
+) -> list[Finding]:
+    """What the doctor says of diagnostics of a fit, over or not, and of records of its epochs."""
+    weights = data.rows.weights
+    heaviest = float(weights.max() / weights.sum())
+    return diagnose(diagnostics, config.model, config.objective, history, heaviest, holdout)
 
 
 def stopped(outcome: Outcome, used: Rows, held_out: Rows, epochs: int) -> Holdout:

@@ -16,7 +16,7 @@ from gmvae.model.inference import BATCH
 from gmvae.model.networks import Linear
 from gmvae.model.weights import fresh
 from gmvae.progress import Progress
-from gmvae.start.teaching import descend, draw
+from gmvae.start.teaching import draw, one_cycle
 from gmvae.training.loop import Observations
 from gmvae.training.random import RandomStream
 
@@ -28,7 +28,7 @@ STEPS = 6_000
 """Steps of the training."""
 
 
-def code(y: Observations, some: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
+def code(y: Observations, subset: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
     r"""Train an auto-encoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
 
     Dense layers, without normalisation, as in DEC (Xie et al., arXiv 1511.06335): the codes of an image's
@@ -36,28 +36,28 @@ def code(y: Observations, some: Tensor, stream: RandomStream, progress: Progress
 
     Arguments:
         y: The observations.
-        some: Those to embed, (n, *y_shape).
+        subset: Those to embed, (n, *y_shape).
         stream: Where chance comes from.
         progress: Called after each step with the share of them that is done.
 
     Returns:
-        The codes of ``some``, (n, CODE).
+        The codes of ``subset``, (n, CODE).
     """
-    size = math.prod(some.shape[1:])
+    size = math.prod(subset.shape[1:])
 
     def build() -> nn.ModuleList:
         encoder = nn.Sequential(nn.Flatten(), *_layers(size, *SIZES, CODE))
         return nn.ModuleList([encoder, _layers(CODE, *SIZES[::-1], size)])
 
-    encoder, decoder = both = fresh(build, stream.cpu).to(some.device)
+    encoder, decoder = both = fresh(build, stream.cpu).to(subset.device)
 
     def loss() -> Tensor:
         observed = draw(y, stream)
         return size * F.mse_loss(decoder(encoder(observed)), observed.flatten(1))
 
-    descend(both, loss, STEPS, progress)
+    one_cycle(both, loss, STEPS, progress)
     with torch.no_grad():
-        return torch.cat([encoder(scaled(batch)) for batch in some.split(BATCH)]).cpu().numpy()
+        return torch.cat([encoder(scaled(batch)) for batch in subset.split(BATCH)]).cpu().numpy()
 
 
 def _layers(*sizes: int) -> nn.Sequential:

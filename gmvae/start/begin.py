@@ -12,18 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
-from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.model.isolation import isolated
-from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.progress import Progress
 from gmvae.start.kmeans import guide
+from gmvae.start.material import Material
 from gmvae.start.rounds import MANIFOLD_FROM, Rounds
-from gmvae.training.loop import Observations
-from gmvae.training.random import RandomStream
 
 SHOWN = 20_000
 """Observations that k-means, or the manifold, is made of at most."""
@@ -67,39 +60,6 @@ class Start:
         return cls(values["init"], values["reason"], tuple(values["rounds"]))
 
 
-@isolated
-def begin(
-    model: GaussianMixtureVAE,
-    y: Observations,
-    some: Tensor,
-    objective: ObjectiveConfig,
-    training: TrainingConfig,
-    *,
-    seed: int,
-    stream: RandomStream,
-    weights: NDArray[np.float64] | None = None,
-    progress: Progress = lambda _: None,
-) -> Start:
-    """Bring a new model to where its fit starts.
-
-    Arguments:
-        model: The model, which has not been trained yet; changed in place.
-        y: The observations.
-        some: Those that clusters are looked for in, (n, *y_shape).
-        objective: Weights of the terms.
-        training: ``init``, ``augment`` and ``rounds``; optimiser and batches, where k-means leads.
-        seed: Seed of k-means and of the manifold.
-        stream: Where all other chance comes from.
-        weights: Weights of ``some``, (n,), to k-means.
-        progress: Called with the share of the start that is done, where the manifold takes its time.
-
-    Raises:
-        ValueError: where the manifold is to teach a model without a recogniser of z, or of two rows.
-    """
-    found = look(model, y, some, training, seed=seed, stream=stream, weights=weights, progress=progress)
-    return lead(found, model, y, some, objective, training, seed=seed, stream=stream, weights=weights)
-
-
 @dataclass(frozen=True)
 class Found:
     """What a fit will start from: ``init``, why, and the manifold's rounds, where it was looked for."""
@@ -110,55 +70,44 @@ class Found:
 
 
 @isolated
-def look(
-    model: GaussianMixtureVAE,
-    y: Observations,
-    some: Tensor,
-    training: TrainingConfig,
-    *,
-    seed: int,
-    stream: RandomStream,
-    weights: NDArray[np.float64] | None = None,
-    progress: Progress = lambda _: None,
-) -> Found:
-    """The first half of :func:`begin`, with its arguments: decide, after a look for the manifold where that
-    may be it. Nothing here depends on the number of epochs."""
+def choose_start(given: Material, progress: Progress = lambda _: None) -> Found:
+    """Decide what a fit starts from, after a look for the manifold where that may be it. Nothing here depends
+    on the number of epochs.
+
+    Arguments:
+        given: What the start is made of.
+        progress: Called with the share of the start that is done, where the manifold takes its time.
+
+    Raises:
+        ValueError: where the manifold is to teach a model without a recogniser of z, or of two rows.
+    """
+    training, rows = given.training, len(given.subset)
     init: str = training.init
     reason = f"init {training.init} was asked for"
-    if init == "manifold" and len(some) < 3:
+    recogniser = given.model.recognition.z is not None
+    if init == "manifold" and rows < 3:
         raise ValueError("init is 'manifold', but there are only 2 observations, so take init kmeans")
-    if init == "manifold" and model.recognition.z is None:
+    if init == "manifold" and not recogniser:
         raise ValueError(
             "init is 'manifold', which teaches q(z | y): assignment must be recogniser, or init kmeans"
         )
-    if init == "auto" and (len(some) < MANIFOLD_FROM or model.recognition.z is None):
+    if init == "auto" and (rows < MANIFOLD_FROM or not recogniser):
         few = f"fewer than {MANIFOLD_FROM} observations are looked at"
-        reason = few if len(some) < MANIFOLD_FROM else "assignment is posterior"
+        reason = few if rows < MANIFOLD_FROM else "assignment is posterior"
         init, reason = "kmeans", f"{reason}, so init auto is kmeans"
     if init in ("random", "kmeans"):
         return Found(init, reason)
-    rounds = Rounds(model, y, some, training, seed, stream, progress, weights)
+    rounds = Rounds(given, progress)
     if init == "auto":
         init, reason = rounds.better()
     return Found(init, reason, rounds)
 
 
 @isolated
-def lead(
-    found: Found,
-    model: GaussianMixtureVAE,
-    y: Observations,
-    some: Tensor,
-    objective: ObjectiveConfig,
-    training: TrainingConfig,
-    *,
-    seed: int,
-    stream: RandomStream,
-    weights: NDArray[np.float64] | None = None,
-) -> Start:
-    """The second half of :func:`begin`, with its arguments: bring the model to what was found."""
+def begin_start(given: Material, found: Found) -> Start:
+    """Bring the model to what was found."""
     if found.init == "kmeans":
-        guide(model, y, some, objective, training, seed=seed, stream=stream, weights=weights)
+        guide(given)
     if found.init != "manifold" or found.rounds is None:
         return Start(found.init, found.reason)
     return Start(found.init, found.reason, tuple(found.rounds.teach()))

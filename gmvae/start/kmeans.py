@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,13 +13,12 @@ from sklearn.cluster import KMeans
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
-from gmvae.config import ObjectiveConfig, TrainingConfig
+from gmvae.config import TrainingConfig
 from gmvae.data.dataset import scaled
 from gmvae.model import objective
-from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.training.loop import Observations, batches
+from gmvae.start.material import Material
+from gmvae.training.loop import batches, descend
 from gmvae.training.optimisers import optimiser
-from gmvae.training.random import RandomStream
 
 Floats = NDArray[np.float64]
 GUIDED, LED = 300, 20
@@ -37,51 +37,35 @@ def guided_passes(count: int, training: TrainingConfig) -> int:
     return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
 
 
-def guide(
-    model: GaussianMixtureVAE,
-    y: Observations,
-    some: Tensor,
-    config: ObjectiveConfig,
-    training: TrainingConfig,
-    *,
-    seed: int,
-    stream: RandomStream,
-    weights: NDArray[np.float64] | None = None,
-) -> None:
+def guide(given: Material) -> None:
     r"""Bring a new model to where its clusters are those of k-means.
 
     The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the cluster c(y) that k-means
-    gives y. What the components become follows from the bound.
-
-    Arguments:
-        model: A new model, or one that has been an auto-encoder only.
-        y: The observations.
-        some: Those that k-means sees, shape (n, *y_shape).
-        config: Weights of the terms; the consistency violation has none here.
-        training: Optimiser, batches, and the epochs to follow.
-        seed: Seed of k-means.
-        stream: Where all other chance comes from.
-        weights: Weights of ``some``, (n,).
+    gives y. What the components become follows from the bound; the consistency violation has no weight here.
+    The model is new, or has been an auto-encoder only.
     """
-    values = _flat(some)
-    kmeans = k_means(values, model.config.clusters, seed, weights)
-    config = replace(config, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
+    model, y, stream, training = given.model, given.y, given.stream, given.training
+    kmeans = k_means(_flat(given.subset), model.config.clusters, given.seed, given.weights)
+    config = replace(given.objective, cv_weight=0.0, min_information=0.0, warm_up=0, cv_warm_up=0)
     steps = optimiser(training.optimiser, model.parameters(), training.learning_rate)
     model.train()
     passes = guided_passes(len(y), training)
     if kmeans.axes is not None:
         passes = max(passes, guided_passes(len(y), replace(training, epochs=LED)))
-    for _ in range(passes):
-        for batch in batches(len(y), training.batch_size, generator=stream.cpu):
-            observed = scaled(y[batch.to(y.device)])
-            centre = torch.from_numpy(kmeans.predict(_flat(observed))).to(y.device)
-            given = model.infer(observed, config.mc_samples, stream.local)
-            terms = objective.terms_of(given, model, observed)
-            guess = F.nll_loss(given.q_z.log_probs.flatten(0, -2), centre.repeat(len(given.q_z.log_probs)))
-            loss = objective.weigh(terms, config, model.config.assignment).mean() + GUIDANCE * guess
-            steps.zero_grad()
-            loss.backward()
-            steps.step()
+
+    def losses() -> Iterator[Tensor]:
+        for _ in range(passes):
+            for batch in batches(len(y), training.batch_size, generator=stream.cpu):
+                observed = scaled(y[batch.to(y.device)])
+                centre = torch.from_numpy(kmeans.predict(_flat(observed))).to(y.device)
+                given = model.infer(observed, config.mc_samples, stream.local)
+                terms = objective.terms_of(given, model, observed)
+                log_probs = given.q_z.log_probs
+                guess = F.nll_loss(log_probs.flatten(0, -2), centre.repeat(len(log_probs)))
+                yield objective.weigh(terms, config, model.config.assignment).mean() + GUIDANCE * guess
+
+    for _ in descend(steps, losses()):
+        pass
 
 
 @dataclass(frozen=True)

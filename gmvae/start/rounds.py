@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmvae.config import TrainingConfig
 from gmvae.data.dataset import scaled
 from gmvae.model.inference import BATCH, evaluating
 from gmvae.model.vae import GaussianMixtureVAE
@@ -24,10 +23,9 @@ from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
 from gmvae.start.kmeans import k_means
 from gmvae.start.layout import partition
+from gmvae.start.material import Material
 from gmvae.start.teaching import reconstruct, teach
 from gmvae.training.augmentation import erased_view, image_view, views
-from gmvae.training.loop import Observations
-from gmvae.training.random import RandomStream
 
 MANIFOLD_FROM = 1_000
 """Observations from which on a manifold is looked for: the graph of fewer is too thin."""
@@ -48,45 +46,23 @@ class Rounds:
     """Clusters along the manifold of what a model has learned, and what it learns from them, in turn.
 
     Arguments:
-        model: The model, which becomes an auto-encoder at once.
-        y: The observations.
-        some: Those that clusters are looked for in.
-        training: ``augment`` and ``rounds``.
-        seed: Seed of layouts and mixtures.
-        stream: Where all other chance comes from.
+        given: What the start is made of; the model becomes an auto-encoder at once.
         progress: Called with the share of all of this that is done.
-        weights: Weights of ``some``, (n,), to the k-means that the manifold is compared with.
     """
 
-    def __init__(
-        self,
-        model: GaussianMixtureVAE,
-        y: Observations,
-        some: Tensor,
-        training: TrainingConfig,
-        seed: int,
-        stream: RandomStream,
-        progress: Progress,
-        weights: NDArray[np.float64] | None = None,
-    ) -> None:
-        self.model, self.y, self.some, self.seed, self.stream, self.progress = (
-            model,
-            y,
-            some,
-            seed,
-            stream,
-            progress,
-        )
-        self.weights = weights
+    def __init__(self, given: Material, progress: Progress) -> None:
+        self.model, self.y, self.subset, self.weights = given.model, given.y, given.subset, given.weights
+        self.seed, self.stream, self.progress = given.seed, given.stream, progress
+        model, subset, training = given.model, given.subset, given.training
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
         self.erased = self.view is image_view
         self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
         self.deep = self.image and self.view is None
-        self.beginnings = BEGINNINGS if len(some) <= FEW and not self.deep else 1
+        self.beginnings = BEGINNINGS if len(subset) <= FEW and not self.deep else 1
         self.steps = self.beginnings * RECONSTRUCTING + (self.rounds + 1) * TEACHING
         self.steps, self.done = self.steps + autoencoder.STEPS * self.deep, 0
         # links between rows of a table say more of clusters than those between features; of images it is less
-        self.values = None if self.image else scaled(some).flatten(1).float().cpu().numpy()
+        self.values = None if self.image else scaled(subset).flatten(1).float().cpu().numpy()
         self.graph = None if self.values is None else neighbours(self.values)
         self.clusters, self.modularity = np.zeros(0, np.int64), -math.inf
         self._find()
@@ -107,8 +83,8 @@ class Rounds:
     def _embed(self) -> Floats:
         """The features of the auto-encoder or, of images without views, the code of a deeper one."""
         if self.deep:
-            return autoencoder.code(self.y, self.some, self.stream, self._stage(autoencoder.STEPS))
-        return features(self.model, self.some)
+            return autoencoder.code(self.y, self.subset, self.stream, self._stage(autoencoder.STEPS))
+        return features(self.model, self.subset)
 
     def better(self) -> tuple[str, str]:
         """Whether links between neighbours support k-means or a manifold, the observations' own or that of
@@ -140,15 +116,15 @@ class Rounds:
         for number in range(1, self.rounds + 1):
             last = number == self.rounds or changed < SETTLED
             yield {"modularity": self.modularity, "changed": changed}
-            clusters = torch.from_numpy(self.clusters).to(self.some.device)
+            clusters = torch.from_numpy(self.clusters).to(self.subset.device)
             steps = TEACHING * (2 if last else 1)
             view = erased_view if self.erased and not last else self.view
             progress = self._stage(steps)
-            teach(self.model, self.y, self.some, clusters, view, steps, self.stream, progress)
+            teach(self.model, self.y, self.subset, clusters, view, steps, self.stream, progress)
             if last:
                 break
             before = self.clusters
-            self.clusters, self.modularity = self._part(features(self.model, self.some), 1)
+            self.clusters, self.modularity = self._part(features(self.model, self.subset), 1)
             changed = 1 - hungarian_accuracy(before, self.clusters)
         self.progress(1.0)
 

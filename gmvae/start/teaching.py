@@ -18,7 +18,7 @@ from gmvae.model.weights import initialise
 from gmvae.progress import Progress
 from gmvae.training.adversarial import inconsistency, reach
 from gmvae.training.augmentation import View
-from gmvae.training.loop import Observations
+from gmvae.training.loop import Observations, descend
 from gmvae.training.random import RandomStream
 
 RATE = 2e-3
@@ -65,13 +65,13 @@ def reconstruct(
         p_y = model.generative.p_y(q_x.mean.unsqueeze(0))
         return -p_y.log_prob(observed.flatten(1)).mean()
 
-    descend(model, lambda: loss(draw(y, stream)), steps, progress)
+    one_cycle(model, lambda: loss(draw(y, stream)), steps, progress)
 
 
 def teach(
     model: GaussianMixtureVAE,
     y: Observations,
-    some: Tensor,
+    subset: Tensor,
     clusters: Tensor,
     view: View | None,
     steps: int,
@@ -92,7 +92,7 @@ def teach(
     Arguments:
         model: The model, whose recogniser is changed in place.
         y: The observations.
-        some: Those with a cluster, (n, *y_shape).
+        subset: Those with a cluster, (n, *y_shape).
         clusters: The cluster of each, (n,).
         view: Makes views; without it the observation is shown.
         steps: Steps of ``BATCH`` observations.
@@ -105,12 +105,12 @@ def teach(
     recognition, head = model.recognition, model.recognition.z
     if head is None:
         raise ValueError("the model has no q(z | y) to teach: assignment must be recogniser")
-    radius = reach(scaled(some), stream.local) if view is None else 0.0
+    radius = reach(scaled(subset), stream.local) if view is None else 0.0
     before = copy.deepcopy(recognition.state_dict())
 
     def loss(robustness: float) -> Tensor:
-        batch = torch.randint(len(some), (BATCH,), generator=stream.local, device=some.device)
-        shown = scaled(some[batch])
+        batch = torch.randint(len(subset), (BATCH,), generator=stream.local, device=subset.device)
+        shown = scaled(subset[batch])
         hidden = recognition.body(shown if view is None else view(shown, stream.local))
         wrong = mistaken(head(dropped(hidden, stream.local)), clusters[batch], robustness)
         if view is not None:
@@ -122,11 +122,11 @@ def teach(
         recognition.load_state_dict(before)
         initialise(head, stream.local)  # which the numbers of other clusters would hold back
         average = Averaged(recognition)
-        # the second time, which is seldom, nothing is told: all has been
+        # a second try is rare, and the progress bar is at its end by then
         heard = progress if robustness else (lambda _: None)
-        descend(recognition, partial(loss, robustness), steps, heard, after=average.update)
+        one_cycle(recognition, partial(loss, robustness), steps, heard, after=average.update)
         recognition.load_state_dict(average.module.state_dict())
-        if not gave_up(model, some, clusters):
+        if not gave_up(model, subset, clusters):
             break
 
 
@@ -139,17 +139,17 @@ def mistaken(logits: Tensor, clusters: Tensor, robustness: float) -> Tensor:
     return ((1 - (robustness * chosen).exp()) / robustness).mean()
 
 
-def gave_up(model: GaussianMixtureVAE, some: Tensor, clusters: Tensor) -> bool:
+def gave_up(model: GaussianMixtureVAE, subset: Tensor, clusters: Tensor) -> bool:
     """Whether q(z | y) has fewer than half of the rows of one of the clusters that it was taught in it."""
     with evaluating(model):
-        found = torch.cat([model.assign(scaled(batch)).probs.argmax(-1) for batch in some.split(EVALUATED)])
+        found = torch.cat([model.assign(scaled(batch)).probs.argmax(-1) for batch in subset.split(EVALUATED)])
     same = (found == clusters).to(torch.float32)
     size = torch.bincount(clusters)
     kept = torch.zeros(len(size), dtype=same.dtype, device=same.device).index_add_(0, clusters, same)
     return bool((kept < 0.5 * size).any())
 
 
-def descend(
+def one_cycle(
     module: nn.Module,
     loss: Callable[[], Tensor],
     steps: int,
@@ -168,10 +168,7 @@ def descend(
     optimiser = torch.optim.AdamW(module.parameters(), RATE, weight_decay=DECAY, fused=True)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     module.train()
-    for step in range(1, steps + 1):
-        optimiser.zero_grad()
-        loss().backward()
-        optimiser.step()
+    for step in descend(optimiser, (loss() for _ in range(steps))):
         if step < steps:
             cycle.step()
         after()

@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from gmvae.assess.doctor import Finding, diagnose
+from gmvae.assess.doctor import Finding
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.measures import Measures
 from gmvae.assess.moment import Moment
 from gmvae.config import Config
 from gmvae.data.schema import Schema
 from gmvae.fit.observer import Fit, Observer
-from gmvae.fit.result import Result
+from gmvae.fit.result import Result, ask_doctor
 from gmvae.fit.state import Record
 from gmvae.partition.stability import Choice
 from gmvae.start.begin import Start
@@ -116,11 +116,9 @@ class Writer(Observer):
         restart = max(1, self.fit.restart) if result is None else result.kept + 1
         records = [record for record in self.history if record["restart"] == restart]
         if result is not None:
-            return result.diagnose(records)
-        config, signs = self.fit.config, self.measures.signs
-        if signs is None:
-            return []
-        return diagnose(signs, config.model, config.objective, records, holdout=self.fit.holdout)
+            return result.ask_doctor(records)
+        fit, signs = self.fit, self.measures.signs
+        return [] if signs is None else ask_doctor(fit.config, fit.data, signs, records, fit.holdout)
 
     def _last(self, result: Result) -> Record:
         """The last record of the restart that is kept."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
 
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data.dataset import scaled
@@ -55,13 +56,14 @@ class Trainer:
     ) -> None:
         self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
-        # what no one asked for serves to hold what was taught, and nothing else
+        # with augment auto, views only keep q(z | y) at what a start has taught it
         self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
         self.taught: Recognition | None = None
         self.epoch = 0
 
     def anchor(self) -> None:
-        """From now on, hold q(z | v) of views v to q(z | y) as it is now, in a copy of the recogniser."""
+        """From now on, keep q(z | v) of views v near q(z | y) as it is now: a copy of the recogniser is the
+        frozen teacher."""
         self.view = views(self.config.augment, self.model.y_shape)
         self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
 
@@ -99,16 +101,18 @@ class Trainer:
         totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
         steps = batches(len(y), self.config.batch_size, self.config.epoch_size, self.stream.cpu)
         epoch, noise = self.epoch + 1, self.stream.local
-        for step, batch in enumerate(steps, start=1):
-            observed = scaled(y[batch.to(y.device)])
-            view = None if self.view is None else self.view(observed, noise)
-            known = None if self.taught is None else self.taught(observed)[2]
-            loss, terms = objective.loss(self.model, observed, self.objective, epoch, view, known, noise)
-            self.optimiser.zero_grad()
-            loss.mean().backward()
-            self.optimiser.step()
-            with torch.no_grad():
-                totals += torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
+
+        def losses() -> Iterator[Tensor]:
+            for batch in steps:
+                observed = scaled(y[batch.to(y.device)])
+                view = None if self.view is None else self.view(observed, noise)
+                known = None if self.taught is None else self.taught(observed)[2]
+                loss, terms = objective.loss(self.model, observed, self.objective, epoch, view, known, noise)
+                yield loss
+                with torch.no_grad():
+                    totals.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
+
+        for step in descend(self.optimiser, losses()):
             progress(self.epoch + step / len(steps))
         return dict(zip(names, (totals / sum(map(len, steps))).tolist(), strict=True))
 
@@ -151,6 +155,20 @@ class Trainer:
         drawn = {name: value.cpu() for name, value in parts["random"].items()}
         self.stream.states = drawn
         self.epoch = about["epoch"]
+
+
+def descend(optimiser: Optimizer, losses: Iterable[Tensor]) -> Iterator[int]:
+    """Take a step of an optimiser down each loss, or the mean of losses of shape (B,): the one loop that
+    everything is trained in. A loss is asked for once the step before it is done.
+
+    Yields:
+        The number of steps so far, after each.
+    """
+    for step, loss in enumerate(losses, start=1):
+        optimiser.zero_grad()
+        loss.mean().backward()
+        optimiser.step()
+        yield step
 
 
 def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -27,6 +27,7 @@ from gmvae.model.inference import assign
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.start.kmeans import guide, guided_passes, k_means
+from gmvae.start.material import Material
 from gmvae.training.random import RandomStream
 
 
@@ -45,7 +46,7 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     labels = KMeans(3, n_init=10, random_state=4).fit_predict(scaling.apply(y))
     (values,) = standard.batches(200)
     before = assign(precise(model), values).argmax(1)
-    guide(model, standard, values, plan.objective, plan.training, seed=4, stream=stream)
+    guide(Material(model, standard, values, None, plan.objective, plan.training, 4, stream))
     after = assign(precise(model), values).argmax(1)
     assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
 

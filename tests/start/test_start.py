@@ -14,8 +14,9 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.partition.neighbours import neighbours
 from gmvae.start import autoencoder, rounds, teaching
-from gmvae.start.begin import auto_epochs, begin
+from gmvae.start.begin import auto_epochs, begin_start, choose_start
 from gmvae.start.kmeans import elbow, k_means
+from gmvae.start.material import Material
 from gmvae.start.rounds import Rounds, features
 from gmvae.training import augmentation
 from gmvae.training.augmentation import table_view
@@ -50,18 +51,23 @@ def new(size: int, stream: RandomStream, **options: object) -> GaussianMixtureVA
     )
 
 
-def begun(y: np.ndarray, init: str, **options: object):
+def material(model, y: torch.Tensor, training: TrainingConfig, stream: RandomStream) -> Material:
+    return Material(model, y, y, None, ObjectiveConfig(), training, 0, stream)
+
+
+def started(y: np.ndarray, init: str, **options: object):
     stream = RandomStream(0, CPU)
     model = new(2, stream, **options)
     tensor = torch.from_numpy(y)
     training = TrainingConfig(init=init, batch_size=64, epochs=3)
-    return model, begin(model, tensor, tensor, ObjectiveConfig(), training, seed=0, stream=stream)
+    given = material(model, tensor, training, stream)
+    return model, begin_start(given, choose_start(given))
 
 
 @pytest.mark.slow
 def test_auto_takes_the_manifold_where_it_cuts_fewer_links(short):
     y, labels = moons()
-    model, found = begun(y, "auto")
+    model, found = started(y, "auto")
     assert found.init == "manifold", found.reason
     clusters = assign(model, torch.from_numpy(y)).argmax(1)
     assert adjusted_rand_score(labels, clusters) > 0.95
@@ -72,7 +78,7 @@ def test_auto_takes_the_manifold_where_it_cuts_fewer_links(short):
 def test_auto_takes_kmeans_where_that_does_no_worse(short):
     rng = np.random.default_rng(0)
     y = rng.normal(size=(1000, 2)) + 6 * (np.arange(1000) % 2)[:, None]
-    _, found = begun(y.astype(np.float32), "auto")
+    _, found = started(y.astype(np.float32), "auto")
     assert found.init == "kmeans"
     assert "so init auto is kmeans" in found.reason
 
@@ -82,19 +88,19 @@ def test_auto_takes_kmeans_where_that_does_no_worse(short):
     [(999, {}, "fewer than 1000"), (1000, {"assignment": "posterior"}, "assignment is posterior")],
 )
 def test_auto_says_why_there_is_no_manifold(short, count, options, reason):
-    _, found = begun(moons(count)[0], "auto", **options)
+    _, found = started(moons(count)[0], "auto", **options)
     assert (found.init, found.rounds) == ("kmeans", ())
     assert reason in found.reason
 
 
 def test_the_manifold_cannot_teach_the_posterior():
     with pytest.raises(ValueError, match="assignment must be recogniser, or init kmeans"):
-        begun(moons()[0], "manifold", assignment="posterior")
+        started(moons()[0], "manifold", assignment="posterior")
 
 
 def test_two_rows_have_no_manifold():
     with pytest.raises(ValueError, match="init is 'manifold', but there are only 2 observations"):
-        begun(np.eye(2, dtype=np.float32), "manifold")
+        started(np.eye(2, dtype=np.float32), "manifold")
 
 
 @pytest.mark.slow
@@ -103,7 +109,7 @@ def test_rounds_end_when_clusters_settle(short, monkeypatch):
     y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
     told: list[float] = []
     training = TrainingConfig(rounds=3)
-    found = Rounds(new(2, stream), y, y, training, 0, stream, told.append)
+    found = Rounds(material(new(2, stream), y, training, stream), told.append)
     assert len(list(found.teach())) == 1
     assert told == sorted(told)
     assert told[-1] == 1
@@ -125,7 +131,7 @@ def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
     stream = RandomStream(0, CPU)
     y = torch.rand(300, 1, 8, 8, generator=stream.cpu)
     model = GaussianMixtureVAE((1, 8, 8), ModelConfig(clusters=2, network="compact", hidden_size=16))
-    found = Rounds(model, y, y, TrainingConfig(augment=augment), 0, stream, lambda _: None)
+    found = Rounds(material(model, y, TrainingConfig(augment=augment), stream), lambda _: None)
     assert len(list(found.teach())) == len(expected)
     assert seen == expected
 
@@ -143,7 +149,7 @@ def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
         return found
 
     monkeypatch.setattr(Rounds, "_part", watched)
-    found = Rounds(new(2, stream), y, y, TrainingConfig(), 0, stream, lambda _: None)
+    found = Rounds(material(new(2, stream), y, TrainingConfig(), stream), lambda _: None)
     best = max(seen, key=lambda pair: pair[0])
     assert len(seen) == 3
     assert found.modularity == best[0]
