@@ -142,7 +142,7 @@ def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs)
 
 def test_a_warm_start_goes_on(blobs):
     y = blobs[0]
-    model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0).fit(y)
+    model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0, learning_rate=3e-3).fit(y)
     before = model.score(y)
     model.fit(y)
     assert [record["epoch"] for record in model.history_] == list(range(1, 9))
