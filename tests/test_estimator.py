@@ -26,8 +26,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small_fits import SMALL, UNITS, quick
 
-from gmvae import GMVAE, estimator
+from gmvae import GMVAE
 from gmvae.data import rows
+from gmvae.estimator import fitted as answering
 from gmvae.fit import numbering, result
 from gmvae.model import answers, objective
 
@@ -232,7 +233,7 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
         (answers, "AT_ONCE", 20),
         (answers, "MEASURED", 20),
         (numbering, "AT_ONCE", 20),
-        (estimator, "AT_ONCE", 20),
+        (answering, "AT_ONCE", 20),
         (result, "MEASURED", 20),
     ):
         monkeypatch.setattr(module, name, value)

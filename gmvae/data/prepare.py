@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gmvae.data.dataset import Dataset
 from gmvae.data.rows import Rows, Survey, weighed
@@ -28,7 +27,7 @@ class Prepared:
         reason: Why, in a sentence.
         binary: Whether every value is 0 or 1.
         edges: The least and the greatest of each number of an observation, (size of y,) each.
-        constant: Columns that were left out because they have one value only.
+        constants: The value of each column that has one value only.
         fingerprint: SHA-256 of the data, 64 hexadecimal digits.
         own: Whether they are somebody's own data: distinct rows with weights, whose order makes no
             difference, and clusters numbered by size. The paper's experiments keep each row as it is.
@@ -41,7 +40,7 @@ class Prepared:
     reason: str
     binary: bool
     edges: tuple[Floats, Floats]
-    constant: NDArray[np.int64]
+    constants: dict[int, float]
     fingerprint: str
     own: bool
 
@@ -94,11 +93,12 @@ def prepare(
         y_shape = y_shape if shape is not None else (len(scaling.kept),)
     survey = survey.arranged(X, suited)
     rows = Rows(X, suited, y_shape, device, survey.order, survey.weights)
-    constant = np.flatnonzero(survey.moments.constant)
+    same = survey.moments.constant
+    constants = dict(zip(np.flatnonzero(same).tolist(), survey.moments.minimum[same].tolist(), strict=True))
     everything = Rows(X, suited, y_shape, device)
     low, high = suited.rounded(np.stack((survey.moments.minimum, survey.moments.maximum))).astype(np.float64)
     return Prepared(
-        rows, everything, suited, likelihood, reason, survey.moments.binary, (low, high), constant,
+        rows, everything, suited, likelihood, reason, survey.moments.binary, (low, high), constants,
         survey.fingerprint, own=True,
     )  # fmt: skip
 
@@ -129,7 +129,4 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
         source, edges = source.astype(np.float32, copy=False), (moments.minimum, moments.maximum)
     scaling = dividing(width, 255.0 if levels else 1.0)
     rows = Rows(source, scaling, data.y_shape, device, resident=True)
-    none = np.zeros(0, np.int64)
-    return Prepared(
-        rows, rows, scaling, likelihood, reason, False, edges, none, data.fingerprint(), own=False
-    )
+    return Prepared(rows, rows, scaling, likelihood, reason, False, edges, {}, data.fingerprint(), own=False)

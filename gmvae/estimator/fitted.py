@@ -42,6 +42,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     _scaling: Scaling
     _y_shape: tuple[int, ...]
     _binary: bool
+    _constants: dict[int, float]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -97,7 +98,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
         z is drawn from ``weights_`` (from the model's uniform p(z), clusters that hold no data would come up,
         too) unless ``cluster`` says which; then w, x and y. Where a Bernoulli model was fitted to
-        more than 0 and 1, values are the means of p(y | x).
+        more than 0 and 1, values are the means of p(y | x). A column that had one value has it here, too.
         """
         check_is_fitted(self)
         if n_samples < 1:
@@ -123,7 +124,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 drawn = p_y.rsample(1, stream.local)[0]
             elif self._binary:
                 drawn = torch.bernoulli(drawn, generator=stream.local)
-        return self._scaling.undo(drawn.cpu().numpy()), z.astype(np.int64)
+        samples = self._scaling.undo(drawn.cpu().numpy())
+        samples[:, list(self._constants)] = list(self._constants.values())
+        return samples, z.astype(np.int64)
 
     @property
     def _log_det(self) -> float:

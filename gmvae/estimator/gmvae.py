@@ -117,7 +117,8 @@ class GMVAE(Fitted):
             ``None``.
         n_clusters_used_: Clusters that hold a row (of those whose weight is not 0), however few.
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
-        constant_features_: Columns with one value, which a Gaussian model leaves out.
+        constant_features_: Columns with one value. A Gaussian model leaves them out; ``sample`` gives that
+            value for them with any likelihood.
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
         start_: How the fit that was kept started: ``init``, ``reason`` and ``rounds``
             (:class:`gmvae.start.begin.Start`).
@@ -342,7 +343,8 @@ class GMVAE(Fitted):
             return
         self.likelihood_, self.likelihood_reason_ = data.likelihood, data.reason
         self._scaling, self._y_shape, self._binary = data.scaling, data.y_shape, data.binary
-        self.constant_features_ = data.constant
+        self._constants = data.constants
+        self.constant_features_ = np.array(list(data.constants), dtype=np.int64)
         self.choice_ = None if result.choice is None else result.choice.to_json()
         self.start_ = None if result.start is None else result.start.to_json()
         self.holdout_ = None if result.holdout is None else result.holdout.to_json()
@@ -356,6 +358,7 @@ class GMVAE(Fitted):
         about = {name: getattr(self, f"{name}_") for name in OF_FIT}
         about |= {
             "binary": self._binary,
+            "constants": self._constants,
             "weights": self.weights_.tolist(),
             "parameters": self._parameters,
             "signs": self.signs_.to_json(),
@@ -398,7 +401,9 @@ class GMVAE(Fitted):
         model.signs_ = Signs.from_json(about["signs"])
         model.findings_ = [Finding(**finding) for finding in about["findings"]]
         model.n_features_in_ = len(file.scaling.mean)
-        model.constant_features_ = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)
+        model._constants = {int(column): value for column, value in about.get("constants", {}).items()}
+        left_out = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)
+        model.constant_features_ = np.union1d(left_out, list(model._constants)).astype(np.int64)
         if file.schema.features:
             model.feature_names_in_ = np.array(file.schema.features, dtype=object)
         return model

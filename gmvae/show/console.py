@@ -198,7 +198,7 @@ def prepared(fit: Fit, data: Dataset) -> str:
             f"{some(origin.counting)}; leave them out with --drop, or name one with --id-column\n"
         )
     names = origin.schema.features or tuple(map(str, range(len(fit.data.scaling.mean))))
-    constant = [names[column] for column in fit.data.constant]
+    constant = [names[column] for column in fit.data.constants]
     if constant and fit.config.model.likelihood == "gaussian":
         lines += f"warning columns with one value only are left out ({len(constant)}): {some(constant)}\n"
     return lines

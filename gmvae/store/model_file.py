@@ -41,6 +41,7 @@ class ModelFile:
         scaling: From the numbers of a row, (D,), to an observation.
         schema: How a file becomes rows.
         about: JSON values that are no part of the model: ``name``, ``likelihood_reason``, ``binary``,
+            ``constants`` (the value of each column that has one only),
             ``weights`` (means of q(z | y), (K,)), ``classes``, ``parameters`` (the estimator's), ``epochs``,
             ``elbo``, ``restarts``, ``data`` (``name``, ``rows``, ``sha256``), ``measures``, ``findings``,
             ``versions``.
@@ -119,6 +120,7 @@ def of_result(
         "name": name[0],
         "likelihood_reason": data.reason,
         "binary": data.binary,
+        "constants": data.constants,
         "weights": result.weights,
         "n_clusters_used": result.clusters_used,
         "n_iter": result.history[-1]["epoch"],

@@ -227,7 +227,7 @@ def test_a_start_is_not_lost_and_not_made_again(tmp_path, monkeypatch):
         broken.setattr(Measures, "remember", stop)
         assert here(*flags, "--run-dir", tmp_path / "run").status == 130
     assert not records_of(tmp_path / "run")
-    monkeypatch.setattr("gmvae.fit.restart.begin", stop)  # a second start would end it
+    monkeypatch.setattr("gmvae.fit.restart.begin_start", stop)  # a second start would end it
     said = here("resume", tmp_path / "run")
     assert (said.status, said.err) == (0, "")
     one, other = (tmp_path / name / "model.safetensors" for name in ("run", "whole"))

@@ -44,7 +44,7 @@ def test_columns_are_standardised(tmp_path, table, kind):
     varying, y = table[["a", "b", "c"]], made.everything.tensor().numpy()
     assert y.dtype == np.float32
     np.testing.assert_allclose(y, (varying - varying.mean()) / varying.std(ddof=0), atol=3e-6)
-    assert (made.likelihood, made.constant.tolist()) == ("gaussian", [1])
+    assert (made.likelihood, list(made.constants)) == ("gaussian", [1])
     np.testing.assert_allclose(made.scaling.undo(y.astype(float)), table, rtol=1e-6, atol=GRAIN)
     assert made.log_det == pytest.approx(-np.log(varying.std(ddof=0)).sum(), rel=1e-5)
     plain = prepared(tmp_path / f"t.{kind}", standardise=False)

@@ -56,6 +56,18 @@ def test_pixels_that_never_change_never_do():
     assert (model.sample(20)[0][:, 8:].std(0) > 1).all()
 
 
+def test_constant_columns_of_a_bernoulli_model_come_back(tmp_path):
+    y = np.random.default_rng(0).integers(0, 2, (60, 3)).astype(float)
+    y[:, 1] = 0.2
+    model = quick(likelihood="bernoulli", epochs=1).fit(y)
+    model.save(tmp_path / "model.safetensors")
+    for each in (model, gmvae.load(tmp_path / "model.safetensors")):
+        assert each.constant_features_.tolist() == [1]
+        samples = each.sample(50)[0]
+        assert (samples[:, 1] == 0.2).all()
+        assert (np.ptp(samples, axis=0) > 0).tolist() == [True, False, True]
+
+
 def test_bernoulli_models_take_what_they_were_fitted_to(tmp_path):
     y = (np.random.default_rng(0).random((60, 4)) < 0.4).astype(float)
     model = quick(init="random").fit(y)

@@ -56,7 +56,7 @@ RARE = pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "name", "call"),
     [
-        pytest.param(restart, "begin", 1, marks=RARE),
+        pytest.param(restart, "begin_start", 1, marks=RARE),
         pytest.param(writer, "write_tensors", 1, marks=RARE),
         (RunFolder, "write_starts", 1),  # the start is in the checkpoint
         pytest.param(RunFolder, "append", 1, marks=RARE),

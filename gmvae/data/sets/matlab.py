@@ -1,7 +1,7 @@
 """MATLAB 5 files, the form that SVHN comes in, read piece by piece.
 
-``scipy.io.loadmat`` holds an array of 1.6 GB and more at least twice; here a caller gets some thousand
-images at a time, and puts them where they are to stay.
+Our own reader, for two reasons: ``scipy.io.loadmat`` (1.17.1) crashes the process on some damaged files, and
+holds an array of 1.6 GB at least twice. Here a caller gets some thousand images at a time.
 
 After 128 bytes of header, a file is a row of elements: a tag (type and size), then that many bytes. An
 element is a matrix, or a zlib stream that unpacks to one. A matrix is again a row of elements: flags (its
