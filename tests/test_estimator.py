@@ -345,7 +345,7 @@ def test_no_density_is_without_bound(fitted):
     ("parameters", "message"),
     [
         ({"n_clusters": 0}, "n_clusters is 0: it must be a whole number of at least 1"),
-        ({"n_clusters": 241}, "X has n_samples=240 to fit to: there must be at least 241"),
+        ({"n_clusters": 241}, "X has n_samples=240: there must be at least 241"),
         ({"n_init": 0}, "n_init is 0: it must be a whole number of at least 1"),
         ({"x_size": 0}, "x_size is 0: it must be a whole number of at least 1"),
         ({"likelihood": "poisson"}, "likelihood is 'poisson': it must be one of auto, bernoulli, gaussian"),

@@ -173,7 +173,7 @@ def check_out(out: Path, run: Path, source: Source | None = None) -> None:
     trained_on = [Path(given[name]) for name in ("path", "labels_path") if given.get(name)]
     read = [find(run), *trained_on]
     if any(same(out, path) for path in read) or (source is not None and source.reads(out)):
-        raise ValueError(f"{out} is read by this command, or was trained on: name another file to write")
+        raise ValueError(f"{out} is the model or its data, which would be overwritten: name another file")
 
 
 def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int | None, seed: int) -> None:
@@ -202,8 +202,8 @@ def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int |
         names = named or tuple(f"y{d}" for d in range(y.shape[1]))
         if "cluster" in names and out.suffix != ".npy":
             raise ValueError(
-                "a feature is called 'cluster', as the column of the samples' clusters is: write a .npy "
-                "file, or rename the feature and train again"
+                "a feature is called 'cluster', but the samples have a column of that name for their "
+                "clusters: write a .npy file, or rename the feature and train again"
             )
         columns = [pa.array(clusters), *map(pa.array, np.ascontiguousarray(y.T))]
         write_table(out, iter([pa.RecordBatch.from_arrays(columns, ["cluster", *names])]))
@@ -221,7 +221,7 @@ def _each(
             name = schema.id_column or "id"
             if name in answers:
                 raise ValueError(
-                    f"id column is {name!r}, as one of the columns of answers is called: rename it in "
+                    f"the id column is {name!r}, but a column of the result has that name: rename it in "
                     f"{source.path}, and name it with --id-column"
                 )
             found[name] = block.ids

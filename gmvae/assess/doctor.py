@@ -38,27 +38,27 @@ UNBOUNDED = 1e-3
 
 WORDS = {
     "ignored": (
-        "Clusters ignore the data: z tells {information:.3f} nats of y, of {most:.2f} that {k} could.",
-        "Raise --cv-weight (it must be above 0), start with --init kmeans, or lower --z-prior-weight.",
+        "Clusters ignore the data: they carry {information:.3f} of at most {most:.2f} nats about the data.",
+        "Raise cv_weight (it must be above 0), start with init=kmeans, or lower z_prior_weight.",
     ),
     "one-cluster": (
         "Cluster {largest} holds {share:.1%} of the data.",
-        "Start with --init kmeans, lengthen --cv-warm-up, or lower --cv-weight; if nothing changes, the data "
+        "Start with init=kmeans, lengthen cv_warm_up, or lower cv_weight; if nothing changes, the data "
         "may have no groups.",
     ),
     "dead": (
         "{empty} of {k} clusters hold no data; {used} are in use.",
-        "That is right if the data have {used} groups; if they have more, {longer}, start with --init "
-        "kmeans, or try other seeds.",
+        "That is right if the data have {used} groups; if they have more, {longer}, start with init=kmeans, "
+        "or try other seeds.",
     ),
     "small": (
         "Small clusters, each with less than a tenth of an equal share: {clusters}.",
         "Look at their rows: they may be a rare group, or outliers. If they are neither, ask for fewer "
-        "--clusters.",
+        "clusters.",
     ),
     "lopsided": (
         "Cluster {largest} holds {share:.0%} of the data.",
-        "Look whether the others are outliers; if so, remove these, or ask for more --clusters.",
+        "Look whether the others are outliers; if so, remove these, or ask for more clusters.",
     ),
     "one-row": (
         "One distinct row has {share:.1%} of all weight: the others hardly count.",
@@ -66,33 +66,33 @@ WORDS = {
     ),
     "merged": (
         "Clusters {pairs} share their observations: each pair is one group.",
-        "Raise --cv-weight, which parts clusters, or ask for fewer --clusters.",
+        "Raise cv_weight, which parts clusters, or ask for fewer clusters.",
     ),
     "disagreement": (
         "q(z | y) and p(z | x, w) name one cluster for {agreement:.0%} of the data only: what a cluster "
         "generates is not what is assigned to it.",
-        "Raise --cv-weight, make --w-size smaller, or train longer.",
+        "Raise cv_weight, make w_size smaller, or train longer.",
     ),
     "x-unused": (
         "No unit of x moves with the data, of {x_size}: the decoder draws the same for everything.",
-        "Give --warm-up some epochs, lower --learning-rate, or bring the data to a scale of about 1.",
+        "Give warm_up some epochs, lower learning_rate, or bring the data to a scale of about 1.",
     ),
     "unbounded": (
         "p(y | x) has a variance of {variance:.1e} in some column: there the bound grows without end.",
-        "Set --min-variance to 0.01 or so, or leave out columns with few values.",
+        "Set min_variance to 0.01 or so, or leave out columns with few values.",
     ),
     "moving": (
         "{rate:.1%} of the data still change their cluster in every epoch.",
-        "Train for more --epochs, or lower --learning-rate.",
+        "Train for more epochs, or lower learning_rate.",
     ),
     "overfit": (
         "After {epochs} epochs the bound is {seen:.1f} nats on rows that were fitted to, and {unseen:.1f} on "
         "{rows} that were held out{so}.",
-        "Take more rows or fewer columns (their principal components, say), or fewer --epochs.",
+        "Take more rows or fewer columns (their principal components, say), or fewer epochs.",
     ),
     "unstable": (
         "The bound fell from {first:.1f} to {end:.1f} nats while all weights were full.",
-        "Lower --learning-rate.",
+        "Lower learning_rate.",
     ),
 }
 """What each finding is, and what to try."""
@@ -164,7 +164,7 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
     empty = signs.occupancy.count(0.0)
     if empty:
         early = objective.cv_weight > 0 and not objective.cv_warm_up and model.assignment == "recogniser"
-        longer = "give --cv-warm-up some epochs" if early else "lengthen --cv-warm-up or lower --cv-weight"
+        longer = "give cv_warm_up some epochs" if early else "lengthen cv_warm_up or lower cv_weight"
         severity: Literal["warning", "note"] = "warning" if empty > k / 2 else "note"
         yield _say("dead", severity, empty=empty, k=k, used=k - empty, longer=longer)
     yield from _small(signs)

@@ -235,6 +235,8 @@ class Export:
         from gmvae.estimator.loading import load
         from gmvae.store.onnx import FILES, export
 
+        if self.out.is_file():
+            raise ValueError(f"{self.out} is a file: name a folder for {' and '.join(FILES)} with -o")
         for name in FILES:
             check_out(self.out / name, self.run)
         for path in export(load(self.run), self.out):

@@ -215,8 +215,8 @@ class Scaling:
             )
         if self.of_levels and high <= 1 and (y != np.rint(y)).any():
             raise ValueError(
-                f"{name} has fractions from {low:g} to {high:g}, but the model was trained on levels of 0 to "
-                "255: multiply them by 255"
+                f"{name} has values from {low:g} to {high:g}, but the model was trained on pixels from 0 to "
+                "255: multiply by 255"
             )
 
 

@@ -261,9 +261,10 @@ class GMVAE(Fitted):
         least = max(2, config.model.clusters)
         given = X.shape[0] if sample_weight is None else int(np.count_nonzero(np.asarray(sample_weight)))
         if given < least:
+            counted = "" if sample_weight is None else " with a weight above 0"
             raise ValueError(
-                f"X has n_samples={given} to fit to: there must be at least {least}, "
-                "as many as n_clusters and no fewer than 2"
+                f"X has n_samples={given}{counted}: there must be at least {least}, as many as n_clusters "
+                "and no fewer than 2"
             )
         observers = (Lines(self.verbose),) if self.verbose else ()
         if self.run_dir is None:

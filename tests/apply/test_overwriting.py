@@ -73,7 +73,7 @@ def test_an_input_is_never_an_output(given, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(given)
     shutil.copy("model.npy", "encoder.onnx")
     before = contents(given)
-    assert "is read by this command, or was trained on: name another file to write" in bad(here(*arguments))
+    assert "is the model or its data, which would be overwritten: name another file" in bad(here(*arguments))
     assert contents(given) == before
 
 
@@ -82,8 +82,10 @@ def test_a_default_output_is_no_input_either(given, tmp_path, monkeypatch):
     for name in ("predictions.csv", "embedding.csv"):
         pd.DataFrame({"a": [1.0, 2.0], "b": [0.0, 1.0]}).to_csv(name, index=False)
     before = contents(tmp_path)
-    assert "predictions.csv is read" in bad(here("predict", given / "run", "predictions.csv"))
-    assert "embedding.csv is read" in bad(here("embed", given / "run", "embedding.csv"))
+    assert "predictions.csv is the model or its data" in bad(
+        here("predict", given / "run", "predictions.csv")
+    )
+    assert "embedding.csv is the model or its data" in bad(here("embed", given / "run", "embedding.csv"))
     assert contents(tmp_path) == before
 
 
@@ -113,18 +115,15 @@ def test_a_run_is_not_written_among_its_data(given, tmp_path, monkeypatch, data)
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory) -> Path:
-    """Runs whose id column is called as an answer is, and one with a feature called cluster."""
+    """A run, its file with columns called as results are, and a run with a feature called cluster."""
     root = tmp_path_factory.mktemp("named")
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])
     for name in ("cluster", "probability", "score", "p0", "x0"):
         table[name] = [f"r{i}" for i in range(20)]
     table.to_csv(root / "t.csv", index=False)
     table[["a", "b"]].assign(cluster=table["a"] * 2 + 50).to_parquet(root / "f.parquet")
-    columns = ["--columns", "a", "b", "--id-column", "cluster"]
-    assert (
-        here("train", "data", "--path", root / "t.csv", *columns, *TINY, "--run-dir", root / "run").status
-        == 0
-    )
+    columns = ["--path", root / "t.csv", "--columns", "a", "b"]
+    assert here("train", "data", *columns, *TINY, "--run-dir", root / "run").status == 0
     assert (
         here("train", "data", "--path", root / "f.parquet", *TINY, "--run-dir", root / "feature").status == 0
     )
@@ -134,17 +133,30 @@ def named(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
 def test_an_id_column_hides_no_answer(named, tmp_path, ending):
     out = tmp_path / f"out.{ending}"
-    for flags, name in (([], "cluster"), *((["--id-column", n], n) for n in ("probability", "score", "p0"))):
-        said = bad(here("predict", named / "run", named / "t.csv", *flags, "-o", out))
-        assert f"id column is {name!r}, as one of the columns of answers is called: rename it in" in said
+    for name in ("cluster", "probability", "score", "p0"):
+        said = bad(here("predict", named / "run", named / "t.csv", "--id-column", name, "-o", out))
+        assert f"the id column is {name!r}, but a column of the result has that name: rename it in" in said
     said = bad(here("embed", named / "run", named / "t.csv", "--id-column", "x0", "-o", out))
-    assert "id column is 'x0'" in said
+    assert "the id column is 'x0'" in said
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["cluster", "probability", "score", "p0", "x0"])
+def test_an_id_column_that_would_hide_results_is_refused_before_training(named, tmp_path, name):
+    table = pd.read_csv(named / "t.csv")
+    table.to_parquet(tmp_path / "t.parquet")
+    np.savez(tmp_path / "t.npz", X=table[["a", "b"]], **{name: table[name].to_numpy(dtype=str)})
+    for path in (named / "t.csv", tmp_path / "t.parquet", tmp_path / "t.npz"):
+        chosen = [] if path.suffix == ".npz" else ["--columns", "a", "b"]
+        run = ["--id-column", name, *TINY, "--run-dir", tmp_path / "run"]
+        said = bad(here("train", "data", "--path", path, *chosen, *run))
+        assert f"the id column is {name!r}, but predictions have a column of that name: rename it" in said
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_name_that_no_answer_has_is_kept(named, tmp_path):
     out = tmp_path / "out.csv"
-    assert here("embed", named / "run", named / "t.csv", "-o", out).status == 0
+    assert here("embed", named / "run", named / "t.csv", "--id-column", "cluster", "-o", out).status == 0
     assert list(pd.read_csv(out).columns) == ["cluster", "x0"]
     assert here("predict", named / "run", named / "t.csv", "--id-column", "x0", "-o", out).status == 0
     assert list(pd.read_csv(out).columns) == ["x0", "cluster", "probability", "score", "p0", "p1"]
@@ -154,7 +166,7 @@ def test_a_name_that_no_answer_has_is_kept(named, tmp_path):
 def test_a_feature_hides_no_cluster_of_samples(named, tmp_path):
     for ending in ("csv", "parquet"):
         said = bad(here("sample", named / "feature", "-o", tmp_path / f"s.{ending}"))
-        assert "a feature is called 'cluster', as the column of the samples' clusters is" in said
+        assert "a feature is called 'cluster', but the samples have a column of that name" in said
     assert here("sample", named / "feature", "-n", 50, "-o", tmp_path / "s.npy").status == 0
     samples = np.load(tmp_path / "s.npy")
     assert samples.shape == (50, 4)  # the cluster, a, b, and what is called cluster

@@ -115,7 +115,7 @@ def test_clusters_that_ignore_the_data():
     found = said(NOISE, 4, cv_weight=0.0)
     assert list(found) == ["ignored"]
     assert found["ignored"].startswith("warning: Clusters ignore the data: z tells 0.0")
-    assert found["ignored"].endswith("nats of y, of 1.39 that 4 could.")
+    assert found["ignored"].endswith(" of at most 1.39 nats about the data.")
 
 
 def test_clusters_that_die():
@@ -124,7 +124,7 @@ def test_clusters_that_die():
     assert list(found) == ["dead"]
     assert found["dead"].startswith("warning: 1")
     assert "of 20 clusters hold no data; " in found["dead"]
-    assert "give --cv-warm-up some epochs" in model.findings_[0].advice
+    assert "give cv_warm_up some epochs" in model.findings_[0].advice
 
 
 def test_everything_in_one_cluster():

@@ -67,7 +67,7 @@ def test_a_first_line_that_is_a_row_is_refused(tmp_path, monkeypatch, case):
     said = bad(here("train", "data", "--path", write(name, text), *flags, "--run-dir", "run", *TINY))
     assert f"{name} has " in said
     assert "must name the columns" in said
-    assert ("with words, since these may be a row" in said) == case.startswith("whole")
+    assert ("with words, since these may be data" in said) == case.startswith("whole")
     assert not Path("run").exists()
 
 

@@ -189,7 +189,10 @@ def test_row_numbers_of_pandas_are_no_feature(tmp_path):
         ("a,b\n1,2\n".encode("utf-16"), "t.csv is in UTF-16: save it anew in UTF-8"),
         (b"PK\x03\x04rest", "t.csv is not text: it must be a table with commas"),
         (pickle.dumps([1]), "t.csv is not text"),
-        ("0.3,0.1,0.7\n1,2,3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: it must name"),
+        (
+            "0.3,0.1,0.7\n1,2,3\n",
+            "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line must",
+        ),
         ('a,b\n1,"2\n' + "1,2\n" * 99, "t.csv has a row of more than 0 MB: look for a quotation mark"),
         ("a,b\n1,2020-01-31\n", "neither numbers nor text: b (date32[day]); leave them out with --drop"),
         ("a,b,c\n1,x,y\n", "t.csv has columns of text: b, c; make 0/1 features of them with --text one-hot"),

@@ -67,7 +67,10 @@ def test_commands_know_the_folder_wherever_it_is(run, alone, tmp_path):
     assert pd.read_csv(tmp_path / "p.csv")["cluster"].tolist() == alone.labels_.tolist()
     assert here("plot", "bound", moved).status == 0
     assert here("info", moved).status == 0
-    assert f"{moved / 'rows.npy'} is read" in here("predict", moved, "-o", moved / "rows.npy").err
+    assert (
+        f"{moved / 'rows.npy'} is the model or its data"
+        in here("predict", moved, "-o", moved / "rows.npy").err
+    )
     assert gmvae.load(moved).get_params()["n_init"] == 3
 
 

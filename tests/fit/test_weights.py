@@ -74,7 +74,7 @@ def test_rows_that_are_all_the_same_can_be_fitted():
     model = quick(epochs=2).fit(np.full((9, 2), 7.0))
     assert np.isfinite(model.elbo_)
     assert len(set(model.labels_)) == 1
-    with pytest.raises(ValueError, match="X has n_samples=2 to fit to: there must be at least 3"):
+    with pytest.raises(ValueError, match="X has n_samples=2 with a weight above 0: there must be at least 3"):
         quick().fit(Y[:4], sample_weight=[1, 0, 0, 5])
 
 

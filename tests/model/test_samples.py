@@ -91,7 +91,7 @@ def test_levels_and_fractions_are_not_mixed_up():
     model = quick(**SHAPE, warm_start=True).fit(y)
     np.testing.assert_array_equal(model.predict(y), model.predict(y.astype(float)))
     for ask in (model.predict, model.score_samples, model.transform, model.fit):
-        with pytest.raises(ValueError, match=r"fractions from 0 to .* levels of 0 to 255: multiply them"):
+        with pytest.raises(ValueError, match=r"values from 0 to .* pixels from 0 to 255: multiply by 255"):
             ask(y / 255)
     other = quick(**SHAPE, warm_start=True).fit(y / 255)
     for ask in (other.predict, other.fit):

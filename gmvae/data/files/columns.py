@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -22,6 +23,19 @@ def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
                 near = get_close_matches(name, names, 3, 0.5)
                 rest = f"did you mean {' or '.join(near)}?" if near else f"it has {some(names) or 'none'}"
                 raise ValueError(f"{what} has {name!r}, which {path} does not have: {rest}")
+
+
+RESULTS = re.compile(r"cluster|probability|score|[px]\d+")
+"""Names of the columns that predictions and embeddings have."""
+
+
+def check_id(path: Path, options: ReadOptions) -> None:
+    """``ValueError`` where the column to copy beside predictions is called as one of theirs."""
+    name = options.id_column
+    if name is not None and RESULTS.fullmatch(name):
+        raise ValueError(
+            f"the id column is {name!r}, but predictions have a column of that name: rename it in {path}"
+        )
 
 
 def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_names, check_once, chosen, places, some
+from gmvae.data.files.columns import check_id, check_names, check_once, chosen, places, some
 from gmvae.data.files.missing import gaps_error
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema
 
@@ -55,6 +55,7 @@ class Matrix(Source):
         known = self._known
         check_once(self.path, known, known)
         check_names(self.path, options, self.names())
+        check_id(self.path, options)
         named = options.beside & {*known} - {*self.beside}
         if self.columns or options.columns or options.drop or named:
             columns = chosen(options, known)

@@ -144,10 +144,10 @@ class SeparatedFile(Table):
             return
         what = "values" if any(number(name) is None for name in names) else "numbers"
         counts = numbered([name for name in names if number(name) is not None])
-        remedy = "with words, since these may be a row" if counts else "so write a line of names above it"
+        remedy = "with words, since these may be data" if counts else "so add a line with names above it"
         raise ValueError(
-            f"{self.path} has {what} in its first line, {', '.join(names[:3])}, ...: it must name the "
-            f"columns, {remedy}"
+            f"{self.path} has {what} in its first line, {', '.join(names[:3])}, ...: the first line must "
+            f"name the columns, {remedy}"
         )
 
     def complaint(self, message: str) -> str:

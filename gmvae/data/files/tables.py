@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_distinct, check_names, check_once, chosen, places, some
+from gmvae.data.files.columns import check_distinct, check_id, check_names, check_once, chosen, places, some
 from gmvae.data.files.missing import gaps_error
 from gmvae.data.files.values import index_columns, kind, numbers, texts
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
@@ -48,6 +48,7 @@ class Table(Source):
             found = self.arrow_schema(options)
         check_once(self.path, found.names, found.names)
         check_names(self.path, options, found.names)
+        check_id(self.path, options)
         names = chosen(options, [name for name in found.names if name not in index(found)])
         if not names:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {some(found.names)}")
