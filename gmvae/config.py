@@ -21,7 +21,7 @@ Optimiser = Literal[
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "asgd",
     "nadam", "radam", "rmsprop", "rprop", "sgd", "sign",
 ]  # fmt: skip
-Start = Literal["auto", "random", "kmeans", "manifold"]
+Start = Literal["auto", "random", "kmeans", "candidates", "manifold"]
 Augment = Literal["auto", "none", "image", "table"]
 DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
 Plot = Literal[
@@ -121,18 +121,19 @@ class TrainingConfig:
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100
-    """Passes over the data; 0 for at least 1,500 steps and at least 20 passes, 4 where the manifold may teach
-    q(z | y) before (--init manifold, or auto with 1,000 images or more)."""
+    """Passes over the data; 0 for at least 800 steps and at least 4 passes where clusters are taught to
+    q(z | y) before, and at least 1,500 and 20 else (init random, or assignment posterior)."""
     init: Start = "random"
-    """kmeans leads q(z | y) to the clusters of k-means in the first 300 steps; manifold teaches it clusters
-    along the manifold of the data; auto takes the one that the data support; random starts at once."""
+    """Clusters that q(z | y) is taught before: the best, judged without labels, of the partitions of several
+    methods (candidates), those of k-means, or clusters along the manifold of the data, found in rounds; auto
+    takes what suits the data; random teaches none."""
     rounds: int = 0
     """Rounds in which the manifold is looked for in what q(z | y) has learned (init manifold), at most; 0 for
     7 with views of images, and 3 otherwise."""
     augment: Augment = "none"
     """Views of observations that shall be of one cluster: image (turned, moved, scaled, sheared), table
-    (moved to a neighbour, with values of other rows, with noise), or none; auto is none for images, and
-    table for tables whose manifold is looked for."""
+    (moved to a neighbour, with values of other rows, with noise), or none; auto is none for images, while
+    rows of tables move a little as clusters are taught."""
     epoch_size: int = 0
     """Observations in a pass, drawn anew for each; 0 for all of the data."""
     restarts: int = 1

@@ -13,6 +13,7 @@ SMALL = {
     "hidden_size": 32,
     "learning_rate": 1e-2,
     "batch_size": 40,
+    "init": "kmeans",
     "random_state": 0,
 }
 quick = partial(GMVAE, n_clusters=3, **SMALL, epochs=3)

@@ -350,7 +350,7 @@ def test_no_density_is_without_bound(fitted):
         ({"x_size": 0}, "x_size is 0: it must be a whole number of at least 1"),
         ({"likelihood": "poisson"}, "likelihood is 'poisson': it must be one of auto, bernoulli, gaussian"),
         ({"likelihood": "bernoulli"}, r"likelihood is 'bernoulli', but X has values from .* it must lie in"),
-        ({"init": "zeros"}, "init is 'zeros': it must be one of auto, random, kmeans, manifold"),
+        ({"init": "zeros"}, "init is 'zeros': it must be one of auto, random, kmeans, candidates, manifold"),
         ({"network": "dense"}, "network is 'dense': it must be one of auto, fc, compact, conv, svhn"),
         ({"network": "conv"}, r"network is 'conv', but an observation has shape \(3,\)"),
         ({"epochs": 0}, "epochs is 0: it must be a whole number of at least 1"),

@@ -29,6 +29,7 @@ from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.run import Run
 from gmvae.show.lines import Lines
+from gmvae.start.begin import teaches
 from gmvae.store.model_file import ModelFile, plain
 from gmvae.training.devices import pick_device
 
@@ -65,12 +66,13 @@ class GMVAE(Fitted):
             ``likelihood_reason_``.
         min_variance: Least variance of the Gaussian, where a column has variance 1.
         assignment: q(z | ...): ``"recogniser"`` or ``"posterior"``.
-        init: ``"kmeans"`` guides q(z | y) to the clusters of k-means at first, ``"manifold"`` teaches it
-            clusters along the manifold of the data, ``"auto"`` takes what the data support (``start_`` says
-            why), ``"random"`` does nothing.
+        init: Clusters that q(z | y) is taught at first, and kept near: the best, judged without labels, of
+            the partitions of several methods (``"candidates"``), those of k-means (``"kmeans"``), or clusters
+            along the manifold of the data, found in rounds (``"manifold"``). ``"auto"`` takes what suits the
+            data (``start_`` says why), ``"random"`` teaches none.
         rounds: Rounds of the manifold, at most, or ``"auto"``: 7 with views of images, and 3 otherwise.
         augment: Views of a row that shall be of its cluster: ``"image"``, ``"table"``, ``"none"`` or
-            ``"auto"``, none for images and table for tables whose manifold is looked for
+            ``"auto"``, which is none for images; rows of tables move a little while clusters are taught
             (:mod:`gmvae.training.augmentation`).
         view_weight: Weight of the view consistency.
         cv_weight: Weight of the consistency violation.
@@ -82,8 +84,8 @@ class GMVAE(Fitted):
         optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
         learning_rate: Its step size.
         batch_size: Observations per step.
-        epochs: Passes over the data, or ``"auto"``: at least 1,500 steps and at least 20 passes, 4 where the
-            manifold may teach q(z | y) before (init manifold, or auto with 1,000 images or more). With fewer
+        epochs: Passes over the data, or ``"auto"``: at least 800 steps and at least 4 passes where clusters
+            are taught before, else (init random, or assignment posterior) at least 1,500 and 20. With fewer
             than 10 distinct rows for each column these are the most: some rows are held out at first, to find
             the number from which on a model of the others fits them no better (``holdout_``).
         n_init: Restarts of the whole model. Of fewer than 1,000 rows the one is kept whose clusters agree
@@ -120,7 +122,7 @@ class GMVAE(Fitted):
         constant_features_: Columns with one value. A Gaussian model leaves them out; ``sample`` gives that
             value for them with any likelihood.
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
-        start_: How the fit that was kept started: ``init``, ``reason`` and ``rounds``
+        start_: How the fit that was kept started: ``init``, ``reason``, ``candidates`` and ``rounds``
             (:class:`gmvae.start.begin.Start`).
         n_iter_: Epochs of the fit that was kept.
         history_: A record for each of them.
@@ -327,7 +329,8 @@ class GMVAE(Fitted):
                 "warm_start goes on with a model of other sizes or likelihood than are asked for: keep them, "
                 "or set warm_start=False"
             )
-        anchored = (getattr(self, "start_", None) or {}).get("init") == "manifold"
+        init = (getattr(self, "start_", None) or {"init": "random"})["init"]
+        anchored = teaches(init, config.model.assignment)
         return Before(copy.deepcopy(self.model_).to(data.rows.device), self.n_iter_, anchored)
 
     def _take(self, result: Result, going_on: bool) -> None:

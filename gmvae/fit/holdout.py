@@ -66,7 +66,8 @@ def choose_epochs(
         training = replace(restart.config.training, epochs=length)
         return replace(restart.config, objective=objective(length), training=training)
 
-    taught = restart.look().init == "manifold"
+    restart.look()
+    taught = restart.taught
     if taught:
         restart.renew(for_epochs(full))
         restart.begin()

@@ -10,7 +10,7 @@ from gmvae.config import Config, ModelConfig, whole_epochs
 from gmvae.data.prepare import Prepared
 from gmvae.data.rows import Rows
 from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.start.begin import SHOWN, auto_epochs, may_teach
+from gmvae.start.begin import auto_epochs, teaches
 
 HIDDEN, HIDDEN_IMAGES = 128, 256
 """Units of each hidden layer where nobody says how many: for the network fc, and for images."""
@@ -36,8 +36,7 @@ def resolve(config: Config, data: Prepared, rows: Rows) -> Config:
         model = replace(model, hidden_size=HIDDEN if model.network == "fc" else HIDDEN_IMAGES)
     _check_fit(shape, model)
     count = min(training.epoch_size or len(rows), len(rows))
-    shown = min(count, len(rows.sample(SHOWN).order))
-    taught = may_teach(training.init, model.assignment, shown, image=len(shape) == 3)
+    taught = teaches(training.init, model.assignment)
     epochs = training.epochs or auto_epochs(count, training.batch_size, taught=taught)
     patience = max(1, whole_epochs(training.n_iter_no_change, epochs))
     return replace(

@@ -17,7 +17,7 @@ from gmvae.model.answers import full_loss
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.progress import Progress
-from gmvae.start.begin import SHOWN, Found, Material, Start, begin_start, choose_start
+from gmvae.start.begin import SHOWN, Found, Material, Start, begin_start, choose_start, teaches
 from gmvae.training.loop import Trainer, load
 from gmvae.training.random import RandomStream
 
@@ -115,13 +115,18 @@ class Restart:
 
     def begin(self, progress: Progress = lambda _: None) -> Start:
         """Bring the new model to its start."""
-        self.start = begin_start(self._material, self._found or self.look(progress))
+        self.start = begin_start(self._material, self._found or self.look(progress), progress)
         self.anchor()
         return self.start
 
+    @property
+    def taught(self) -> bool:
+        """Whether the start teaches clusters to q(z | y)."""
+        return teaches(self.config.training.init, self.config.model.assignment)
+
     def anchor(self) -> None:
-        """Keep q(z | y) near what a manifold has taught it by now."""
-        if self._found is not None and self._found.init == "manifold":
+        """Keep q(z | y) near what the start has taught it."""
+        if self.taught:
             self.trainer.anchor()
 
     @cached_property

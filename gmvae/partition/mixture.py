@@ -12,10 +12,14 @@ from sklearn.mixture import GaussianMixture
 from gmvae.partition.communities import Clusters
 
 
-def components(values: NDArray[np.float64], count: int, seed: int, starts: int = 1) -> Clusters:
+def components(
+    values: NDArray[np.float64], count: int, seed: int, starts: int = 1, covariance: str = "full"
+) -> Clusters:
     """The components, numbered from 0 without gaps, that rows of shape (n, D) belong to in the likeliest of
-    so many Gaussian mixtures with full covariances: (n,)."""
-    model = GaussianMixture(count, n_init=starts, reg_covar=1e-4, random_state=seed)
+    so many Gaussian mixtures with full covariances of their own, or with one in common (``tied``): (n,)."""
+    model = GaussianMixture(
+        count, covariance_type=covariance, n_init=starts, reg_covar=1e-4, random_state=seed
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return np.unique(model.fit_predict(values), return_inverse=True)[1]

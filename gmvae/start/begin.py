@@ -1,41 +1,54 @@
 """Where a fit starts: from clusters that are found without the model, and taught to it.
 
-Either k-means leads q(z | y) for the first steps; or the manifold of the data does, in rounds: embed the
-observations, part them along the manifold of the embedding, teach the parts to q(z | y), and embed them
-anew with the features that it has learned. Which of the two the data support, and how many rounds, is told by
-the graph of nearest neighbours and by how much the clusters still change, never by labels.
+The rows are clustered by several well-known methods, and one partition is chosen, without labels
+(:mod:`gmvae.start.choice`). Clusters of many images and of wide tables are found in rounds, in what the
+model learns of them (:mod:`gmvae.start.rounds`); those of few rows by k-means. They are taught to q(z | y),
+and anchored: training keeps q(z | y) near them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import torch
+
+from gmvae.data.dataset import scaled
 from gmvae.model.isolation import isolated
-from gmvae.progress import Progress
-from gmvae.start.kmeans import guide
+from gmvae.progress import Progress, part
+from gmvae.start.candidates.base import Rows
+from gmvae.start.choice import Chosen, choose
+from gmvae.start.kmeans import ROWS_EACH, guide, k_means
 from gmvae.start.material import Material
 from gmvae.start.rounds import MANIFOLD_FROM, Rounds
+from gmvae.start.teaching import teach
+from gmvae.training.augmentation import nearby_view, views
 
 SHOWN = 20_000
-"""Observations that k-means, or the manifold, is made of at most."""
-AUTO_STEPS, AUTO_PASSES, AUTO_PASSES_ON = 1500, 20, 4
-"""A fit that is not told how long makes at least so many steps, and at least so many passes over the data:
-fewer where the manifold, in steps of its own, has taught q(z | y) already."""
+"""Observations that the manifold is looked for in at most."""
+PARTITIONED = 5_000
+"""Rows that candidate partitions are made of at most."""
+TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 100, 500, 5e-3
+"""Steps in which a partition is taught, one more for every five rows, and their greatest learning rate."""
+WIDE = 50
+"""Columns of a table above which its clusters are looked for in features that are learned of them."""
+AUTO_STEPS, AUTO_PASSES = 1500, 20
+"""A fit that is not told how long makes at least so many steps, and at least so many passes over the data."""
+AUTO_STEPS_ON, AUTO_PASSES_ON = 800, 4
+"""The same where clusters have been taught to q(z | y), in steps of their own."""
 
 
 def auto_epochs(count: int, batch_size: int, *, taught: bool) -> int:
     """The passes over so many observations of a fit that is not told how long."""
-    least = AUTO_PASSES_ON if taught else AUTO_PASSES
-    return max(least, -(-AUTO_STEPS // max(1, round(count / batch_size))))
+    steps, passes = (AUTO_STEPS_ON, AUTO_PASSES_ON) if taught else (AUTO_STEPS, AUTO_PASSES)
+    return max(passes, -(-steps // -(-count // batch_size)))
 
 
-def may_teach(init: str, assignment: str, count: int, *, image: bool) -> bool:
-    """Whether the manifold of so many observations may teach q(z | y), as far as can be said beforehand."""
-    if init == "auto":
-        return image and assignment == "recogniser" and count >= MANIFOLD_FROM
-    return init == "manifold"
+def teaches(init: str, assignment: str) -> bool:
+    """Whether a start teaches clusters to q(z | y)."""
+    return assignment == "recogniser" and init != "random"
 
 
 @dataclass(frozen=True)
@@ -43,71 +56,115 @@ class Start:
     """How a fit started."""
 
     init: str
-    """``random``, ``kmeans`` or ``manifold``."""
+    """``random``, ``kmeans``, ``candidates`` or ``manifold``."""
     reason: str
     """Why, in a sentence."""
     rounds: tuple[dict[str, float], ...] = ()
-    """Of each round ``modularity`` of the clusters in the graph of the embedding, and ``changed``, the share
-    of the observations that are in other clusters than in the round before (1 in the first)."""
+    """Of each round of the manifold ``modularity`` of the clusters in the graph of the embedding, and
+    ``changed``, the share of the observations that are in other clusters than in the round before (1 in the
+    first)."""
+    candidates: tuple[dict[str, Any], ...] = ()
+    """Each candidate partition (:class:`gmvae.start.choice.Candidate`), the clearest first."""
 
     def to_json(self) -> dict[str, Any]:
         """The start as JSON values."""
-        return {"init": self.init, "reason": self.reason, "rounds": list(self.rounds)}
+        lists = {"rounds": list(self.rounds), "candidates": list(self.candidates)}
+        return {"init": self.init, "reason": self.reason, **lists}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The start that :meth:`to_json` wrote."""
-        return cls(values["init"], values["reason"], tuple(values["rounds"]))
+        return cls(
+            values["init"], values["reason"], tuple(values["rounds"]), tuple(values.get("candidates", ()))
+        )
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a fit will start from: ``init``, why, and the manifold's rounds, where it was looked for."""
+    """What a fit will start from: ``init``, why, and the chosen partition or the manifold's rounds."""
 
     init: str
     reason: str
+    chosen: Chosen | None = None
     rounds: Rounds | None = None
 
 
 @isolated
 def choose_start(given: Material, progress: Progress = lambda _: None) -> Found:
-    """Decide what a fit starts from, after a look for the manifold where that may be it. Nothing here depends
-    on the number of epochs.
+    """Decide what a fit starts from, after a look at candidates or for the manifold. Nothing here depends on
+    the number of epochs.
 
     Arguments:
         given: What the start is made of.
-        progress: Called with the share of the start that is done, where the manifold takes its time.
+        progress: Called with the share of the start that is done.
 
     Raises:
-        ValueError: where the manifold is to teach a model without a recogniser of z, or of two rows.
+        ValueError: where clusters are to be taught to a model without a recogniser of z, or of two rows.
     """
-    training, rows = given.training, len(given.subset)
-    init: str = training.init
-    reason = f"init {training.init} was asked for"
+    asked: str = given.training.init
+    init, reason = (asked, f"init {asked} was asked for") if asked != "auto" else _suited(given)
     recogniser = given.model.recognition.z is not None
-    if init == "manifold" and rows < 3:
-        raise ValueError("init is 'manifold', but there are only 2 observations, so take init kmeans")
-    if init == "manifold" and not recogniser:
-        raise ValueError(
-            "init is 'manifold', which teaches q(z | y): assignment must be recogniser, or init kmeans"
-        )
-    if init == "auto" and (rows < MANIFOLD_FROM or not recogniser):
-        few = f"fewer than {MANIFOLD_FROM} observations are looked at"
-        reason = few if rows < MANIFOLD_FROM else "assignment is posterior"
-        init, reason = "kmeans", f"{reason}, so init auto is kmeans"
-    if init in ("random", "kmeans"):
-        return Found(init, reason)
-    rounds = Rounds(given, progress)
-    if init == "auto":
-        init, reason = rounds.better()
-    return Found(init, reason, rounds)
+    if init in ("manifold", "candidates"):
+        if len(given.subset) < 3:
+            raise ValueError(f"init is {init!r}, but there are only 2 observations, so take init kmeans")
+        if not recogniser:
+            raise ValueError(
+                f"init is {init!r}, which teaches q(z | y): assignment must be recogniser, or init kmeans"
+            )
+    if init == "candidates":
+        chosen = choose(_rows(given, PARTITIONED), image=_image(given), progress=part(progress, 0, 0.5))
+        return Found(init, f"{reason}: {chosen.reason}", chosen)
+    if init == "manifold":
+        return Found(init, reason, rounds=Rounds(given, progress))
+    if init == "kmeans" and recogniser:
+        rows = _rows(given, SHOWN)
+        clusters = k_means(rows.values, rows.clusters, rows.seed, rows.weights).clusters
+        return Found(init, reason, Chosen("k-means", clusters, (), reason))
+    return Found(init, reason)
 
 
 @isolated
-def begin_start(given: Material, found: Found) -> Start:
+def begin_start(given: Material, found: Found, progress: Progress = lambda _: None) -> Start:
     """Bring the model to what was found."""
+    if found.chosen is not None:
+        clusters = torch.from_numpy(found.chosen.clusters).to(given.subset.device)
+        subset, augment = given.subset[: len(clusters)], given.training.augment
+        near = augment == "auto" and not _image(given)
+        view = nearby_view if near else views(augment, given.model.y_shape)
+        steps = min(TAUGHT_TO, TAUGHT_FROM + len(clusters) // 5)
+        done = 0.5 if found.init == "candidates" else 0.0
+        rest = given.stream, part(progress, done, 1 - done), TAUGHT_RATE
+        teach(given.model, given.y, subset, clusters, view, steps, *rest)
+        candidates = tuple(candidate.to_json() for candidate in found.chosen.candidates)
+        return Start(found.init, found.reason, candidates=candidates)
     if found.init == "kmeans":
         guide(given)
-    if found.init != "manifold" or found.rounds is None:
+    if found.rounds is None:
         return Start(found.init, found.reason)
     return Start(found.init, found.reason, tuple(found.rounds.teach()))
+
+
+def _suited(given: Material) -> tuple[str, str]:
+    """The init that suits the observations, and why."""
+    rows, columns, image = len(given.subset), math.prod(given.model.y_shape), _image(given)
+    if given.model.recognition.z is None:
+        return "kmeans", "assignment is posterior, so init auto is kmeans"
+    if image:
+        kinds = ("manifold", "images") if rows >= MANIFOLD_FROM else ("candidates", "few images")
+        return kinds[0], f"there are {rows:,} {kinds[1]}, so init auto is {kinds[0]}"
+    if rows < max(3, ROWS_EACH * columns):
+        return "kmeans", f"there are {rows:,} rows of {columns} columns, so init auto is kmeans"
+    if columns > WIDE and rows >= MANIFOLD_FROM:
+        return "manifold", f"there are {rows:,} rows of {columns} columns, so init auto is manifold"
+    return "candidates", f"there are {rows:,} rows of {columns} columns, so init auto is candidates"
+
+
+def _image(given: Material) -> bool:
+    return len(given.model.y_shape) == 3
+
+
+def _rows(given: Material, most: int) -> Rows:
+    """The first rows, as candidates take them."""
+    values = scaled(given.subset[:most]).flatten(1).cpu().double().numpy()
+    weights = None if given.weights is None else given.weights[:most]
+    return Rows(values, min(given.model.config.clusters, len(values)), given.seed, weights)

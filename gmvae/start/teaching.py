@@ -77,6 +77,7 @@ def teach(
     steps: int,
     stream: RandomStream,
     progress: Progress,
+    rate: float = RATE,
 ) -> None:
     r"""Bring q(z | y) to given clusters c of some observations:
 
@@ -98,6 +99,7 @@ def teach(
         steps: Steps of ``BATCH`` observations.
         stream: Where chance comes from.
         progress: Called after each step with the share of them that is done.
+        rate: The learning rate at the top of its cycle.
 
     Raises:
         ValueError: where the model has no q(z | y).
@@ -124,7 +126,7 @@ def teach(
         average = Averaged(recognition)
         # a second try is rare, and the progress bar is at its end by then
         heard = progress if robustness else (lambda _: None)
-        one_cycle(recognition, partial(loss, robustness), steps, heard, after=average.update)
+        one_cycle(recognition, partial(loss, robustness), steps, heard, average.update, rate)
         recognition.load_state_dict(average.module.state_dict())
         if not gave_up(model, subset, clusters):
             break
@@ -155,6 +157,7 @@ def one_cycle(
     steps: int,
     progress: Progress = lambda _: None,
     after: Callable[[], object] = lambda: None,
+    rate: float = RATE,
 ) -> None:
     """Train a module for some steps of AdamW under one cycle of the learning rate.
 
@@ -164,9 +167,10 @@ def one_cycle(
         steps: How often.
         progress: Called after each step with the share of them that is done.
         after: Called after each step.
+        rate: The learning rate at the top of its cycle.
     """
-    optimiser = torch.optim.AdamW(module.parameters(), RATE, weight_decay=DECAY, fused=True)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+    optimiser = torch.optim.AdamW(module.parameters(), rate, weight_decay=DECAY, fused=True)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     module.train()
     for step in descend(optimiser, (loss() for _ in range(steps))):
         if step < steps:

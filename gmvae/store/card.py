@@ -56,6 +56,8 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
         names = file.schema.features or tuple(map(str, range(len(file.scaling.mean))))
         yield "constant", _some([names[column] for column in left_out])
     yield "likelihood", f"{c.likelihood}: {about['likelihood_reason']}"
+    if start := about.get("start"):
+        yield "start", start["reason"]
     yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
     yield from _measured(about)
     for finding in about.get("findings", []):

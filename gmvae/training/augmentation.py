@@ -28,6 +28,8 @@ image's."""
 NOISE, SWAPPED = 0.1, 0.1
 """Standard deviation of the noise on a table's columns, as a share of each column's, and the share of values
 that another row's take the place of."""
+NEARER = 0.25
+"""Share of the way to its nearest neighbour that a row moves at most, where clusters may be small."""
 
 
 def views(augment: str, y_shape: tuple[int, ...]) -> View | None:
@@ -100,6 +102,19 @@ def table_view(y: Tensor, generator: Generator | None = None) -> Tensor:
     normal = torch.randn(rows.shape, generator=generator, dtype=torch.float32, device=y.device)
     noise = NOISE * rows.std(0, correction=0) * normal.to(rows)
     return (torch.where(swapped, others, moved) + noise).reshape(y.shape)
+
+
+def nearby_view(y: Tensor, generator: Generator | None = None) -> Tensor:
+    r"""Rows of shape (B, *y_shape), each moved up to ``NEARER`` of the way to its nearest neighbour in the
+    batch, at distance r, with noise of standard deviation :math:`r / 2 \sqrt D`, at most ``NOISE`` of a
+    column's: so near that small clusters stay apart."""
+    rows = y.flatten(1)
+    distance, index = distances(rows, rows).fill_diagonal_(math.inf).min(1)
+    way = rows[index] - rows if len(rows) > 1 else torch.zeros_like(rows)
+    moved = rows + NEARER * _uniform((len(rows), 1), y, generator).to(rows) * way
+    spread = distance.to(rows).unsqueeze(1) / (2 * math.sqrt(rows.shape[1]))
+    normal = torch.randn(rows.shape, generator=generator, dtype=torch.float32, device=y.device)
+    return (moved + spread.minimum(NOISE * rows.std(0, correction=0)) * normal.to(rows)).reshape(y.shape)
 
 
 def _uniform(shape: tuple[int, ...], y: Tensor, generator: Generator | None) -> Tensor:

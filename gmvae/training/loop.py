@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from gmvae.config import ObjectiveConfig, TrainingConfig
@@ -37,6 +38,10 @@ class Observations(Protocol):
         """The observations with these numbers, shape (B, *y_shape)."""
 
 
+MOMENTUM = 0.02
+"""Share of the newest batch in the running statistics of a model whose clusters are anchored."""
+
+
 class Trainer:
     """Fits a model, one epoch at a time, and can stop after any of them and go on from there.
 
@@ -56,15 +61,18 @@ class Trainer:
     ) -> None:
         self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
-        # with augment auto, views only keep q(z | y) at what a start has taught it
+        # with augment auto, views are for the start only: rows near a border would move it
         self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
         self.taught: Recognition | None = None
         self.epoch = 0
 
     def anchor(self) -> None:
-        """From now on, keep q(z | v) of views v near q(z | y) as it is now: a copy of the recogniser is the
-        frozen teacher."""
-        self.view = views(self.config.augment, self.model.y_shape)
+        """From now on, keep q(z | y), and q(z | v) of views v if there are any, near what it is now: a copy
+        of the recogniser is the frozen teacher. Batch statistics are averaged over more of the batches, since
+        their noise would shake the borders of many clusters."""
+        for module in self.model.modules():
+            if isinstance(module, _BatchNorm):
+                module.momentum = MOMENTUM
         self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
 
     @isolated

@@ -172,27 +172,28 @@ def test_a_warm_start_does_not_warm_up_again(blobs):
     assert set(seen) == {(1.0, 1.0)}
 
 
-def test_a_warm_start_is_held_to_what_a_manifold_taught(blobs, monkeypatch):
+def test_a_warm_start_is_held_to_what_the_start_taught(blobs, monkeypatch):
     held = []
     monkeypatch.setattr("gmvae.training.loop.Trainer.anchor", lambda trainer: held.append(trainer.epoch))
-    model = quick(warm_start=True, epochs=2).fit(blobs[0])
+    model = quick(warm_start=True, epochs=2, init="random").fit(blobs[0])
     model.fit(blobs[0])
     assert held == []
-    model.start_ = {"init": "manifold"}
-    model.fit(blobs[0])
+    model.start_ = {"init": "candidates"}
+    model.set_params(init="candidates").fit(blobs[0])
     assert held == [4]
 
 
-@pytest.mark.parametrize(("most", "epochs"), [(1000, 4), (999, 20)])
-def test_images_have_fewer_passes_where_enough_of_them_are_looked_at_to_teach(monkeypatch, most, epochs):
+@pytest.mark.parametrize(
+    ("options", "epochs"), [({}, 7), ({"init": "random"}, 20), ({"assignment": "posterior"}, 20)]
+)
+def test_fits_that_are_taught_clusters_are_shorter(monkeypatch, options, epochs):
     def fit(engine):
         raise RuntimeError(f"{engine.config.training.epochs} passes")
 
     monkeypatch.setattr(Engine, "fit", fit)
-    monkeypatch.setattr("gmvae.data.rows.SAMPLE", 64 * most)
-    y = np.random.default_rng(0).integers(256, size=(20_000, 64), dtype=np.uint8)
+    y = np.random.default_rng(0).normal(size=(6000, 3))  # 125 steps of 48 a pass
     with pytest.raises(RuntimeError, match=f"^{epochs} passes"):
-        quick(image_shape=(8, 8), epochs="auto").fit(y)
+        quick(epochs="auto", batch_size=48, **options).fit(y)
 
 
 def test_early_stopping_stops_and_keeps_the_best(blobs):
@@ -210,8 +211,9 @@ def test_early_stopping_stops_and_keeps_the_best(blobs):
 def test_verbose_tells_of_epochs(blobs, capsys):
     quick(epochs=20, verbose=1).fit(blobs[0][::8])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 10
-    assert lines[0].startswith("GMVAE, restart 1 of 1, epoch 2 of 20: loss ")
+    assert [line for line in lines if "start" not in line.split(", ")[2]] == lines[-10:]
+    assert lines[0] == "GMVAE, restart 1 of 1, start: 0 %"
+    assert lines[-10].startswith("GMVAE, restart 1 of 1, epoch 2 of 20: loss ")
 
 
 def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(blobs):

@@ -152,7 +152,7 @@ def test_what_was_taught_is_held_and_restored():
         ours.anchor()
         return ours
 
-    whole, first, second = taught(4), taught(2), taught(4, seed=99)
+    whole, first, second = taught(30), taught(10), taught(30, seed=99)
     known = assign(whole.model, Y)
     list(first.epochs(Y))
     second.restore(*first.state())
@@ -160,7 +160,7 @@ def test_what_was_taught_is_held_and_restored():
     for ours, theirs in zip(second.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert torch.equal(torch.from_numpy(known), whole.taught(Y)[2].probs)
-    free = trainer(4, augment="auto", rate=0.02)
+    free = trainer(30, augment="auto", rate=0.02)
     assert list(free.epochs(Y))[-1]["view_consistency"] == 0
     moved, kept = (np.abs(assign(ours.model, Y) - known).mean() for ours in (free, whole))
     assert kept < 0.5 * moved

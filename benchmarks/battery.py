@@ -1,0 +1,190 @@
+"""Public tables with known classes: the estimator with its defaults, and what people use otherwise.
+
+    python benchmarks/battery.py FOLDER [--starts-only] [--seeds 1 2 ...] [--results FILE]
+    python benchmarks/battery.py FOLDER --table
+
+FOLDER has files NAME.data.gz and NAME.labels0.gz, NAME.labels1.gz, ... of clustering-data-v1
+(Gagolewski, SoftwareX 20, 2022). Columns are standardised; every method is told the true number of
+clusters K, and nothing else. Rows with label 0 are noise: fitted, not measured. Of several labellings the
+best adjusted Rand index (ARI) counts.
+
+Rules and constants of the package were chosen on the tables of half T only; those of half R were looked at
+afterwards. Each fit is a line of the results file; interrupt it at any time, the next call goes on. The
+times of two versions of the package, each with a results file of its own, are compared by --table --than
+OTHER_FILE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from records import Record, complete, recorded
+from sklearn.cluster import HDBSCAN, KMeans, SpectralClustering
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+
+from gmvae import GMVAE
+
+T = (
+    "uci/ecoli", "uci/statlog", "fcps/lsun", "fcps/engytime", "fcps/chainlink", "sipu/aggregation",
+    "sipu/r15", "sipu/s2", "graves/ring", "graves/zigzag", "wut/smile",
+)  # fmt: skip
+R = (
+    "uci/ionosphere", "uci/yeast", "fcps/target", "fcps/tetra", "sipu/jain", "sipu/a2", "sipu/unbalance",
+    "graves/parabolic", "wut/x2", "wut/z2", "other/square",
+)  # fmt: skip
+RESULTS = Path(__file__).parent / "results" / "battery.jsonl"
+Array = np.ndarray[Any, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--starts-only", action="store_true", help="the partitions that fits start from")
+    parser.add_argument("--tables", nargs="+", default=[*T, *R])
+    parser.add_argument("--methods", nargs="+", default=[*PEERS, "GMVAE"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--table", action="store_true", help="print what there is, and make nothing")
+    parser.add_argument("--than", type=Path, help="results of another version, to compare times with")
+    given = parser.parse_args()
+    methods = ["start"] if given.starts_only else given.methods
+    wanted = [
+        {"table": table, "method": method, "seed": seed}
+        for table in given.tables
+        for method in methods
+        for seed in given.seeds
+    ]
+
+    def make(table: str, method: str, seed: int) -> Record:
+        y, labellings, clusters = load(given.folder, table)
+        began = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found, about = {**PEERS, "GMVAE": ours, "start": start}[method](y, clusters, seed)
+        seconds = time.perf_counter() - began
+        return {"ari": ari(found, labellings), "seconds": seconds, **about}
+
+    if not given.table and "GMVAE" in methods:
+        warm_up()
+    results = recorded(given.results) if given.table else complete(given.results, wanted, make)
+    show(results, recorded(given.than) if given.than else [])
+
+
+def load(folder: Path, name: str) -> tuple[Array, list[Array], int]:
+    """A table with standardised columns, its labellings, and K."""
+    y = np.loadtxt(folder / f"{name}.data.gz", ndmin=2)
+    files = sorted(folder.glob(f"{name}.labels*.gz"))
+    labellings = [np.loadtxt(file, dtype=int) for file in files]
+    y = y[:, y.std(0) > 0]
+    return (y - y.mean(0)) / y.std(0), labellings, len(set(labellings[0]) - {0})
+
+
+def ari(clusters: Array, labellings: list[Array]) -> float:
+    """The best agreement with a labelling, in which rows of noise do not count."""
+    return max(float(adjusted_rand_score(labels[labels > 0], clusters[labels > 0])) for labels in labellings)
+
+
+def warm_up() -> None:
+    """A fit that is not measured, so that imports and compiling are in none that is."""
+    y = np.random.default_rng(0).normal(size=(1000, 2))
+    GMVAE(3, random_state=0).fit(y)
+
+
+def ours(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
+    model = GMVAE(clusters, random_state=seed, threads=1).fit(y)
+    findings = [finding.name for finding in model.findings_]
+    return model.labels_, {"start": model.start_, "epochs": model.n_iter_, "findings": findings}
+
+
+def start(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
+    from gmvae.start.candidates.base import Rows
+    from gmvae.start.choice import choose
+
+    chosen = choose(Rows(y.astype(np.float64), clusters, seed), image=False)
+    return chosen.clusters, {"chosen": chosen.name}
+
+
+def k_means(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
+    return KMeans(clusters, n_init=10, random_state=seed).fit_predict(y), {}
+
+
+def mixture(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
+    model = GaussianMixture(clusters, n_init=10, reg_covar=1e-4, random_state=seed)
+    return model.fit_predict(y), {}
+
+
+def spectral(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
+    options = {"affinity": "nearest_neighbors", "n_neighbors": 10, "random_state": seed}
+    return SpectralClustering(clusters, **options).fit_predict(y), {}
+
+
+def hdbscan(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:  # noqa: ARG001
+    """The least cluster size that gives K or the nearest number of clusters; noise is a cluster."""
+    tried = [HDBSCAN(min_cluster_size=size, copy=True).fit_predict(y) for size in (5, 10, 20, 50, 100)]
+    return min(tried, key=lambda found: abs(found.max() + 1 - clusters)), {}
+
+
+def umap_mixture(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
+    from umap import UMAP
+
+    size = min(10, y.shape[1])
+    flat = UMAP(n_neighbors=20, min_dist=0.0, n_components=size, random_state=seed, n_jobs=1).fit_transform(y)
+    return GaussianMixture(clusters, n_init=5, reg_covar=1e-3, random_state=seed).fit_predict(flat), {}
+
+
+PEERS: dict[str, Callable[[Array, int, int], tuple[Array, Record]]] = {
+    "KMeans": k_means,
+    "GaussianMixture": mixture,
+    "Spectral": spectral,
+    "HDBSCAN": hdbscan,
+    "UMAP+GMM": umap_mixture,
+}
+
+
+def show(results: list[Record], others: list[Record]) -> None:
+    """The mean over seeds of each method on each table, and over the tables of each half."""
+    methods = [m for m in ("GMVAE", "start", *PEERS) if any(r["method"] == m for r in results)]
+    print(f"| table | {' | '.join(methods)} | seconds |")
+    print("| --- " * (len(methods) + 2) + "|")
+    means: dict[tuple[str, str], float] = {}
+    for table in (*T, *R):
+        rows = [r for r in results if r["table"] == table]
+        cells = []
+        for method in methods:
+            values = [r["ari"] for r in rows if r["method"] == method]
+            means[table, method] = float(np.mean(values)) if values else float("nan")
+            spread = f" ± {np.std(values):.2f}" if method == "GMVAE" else ""
+            cells.append(f"{means[table, method]:.2f}{spread}")
+        seconds = [r["seconds"] for r in rows if r["method"] == methods[0]]
+        print(f"| {table} | {' | '.join(cells)} | {np.median(seconds or [float('nan')]):.1f} |")
+    for name, half in (("T", T), ("R", R)):
+        cells = [f"{np.mean([means[table, method] for table in half]):.3f}" for method in methods]
+        print(f"| mean of {name} | {' | '.join(cells)} | |")
+        peers = [m for m in methods if m in PEERS]
+        if peers and methods[0] not in PEERS:
+            gaps = [max(means[table, m] for m in peers) - means[table, methods[0]] for table in half]
+            print(f"half {name}: the best of the peers is ahead by {np.mean(gaps):.3f} on average")
+    if others:
+        pairs = [
+            (r["seconds"], o["seconds"])
+            for r in results
+            for o in others
+            if r["method"] == "GMVAE" and all(r[key] == o[key] for key in ("table", "method", "seed"))
+        ]
+        now, before = np.median(pairs, axis=0)
+        print(
+            f"median seconds of {len(pairs)} fits: {now:.2f} against {before:.2f}, {now / before:.2f} times"
+        )
+
+
+if __name__ == "__main__":
+    main()

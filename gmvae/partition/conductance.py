@@ -1,0 +1,34 @@
+"""How well the clusters of a partition come apart in a graph of nearest neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gmvae.partition.communities import Clusters, Links
+
+
+def conductance(clusters: Clusters, graph: Links) -> NDArray[np.float64]:
+    r"""The conductance of each of K clusters S in the graph that has an edge between two rows where either is
+    a neighbour of the other:
+
+    .. math:: \phi(S) = \frac{\mathrm{cut}(S, \bar S)}{\min(\mathrm{vol}\,S, \mathrm{vol}\,\bar S)}
+
+    where cut counts the edges between S and the other rows, and vol the ends of edges (Kannan, Vempala and
+    Vetta, 2004). 0 where no edge leaves the cluster, 1 where all do.
+
+    Arguments:
+        clusters: The cluster of each row, (n,), numbered from 0 without gaps.
+        graph: The nearest neighbours of each row, (n, links).
+    """
+    count, links = graph.shape
+    ends = np.repeat(np.arange(count), links), graph.ravel()
+    edges = sparse.csr_matrix((np.ones(count * links), ends), (count, count))
+    edges = edges.maximum(edges.T)
+    member = sparse.csr_matrix((np.ones(count), (np.arange(count), clusters)))
+    between = (member.T @ edges @ member).toarray()
+    volume = between.sum(1)
+    smaller = np.minimum(volume, volume.sum() - volume)
+    leaving = volume - np.diag(between)
+    return np.divide(leaving, smaller, out=np.zeros_like(leaving), where=smaller > 0)

@@ -1,0 +1,17 @@
+"""Gaussian mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gmvae.partition.communities import Clusters
+from gmvae.partition.mixture import components
+from gmvae.start.candidates.base import Rows
+
+STARTS = 10
+
+
+def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
+    """The components of the likeliest mixture, with covariances of their own, and with one in common."""
+    for kind in ("full", "tied"):
+        yield f"{kind} mixture", components(rows.values, rows.clusters, rows.seed, STARTS, kind)

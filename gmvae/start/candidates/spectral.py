@@ -1,0 +1,33 @@
+"""Spectral clustering."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import sparse
+from sklearn.cluster import SpectralClustering
+
+from gmvae.partition.communities import Clusters
+from gmvae.start.candidates.base import Rows
+
+LINKS = 10
+"""Neighbours of each row, itself among them."""
+
+
+def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
+    """The clusters of the graph of nearest neighbours (Shi and Malik, 2000), read off its eigenvectors by a
+    pivoted QR decomposition (Damle, Minden and Ying, 2019)."""
+    count = len(rows.values)
+    if rows.clusters >= count - 1:
+        return
+    indices = np.hstack([np.arange(count)[:, None], rows.links(LINKS - 1)[0]])
+    ends = np.repeat(np.arange(count), indices.shape[1]), indices.ravel()
+    edges = sparse.csr_matrix((np.ones(indices.size), ends), (count, count))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that the graph has parts, which is as good as it gets
+        model = SpectralClustering(
+            rows.clusters, affinity="precomputed", assign_labels="cluster_qr", random_state=rows.seed
+        )
+        yield "spectral", model.fit_predict((edges + edges.T) / 2)

@@ -1,0 +1,21 @@
+"""Trees of merges: Ward's, and single linkage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scipy.cluster.hierarchy import cut_tree, linkage
+
+from gmvae.partition.communities import Clusters
+from gmvae.start.candidates.base import Floats, Rows
+
+
+def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
+    """The K clusters of each tree."""
+    yield from trees(rows.values, rows.clusters)
+
+
+def trees(values: Floats, clusters: int, prefix: str = "") -> Iterator[tuple[str, Clusters]]:
+    """So many clusters of Ward's tree, and of single linkage, of values of shape (n, D)."""
+    for method, name in (("ward", "Ward"), ("single", "single linkage")):
+        yield prefix + name, cut_tree(linkage(values, method), clusters)[:, 0]
