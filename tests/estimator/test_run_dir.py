@@ -143,7 +143,7 @@ from gmvae.store.writer import Writer
 folder, where = sys.argv[1:]
 die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 if where == "start":
-    gmvae.start.begin.guide = die
+    gmvae.start.begin.teach = die
 elif where == "second restart":
     known = Writer.epoch
     Writer.epoch = lambda self, record, moment: (
