@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from gmvae.cli.report import Report
 from gmvae.config import Plot
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "sample": (Sample, "new observations, of one cluster or all, as a table, an array or a picture"),
     "evaluate": (Evaluate, "measure a run on its data, or on another file"),
     "plot": (DrawPlot, "draw a picture of a run, or follow a run in a window"),
+    "report": (Report, "explain a fit in one HTML file: map, clusters, outliers, curves, doctor"),
     "export": (Export, "encoder and decoder as ONNX"),
 }
 

@@ -19,7 +19,7 @@ from gmvae.config import Config, DataConfig
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
-from gmvae.estimator.fitted import Fitted
+from gmvae.estimator.reporting import Reported
 from gmvae.experiments import DATA
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
@@ -40,7 +40,7 @@ OF_FIT = (
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
-class GMVAE(Fitted):
+class GMVAE(Reported):
     r"""Clusters a table with the Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv
     1611.02648).
 
