@@ -24,6 +24,8 @@ from gmvae.model.vae import GaussianMixtureVAE
 Array = NDArray[np.floating]
 COSTLY = 20_000_000
 """Numbers of all rows together above which answers are in 32 bits, and log densities from one draw."""
+AGAIN = 200
+"""The least likely rows, which are then measured again in 64 bits with all draws."""
 DRAWS = 16
 """Samples of x and w for the log density of a row; the estimator's ``score_samples`` has as many."""
 
@@ -55,11 +57,14 @@ class Portrait:
 def portrait(model: GaussianMixtureVAE, rows: Rows) -> Portrait:
     """A :class:`Portrait` of a model and of rows, each of them once, in order."""
     costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
-    draws = 1 if costly else DRAWS
-    exact, size = model if costly else precise(model), AT_ONCE // draws
-    batches = _batches(rows, size) if costly else rows.batches(size)
-    parts = [_of_batch(exact, batch, draws) for batch in batches]
+    if costly:
+        parts = [_of_batch(model, batch, 1) for batch in _batches(rows)]
+    else:
+        parts = _exactly(model, rows)
     probabilities, agrees, density, x = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if costly:
+        worst = np.sort(np.argsort(density, kind="stable")[:AGAIN])
+        density[worst] = np.concatenate([part[2] for part in _exactly(model, rows.part(worst))])
     shown = snapshot(model, rows.spaced(100).tensor())
     return Portrait(probabilities, agrees, density, x, shown.samples[1], shown.styles)
 
@@ -77,9 +82,14 @@ def overlap(probabilities: Array) -> Array:
     return found
 
 
-def _batches(rows: Rows, size: int) -> Iterator[Tensor]:
-    places = range(0, len(rows.order), size)
-    return (rows.part(np.arange(i, min(i + size, len(rows.order)))).tensor() for i in places)
+def _batches(rows: Rows) -> Iterator[Tensor]:
+    places = range(0, len(rows.order), AT_ONCE)
+    return (rows.part(np.arange(i, min(i + AT_ONCE, len(rows.order)))).tensor() for i in places)
+
+
+def _exactly(model: GaussianMixtureVAE, rows: Rows) -> list[tuple[Array, ...]]:
+    exact = precise(model)
+    return [_of_batch(exact, batch, DRAWS) for batch in rows.batches(AT_ONCE // DRAWS)]
 
 
 def _of_batch(model: GaussianMixtureVAE, batch: Tensor, draws: int) -> tuple[Array, ...]:

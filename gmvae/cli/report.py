@@ -43,7 +43,9 @@ class Report:
         from gmvae.estimator.gmvae import GMVAE
         from gmvae.estimator.loading import load
         from gmvae.estimator.reporting import explain
+        from gmvae.store.tables import check_ending
 
+        check_ending(self.out, (".html",))
         run = None
         if (self.run / "config.json").is_file():
             from gmvae.run import Run

@@ -20,6 +20,7 @@ from gmvae.data.rows import dense
 from gmvae.data.schema import Schema
 from gmvae.estimator.fitted import Fitted
 from gmvae.store.files import versions
+from gmvae.store.tables import check_ending
 
 if TYPE_CHECKING:
     from gmvae.show.report.content import Content
@@ -107,10 +108,7 @@ def explain(model: Reported, X: Any, path: Path, context: Context) -> None:
     """
     from gmvae.show.report.page import write  # Bokeh takes a second, so not before it is needed
 
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{path} ends in {path.suffix!r}: it must end in .html")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file to write")
+    check_ending(path, (".html",))
     write(content_of(model, X, context), path)
 
 
