@@ -57,10 +57,7 @@ class Portrait:
 def portrait(model: GaussianMixtureVAE, rows: Rows) -> Portrait:
     """A :class:`Portrait` of a model and of rows, each of them once, in order."""
     costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
-    if costly:
-        parts = [_of_batch(model, batch, 1) for batch in _batches(rows)]
-    else:
-        parts = _exactly(model, rows)
+    parts = [_of_batch(model, batch, 1) for batch in _batches(rows)] if costly else _exactly(model, rows)
     probabilities, agrees, density, x = (np.concatenate(part) for part in zip(*parts, strict=True))
     if costly:
         worst = np.sort(np.argsort(density, kind="stable")[:AGAIN])
