@@ -39,47 +39,70 @@ class Report:
     def __call__(self) -> None:
         from rich.console import Console
 
-        from gmvae.apply.apply import check_out
-        from gmvae.estimator.gmvae import GMVAE
-        from gmvae.estimator.loading import load
         from gmvae.estimator.reporting import explain
         from gmvae.store.tables import check_ending
 
         check_ending(self.out, (".html",))
-        run = None
-        if (self.run / "config.json").is_file():
-            from gmvae.run import Run
-
-            run = Run.open(self.run, self.device)
-        if run is not None and not run.folder.model.exists():
-            model = GMVAE.of_file(run.model_file(), self.device)
-        else:
-            model = load(self.run, self.device)
-        check_out(self.out, self.run) if run is None or run.folder.model.exists() else None
         with Console(stderr=True).status("drawing the report"):
-            X, context = self._rows(model, run)
-            if run is not None:
-                context = replace(context, title=data_name(run), history=_kept(run), repeat=repeat(run))
+            model, X, context = gather(
+                self.run, self.file, self.out, self.device, self.id_column, self.label_column
+            )
             explain(model, X, self.out, context)
         print(self.out)
 
-    def _rows(self, model: GMVAE, run: Run | None) -> tuple[Any, Context]:
-        from gmvae.apply.apply import asked, check_out, opened
-        from gmvae.estimator.reporting import Context
 
-        if self.file is None and run is not None:
-            data = run.data
-            schema = None if data.origin is None else data.origin.schema
-            ids = None if schema is None or schema.id_column is None else read_ids(run, schema)
-            classes = () if data.origin is None else data.origin.classes
-            facts = {"measures": run.summary() or (run.history[-1] if run.history else {})}
-            return data.table, Context(
-                data=data.name, labels=data.labels, classes=classes, ids=ids, facts=facts
-            )
-        source, schema = opened(model, self.run, self.file)
-        schema = asked(source, schema, id_column=self.id_column, label_column=self.label_column)
-        check_out(self.out, self.run, source)
-        return read(source, schema)
+def gather(
+    path: Path,
+    file: Path | None,
+    out: Path,
+    device: str = "auto",
+    id_column: str | None = None,
+    label_column: str | None = None,
+) -> tuple[GMVAE, Any, Context]:
+    """A model, rows to show it by, and what is known beside them.
+
+    Arguments:
+        path: A run folder or a model file.
+        file: The rows; those of the run unless given.
+        out: What is to be written, which may not be any of these.
+        device: Where to compute.
+        id_column: The column of the file that names the rows, where it is not that of the training data.
+        label_column: The column of the true classes, likewise.
+    """
+    from gmvae.apply.apply import asked, check_out, opened
+    from gmvae.estimator.gmvae import GMVAE
+    from gmvae.estimator.loading import load
+    from gmvae.run import Run
+
+    run = Run.open(path, device) if (path / "config.json").is_file() else None
+    unfinished = run is not None and not run.folder.model.exists()
+    model = GMVAE.of_file(run.model_file(), device) if run is not None and unfinished else load(path, device)
+    if file is None and run is not None:
+        X, context = run.data.table, of_run(run)
+    else:
+        source, schema = opened(model, path, file)
+        schema = asked(source, schema, id_column=id_column, label_column=label_column)
+        check_out(out, path, source)
+        X, context = read(source, schema)
+    if not unfinished:
+        check_out(out, path)
+    if run is not None:
+        context = replace(context, title=data_name(run), history=_kept(run), repeat=repeat(run))
+    return model, X, context
+
+
+def of_run(run: Run) -> Context:
+    """What a run knows of its own rows."""
+    from gmvae.estimator.reporting import Context
+
+    origin = run.data.origin
+    return Context(
+        data=run.data.name,
+        labels=run.data.labels,
+        classes=() if origin is None else origin.classes,
+        ids=None if origin is None or origin.schema.id_column is None else read_ids(run, origin.schema),
+        facts={"measures": run.summary() or (run.history[-1] if run.history else {})},
+    )
 
 
 def read(source: Source, schema: Schema) -> tuple[Any, Context]:

@@ -23,7 +23,7 @@ from gmvae.store.files import versions
 from gmvae.store.tables import check_ending
 
 if TYPE_CHECKING:
-    from gmvae.show.report.content import Content
+    from gmvae.show.content import Content
 
 ROWS = 60_000
 """Rows that a report shows, at most, evenly spaced."""
@@ -85,13 +85,29 @@ class Reported(Fitted):
             ValueError: where X does not suit the model, or there are not as many labels as rows.
             OSError: where the file cannot be written.
         """
+        explain(self, X, Path(path), self._context(labels))
+
+    def snapshot(self, X: Any, labels: ArrayLike | None = None) -> Content:
+        """What the fit has come to, as rows of X show it, as arrays: what reports are made of, and the
+        figures of :mod:`gmvae.show.portraits`.
+
+        Arguments:
+            X: Rows such as the fit was made of, (N, D); more than 60,000 are thinned out evenly.
+            labels: True classes of the rows, (N,), numbers or texts.
+
+        Raises:
+            ValueError: where X does not suit the model, or there are not as many labels as rows.
+        """
+        return content_of(self, X, self._context(labels))
+
+    def _context(self, labels: ArrayLike | None) -> Context:
         check_is_fitted(self)
         given = ", ".join(f"{k}={v!r}" for k, v in self._parameters.items() if v != usual(self).get(k))
         context = Context(data="X", history=self.history_ or (), repeat=[f"GMVAE({given}).fit(X)"])
         if labels is not None:
             found, classes = codes(plain(labels))
             context = replace(context, labels=found, classes=classes)
-        explain(self, X, Path(path), context)
+        return context
 
 
 def usual(model: BaseEstimator) -> dict[str, Any]:
@@ -114,7 +130,7 @@ def explain(model: Reported, X: Any, path: Path, context: Context) -> None:
 
 def content_of(model: Reported, X: Any, context: Context) -> Content:
     """What the report of a fitted estimator is made of."""
-    from gmvae.show.report.content import Content
+    from gmvae.show.content import Content
 
     rows = model._rows(X)
     total = len(rows.order)

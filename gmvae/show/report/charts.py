@@ -17,7 +17,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from gmvae.show.colours import PALETTE, colour
-from gmvae.show.report.content import Content
+from gmvae.show.content import Content
 
 NUMBERS = 1_500_000
 """Numbers of a table's columns that the page holds, at most: 4 bytes each, a third more as text."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmvae.assess.contrast import common, reliability
 from gmvae.assess.portrait import overlap
-from gmvae.show.report.content import Content
+from gmvae.show.content import Content
 
 Array = NDArray[Any]
 CLEAR = 0.9

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from gmvae.assess.contrast import borderline, typical
 from gmvae.show.colours import colour
+from gmvae.show.content import Content
 from gmvae.show.report import charts, facts
-from gmvae.show.report.content import Content
 from gmvae.show.report.pictures import Sheet
 from gmvae.store.files import write_whole
 
