@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import tyro
 
+from gmvae.cli.relabel import Relabel
 from gmvae.cli.report import Report, gather
 from gmvae.config import Plot
 
@@ -129,10 +130,24 @@ class Evaluate:
         run = Run.open(self.run, self.device) if self.file is None else None
         if run is not None and run.config.data.path is None:
             with waiting(f"measuring on {run.data.name}"):
-                found = run.everything(self.samples)
+                found = run.everything(self.samples) | self._relabelled(run)
         else:
             found = self._of_file(run)
         print(json.dumps(found, indent=2))
+
+    def _relabelled(self, run: Run) -> dict[str, float]:
+        """Agreement of clusters that people have merged."""
+        from gmvae.estimator.loading import load
+        from gmvae.model.inference import agreement
+
+        if not run.folder.model.exists() or not (model := load(self.run, self.device)).relabelled_.merge:
+            return {}
+        found: dict[str, float] = {}
+        for prefix, data in (("", run.data), ("test_", run.data.test)):
+            if data is not None:
+                measured = agreement(model.predict_proba(data.table), data.labels)
+                found |= {f"{prefix}{key}": value for key, value in measured.items()}
+        return found
 
     def _of_file(self, run: Run | None) -> dict[str, Any]:
         """The measures on a file, another one or that of the run itself."""
@@ -274,6 +289,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "evaluate": (Evaluate, "measure a run on its data, or on another file"),
     "plot": (DrawPlot, "draw a picture of a run, or follow a run in a window"),
     "report": (Report, "explain a fit in one HTML file: map, clusters, outliers, curves, doctor"),
+    "relabel": (Relabel, "name clusters and merge them, as a report exports it, or undo that"),
     "export": (Export, "encoder and decoder as ONNX"),
 }
 

@@ -153,8 +153,9 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         title=context.title,
         portrait=replace(
             shown,
+            probabilities=model.relabelled_.merged(shown.probabilities),
             density=shown.density + model._log_det,
-            samples=undone(shown.samples),
+            samples=_mixed(undone(shown.samples), model.relabelled_.merge),
             styles=undone(shown.styles),
         ),
         maps=maps,
@@ -170,7 +171,19 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         history=context.history,
         facts=_facts(model) | {"data": context.data} | dict(context.facts or {}),
         repeat=context.repeat,
+        names=model.relabelled_.called(len(model.weights_)),
+        merged=model.relabelled_.groups(len(model.weights_)).tolist(),
     )
+
+
+def _mixed(samples: NDArray[Any], merge: Sequence[Sequence[int]]) -> NDArray[Any]:
+    """Samples of clusters, (K, S, D), where the first of merged ones has some of each of them."""
+    found = samples.copy()
+    for group in merge:
+        found[group[0]] = (
+            samples[list(group)].swapaxes(0, 1).reshape(-1, samples.shape[-1])[: samples.shape[1]]
+        )
+    return found
 
 
 def _facts(model: Reported) -> dict[str, Any]:

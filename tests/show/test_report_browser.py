@@ -151,13 +151,18 @@ def test_colours_and_views_change_and_nothing_is_wider_than_the_window(opened, b
     assert page.evaluate("plot.background_fill_color") == ("#15181c" if dark else "#fff")
 
 
-def test_names_and_merges_become_a_file(opened, blobs_report):
-    page = opened(blobs_report[0])
+def test_names_and_merges_become_a_file_that_predictions_go_by(opened, blobs_report):
+    path, model, y, _ = blobs_report
+    page = opened(path)
     page.fill('#names input[data-cluster="0"]', "blue ones")
     page.select_option('#names select[data-cluster="2"]', "0")
     edits = json.loads(downloaded(page, "#export"))
     assert edits == {"names": {"0": "blue ones"}, "merge": [[0, 2]]}
     assert page.evaluate("centres.data.text[0]") == "0 · blue ones"
+    before = model.predict_proba(y)
+    merged = model.relabel(edits).predict_proba(y)
+    model.relabel(None)
+    np.testing.assert_allclose(merged[:, 0], before[:, 0] + before[:, 2])
 
 
 def test_a_spiral(opened, tmp_path):

@@ -53,6 +53,8 @@ def _number(content: Content, used: int) -> str:
     if choice is not None:
         sure = "" if choice["sure"] else ", and it is not sure"
         return f"The number of clusters was chosen{sure}: {choice['reason']}."
+    if away := sum(into != one for one, into in enumerate(content.merged)):
+        return f"{k} clusters were learned, and {away} of them merged into others by hand."
     if used == k:
         return f"The number of clusters, {k}, was given, not found."
     return f"Up to {k} clusters were asked for; {k - used} of them hold no rows."

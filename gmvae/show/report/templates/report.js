@@ -154,7 +154,7 @@ function csv(indices) {
     ["row", i => data.number[i]],
     ...(page.ids ? [["id", i => page.ids[i]]] : []),
     ["cluster", i => data.cluster[i]],
-    ...(Object.keys(page.names).length ? [["name", i => page.names[data.cluster[i]] ?? ""]] : []),
+    ...(Object.keys(page.names).length ? [["cluster_name", i => page.names[data.cluster[i]] ?? ""]] : []),
     ["probability", i => Number(data.probability[i].toPrecision(7))],
     ["log_density", i => Number(data.density[i].toPrecision(7))],
     ...(data.label ? [["label", i => page.classes[data.label[i]] ?? ""]] : []),
