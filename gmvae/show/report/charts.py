@@ -110,7 +110,7 @@ def latent_map(content: Content, source: ColumnDataSource) -> Any:
         line_color=None,
         fill_color={"field": "cluster", "transform": mapper},
         fill_alpha=0.75,
-        nonselection_fill_alpha=0.08,
+        nonselection_fill_alpha=0.12,
         selection_fill_alpha=0.95,
         name="dots",
     )
