@@ -165,6 +165,20 @@ def test_names_and_merges_become_a_file_that_predictions_go_by(opened, blobs_rep
     np.testing.assert_allclose(merged[:, 0], before[:, 0] + before[:, 2])
 
 
+def test_the_tree_is_cut_and_taken_over(opened, tmp_path):
+    y, _ = three_blobs()
+    path = tmp_path / "r.html"
+    model = quick(n_clusters=5, epochs=2).fit(y)  # which still shares rows between clusters
+    model.report(y, path)
+    page = opened(path)
+    first = page.evaluate("page.merges[0]")
+    page.focus("#cut")
+    page.keyboard.press("ArrowRight")
+    assert f"{first[0]}, {first[1]} are one" in page.inner_text("#groups")
+    page.click("#take")
+    assert json.loads(downloaded(page, "#export"))["merge"] == [sorted(first)]
+
+
 def test_a_spiral(opened, tmp_path):
     run = tmp_path / "spiral"
     assert here("train", "spiral", "--epochs", "2", "--points", "500", "--run-dir", run).status == 0

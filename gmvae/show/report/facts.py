@@ -103,11 +103,8 @@ def near(content: Content) -> dict[str, Any]:
     """Which clusters share rows: the matrix of those that hold any, and merges, the nearest pair first."""
     used = content.used
     shared = overlap(content.portrait.probabilities)[np.ix_(used, used)]
-    return {
-        "clusters": used,
-        "matrix": shared.tolist(),
-        "merges": merges(content.portrait.probabilities, used),
-    }
+    found = merges(content.portrait.probabilities, used)
+    return {"clusters": used, "matrix": shared.tolist(), "merges": found, "tree": tree(found, used)}
 
 
 def merges(probabilities: Array, used: list[int]) -> list[dict[str, Any]]:
@@ -126,6 +123,28 @@ def merges(probabilities: Array, used: list[int]) -> list[dict[str, Any]]:
         q[:, j] += q[:, k]
         q = np.delete(q, k, 1)
     return found
+
+
+def tree(merged: list[dict[str, Any]], used: list[int]) -> dict[str, Any]:
+    """The merges as a tree: ``leaves``, the clusters from top to bottom; ``paths`` of an SVG drawing 100 wide
+    and a unit high for each leaf; ``cuts``, how far to the right the tree is cut after so many merges. To the
+    right overlaps get less, on a logarithmic scale; where groups share more than their parts did, no
+    further."""
+    groups = {k: [k] for k in used}
+    for step in merged:
+        groups[step["one"][0]] += groups.pop(step["other"][0])
+    leaves = [k for group in groups.values() for k in group]
+    places = {k: (0.0, leaves.index(k) + 0.5) for k in used}
+    paths, cuts, right = [], [0.0], 0.0
+    for step in merged:
+        right = max(
+            right, 100 * float(np.clip(np.log(0.5 / step["overlap"]) / np.log(0.5 / 0.0005), 0.02, 1))
+        )
+        (x1, y1), (x2, y2) = (places[step[side][0]] for side in ("one", "other"))
+        paths.append(f"M{x1:.2f} {y1:.2f}H{right:.2f}V{y2:.2f}H{x2:.2f}")
+        places[step["one"][0]] = right, (y1 + y2) / 2
+        cuts.append(right)
+    return {"leaves": leaves, "paths": paths, "cuts": cuts}
 
 
 def confusion(content: Content) -> dict[str, Any] | None:

@@ -54,6 +54,7 @@ def render(content: Content) -> str:
     items = [
         json_item(chart) for chart in (charts.latent_map(content, source), *charts.by_epoch(content.history))
     ]
+    near = facts.near(content)
     return environment.get_template("report.html").render(
         content=content,
         summary=facts.summary(content),
@@ -62,13 +63,13 @@ def render(content: Content) -> str:
         sheet=sheet,
         places=places,
         generated=len(places),
-        near=facts.near(content),
+        near=near,
         confusion=facts.confusion(content),
         trust=facts.trust(content),
         measures=_measures(content),
         left_out=len(content.columns) - len(shown),
         about=_about(content),
-        page=_known(content, shown, sheet),
+        page=_known(content, shown, sheet, near),
         items=items,
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw)),  # noqa: S704
         style=_text("report.css"),
@@ -143,7 +144,7 @@ def _about(content: Content) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def _known(content: Content, shown: list[int], sheet: Sheet | None) -> dict[str, Any]:
+def _known(content: Content, shown: list[int], sheet: Sheet | None, near: dict[str, Any]) -> dict[str, Any]:
     """What the page's code has to know."""
     columns = [content.columns[place] for place in shown]
     return {
@@ -153,6 +154,8 @@ def _known(content: Content, shown: list[int], sheet: Sheet | None) -> dict[str,
         "used": content.used,
         "names": {str(k): name for k, name in content.names.items()},
         "merged": list(content.merged),
+        "merges": [[step["one"][0], step["other"][0]] for step in near["merges"]],
+        "cuts": near["tree"]["cuts"],
         "palette": [colour(k) for k in range(content.count)],
         "classes": None
         if content.labels is None

@@ -213,6 +213,30 @@ function edited() {
   return {names: page.names, merge: [...groups.values()].filter(group => group.length > 1)};
 }
 
+/* The tree cut after so many merges: groups, and the form below. */
+function cut() {
+  const count = Number(at("cut").value);
+  const groups = new Map(page.used.map(k => [k, [k]]));
+  for (const [one, other] of page.merges.slice(0, count)) {
+    groups.get(one).push(...groups.get(other));
+    groups.delete(other);
+  }
+  const line = (page.cuts[count] + (page.cuts[count + 1] ?? 104)) / 2;
+  for (const end of ["x1", "x2"]) at("cut-line").setAttribute(end, count ? line : 0);
+  const merged = [...groups.values()].filter(group => group.length > 1);
+  at("groups").textContent = count
+    ? `${groups.size} clusters: ${merged.map(group => group.join(", ")).join(" are one; ")} are one.`
+    : "No clusters are merged.";
+  at("take").disabled = !count;
+  return groups;
+}
+
+function take() {
+  for (const [first, group] of cut())
+    for (const k of group) document.querySelector(`#names select[data-cluster="${k}"]`).value = Math.min(first, ...group);
+  at("edit").scrollIntoView();
+}
+
 async function begin() {
   const items = [...document.querySelectorAll("script[id^=item-]")].map(script => read(script.id));
   const views = [];
@@ -243,6 +267,8 @@ async function begin() {
   at("pick").addEventListener("change", () => select(at("pick").value === "" ? [] : pick(at("pick").value)));
   for (const button of document.querySelectorAll("button.show"))
     button.addEventListener("click", () => { select(pick(button.dataset.cluster)); at("map").scrollIntoView(); });
+  at("cut")?.addEventListener("input", cut);
+  at("take")?.addEventListener("click", take);
   at("find").addEventListener("change", () => find(at("find").value));
   at("clear").addEventListener("click", () => { at("pick").value = ""; select([]); });
   at("csv").addEventListener("click", () =>
