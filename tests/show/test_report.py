@@ -89,15 +89,15 @@ def test_clusters_merge_nearest_first_and_overlaps_are_measured_anew():
 
 def test_the_tree_joins_what_merges_join_and_goes_to_the_right():
     steps = [
-        {"one": [0], "other": [2], "overlap": 0.5},
-        {"one": [1], "other": [3], "overlap": 0.05},
-        {"one": [0, 2], "other": [1, 3], "overlap": 0.06},
+        {"one": [0], "other": [2], "overlap": 0.5 / 2**0.5},
+        {"one": [1], "other": [3], "overlap": 0.125},
+        {"one": [0, 2], "other": [1, 3], "overlap": 0.2},
     ]
     found = facts.tree(steps, [0, 1, 2, 3, 4])
     assert found["leaves"] == [0, 2, 1, 3, 4]
-    assert found["cuts"] == pytest.approx([0, 2, 100 / 3, 100 / 3])  # a factor of 10 of 1000
-    assert found["paths"][0] == "M0.00 0.50H2.00V1.50H0.00"
-    assert found["paths"][2] == "M2.00 1.00H33.33V3.00H33.33"
+    assert found["cuts"] == pytest.approx([0, 25, 100, 100])  # by factors of the overlap
+    assert found["paths"][0] == "M0.00 0.50H25.00V1.50H0.00"
+    assert found["paths"][2] == "M25.00 1.00H100.00V3.00H100.00"
 
 
 def test_a_strip_is_the_distribution_on_either_side():

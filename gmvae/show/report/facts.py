@@ -136,6 +136,7 @@ def tree(merged: list[dict[str, Any]], used: list[int]) -> dict[str, Any]:
     leaves = [k for group in groups.values() for k in group]
     places = {k: (0.0, leaves.index(k) + 0.5) for k in used}
     paths, cuts, right = [], [0.0], 0.0
+    most = max([0.5, *(float(np.log(0.5 / step["overlap"])) for step in merged)])
     for step in merged:
         right = max(
             right, 100 * float(np.clip(np.log(0.5 / step["overlap"]) / np.log(0.5 / 0.0005), 0.02, 1))

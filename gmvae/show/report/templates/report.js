@@ -72,7 +72,7 @@ function colourBy({key, name, kinds}) {
     mapper.setv({palette: RAMP, low, high: high > low ? high : low + 1, low_color: null});
     const ramp = make("span", "", {className: "ramp"});
     ramp.style.background = `linear-gradient(to right, ${RAMP})`;
-    scale.append(`${name} ${short(low)}`, ramp, short(high));
+    scale.append(`${name} ${Number(low.toPrecision(3))}`, ramp, Number(high.toPrecision(3)));
   }
   dots.glyph.fill_color = {field: key, transform: mapper};
 }
