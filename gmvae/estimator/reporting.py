@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ROWS = 60_000
 """Rows that a report shows, at most, evenly spaced."""
+NUMBERS = 50_000_000
+"""Numbers of a table that are held in memory for it, at most: of very wide ones fewer rows are shown."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
     labels, ids = context.labels, context.ids
     if labels is not None and len(labels) != total:
         raise ValueError(f"there are {len(labels):,} labels for {total:,} rows: there must be one for each")
-    rows = rows.spaced(ROWS)
+    width, images = len(model._scaling.mean), len(model.model_.y_shape) == 3
+    rows = rows.spaced(ROWS if images else max(1, min(ROWS, NUMBERS // width)))
     numbers = rows.order
     with model._threads():
         shown = portrait(model.model_, rows)
@@ -148,7 +151,7 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         return flat.reshape(*y.shape[:-1], -1)
 
     schema = model.schema_ or model._schema(model._y_shape)
-    width = len(model._scaling.mean)
+    values = rows.source[numbers]
     return Content(
         title=context.title,
         portrait=replace(
@@ -159,8 +162,8 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
             styles=undone(shown.styles),
         ),
         maps=maps,
-        y=dense(rows.source[numbers]),
-        y_shape=model.model_.y_shape if len(model.model_.y_shape) == 3 else (width,),
+        y=values if images and isinstance(values, np.ndarray) else dense(values),
+        y_shape=model.model_.y_shape if images else (width,),
         features=tuple(schema.features) or tuple(f"y{d}" for d in range(width)),
         categories=schema.categories,
         numbers=numbers,

@@ -89,6 +89,13 @@ class Content:
         return self.portrait.probabilities.max(1)
 
     @cached_property
+    def second(self) -> NDArray[np.int64]:
+        """The cluster that is most probable after that, (N,)."""
+        others = self.portrait.probabilities.copy()
+        others[np.arange(len(others)), self.clusters] = -1
+        return others.argmax(1)
+
+    @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """Rows of each cluster, (K,)."""
         return np.bincount(self.clusters, minlength=self.count)

@@ -61,16 +61,13 @@ def shown_columns(content: Content) -> list[int]:
 def rows(content: Content, columns: Sequence[int], pictures: np.ndarray | None) -> ColumnDataSource:
     """What the page knows of each row. A column d of the table is ``c`` and its place; ``picture`` is a
     place on the sheet, -1 where it has none."""
-    probabilities = content.portrait.probabilities
-    second = probabilities.copy()
-    second[np.arange(len(second)), content.clusters] = -1
     first = next(iter(content.maps.values()))
     data: dict[str, Any] = {
         "x": first[:, 0],
         "y": first[:, 1],
         "cluster": content.clusters.astype(np.float32),
         "probability": content.probability.astype(np.float32),
-        "second": second.argmax(1).astype(np.int32),
+        "second": content.second.astype(np.int32),
         "density": content.portrait.density.astype(np.float32),
         "number": content.numbers.astype(np.int32),
     }

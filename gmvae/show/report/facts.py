@@ -32,7 +32,7 @@ def summary(content: Content) -> list[str]:
     shown = "" if n == content.total else f" ({n:,} of them, evenly spaced, are shown here)"
     said = [
         f"{found}{shown}. Which row belongs where is {how}: {percent(clear)} of the rows have a probability "
-        f"of at least {percent(CLEAR)} for their cluster."
+        f"of at least {percent(CLEAR)} for their cluster, by the model's own account."
     ]
     said.append(_number(content, used))
     if content.labels is not None and (known := content.labels >= 0).any():
@@ -57,7 +57,7 @@ def _number(content: Content, used: int) -> str:
         return f"{k} clusters were learned, and {away} of them merged into others by hand."
     if used == k:
         return f"The number of clusters, {k}, was given, not found."
-    return f"Up to {k} clusters were asked for; {k - used} of them hold no rows."
+    return f"Up to {k} clusters were asked for; {k - used} of them hold{'s'[: k - used == 1]} no rows."
 
 
 def distinctive(content: Content, k: int, count: int = 8) -> list[dict[str, Any]]:
@@ -138,9 +138,7 @@ def tree(merged: list[dict[str, Any]], used: list[int]) -> dict[str, Any]:
     paths, cuts, right = [], [0.0], 0.0
     most = max([0.5, *(float(np.log(0.5 / step["overlap"])) for step in merged)])
     for step in merged:
-        right = max(
-            right, 100 * float(np.clip(np.log(0.5 / step["overlap"]) / np.log(0.5 / 0.0005), 0.02, 1))
-        )
+        right = max(right, 4.0, 100 * float(np.log(0.5 / step["overlap"])) / most)
         (x1, y1), (x2, y2) = (places[step[side][0]] for side in ("one", "other"))
         paths.append(f"M{x1:.2f} {y1:.2f}H{right:.2f}V{y2:.2f}H{x2:.2f}")
         places[step["one"][0]] = right, (y1 + y2) / 2
