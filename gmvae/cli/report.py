@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import tyro
 
 if TYPE_CHECKING:
@@ -107,6 +106,8 @@ def of_run(run: Run) -> Context:
 
 def read(source: Source, schema: Schema) -> tuple[Any, Context]:
     """All rows of a file, and what it says of them."""
+    import numpy as np
+
     from gmvae.data.files.labels import codes, plain
     from gmvae.estimator.reporting import Context
 

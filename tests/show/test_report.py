@@ -4,16 +4,19 @@ import base64
 import io
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from commands import bad, here
+from commands import bad, here, records
 from PIL import Image
 from small_fits import quick, three_blobs
 
 from gmvae import GMVAE
+from gmvae.cli.report import repeat
 from gmvae.estimator.reporting import Context, content_of
+from gmvae.run import Run
 from gmvae.show.report import charts, facts, page
 from gmvae.show.report.pictures import Sheet
 
@@ -236,3 +239,42 @@ def test_a_model_on_another_file(table):
 def test_what_a_report_is_written_to(table):
     assert "must end in .html" in bad(here("report", table / "run", "-o", table / "r.txt"))
     assert "holds no run" in bad(here("report", table, "-o", table / "r.html"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["spiral", "--epochs=1", "--points=300", "--optimiser=sign"],
+        ["data", "--clusters=2", "--epochs=2", "--text=one-hot", "--drop", "a", "id", "--no-standardise"],
+    ],
+)
+def test_the_command_to_repeat_a_run_is_the_one_that_made_it(table, tmp_path, flags):
+    given = [*flags, "--path", table / "t.csv"] if flags[0] == "data" else flags
+    assert here("train", *given, "--run-dir", tmp_path / "run").status == 0
+    run = Run.open(tmp_path / "run")
+    (command,) = repeat(run)
+    again = shlex.split(command)
+    assert again[:3] == ["gmvae", "train", flags[0]]
+    assert here(*again[1:], "--run-dir", tmp_path / "again").status == 0
+    assert Run.open(tmp_path / "again").config.training == run.config.training
+    for name in ("model", "objective", "data"):
+        assert getattr(Run.open(tmp_path / "again").config, name) == getattr(run.config, name)
+    assert records(tmp_path / "again")[-1]["loss"] == records(tmp_path / "run")[-1]["loss"]
+
+
+def test_a_fit_in_python_is_repeated_in_python(tmp_path):
+    y, _ = three_blobs()
+    quick(run_dir=tmp_path / "run").fit(y)
+    lines = repeat(Run.open(tmp_path / "run"))
+    assert lines[0] == "from gmvae import GMVAE"
+    assert "n_clusters=3" in lines[1]
+    assert "random_state=0" in lines[1]
+    assert "run_dir" not in lines[1]
+
+
+def test_a_run_without_a_model_file(table, tmp_path):
+    flags = ["--clusters=2", "--epochs=2", "--drop", "id", "--text=one-hot", "--no-save-model"]
+    said = here("train", "data", "--path", table / "t.csv", *flags, "--run-dir", tmp_path / "run")
+    assert said.status == 0, said.err
+    assert here("report", tmp_path / "run", "-o", tmp_path / "r.html").status == 0
+    assert "clusters in 80 rows" in Text((tmp_path / "r.html").read_text()).words
