@@ -189,6 +189,9 @@ def test_images_are_on_the_sheet(tmp_path):
     html = page.render(content)
     assert html.count('class="tile"') >= 2 * 10
     assert content.columns == []
+    names = [candidate["name"] for candidate in model.start_["candidates"]]
+    assert names
+    assert all(name in Text(html).words for name in names)
 
 
 # ---- the command
