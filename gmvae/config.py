@@ -25,7 +25,7 @@ Start = Literal["auto", "random", "kmeans", "candidates", "manifold"]
 Augment = Literal["auto", "none", "image", "table"]
 DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
 Plot = Literal[
-    "latent", "recon", "samples", "styles", "bound", "consistency", "scores", "shares", "stability"
+    "latent", "recon", "samples", "styles", "bound", "terms", "consistency", "scores", "shares", "stability"
 ]
 
 

@@ -58,7 +58,9 @@ def test_pages_say_which_packages_their_code_needs(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["estimator.md", "your-data.md", "choosing.md", "doctor.md", "deploy.md"])
+@pytest.mark.parametrize(
+    "page", ["estimator.md", "your-data.md", "choosing.md", "doctor.md", "deploy.md", "report.md"]
+)
 def test_code_blocks_run(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     text = (DOCS / page).read_text()

@@ -39,12 +39,17 @@ def predictions(
 ) -> Iterator[pa.RecordBatch]:
     """For each row its ``cluster``, the ``probability`` of that cluster, the ``score`` (the lower bound on
     log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
-    so on. The id column comes first, where there is one."""
+    so on. The id column comes first, where there is one; clusters that people have named have a
+    ``cluster_name``."""
+    names = model.relabelled_.called(len(model.weights_))
 
     def answer(y: Array) -> dict[str, Array]:
         probabilities = model.predict_proba(y)
         clusters = probabilities.argmax(1)
-        found = {"cluster": clusters, "probability": probabilities.max(1)}
+        found = {"cluster": clusters}
+        if names:
+            found["cluster_name"] = np.array([names.get(k, "") for k in clusters.tolist()], dtype=object)
+        found |= {"probability": probabilities.max(1)}
         if scores:
             found["score"] = model.score_samples(y)
         return found | {f"p{k}": column for k, column in enumerate(probabilities.T)}
@@ -105,7 +110,8 @@ def evaluation(
     measured: dict[str, Any] = {"rows": rows}
     if labels is not None:
         measured["labelled"] = int((labels >= 0).sum())
-    measured |= agreement(np.concatenate(examined.probabilities), labels) | examined.signs().scalars()
+    probabilities = model.relabelled_.merged(np.concatenate(examined.probabilities))
+    measured |= agreement(probabilities, labels) | examined.signs().scalars()
     measured["elbo"] = nats
     if samples:
         measured["log_likelihood"] = estimate

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import tyro
 
+from gmvae.cli.relabel import Relabel
+from gmvae.cli.report import Report, gather
 from gmvae.config import Plot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
 
     from gmvae.data.files.base import Source
     from gmvae.data.schema import Schema
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 FilePath = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+MorePlot = Literal["map", "profiles", "prototypes", "confusion", "overlap", "reliability"]
 OutPath = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 
 
@@ -51,15 +56,17 @@ class Resume:
 
 @dataclass(frozen=True)
 class DrawPlot:
-    """Draw a picture of a run, finished or in progress, into its folder or in a window."""
+    """Draw a picture of a run, finished or in progress, into its folder, another file, or a window."""
 
-    plot: Annotated[Plot, tyro.conf.Positional]
-    """Which picture."""
+    plot: Annotated[Plot | MorePlot, tyro.conf.Positional]
+    """Which picture; map, profiles, prototypes, confusion, overlap and reliability are of all the data."""
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
     """The run folder; the newest in runs/ unless given."""
     live: bool = False
     """Open a window that follows the run in progress, and the newest one unless it is given: at most two
     seconds old."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """File to draw into: .png, .svg or .pdf; plots/PLOT.png in the run folder unless given."""
 
     def __call__(self) -> None:
         from gmvae.run import take_missing_snapshot
@@ -68,16 +75,32 @@ class DrawPlot:
         def find() -> RunFolder:
             return newest_run() if self.run is None else RunFolder(self.run)
 
+        from gmvae.show.run_figures import FORMATS, draw_plot, save_figure
+        from gmvae.store.tables import check_ending
+
         folder = find()
+        if self.out is not None:
+            check_ending(self.out, FORMATS)
+        if self.plot in get_args(MorePlot):
+            if self.live:
+                raise ValueError(f"{self.plot} is of all data, and does not follow a run: leave --live out")
+            out = self.out or folder.plots / f"{self.plot}.png"
+            print(save_figure(self._of_all_data(folder.path, out), out))
+            return
         take_missing_snapshot(folder)
         if self.live:
             from gmvae.show.window import Followed, follow
 
             follow(Followed(self.plot, find))
         else:
-            from gmvae.show.run_figures import draw_plot
+            print(draw_plot(folder, self.plot, out=self.out))
 
-            print(draw_plot(folder, self.plot))
+    def _of_all_data(self, run: Path, out: Path) -> Figure:
+        from gmvae.estimator.reporting import content_of
+        from gmvae.show.portraits import OF_CONTENT
+
+        with waiting(f"drawing {self.plot}"):
+            return OF_CONTENT[self.plot](content_of(*gather(run, None, out)))
 
 
 @dataclass(frozen=True)
@@ -107,10 +130,24 @@ class Evaluate:
         run = Run.open(self.run, self.device) if self.file is None else None
         if run is not None and run.config.data.path is None:
             with waiting(f"measuring on {run.data.name}"):
-                found = run.everything(self.samples)
+                found = run.everything(self.samples) | self._relabelled(run)
         else:
             found = self._of_file(run)
         print(json.dumps(found, indent=2))
+
+    def _relabelled(self, run: Run) -> dict[str, float]:
+        """Agreement of clusters that people have merged."""
+        from gmvae.estimator.loading import load
+        from gmvae.model.inference import agreement
+
+        if not run.folder.model.exists() or not (model := load(self.run, self.device)).relabelled_.merge:
+            return {}
+        found: dict[str, float] = {}
+        for prefix, data in (("", run.data), ("test_", run.data.test)):
+            if data is not None:
+                measured = agreement(model.predict_proba(data.table), data.labels)
+                found |= {f"{prefix}{key}": value for key, value in measured.items()}
+        return found
 
     def _of_file(self, run: Run | None) -> dict[str, Any]:
         """The measures on a file, another one or that of the run itself."""
@@ -251,6 +288,8 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "sample": (Sample, "new observations, of one cluster or all, as a table, an array or a picture"),
     "evaluate": (Evaluate, "measure a run on its data, or on another file"),
     "plot": (DrawPlot, "draw a picture of a run, or follow a run in a window"),
+    "report": (Report, "explain a fit in one HTML file: map, clusters, outliers, curves, doctor"),
+    "relabel": (Relabel, "name clusters and merge them, as a report exports it, or undo that"),
     "export": (Export, "encoder and decoder as ONNX"),
 }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from gmvae.model.distributions import Bernoulli
 from gmvae.model.isolation import isolated
 from gmvae.model.objective import elbo
 from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.partition.relabelling import Relabelling
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.random import RandomStream
 
@@ -43,6 +44,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     _y_shape: tuple[int, ...]
     _binary: bool
     _constants: dict[int, float]
+    relabelled_ = Relabelling()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -53,13 +55,26 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return tags
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """The most probable cluster of each row, (N,)."""
+        """The most probable cluster of each row, (N,); merged ones (:meth:`relabel`) have one number."""
         return self.predict_proba(X).argmax(1)
 
     @isolated
     def predict_proba(self, X: Any) -> Array:
-        """q(z | ...) of each row, (N, K)."""
-        return self._each(X, inference.assign)
+        """q(z | ...) of each row, (N, K). Of merged clusters the first has the sum, and the others have 0."""
+        return self.relabelled_.merged(self._each(X, inference.assign))
+
+    def relabel(self, edits: Mapping[str, Any] | None) -> Self:
+        """Give clusters names, and say which are one: ``{"names": {"0": "a name"}, "merge": [[1, 4]]}``, such
+        as a report exports. ``predict``, ``predict_proba``, ``sample``, ``report`` and files go by it;
+        ``labels_``, ``weights_`` and the model stay what they are. It takes the place of earlier names and
+        merges, and ``None`` undoes them.
+
+        Raises:
+            ValueError: where edits have another form, or name clusters that are not there.
+        """
+        check_is_fitted(self)
+        self.relabelled_ = Relabelling.of(edits or {}, self.model_.config.clusters)
+        return self
 
     @isolated
     def transform(self, X: Any) -> Array:
@@ -107,11 +122,14 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if cluster is not None and not 0 <= cluster < clusters:
             raise ValueError(f"cluster is {cluster}: it must be a whole number from 0 to {clusters - 1}")
         rng = check_random_state(self.random_state)
-        z = (
-            rng.choice(clusters, n_samples, p=self.weights_)
-            if cluster is None
-            else np.full(n_samples, cluster)
-        )
+        groups = self.relabelled_.groups(clusters)
+        if cluster is None:
+            z = rng.choice(clusters, n_samples, p=self.weights_)
+        elif len(merged := np.flatnonzero(groups == groups[cluster])) > 1:
+            weights = self.weights_[merged] + np.finfo(float).tiny  # as they are where none holds a row
+            z = rng.choice(merged, n_samples, p=weights / weights.sum())
+        else:
+            z = np.full(n_samples, cluster)
         model = precise(self.model_)
         zero = model.generative.zero
         stream = RandomStream(int(rng.randint(2**31 - 1)), zero.device)
@@ -126,7 +144,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 drawn = torch.bernoulli(drawn, generator=stream.local)
         samples = self._scaling.undo(drawn.cpu().numpy())
         samples[:, list(self._constants)] = list(self._constants.values())
-        return samples, z.astype(np.int64)
+        return samples, groups[z]
 
     @property
     def _log_det(self) -> float:

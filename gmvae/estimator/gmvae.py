@@ -19,7 +19,7 @@ from gmvae.config import Config, DataConfig
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
-from gmvae.estimator.fitted import Fitted
+from gmvae.estimator.reporting import Reported
 from gmvae.experiments import DATA
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
@@ -27,6 +27,7 @@ from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before
 from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
+from gmvae.partition.relabelling import Relabelling
 from gmvae.run import Run
 from gmvae.show.lines import Lines
 from gmvae.start.begin import teaches
@@ -40,7 +41,7 @@ OF_FIT = (
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
 
-class GMVAE(Fitted):
+class GMVAE(Reported):
     r"""Clusters a table with the Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv
     1611.02648).
 
@@ -342,7 +343,7 @@ class GMVAE(Fitted):
         self.history_, self.n_iter_ = earlier + result.history, result.history[-1]["epoch"]
         self.restarts_, self._n_features_out = result.restarts, self.x_size
         self.signs_, self.findings_ = result.diagnostics, result.findings
-        self.schema_, self._fingerprint = None, data.fingerprint
+        self.schema_, self._fingerprint, self.relabelled_ = None, data.fingerprint, Relabelling()
         if going_on:
             return
         self.likelihood_, self.likelihood_reason_ = data.likelihood, data.reason
@@ -368,6 +369,7 @@ class GMVAE(Fitted):
             "signs": self.signs_.to_json(),
             "findings": [finding.to_json() for finding in self.findings_],
             "data": {"sha256": self._fingerprint},
+            "relabelled": self.relabelled_.to_json(),
         }
         schema = self.schema_ or self._schema(self._y_shape)
         ModelFile(self.model_, self._scaling, schema, plain(about)).save(Path(path))
@@ -404,6 +406,7 @@ class GMVAE(Fitted):
         model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
         model.signs_ = Signs.from_json(about["signs"])
         model.findings_ = [Finding(**finding) for finding in about["findings"]]
+        model.relabelled_ = Relabelling.of(about.get("relabelled", {}), model.n_clusters_)
         model.n_features_in_ = len(file.scaling.mean)
         model._constants = {int(column): value for column, value in about.get("constants", {}).items()}
         left_out = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)

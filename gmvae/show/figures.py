@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from gmvae.assess.snapshot import STEPS, Snapshot
 from gmvae.partition.stability import NEARLY, STABLE
+from gmvae.show.colours import PALETTE, colour
 
 History = Sequence[dict[str, Any]]
 Array = NDArray[np.floating[Any]]
 SIZE = (7.0, 5.6)
+DASHES = ("-", "--", "-.", ":")
+TERMS = {
+    "conditional prior": "conditional_prior",
+    "w prior": "w_prior",
+    "z prior": "z_prior",
+    "consistency violation": "consistency_violation",
+}
 SCORES = {"acc": "accuracy", "acc_aae": "accuracy (AAE)", "nmi": "NMI", "ari": "ARI"}
 
 
@@ -39,7 +47,7 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
         angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
         line = "-" if (shown.clusters == k).any() else "--"
         ellipse = Ellipse(mean, width, height, angle=angle, fill=False, linewidth=2, linestyle=line)
-        ellipse.set_edgecolor(_colour(k, len(means)))
+        ellipse.set_edgecolor(colour(k))
         axes.add_patch(ellipse)
     axes.plot(*means.T, "*", color="black", markersize=9, linestyle="none")
     return figure
@@ -77,7 +85,7 @@ def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
 def samples(shown: Snapshot, figure: Figure | None = None) -> Figure:
     """What each cluster generates: means of p(y | x) at samples of p(x | w, z), with w = 0 and w ~ p(w).
 
-    Images have a row for each cluster; points have its colour.
+    Images have a row for each cluster; points have its colour; of more columns their means are shown.
     """
     return _generated(shown, shown.samples, ["w = 0", "w ~ p(w)"], ".", figure)
 
@@ -97,7 +105,7 @@ def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
     figure, axes = _blank(figure, right=0.96)
     clusters = len(shown.component_mean)
     held = np.bincount(shown.clusters, minlength=clusters) / len(shown.clusters)
-    axes.bar(range(clusters), held, color=[_colour(k, clusters) for k in range(clusters)])
+    axes.bar(range(clusters), held, color=[colour(k) for k in range(clusters)])
     axes.axhline(1 / clusters, color="0.4", linestyle=":", label=f"equal shares, {1 / clusters:.1%}")
     axes.set(title="share of each cluster", xlabel="cluster", xlim=(-0.6, clusters - 0.4))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -110,6 +118,11 @@ def bound(history: History, figure: Figure | None = None) -> Figure:
     """The lower bound by epoch, on training data and, where there are any, on test data."""
     lines = {"training data, mean over the epoch": "elbo", "test data, after it": "test_elbo"}
     return _by_epoch(history, lines, "lower bound", "nats per observation", figure)
+
+
+def terms(history: History, figure: Figure | None = None) -> Figure:
+    """The divergences of the bound, and the consistency violation, by epoch."""
+    return _by_epoch(history, TERMS, "terms, means over the epoch", "nats per observation", figure)
 
 
 def consistency(history: History, figure: Figure | None = None) -> Figure:
@@ -140,14 +153,14 @@ def stability(choice: dict[str, Any], figure: Figure | None = None) -> Figure:
     axes.plot(counts, values, "o-", color="0.3", clip_on=False)
     chosen = choice["clusters"]
     axes.plot(
-        chosen, dict(choice["curve"])[chosen], "o", color="C3", markersize=11, label=f"chosen: {chosen}"
+        chosen, dict(choice["curve"])[chosen], "o", color=PALETTE[1], markersize=11, label=f"chosen: {chosen}"
     )
-    axes.axhline(STABLE, color="C2", linewidth=1, linestyle="--", label=f"stable from {STABLE}")
-    axes.axhline(NEARLY, color="C1", linewidth=1, linestyle=":", label=f"nearly so from {NEARLY}")
+    axes.axhline(STABLE, color=PALETTE[2], linewidth=1, linestyle="--", label=f"stable from {STABLE}")
+    axes.axhline(NEARLY, color=PALETTE[3], linewidth=1, linestyle=":", label=f"nearly so from {NEARLY}")
     axes.set(xlabel="number of clusters K", ylabel="stability", ylim=(0, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"found again in other samples of the data{'' if choice['sure'] else ' (not sure)'}")
-    axes.legend(loc="best")
+    _legend_below(axes)
     return figure
 
 
@@ -182,7 +195,7 @@ def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clu
 
 
 OF_SNAPSHOT = {"latent": latent, "recon": recon, "samples": samples, "styles": styles, "shares": shares}
-OF_HISTORY = {"bound": bound, "consistency": consistency, "scores": scores}
+OF_HISTORY = {"bound": bound, "terms": terms, "consistency": consistency, "scores": scores}
 
 
 def _blank(figure: Figure | None, right: float) -> tuple[Figure, Axes]:
@@ -254,6 +267,8 @@ def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure:
             axes.tick_params(length=0, labelsize=min(10, 300 / clusters))
         figure.text(0.5, 0.02, "rows: clusters; in brackets those without data", ha="center")
         return figure
+    if y.shape[-1] > 2:
+        return _profiles(shown, y, titles, figure)
     figure, panels = _panels(figure, titles, y[0], shown)
     first, second = _directions("y", shown.y)
     centre, plane = _plane(shown.y)
@@ -261,8 +276,23 @@ def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure:
         axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=3)
         for k in range(clusters):
             if (shown.clusters == k).any():
-                axes.plot(*((drawn[k] - centre) @ plane).T, marks, color=_colour(k, clusters))
+                axes.plot(*((drawn[k] - centre) @ plane).T, marks, color=colour(k))
         axes.set(xlabel=first, ylabel=second, aspect="equal", adjustable="datalim")
+    return figure
+
+
+def _profiles(shown: Snapshot, y: Array, titles: list[str], figure: Figure | None) -> Figure:
+    """The mean of each column in what clusters generate, y of shape (2, K, columns, size of y), in standard
+    deviations of the column from its mean in the data; a row for each cluster that holds any."""
+    figure, panels = _panels(figure, titles, y[0], shown)
+    used = np.unique(shown.clusters)
+    spread = np.where(shown.y.std(0) > 0, shown.y.std(0), 1)
+    for axes, generated in zip(panels, y, strict=True):
+        means = (generated[used].mean(1) - shown.y.mean(0)) / spread
+        image = axes.imshow(means, cmap="PuOr", vmin=-2, vmax=2, aspect="auto", interpolation="nearest")
+        axes.set(yticks=range(len(used)), yticklabels=used.tolist(), xlabel="column", ylabel="cluster")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.colorbar(image, ax=panels, label="standard deviations from the mean of the data")
     return figure
 
 
@@ -296,7 +326,9 @@ def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters:
         mine = points[clusters == k]
         if len(mine):
             label = f"cluster {k}: {len(mine) / len(points):.1%}"
-            axes.plot(*mine.T, ".", color=_colour(k, n_clusters), markersize=3, label=label)
+            axes.plot(*mine.T, ".", color=colour(k), markersize=3, label=label)
+            spot = axes.annotate(str(k), np.median(mine, 0), ha="center", va="center", weight="bold")
+            spot.set_path_effects([withStroke(linewidth=3, foreground="white")])
     axes.legend(fontsize="x-small", markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
@@ -305,15 +337,23 @@ def _by_epoch(
 ) -> Figure:
     figure, axes = _blank(figure, right=0.96)
     there = {label: key for label, key in lines.items() if key in history[-1]}
-    for label, key in there.items():
-        marker = "." if len(history) < 20 else ""
-        axes.plot([r["epoch"] for r in history], [r[key] for r in history], marker=marker, label=label)
+    for place, (label, key) in enumerate(there.items()):
+        style: dict[str, Any] = {"color": PALETTE[place], "linestyle": DASHES[place % len(DASHES)]}
+        style["marker"] = "." if len(history) < 20 else ""
+        shown = [record for record in history if key in record]
+        axes.plot([r["epoch"] for r in shown], [r[key] for r in shown], label=label, **style)
     axes.set(title=title, xlabel="epoch", ylabel=unit)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     if len(there) > 1:
-        axes.legend()
+        _legend_below(axes)
     return figure
+
+
+def _legend_below(axes: Axes) -> None:
+    """A legend under the axes, where no line is."""
+    axes.figure.subplots_adjust(bottom=0.22)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False)
 
 
 def _plane(points: Array) -> tuple[Array, Array]:
@@ -325,12 +365,3 @@ def _plane(points: Array) -> tuple[Array, Array]:
     centre = points.mean(0)
     vectors = np.linalg.svd(points - centre, full_matrices=False)[2]
     return centre, vectors[:2].T
-
-
-def _colour(k: int, n_clusters: int) -> Any:
-    if n_clusters <= 10:
-        return matplotlib.colormaps["tab10"](k)
-    if n_clusters <= 20:
-        return matplotlib.colormaps["tab20"](k)
-    golden = (5**0.5 - 1) / 2  # so that neighbours in number are far apart in colour
-    return matplotlib.colormaps["hsv"](k * golden % 1)

@@ -11,22 +11,35 @@ from gmvae.assess.snapshot import Snapshot
 from gmvae.show import figures
 from gmvae.store.files import read_arrays, write_whole
 from gmvae.store.run_folder import RunFolder
+from gmvae.store.tables import check_ending
+
+FORMATS = (".png", ".svg", ".pdf")
+"""Endings of the files that figures go into."""
 
 
-def draw_plot(folder: RunFolder, name: str, suffix: str = "") -> Path:
-    """Draw one of a run's pictures from what the run wrote; the path of its PNG file.
+def draw_plot(folder: RunFolder, name: str, suffix: str = "", out: Path | None = None) -> Path:
+    """Draw one of a run's pictures from what the run wrote; the path of its file.
 
     Arguments:
         folder: The run's folder.
         name: Which picture.
         suffix: What the file's name has after that.
+        out: Another file than a PNG file of that name in the folder.
 
     Raises:
         ValueError: where the run has not got to it yet.
     """
-    figure = draw_on(folder, name)
-    path = folder.plots / f"{name}{suffix}.png"
-    write_whole(path, lambda part: figure.savefig(part, format="png", dpi=120))
+    return save_figure(draw_on(folder, name), out or folder.plots / f"{name}{suffix}.png")
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure in the form that the file's name asks for; its path.
+
+    Raises:
+        ValueError: where that is none of ``FORMATS``.
+    """
+    check_ending(path, FORMATS)
+    write_whole(path, lambda part: figure.savefig(part, format=path.suffix[1:], dpi=120))
     return path
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gmvae.partition.relabelling import Relabelling
 from gmvae.store.model_file import ModelFile, find
 
 WIDTH, BAR = 96, 40
@@ -32,7 +34,8 @@ def card(path: str | Path) -> str:
         lines += textwrap.wrap(
             text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12, break_on_hyphens=False
         )
-    return "\n".join([*lines, "", *_shares(whole.about["weights"])])
+    relabelled = Relabelling.of(whole.about.get("relabelled", {}), whole.model.config.clusters)
+    return "\n".join([*lines, "", *_shares(np.array(whole.about["weights"]), relabelled)])
 
 
 def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
@@ -89,11 +92,15 @@ def _some(names: Sequence[str]) -> str:
     return f"{', '.join(names[:SHOWN])}, ... ({len(names)} in all)"
 
 
-def _shares(weights: Sequence[float]) -> Iterator[str]:
-    """A bar for each cluster's share."""
-    most = max(weights)
+def _shares(weights: NDArray[np.float64], relabelled: Relabelling) -> Iterator[str]:
+    """A bar for the share of each cluster; those that were merged into another have none."""
+    shares, names = relabelled.merged(weights), relabelled.called(len(weights))
+    numbers = np.flatnonzero(relabelled.groups(len(weights)) == np.arange(len(weights))).tolist()
     yield "cluster     share of the data"
-    for k, share in enumerate(weights[:SHOWN]):
-        yield f"{k:>7}  {share:>7.1%} {'█' * round(BAR * share / most)}".rstrip()
-    if len(weights) > SHOWN:
-        yield f"        ... and {len(weights) - SHOWN} more"
+    for k in numbers[:SHOWN]:
+        bar = "█" * round(BAR * shares[k] / shares.max())
+        yield f"{k:>7}  {shares[k]:>7.1%} {bar}  {names.get(k, '')}".rstrip()
+    if len(numbers) > SHOWN:
+        yield f"        ... and {len(numbers) - SHOWN} more"
+    for first, *others in relabelled.merge:
+        yield f"        {first} holds {', '.join(map(str, others))} as well, by hand"

@@ -44,7 +44,7 @@ class ModelFile:
             ``constants`` (the value of each column that has one only),
             ``weights`` (means of q(z | y), (K,)), ``classes``, ``parameters`` (the estimator's), ``epochs``,
             ``elbo``, ``restarts``, ``data`` (``name``, ``rows``, ``sha256``), ``measures``, ``findings``,
-            ``versions``.
+            ``versions``, and ``relabelled`` (:class:`gmvae.partition.relabelling.Relabelling`).
     """
 
     model: GaussianMixtureVAE

@@ -25,7 +25,7 @@ from gmvae.store.model_file import ModelFile
 
 IMAGES = ["train", "mnist_fc", "--hidden-size", 32, "--x-size", 4, "--w-size", 3, "--device", "cpu"]
 SCORES = {"clusters_used", "acc", "acc_aae", "nmi", "ari", "elbo", "bits_per_dimension"}
-PICTURES = ("latent", "recon", "samples", "styles", "bound", "consistency", "scores", "shares")
+PICTURES = ("latent", "recon", "samples", "styles", "bound", "terms", "consistency", "scores", "shares")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Pictures show what they say: everything drawn is read back."""
 
+import matplotlib.colors
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,6 +10,7 @@ from PIL import Image
 
 from gmvae.assess.snapshot import SAMPLES, STEPS, Snapshot
 from gmvae.show import figures
+from gmvae.show.colours import colour
 
 
 def shown(x_size: int = 2, count: int = 40, y_size: int = 5) -> Snapshot:
@@ -64,6 +66,7 @@ def pixels(y: np.ndarray, channels: int) -> np.ndarray:
 HISTORY = [
     {
         "epoch": e, "elbo": -10.0 / e, "test_elbo": -11.0 / e, "consistency_violation": 2.0 / e,
+        "conditional_prior": 3.0 / e, "w_prior": 4.0 / e, "z_prior": 5.0 / e,
         "acc": 0.1 * e, "acc_aae": 0.11 * e, "nmi": 0.12 * e, "ari": 0.13 * e,
         "test_acc": 0.01 * e, "test_acc_aae": 0.02 * e, "test_nmi": 0.03 * e, "test_ari": 0.04 * e,
     }
@@ -105,9 +108,12 @@ def test_other_sizes_of_x_are_seen_along_the_directions_of_most_variance(x_size)
     np.testing.assert_allclose(points.var(0), [*values, 0][:2], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("n_clusters", [5, 15, 40])
-def test_no_two_clusters_share_a_colour(n_clusters):
-    assert len({tuple(figures._colour(k, n_clusters)) for k in range(n_clusters)}) == n_clusters
+def test_each_cluster_has_its_number_in_the_middle_of_its_points():
+    s = shown()
+    numbers = {text.get_text(): text.xy for text in figures.latent(s).axes[0].texts}
+    assert numbers.keys() == {"0", "1", "2"}
+    for k in range(3):
+        np.testing.assert_allclose(numbers[str(k)], np.median(s.x[s.clusters == k], 0))
 
 
 # ---- images
@@ -169,7 +175,7 @@ def test_points_lie_above_the_data_in_their_clusters_colours():
     np.testing.assert_allclose(data.get_xydata(), s.y)
     for k, line in enumerate(clusters):
         np.testing.assert_allclose(line.get_xydata(), s.reconstruction[s.y_clusters == k])
-        assert line.get_color() == figures._colour(k, 4)
+        assert line.get_color() == colour(k)
     assert len(clusters) == 3
 
 
@@ -182,7 +188,7 @@ def test_what_clusters_of_points_generate_is_drawn_over_the_data(name):
         np.testing.assert_allclose(data.get_xydata(), s.y)
         for k, line in enumerate(clusters):  # cluster 3 holds no point
             np.testing.assert_allclose(line.get_xydata(), generated[k])
-            assert line.get_color() == figures._colour(k, 4)
+            assert line.get_color() == colour(k)
         assert len(clusters) == 3
 
 
@@ -191,6 +197,16 @@ def test_titles_name_the_places_in_w(s):
     assert [axes.get_title() for axes in figures.samples(s).axes] == ["w = 0", "w ~ p(w)"]
     titles = [axes.get_title() for axes in figures.styles(s).axes]
     assert titles == ["w$_{5}$ from -3 to 3", "w$_{2}$ from -3 to 3"]  # counted from 1
+
+
+@pytest.mark.parametrize("name", ["samples", "styles"])
+def test_what_clusters_of_a_table_generate_is_drawn_by_column(name):
+    s = shown(y_size=5)
+    figure = figures.OF_SNAPSHOT[name](s)
+    for axes, generated in zip(figure.axes, getattr(s, name), strict=False):
+        expected = (generated[:3].mean(1) - s.y.mean(0)) / s.y.std(0)  # cluster 3 holds no row
+        np.testing.assert_allclose(axes.images[0].get_array(), expected, rtol=1e-5)
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1", "2"]
 
 
 # ---- shares and curves
@@ -202,7 +218,9 @@ def test_bars_are_the_shares_of_observations():
     assert [bar.get_height() * 40 for bar in axes.patches] == pytest.approx([14, 13, 13, 0])
     assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == pytest.approx([0, 1, 2, 3])
     assert axes.lines[0].get_ydata() == pytest.approx([0.25, 0.25])
-    assert [bar.get_facecolor() for bar in axes.patches] == [figures._colour(k, 4) for k in range(4)]
+    assert [bar.get_facecolor() for bar in axes.patches] == [
+        matplotlib.colors.to_rgba(colour(k)) for k in range(4)
+    ]
 
 
 def test_curves_show_the_history(tmp_path):

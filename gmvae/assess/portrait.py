@@ -1,0 +1,101 @@
+"""What a report shows of a model and of rows, as plain arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gmvae.assess.diagnostics import Shared
+from gmvae.assess.snapshot import snapshot
+from gmvae.data.dataset import scaled
+from gmvae.data.rows import Rows
+from gmvae.model import objective
+from gmvae.model.answers import AT_ONCE, precise
+from gmvae.model.inference import evaluating
+from gmvae.model.isolation import isolated
+from gmvae.model.noise import noise
+from gmvae.model.vae import GaussianMixtureVAE
+
+Array = NDArray[np.floating]
+COSTLY = 20_000_000
+"""Numbers of all rows together above which answers are in 32 bits, and log densities from one draw."""
+AGAIN = 200
+"""The least likely rows, which are then measured again in 64 bits with all draws."""
+DRAWS = 16
+"""Samples of x and w for the log density of a row; the estimator's ``score_samples`` has as many."""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A fitted model and N rows."""
+
+    probabilities: Array
+    """q(z | ...), (N, K)."""
+    agrees: NDArray[np.bool_]
+    """Whether p(z | x, w), at the means of x and w, has the same most probable cluster, (N,)."""
+    density: Array
+    """The lower bound on log p(y), nats, (N,), of the observations in the model's units."""
+    x: Array
+    """Means of q(x | y), (N, x_size)."""
+    samples: Array
+    """What each cluster generates, in the model's units: (K, SAMPLES, size of y)."""
+    styles: Array
+    """The same along the two numbers of w that move it most: (2, K, STEPS, size of y)."""
+
+    @property
+    def clusters(self) -> NDArray[np.int64]:
+        """The most probable cluster of each row, (N,)."""
+        return self.probabilities.argmax(1)
+
+
+@isolated
+def portrait(model: GaussianMixtureVAE, rows: Rows) -> Portrait:
+    """A :class:`Portrait` of a model and of rows, each of them once, in order."""
+    costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
+    parts = [_of_batch(model, batch, 1) for batch in _batches(rows)] if costly else _exactly(model, rows)
+    probabilities, agrees, density, x = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if costly:
+        worst = np.sort(np.argsort(density, kind="stable")[:AGAIN])
+        density[worst] = np.concatenate([part[2] for part in _exactly(model, rows.part(worst))])
+    shown = snapshot(model, rows.spaced(100).tensor())
+    return Portrait(probabilities, agrees, density, x, shown.samples[1], shown.styles)
+
+
+def overlap(probabilities: Array) -> Array:
+    r"""How far each pair of clusters shares rows, (K, K):
+    :math:`\sum_n q_{nj} q_{nk} \,/\, \min(\sum_n q_{nj}, \sum_n q_{nk})`, and 0 on the diagonal.
+
+    It is 0 where no row is of both, and 1/2 for two halves of one cluster.
+    """
+    shared = Shared(probabilities.shape[1])
+    shared.add(probabilities.astype(np.float64))
+    found = shared.products / np.maximum(np.minimum.outer(shared.held, shared.held), 1e-12)
+    np.fill_diagonal(found, 0)
+    return found
+
+
+def _batches(rows: Rows) -> Iterator[Tensor]:
+    places = range(0, len(rows.order), AT_ONCE)
+    return (rows.part(np.arange(i, min(i + AT_ONCE, len(rows.order)))).tensor() for i in places)
+
+
+def _exactly(model: GaussianMixtureVAE, rows: Rows) -> list[tuple[Array, ...]]:
+    exact = precise(model)
+    return [_of_batch(exact, batch, DRAWS) for batch in rows.batches(AT_ONCE // DRAWS)]
+
+
+def _of_batch(model: GaussianMixtureVAE, batch: Tensor, draws: int) -> tuple[Array, ...]:
+    y = scaled(batch)
+    with evaluating(model):
+        q_x, q_w, q_z = model.recognition(y)
+        p_z = model.generative.p_z_given(q_x.mean, model.generative.p_x(q_w.mean))
+        q_z = p_z if q_z is None else q_z
+        drawn = noise(y, draws, model.config.x_size + model.config.w_size).to(y)
+        density = objective.elbo(objective.five_terms(model, y, draws, noise=drawn))
+        agrees = q_z.probs.argmax(-1) == p_z.probs.argmax(-1)
+    return tuple(part.cpu().numpy() for part in (q_z.probs, agrees, density, q_x.mean))

@@ -1,0 +1,202 @@
+"""The report of a fitted estimator: its model and some rows, as what a page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from gmvae.assess.doctor import Finding
+from gmvae.assess.plane import planes
+from gmvae.assess.portrait import portrait
+from gmvae.data.files.labels import codes, plain
+from gmvae.data.rows import dense
+from gmvae.data.schema import Schema
+from gmvae.estimator.fitted import Fitted
+from gmvae.store.files import versions
+from gmvae.store.tables import check_ending
+
+if TYPE_CHECKING:
+    from gmvae.show.content import Content
+
+ROWS = 60_000
+"""Rows that a report shows, at most, evenly spaced."""
+NUMBERS = 50_000_000
+"""Numbers of a table that are held in memory for it, at most: of very wide ones fewer rows are shown."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a report says beside the model and the rows.
+
+    Arguments:
+        title: What to call the fit.
+        data: What to call its data.
+        ids: What the rows are called, (N,).
+        labels: Their true classes, (N,), unknown below 0, and what these are called.
+        classes: The same, from label 0 on.
+        history: Records of epochs.
+        repeat: Commands that lead to the same fit.
+        facts: JSON values in place of those of the model, or beside them.
+    """
+
+    title: str = "GMVAE"
+    data: str = ""
+    ids: Sequence[str] | None = None
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    repeat: Sequence[str] = ()
+    facts: Mapping[str, Any] | None = None
+
+
+class Reported(Fitted):
+    """The part of the estimator that explains a fit."""
+
+    findings_: list[Finding]
+    history_: list[dict[str, Any]]
+    elbo_: float
+    n_iter_: int
+    likelihood_reason_: str
+    _fingerprint: str
+
+    @property
+    def _parameters(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _schema(self, y_shape: tuple[int, ...]) -> Schema:
+        raise NotImplementedError
+
+    def report(self, X: Any, path: str | Path, labels: ArrayLike | None = None) -> None:
+        """Write what the fit has come to, as rows of X show it, into one HTML file that needs no network: a
+        map, what each cluster is, which are near each other, outliers, curves, what the doctor says, and how
+        to repeat it.
+
+        Arguments:
+            X: Rows such as the fit was made of, (N, D); more than 60,000 are thinned out evenly.
+            path: The file to write, ``.html``.
+            labels: True classes of the rows, (N,), numbers or texts, to compare clusters with.
+
+        Raises:
+            ValueError: where X does not suit the model, or there are not as many labels as rows.
+            OSError: where the file cannot be written.
+        """
+        explain(self, X, Path(path), self._context(labels))
+
+    def snapshot(self, X: Any, labels: ArrayLike | None = None) -> Content:
+        """What the fit has come to, as rows of X show it, as arrays: what reports are made of, and the
+        figures of :mod:`gmvae.show.portraits`.
+
+        Arguments:
+            X: Rows such as the fit was made of, (N, D); more than 60,000 are thinned out evenly.
+            labels: True classes of the rows, (N,), numbers or texts.
+
+        Raises:
+            ValueError: where X does not suit the model, or there are not as many labels as rows.
+        """
+        return content_of(self, X, self._context(labels))
+
+    def _context(self, labels: ArrayLike | None) -> Context:
+        check_is_fitted(self)
+        given = ", ".join(f"{k}={v!r}" for k, v in self._parameters.items() if v != usual(self).get(k))
+        context = Context(data="X", history=self.history_ or (), repeat=[f"GMVAE({given}).fit(X)"])
+        if labels is not None:
+            found, classes = codes(plain(labels))
+            context = replace(context, labels=found, classes=classes)
+        return context
+
+
+def usual(model: BaseEstimator) -> dict[str, Any]:
+    """The parameters of an estimator of this kind where nobody says otherwise."""
+    return dict(type(model)().get_params())
+
+
+def explain(model: Reported, X: Any, path: Path, context: Context) -> None:
+    """Write the report of a fitted estimator on rows of its kind, (N, D).
+
+    Raises:
+        ValueError: where there are not as many labels as rows, or the file's name has another ending.
+        OSError: where the file cannot be written.
+    """
+    from gmvae.show.report.page import write  # Bokeh takes a second, so not before it is needed
+
+    check_ending(path, (".html",))
+    write(content_of(model, X, context), path)
+
+
+def content_of(model: Reported, X: Any, context: Context) -> Content:
+    """What the report of a fitted estimator is made of."""
+    from gmvae.show.content import Content
+
+    rows = model._rows(X)
+    total = len(rows.order)
+    labels, ids = context.labels, context.ids
+    if labels is not None and len(labels) != total:
+        raise ValueError(f"there are {len(labels):,} labels for {total:,} rows: there must be one for each")
+    width, images = len(model._scaling.mean), len(model.model_.y_shape) == 3
+    rows = rows.spaced(ROWS if images else max(1, min(ROWS, NUMBERS // width)))
+    numbers = rows.order
+    with model._threads():
+        shown = portrait(model.model_, rows)
+        maps = planes(shown.x)
+
+    def undone(y: NDArray[Any]) -> NDArray[Any]:
+        flat = model._scaling.undo(y.reshape(-1, y.shape[-1]).astype(np.float64))
+        return flat.reshape(*y.shape[:-1], -1)
+
+    schema = model.schema_ or model._schema(model._y_shape)
+    values = rows.source[numbers]
+    return Content(
+        title=context.title,
+        portrait=replace(
+            shown,
+            probabilities=model.relabelled_.merged(shown.probabilities),
+            density=shown.density + model._log_det,
+            samples=_mixed(undone(shown.samples), model.relabelled_.merge),
+            styles=undone(shown.styles),
+        ),
+        maps=maps,
+        y=values if images and isinstance(values, np.ndarray) else dense(values),
+        y_shape=model.model_.y_shape if images else (width,),
+        features=tuple(schema.features) or tuple(f"y{d}" for d in range(width)),
+        categories=schema.categories,
+        numbers=numbers,
+        total=total,
+        ids=None if ids is None else [str(ids[i]) for i in numbers],
+        labels=None if labels is None else np.asarray(labels)[numbers],
+        classes=context.classes,
+        history=context.history,
+        facts=_facts(model) | {"data": context.data} | dict(context.facts or {}),
+        repeat=context.repeat,
+        names=model.relabelled_.called(len(model.weights_)),
+        merged=model.relabelled_.groups(len(model.weights_)).tolist(),
+    )
+
+
+def _mixed(samples: NDArray[Any], merge: Sequence[Sequence[int]]) -> NDArray[Any]:
+    """Samples of clusters, (K, S, D), where the first of merged ones has some of each of them."""
+    found = samples.copy()
+    for group in merge:
+        found[group[0]] = (
+            samples[list(group)].swapaxes(0, 1).reshape(-1, samples.shape[-1])[: samples.shape[1]]
+        )
+    return found
+
+
+def _facts(model: Reported) -> dict[str, Any]:
+    known = {name: getattr(model, f"{name}_", None) for name in ("start", "choice", "holdout", "restarts")}
+    return known | {
+        "findings": [asdict(finding) for finding in model.findings_],
+        "parameters": model._parameters,
+        "sha256": model._fingerprint,
+        "elbo": model.elbo_,
+        "epochs": model.n_iter_,
+        "likelihood": f"{model.likelihood_}: {model.likelihood_reason_}",
+        "versions": versions(),
+    }

@@ -1,0 +1,142 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.assess.contrast import Contrast, contrast
+from gmvae.assess.portrait import Portrait
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table as people know it: numbers, or the places of texts."""
+
+    name: str
+    values: Array
+    """Numbers, (N,); with ``texts`` their places, -1 for none of them."""
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Content:
+    """A fit, and N rows that it is shown by.
+
+    Arguments:
+        title: What to call it.
+        portrait: The model and the rows, with log densities in the units of the data.
+        maps: The rows in two dimensions, (N, 2), by the name of the view.
+        y: The rows in the units of the data, (N, D).
+        y_shape: Shape of an observation.
+        features: Names of its D numbers.
+        categories: The values of each column of text.
+        numbers: Which rows of the data they are, (N,), from 0.
+        total: Rows of the data.
+        ids: What the rows are called, (N,); their numbers unless given.
+        labels: Their true classes, (N,), unknown below 0.
+        classes: What these are called, from 0.
+        history: Records of epochs.
+        facts: JSON values: ``findings``, ``start``, ``choice``, ``holdout``, ``restarts``, ``versions``,
+            ``parameters``, ``sha256``, ``elbo``, ``data``, ``epochs``, whatever is known.
+        names: Names that people have given to clusters.
+        merged: The cluster that each one is part of, (K,).
+        repeat: Commands that lead to the same fit.
+    """
+
+    title: str
+    portrait: Portrait
+    maps: Mapping[str, Array]
+    y: Array
+    y_shape: tuple[int, ...]
+    features: tuple[str, ...]
+    numbers: NDArray[np.int64]
+    total: int
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: Sequence[str] | None = None
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
+    merged: Sequence[int] = ()
+    repeat: Sequence[str] = ()
+
+    @property
+    def of_images(self) -> bool:
+        return len(self.y_shape) == 3
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return int(self.portrait.probabilities.shape[1])
+
+    @cached_property
+    def clusters(self) -> NDArray[np.int64]:
+        """The most probable cluster of each row, (N,)."""
+        return self.portrait.clusters
+
+    @cached_property
+    def probability(self) -> Array:
+        """The probability of that cluster, (N,)."""
+        return self.portrait.probabilities.max(1)
+
+    @cached_property
+    def second(self) -> NDArray[np.int64]:
+        """The cluster that is most probable after that, (N,)."""
+        others = self.portrait.probabilities.copy()
+        others[np.arange(len(others)), self.clusters] = -1
+        return others.argmax(1)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Rows of each cluster, (K,)."""
+        return np.bincount(self.clusters, minlength=self.count)
+
+    @cached_property
+    def used(self) -> list[int]:
+        """The clusters that hold rows."""
+        return np.flatnonzero(self.sizes).tolist()
+
+    @cached_property
+    def contrast(self) -> Contrast | None:
+        """What sets clusters of a table apart."""
+        return None if self.of_images else contrast(self.y, self.clusters, self.count)
+
+    def called(self, k: int) -> str:
+        """What a cluster is called."""
+        return f"{k} · {self.names[k]}" if self.names.get(k) else str(k)
+
+    def row(self, i: int) -> str:
+        """What a row is called."""
+        return str(self.ids[i]) if self.ids is not None else f"row {self.numbers[i]:,}"
+
+    def label(self, number: int) -> str:
+        """What a label is called."""
+        if number < 0:
+            return "unknown"
+        return self.classes[number] if number < len(self.classes) else str(number)
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The columns of a table, those of text put together again; none of images."""
+        if self.of_images:
+            return []
+        owner = {f"{name}={value}": name for name, values in self.categories.items() for value in values}
+        found: list[Column] = []
+        for place, feature in enumerate(self.features):
+            name = owner.get(feature)
+            if name is None:
+                found.append(Column(feature, self.y[:, place]))
+            elif feature == f"{name}={self.categories[name][0]}":
+                part = self.y[:, place : place + len(self.categories[name])]
+                codes = np.where(part.max(1) > 0.5, part.argmax(1), -1)
+                found.append(Column(name, codes, self.categories[name]))
+        return found

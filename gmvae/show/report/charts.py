@@ -1,0 +1,155 @@
+"""The charts of a report that are drawn in the browser, by Bokeh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from bokeh.models import (
+    ColumnDataSource,
+    CrosshairTool,
+    HoverTool,
+    LassoSelectTool,
+    LinearColorMapper,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+
+from gmvae.show.colours import PALETTE, colour
+from gmvae.show.content import Content
+
+NUMBERS = 1_500_000
+"""Numbers of a table's columns that the page holds, at most: 4 bytes each, a third more as text."""
+TERMS = {
+    "The bound, nats": {"elbo": "training", "test_elbo": "held out", "validation_loss": "validation loss"},
+    "Its terms, nats": {
+        "conditional_prior": "conditional prior",
+        "w_prior": "w prior",
+        "z_prior": "z prior",
+        "consistency_violation": "consistency violation",
+    },
+    "Reconstruction, nats": {"reconstruction": "training"},
+    "Clusters in use": {"clusters_used": "training", "test_clusters_used": "held out"},
+    "Agreement with labels": {
+        "acc": "accuracy",
+        "nmi": "NMI",
+        "ari": "ARI",
+        "test_acc": "accuracy, held out",
+        "test_nmi": "NMI, held out",
+    },
+}
+"""Charts over epochs: title, and what each line is called by its key in a record."""
+DASHES = ("solid", "dashed", "dotdash", "dotted", "solid")
+
+
+def shown_columns(content: Content) -> list[int]:
+    """Which columns of a table the page has room for, those first that set some cluster apart."""
+    most = max(1, NUMBERS // len(content.y))
+    columns = content.columns
+    if len(columns) <= most or content.contrast is None:
+        return list(range(len(columns)))
+    telling = dict(zip(content.features, abs(content.contrast.difference).max(0), strict=True))
+    kinds = content.categories
+    worth = [
+        max(telling[f"{c.name}={text}"] for text in kinds[c.name]) if c.texts else telling[c.name]
+        for c in columns
+    ]
+    return sorted(np.argsort(-np.array(worth), kind="stable")[:most].tolist())
+
+
+def rows(content: Content, columns: Sequence[int], pictures: np.ndarray | None) -> ColumnDataSource:
+    """What the page knows of each row. A column d of the table is ``c`` and its place; ``picture`` is a
+    place on the sheet, -1 where it has none."""
+    first = next(iter(content.maps.values()))
+    data: dict[str, Any] = {
+        "x": first[:, 0],
+        "y": first[:, 1],
+        "cluster": content.clusters.astype(np.float32),
+        "probability": content.probability.astype(np.float32),
+        "second": content.second.astype(np.int32),
+        "density": content.portrait.density.astype(np.float32),
+        "number": content.numbers.astype(np.int32),
+    }
+    for place, points in enumerate(list(content.maps.values())[1:], 1):
+        data |= {f"x{place}": points[:, 0], f"y{place}": points[:, 1]}
+    if content.labels is not None:
+        data["label"] = content.labels.astype(np.float32)
+    if pictures is not None:
+        data["picture"] = pictures.astype(np.int32)
+    for place in columns:
+        data[f"c{place}"] = np.asarray(content.columns[place].values, dtype=np.float32)
+    return ColumnDataSource(
+        {name: np.ascontiguousarray(values) for name, values in data.items()}, name="rows"
+    )
+
+
+def latent_map(content: Content, source: ColumnDataSource) -> Any:
+    """The map: a point a row, and the number or name of each cluster at the median of its rows."""
+    plot: Any = figure(
+        name="map",
+        tools="pan,box_zoom,box_select,tap,reset,save",
+        output_backend="webgl",
+        sizing_mode="stretch_width",
+        height=520,
+        toolbar_location="above",
+    )
+    plot.toolbar.logo = None
+    plot.add_tools(LassoSelectTool(), WheelZoomTool(modifiers="ctrl"))
+    size = float(np.interp(np.log10(len(content.y)), [2, 3, 4, 5], [9, 6, 4, 2.5]))
+    palette, high = [colour(k) for k in range(content.count)], content.count - 0.5
+    mapper = LinearColorMapper(palette=palette, low=-0.5, high=high)
+    dots = plot.scatter(
+        "x",
+        "y",
+        source=source,
+        size=size,
+        line_color=None,
+        fill_color={"field": "cluster", "transform": mapper},
+        fill_alpha=0.75,
+        nonselection_fill_alpha=0.12,
+        selection_fill_alpha=0.95,
+        name="dots",
+    )
+    plot.add_tools(HoverTool(renderers=[dots], tooltips=None))
+    numbers = ColumnDataSource({"x": [], "y": [], "text": []}, name="centres")
+    plot.text(
+        "x", "y", "text", source=numbers, text_align="center", text_baseline="middle",
+        text_font_style="bold", text_font_size="15px", background_fill_alpha=0.8, border_radius=9, padding=4,
+        name="numbers",
+    )  # fmt: skip
+    plot.axis.visible = len(content.maps) == 1
+    plot.grid.grid_line_alpha = 0.25
+    return plot
+
+
+def by_epoch(history: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Terms and measures over epochs."""
+    if not history:
+        return []
+    last, charts = history[-1], []
+    for title, lines in TERMS.items():
+        there = {key: name for key, name in lines.items() if key in last}
+        if not there:
+            continue
+        plot: Any = figure(
+            title=title, height=250, sizing_mode="stretch_width", tools="pan,box_zoom,reset,save",
+            x_axis_label="epoch", toolbar_location=None,
+        )  # fmt: skip
+        for place, (key, name) in enumerate(there.items()):
+            points = [(r["epoch"], r[key]) for r in history if key in r]
+            source = ColumnDataSource({"epoch": [p[0] for p in points], "value": [p[1] for p in points]})
+            style = {"color": PALETTE[place], "line_dash": DASHES[place % len(DASHES)], "line_width": 2}
+            line = plot.line("epoch", "value", source=source, legend_label=name, **style)
+            if len(points) < 30:
+                plot.scatter("epoch", "value", source=source, size=5, color=PALETTE[place], legend_label=name)
+            tooltips = [(name, "@value{0.0000}"), ("epoch", "@epoch")]
+            plot.add_tools(HoverTool(renderers=[line], tooltips=tooltips, mode="vline"))
+        plot.add_tools(CrosshairTool(dimensions="height", line_alpha=0.3))
+        legend = plot.legend[0]
+        plot.add_layout(legend, "below")
+        legend.orientation, legend.ncols = "horizontal", 2
+        legend.visible = len(there) > 1
+        legend.click_policy = "mute"
+        charts.append(plot)
+    return charts

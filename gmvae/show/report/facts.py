@@ -1,0 +1,214 @@
+"""What a report says, in sentences, tables and strips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.assess.contrast import common, reliability
+from gmvae.assess.portrait import overlap
+from gmvae.show.content import Content
+
+Array = NDArray[Any]
+CLEAR = 0.9
+"""Probability from which on a row counts as clearly of its cluster."""
+APART = 0.2
+"""Least standardised difference of a column that is worth showing."""
+BINS = 24
+
+
+def summary(content: Content) -> list[str]:
+    """What was found, and how sure it is, in a few sentences."""
+    used, n = len(content.used), len(content.probability)
+    clear = float((content.probability >= CLEAR).mean())
+    how = next(
+        word
+        for share, word in ((0.9, "clear"), (0.7, "mostly clear"), (0, "often doubtful"))
+        if clear >= share
+    )
+    found = f"{used} cluster{'s'[: used != 1]} in {content.total:,} rows"
+    shown = "" if n == content.total else f" ({n:,} of them, evenly spaced, are shown here)"
+    said = [
+        f"{found}{shown}. Which row belongs where is {how}: {percent(clear)} of the rows have a probability "
+        f"of at least {percent(CLEAR)} for their cluster, by the model's own account."
+    ]
+    said.append(_number(content, used))
+    if content.labels is not None and (known := content.labels >= 0).any():
+        right = common(content.labels, content.clusters, content.count)[content.clusters] == content.labels
+        said.append(
+            f"With the most common label of its cluster, {percent(float(right[known].mean()))} of the rows "
+            "that have a label are named right; no label was seen in training."
+        )
+    warnings = [f for f in content.facts.get("findings", []) if f["severity"] == "warning"]
+    if warnings:
+        many = f"{len(warnings)} warning{'s'[: len(warnings) > 1]}"
+        said.append(f"The doctor has {many}: read on there before you rely on these clusters.")
+    return said
+
+
+def _number(content: Content, used: int) -> str:
+    k, choice = content.count, content.facts.get("choice")
+    if choice is not None:
+        sure = "" if choice["sure"] else ", and it is not sure"
+        return f"The number of clusters was chosen{sure}: {choice['reason']}."
+    if away := sum(into != one for one, into in enumerate(content.merged)):
+        return f"{k} clusters were learned, and {away} of them merged into others by hand."
+    if used == k:
+        return f"The number of clusters, {k}, was given, not found."
+    return f"Up to {k} clusters were asked for; {k - used} of them hold{'s'[: k - used == 1]} no rows."
+
+
+def distinctive(content: Content, k: int, count: int = 8) -> list[dict[str, Any]]:
+    """The columns that set a cluster apart, those with the greatest standardised difference first."""
+    found = content.contrast
+    if found is None:
+        return []
+    order = np.argsort(-abs(found.difference[k]), kind="stable")[:count]
+    grain = 1e-9 * content.y.std(0)
+    mean, rest = (np.where(abs(means[k]) > grain, means[k], 0) for means in (found.mean, found.rest))
+    return [
+        {
+            "name": content.features[d],
+            "mean": number(mean[d]),
+            "rest": number(rest[d]),
+            "difference": float(found.difference[k, d]),
+            **strip(content.y[:, d], content.clusters == k),
+        }
+        for d in order
+        if abs(found.difference[k, d]) >= APART
+    ]
+
+
+def strip(values: Array, mine: NDArray[np.bool_]) -> dict[str, Any]:
+    """The distribution of a column within a cluster, up, and among the other rows, down, as outlines of an
+    SVG drawing of 24 by 2, each with its greatest bar as the unit; and where the scale begins and ends: it
+    leaves out 1 % at either end, whose rows count in the outermost bars."""
+    low, high = (float(edge) for edge in np.percentile(values, (1, 99)))
+    if low == high:
+        low, high = float(values.min()), float(values.max())
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    sides = (np.histogram(values[chosen].clip(low, high), edges)[0] for chosen in (mine, ~mine))
+    up, down = (side / max(1, side.max()) for side in sides)
+    return {"mine": outline(1 - up), "others": outline(1 + down), "low": number(low), "high": number(high)}
+
+
+def outline(tops: Array) -> str:
+    """Bars of width 1 from 1 to ``tops`` as an SVG path."""
+    return "M0 1" + "".join(f"V{top:.2f}H{place}" for place, top in enumerate(tops, 1)) + "V1Z"
+
+
+def near(content: Content) -> dict[str, Any]:
+    """Which clusters share rows: the matrix of those that hold any, and merges, the nearest pair first."""
+    used = content.used
+    shared = overlap(content.portrait.probabilities)[np.ix_(used, used)]
+    found = merges(content.portrait.probabilities, used)
+    return {"clusters": used, "matrix": shared.tolist(), "merges": found, "tree": tree(found, used)}
+
+
+def merges(probabilities: Array, used: list[int]) -> list[dict[str, Any]]:
+    """The order in which clusters become one: at each step the two groups that share most, measured anew for
+    the groups by :func:`gmvae.assess.portrait.overlap`."""
+    groups = [[k] for k in used]
+    q = np.stack([probabilities[:, k].astype(np.float64) for k in used], 1)
+    found = []
+    while len(groups) > 1:
+        shared = overlap(q)
+        j, k = sorted(np.unravel_index(int(shared.argmax()), shared.shape))
+        if not shared[j, k] > 0.0005:
+            break
+        found.append({"one": groups[j], "other": groups[k], "overlap": float(shared[j, k])})
+        groups[j] = groups[j] + groups.pop(int(k))
+        q[:, j] += q[:, k]
+        q = np.delete(q, k, 1)
+    return found
+
+
+def tree(merged: list[dict[str, Any]], used: list[int]) -> dict[str, Any]:
+    """The merges as a tree: ``leaves``, the clusters from top to bottom; ``paths`` of an SVG drawing 100 wide
+    and a unit high for each leaf; ``cuts``, how far to the right the tree is cut after so many merges. To the
+    right overlaps get less, on a logarithmic scale; where groups share more than their parts did, no
+    further."""
+    groups = {k: [k] for k in used}
+    for step in merged:
+        groups[step["one"][0]] += groups.pop(step["other"][0])
+    leaves = [k for group in groups.values() for k in group]
+    places = {k: (0.0, leaves.index(k) + 0.5) for k in used}
+    paths, cuts, right = [], [0.0], 0.0
+    most = max([0.5, *(float(np.log(0.5 / step["overlap"])) for step in merged)])
+    for step in merged:
+        right = max(right, 4.0, 100 * float(np.log(0.5 / step["overlap"])) / most)
+        (x1, y1), (x2, y2) = (places[step[side][0]] for side in ("one", "other"))
+        paths.append(f"M{x1:.2f} {y1:.2f}H{right:.2f}V{y2:.2f}H{x2:.2f}")
+        places[step["one"][0]] = right, (y1 + y2) / 2
+        cuts.append(right)
+    return {"leaves": leaves, "paths": paths, "cuts": cuts}
+
+
+def confusion(content: Content) -> dict[str, Any] | None:
+    """Rows of each label in each cluster, where there are labels."""
+    if content.labels is None or not (known := content.labels >= 0).any():
+        return None
+    labels, clusters = content.labels[known], content.clusters[known]
+    kinds = np.unique(labels)
+    counts = np.zeros((len(kinds), len(content.used)), dtype=np.int64)
+    np.add.at(counts, (np.searchsorted(kinds, labels), np.searchsorted(content.used, clusters)), 1)
+    return {"labels": [content.label(kind) for kind in kinds], "counts": counts.tolist()}
+
+
+def trust(content: Content) -> dict[str, Any]:
+    """How far the probabilities hold: against labels where there are any, else against the other way to the
+    cluster, p(z | x, w)."""
+    known = np.ones(len(content.clusters), dtype=bool) if content.labels is None else content.labels >= 0
+    by_labels = content.labels is not None and bool(known.any())
+    if by_labels:
+        named = common(content.labels, content.clusters, content.count)  # type: ignore[arg-type]
+        right = (named[content.clusters] == content.labels)[known]
+    else:
+        known, right = np.ones_like(known), content.portrait.agrees
+    found = reliability(content.probability[known], right)
+    rows = zip(found.low, found.high, found.rows, found.claimed, found.right, strict=True)
+    keys = ("low", "high", "rows", "claimed", "right")
+    return {
+        "by_labels": by_labels,
+        "gap": found.gap,
+        "bins": [dict(zip(keys, map(float, row), strict=True)) for row in rows],
+    }
+
+
+def outliers(content: Content, count: int = 12) -> list[dict[str, Any]]:
+    """The rows with the lowest log density, and of a table the values that are farthest from the mean of
+    their cluster, in its standard deviations."""
+    found = []
+    for i in np.argsort(content.portrait.density, kind="stable")[:count]:
+        k = int(content.clusters[i])
+        found.append({"row": int(i), "cluster": k, "odd": _odd(content, int(i), k)})
+    return found
+
+
+def _odd(content: Content, i: int, k: int) -> list[str]:
+    if content.of_images:
+        return []
+    mine = content.y[content.clusters == k]
+    spread = np.where(mine.std(0) > 0, mine.std(0), content.y.std(0))
+    away = np.divide(content.y[i] - mine.mean(0), spread, out=np.zeros(len(spread)), where=spread > 0)
+    order = np.argsort(-abs(away), kind="stable")[:3]
+    return [f"{content.features[d]} {number(content.y[i, d])} ({away[d]:+.1f} sd)" for d in order if away[d]]
+
+
+def number(value: float) -> str:
+    """A number in about four digits."""
+    value = float(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:.2e}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, which says 100 or 0 only of all or none."""
+    if 0 < share < 0.001:
+        return "under 0.1\u00a0%"
+    if 0.999 < share < 1:
+        return "over 99.9\u00a0%"
+    return f"{share:.1%}".replace(".0%", "%").replace("%", "\u00a0%")

@@ -1,0 +1,171 @@
+"""The page: what a report is made of, put into the templates."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bokeh.embed import json_item
+from bokeh.resources import Resources
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gmvae.assess.contrast import borderline, typical
+from gmvae.show.colours import colour
+from gmvae.show.content import Content
+from gmvae.show.report import charts, facts
+from gmvae.show.report.pictures import Sheet
+from gmvae.store.files import write_whole
+
+PICTURES = 5_000
+"""Rows of images whose pictures the page holds, at most, beside those on cards."""
+MEMBERS, BORDERLINE = 10, 6
+"""Members on a card."""
+MEASURES = {"acc": "accuracy, one to one", "acc_aae": "accuracy (AAE)", "nmi": "NMI", "ari": "ARI"}
+
+
+def write(content: Content, path: Path) -> None:
+    """Write the report; a file of that name is replaced once the new one is whole."""
+    whole = render(content)
+    write_whole(path, lambda part: part.write_text(whole, encoding="utf-8"))
+
+
+def render(content: Content) -> str:
+    """The report as one HTML file that needs no other."""
+    cards = [_card(content, k) for k in sorted(content.used, key=lambda k: -content.sizes[k])]
+    odd = facts.outliers(content)
+    sheet, places = _sheet(content, cards, odd)
+    pictures = np.full(len(content.y), -1)
+    pictures[list(places)] = list(places.values())
+    shown = charts.shown_columns(content)
+    source = charts.rows(content, shown, pictures if sheet else None)
+    environment = Environment(
+        loader=PackageLoader("gmvae.show.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": facts.number, "percent": facts.percent, "script": script}
+    environment.globals |= {"colour": colour}
+    items = [
+        json_item(chart) for chart in (charts.latent_map(content, source), *charts.by_epoch(content.history))
+    ]
+    near = facts.near(content)
+    return environment.get_template("report.html").render(
+        content=content,
+        summary=facts.summary(content),
+        cards=cards,
+        outliers=odd,
+        sheet=sheet,
+        places=places,
+        generated=len(places),
+        near=near,
+        confusion=facts.confusion(content),
+        trust=facts.trust(content),
+        measures=_measures(content),
+        left_out=len(content.columns) - len(shown),
+        about=_about(content),
+        page=_known(content, shown, sheet, near),
+        items=items,
+        bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw)),  # noqa: S704
+        style=_text("report.css"),
+        code=_text("report.js"),
+    )
+
+
+def script(value: Any) -> Markup:
+    """JSON that may stand in a script element, whatever texts are in it."""
+    text = json.dumps(value, separators=(",", ":"), default=float)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
+
+
+def _text(name: str) -> Markup:
+    return Markup((files("gmvae.show.report") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
+
+
+def _card(content: Content, k: int) -> dict[str, Any]:
+    members = content.clusters == k
+    columns = facts.distinctive(content, k)
+    names = [column["name"] for column in columns] or content.features[:8]
+    owners = {f"{c.name}={text}": c for c in content.columns for text in c.texts}
+    owners |= {c.name: c for c in content.columns if not c.texts}
+    return {
+        "k": k,
+        "size": int(content.sizes[k]),
+        "share": float(members.mean()),
+        "probability": float(content.probability[members].mean()),
+        "typical": typical(content.portrait.x, content.clusters, k, MEMBERS).tolist(),
+        "borderline": borderline(content.portrait.probabilities, k, BORDERLINE).tolist(),
+        "columns": columns,
+        "told": list({owners[name].name: owners[name] for name in names}.values()) if owners else [],
+        "places": [content.features.index(name) for name in names] if owners else [],
+    }
+
+
+def _sheet(
+    content: Content, cards: list[dict[str, Any]], odd: list[dict[str, Any]]
+) -> tuple[Sheet | None, dict[int, int]]:
+    """All pictures on one sheet, those of rows first and then generated ones, and the place of each row."""
+    if not content.of_images:
+        return None, {}
+    spaced = range(0, len(content.y), -(-len(content.y) // PICTURES))
+    on_cards = [i for card in cards for i in (*card["typical"], *card["borderline"])]
+    wanted = dict.fromkeys((*spaced, *on_cards, *(one["row"] for one in odd)))
+    made = content.portrait
+    size = content.y.shape[1]
+    parts = (content.y[list(wanted)], made.samples.reshape(-1, size), *made.styles.reshape(2, -1, size))
+    return Sheet(np.concatenate(parts), content.y_shape), {row: place for place, row in enumerate(wanted)}
+
+
+def _measures(content: Content) -> list[list[str]]:
+    found = content.facts.get("measures") or {}
+    return [
+        [name, *(f"{found[one]:.3f}" if one in found else "" for one in (key, f"test_{key}"))]
+        for key, name in MEASURES.items()
+        if key in found or f"test_{key}" in found
+    ]
+
+
+def _about(content: Content) -> dict[str, Any]:
+    """What is known of the fit, in words."""
+    facts_ = content.facts
+    found = {"data": facts_.get("data"), "rows": f"{content.total:,}", "epochs": facts_.get("epochs")}
+    if facts_.get("elbo") is not None:
+        found["bound"] = f"{facts_['elbo']:.3f} nats per observation"
+    found["likelihood"] = facts_.get("likelihood")
+    found["made with"] = ", ".join(
+        f"{name} {version}" for name, version in facts_.get("versions", {}).items()
+    )
+    found["SHA-256 of the data"] = facts_.get("sha256")
+    return {key: value for key, value in found.items() if value}
+
+
+def _known(content: Content, shown: list[int], sheet: Sheet | None, near: dict[str, Any]) -> dict[str, Any]:
+    """What the page's code has to know."""
+    columns = [content.columns[place] for place in shown]
+    return {
+        "title": content.title,
+        "maps": list(content.maps),
+        "clusters": content.count,
+        "used": content.used,
+        "names": {str(k): name for k, name in content.names.items()},
+        "merged": list(content.merged),
+        "merges": [[step["one"][0], step["other"][0]] for step in near["merges"]],
+        "cuts": near["tree"]["cuts"],
+        "palette": [colour(k) for k in range(content.count)],
+        "classes": None
+        if content.labels is None
+        else [content.label(c) for c in range(1 + max(content.labels))],
+        "ids": None if content.ids is None else list(content.ids),
+        "columns": [
+            {"key": f"c{place}", "name": c.name, "texts": c.texts}
+            for place, c in zip(shown, columns, strict=True)
+        ],
+        "sheet": None
+        if sheet is None
+        else {"columns": sheet.columns, "width": sheet.width, "height": sheet.height},
+    }

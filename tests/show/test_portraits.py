@@ -1,0 +1,91 @@
+"""Figures for print show the numbers that they are of."""
+
+import numpy as np
+import pytest
+from commands import bad, here
+from PIL import Image
+from small_fits import quick, three_blobs
+
+from gmvae import GMVAE
+from gmvae.show.portraits import OF_CONTENT
+
+
+@pytest.fixture(scope="module")
+def blobs_snapshot():
+    y, labels = three_blobs()
+    return quick(epochs=20).fit(y).snapshot(y, np.array(["a", "b", "c"])[labels]), labels
+
+
+@pytest.fixture(scope="module")
+def images_snapshot():
+    y = np.random.default_rng(0).random((50, 24))
+    model = GMVAE(n_clusters=2, epochs=1, random_state=0, image_shape=(4, 6), hidden_size=16, network="fc")
+    return model.fit(y).snapshot(y)
+
+
+@pytest.mark.parametrize("name", OF_CONTENT)
+def test_each_can_be_drawn_and_is_not_empty(blobs_snapshot, name, tmp_path):
+    figure = OF_CONTENT[name](blobs_snapshot[0])
+    figure.savefig(tmp_path / "f.png", dpi=50)
+    assert np.asarray(Image.open(tmp_path / "f.png").convert("L")).std() > 5
+
+
+def test_profiles_are_the_differences_sorted_by_the_greatest(blobs_snapshot):
+    content = blobs_snapshot[0]
+    axes = OF_CONTENT["profiles"](content).axes[0]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    shown = np.asarray(axes.images[0].get_array())
+    for row, name in zip(shown, names, strict=True):
+        np.testing.assert_allclose(
+            row, content.contrast.difference[content.used, content.features.index(name)]
+        )
+    assert (np.diff(abs(shown).max(1)) <= 0).all()
+
+
+def test_confusion_writes_the_numbers_of_rows(blobs_snapshot):
+    content, labels = blobs_snapshot
+    axes = OF_CONTENT["confusion"](content).axes[0]
+    texts = np.reshape([text.get_text() for text in axes.texts], (3, -1))
+    for label in range(3):
+        for place, k in enumerate(content.used):
+            count = ((labels == label) & (content.clusters == k)).sum()
+            assert texts[label, place] == (str(count) if count else "")
+
+
+def test_the_map_has_the_number_of_each_cluster(blobs_snapshot):
+    content = blobs_snapshot[0]
+    axes = OF_CONTENT["map"](content).axes[0]
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), content.maps["x"])
+    assert {text.get_text() for text in axes.texts} == {str(k) for k in content.used}
+
+
+def test_pictures_stand_in_rows_of_their_cluster(images_snapshot):
+    axes = OF_CONTENT["prototypes"](images_snapshot).axes[0]
+    wall = np.asarray(axes.images[0].get_array())
+    assert wall.shape == (4 * len(images_snapshot.used), 12 * 6, 3)
+    with pytest.raises(ValueError, match="look at prototypes"):
+        OF_CONTENT["profiles"](images_snapshot)
+    with pytest.raises(ValueError, match="there are none: look at overlap"):
+        OF_CONTENT["confusion"](images_snapshot)
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("name", ["map", "bound", "latent"])
+def test_the_command_draws_into_any_file(tmp_path_factory, ending, name):
+    run = tmp_path_factory.getbasetemp() / "figures-of-a-run"
+    if not run.exists():
+        flags = ["--epochs=2", "--points=300", "--run-dir", run]
+        assert here("train", "spiral", *flags).status == 0
+    out = run.with_name(f"{name}.{ending}")
+    said = here("plot", name, run, "-o", out)
+    assert (said.status, said.out.strip()) == (0, str(out)), said.err
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[ending]
+    assert out.read_bytes().startswith(start)
+
+
+def test_the_command_says_what_it_cannot_draw(tmp_path):
+    run = tmp_path / "run"
+    assert here("train", "spiral", "--epochs=1", "--points=300", "--run-dir", run).status == 0
+    assert "must end in .png, .svg, .pdf" in bad(here("plot", "map", run, "-o", tmp_path / "m.jpg"))
+    assert "leave --live out" in bad(here("plot", "map", run, "--live"))
+    assert here("plot", "map", run).out.strip() == str(run / "plots" / "map.png")

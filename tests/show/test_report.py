@@ -1,0 +1,283 @@
+"""A report says what is so: its numbers are those that are computed here in another way."""
+
+import base64
+import io
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from commands import bad, here, records
+from PIL import Image
+from small_fits import quick, three_blobs
+
+from gmvae import GMVAE
+from gmvae.cli.report import repeat
+from gmvae.estimator.reporting import Context, content_of
+from gmvae.run import Run
+from gmvae.show.report import charts, facts, page
+from gmvae.show.report.pictures import Sheet
+
+
+class Text(HTMLParser):
+    """The words of a page, and the tables by their labels."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words, self._hidden = "", 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self._hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._hidden -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self._hidden:
+            self.words = " ".join(f"{self.words} {data}".split())
+
+
+@pytest.fixture(scope="module")
+def blobs_content():
+    y, labels = three_blobs()
+    model = quick(epochs=20).fit(y)
+    context = Context("blobs", labels=labels, classes=("a", "<b>", "c"), history=model.history_)
+    return content_of(model, y, context), model, y, labels
+
+
+def test_sizes_means_and_differences(blobs_content):
+    content, model, y, _ = blobs_content
+    clusters = model.predict(y)
+    assert content.sizes.tolist() == np.bincount(clusters, minlength=3).tolist()
+    words = Text(page.render(content)).words
+    probability = model.predict_proba(y).max(1)
+    for k in content.used:
+        mine = clusters == k
+        share, mean = facts.percent(mine.mean()), probability[mine].mean()
+        assert " ".join(f"{mine.sum()} rows, {share}; mean probability {mean:.2f}".split()) in words
+        for column in facts.distinctive(content, k):
+            d = int(column["name"][1:])
+            here_, others = y[mine, d].astype(float), y[~mine, d].astype(float)
+            spread = np.sqrt((here_.var() + others.var()) / 2)
+            assert column["difference"] == pytest.approx((here_.mean() - others.mean()) / spread, rel=1e-4)
+            assert column["mean"] == facts.number(here_.mean())
+
+
+def test_the_worst_rows_and_the_matrix_of_overlaps(blobs_content):
+    content, model, y, labels = blobs_content
+    worst = np.argsort(model.score_samples(y))[:12]
+    assert [one["row"] for one in facts.outliers(content)] == worst.tolist()
+    q = model.predict_proba(y)
+    found = facts.near(content)
+    j, k = found["clusters"][:2]
+    assert found["matrix"][0][1] == pytest.approx(
+        (q[:, j] * q[:, k]).sum() / min(q[:, j].sum(), q[:, k].sum())
+    )
+    counts = np.array(facts.confusion(content)["counts"])
+    for label in range(3):
+        for place, cluster in enumerate(content.used):
+            assert counts[label, place] == ((labels == label) & (model.predict(y) == cluster)).sum()
+
+
+def test_clusters_merge_nearest_first_and_overlaps_are_measured_anew():
+    q = np.array([[0.5, 0.5, 0, 0]] * 4 + [[0, 0.2, 0.8, 0]] * 4 + [[0, 0, 0, 1.0]] * 4)
+    found = facts.merges(q, [0, 1, 2, 3])
+    assert [(m["one"], m["other"]) for m in found] == [([0], [1]), ([0, 1], [2])]
+    assert found[0]["overlap"] == pytest.approx(4 * 0.25 / 2)
+    assert found[1]["overlap"] == pytest.approx(4 * 0.16 / 3.2)
+
+
+def test_the_tree_joins_what_merges_join_and_goes_to_the_right():
+    steps = [
+        {"one": [0], "other": [2], "overlap": 0.5 / 2**0.5},
+        {"one": [1], "other": [3], "overlap": 0.125},
+        {"one": [0, 2], "other": [1, 3], "overlap": 0.2},
+    ]
+    found = facts.tree(steps, [0, 1, 2, 3, 4])
+    assert found["leaves"] == [0, 2, 1, 3, 4]
+    assert found["cuts"] == pytest.approx([0, 25, 100, 100])  # by factors of the overlap
+    assert found["paths"][0] == "M0.00 0.50H25.00V1.50H0.00"
+    assert found["paths"][2] == "M25.00 1.00H100.00V3.00H100.00"
+
+
+def test_a_strip_is_the_distribution_on_either_side():
+    values = np.repeat([0.0, 1.0], [30, 10])
+    found = facts.strip(values, np.arange(40) < 30)
+    assert (found["low"], found["high"]) == ("0", "1")
+    tops = [[float(top) for top in re.findall(r"V([\d.]+)H", found[side])] for side in ("mine", "others")]
+    assert tops[0] == [0.0] + [1.0] * 23  # the highest bar goes all the way up
+    assert tops[1] == [1.0] * 23 + [2.0]
+
+
+def test_texts_of_the_data_stay_texts(blobs_content):
+    html = page.render(blobs_content[0])
+    assert "&lt;b&gt;" in html
+    body = html.partition("<body>")[2].partition("<script>")[0]
+    assert not re.search("<b>(?!Warning|Note)", body)
+    embedded = re.search(r'id="page-data">(.*?)</script>', html)[1]
+    assert "<" not in embedded
+    assert json.loads(embedded)["classes"] == ["a", "<b>", "c"]
+
+
+def test_nothing_comes_from_elsewhere(blobs_content):
+    html = page.render(blobs_content[0])
+    assert "default-src 'none'" in html
+    assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=", html)
+
+
+def test_few_columns_of_many_are_kept_where_there_is_no_room(blobs_content, monkeypatch):
+    content = blobs_content[0]
+    monkeypatch.setattr(charts, "NUMBERS", 2 * len(content.y))
+    shown = charts.shown_columns(content)
+    worth = abs(content.contrast.difference).max(0)
+    assert shown == sorted(np.argsort(-worth)[:2].tolist())
+    assert "1 of 3 columns are left out" in Text(page.render(content)).words
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 6), (3, 4, 6), (1, 80, 40)])
+def test_a_picture_is_where_the_sheet_says(shape):
+    y = np.zeros((7, *shape))
+    y[5] = 1
+    sheet = Sheet(y.reshape(7, -1), shape)
+    whole = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet.url.partition(",")[2]))).convert("L"))
+    row, column = divmod(5, sheet.columns)
+    tile = (
+        slice(row * sheet.height, (row + 1) * sheet.height),
+        slice(column * sheet.width, (column + 1) * sheet.width),
+    )
+    assert whole[tile].mean() > 230
+    assert whole.sum() / 255 == pytest.approx(sheet.height * sheet.width, rel=0.15)
+    assert f"{-column * sheet.width}*" in sheet.style(5)
+    assert max(sheet.height, sheet.width) <= 32
+
+
+def test_an_array_with_labels_in_python(tmp_path):
+    y, labels = three_blobs()
+    model = quick().fit(y)
+    names = np.array(["low", "mid", "high"])[labels]
+    model.report(y, tmp_path / "r.html", labels=names)
+    words = Text((tmp_path / "r.html").read_text()).words
+    assert "low" in words
+    assert "n_clusters=3" in words
+    with pytest.raises(ValueError, match="3 labels for 240 rows"):
+        model.report(y, tmp_path / "r.html", labels=names[:3])
+    with pytest.raises(ValueError, match=r"must end in \.html"):
+        model.report(y, tmp_path / "r.pdf")
+
+
+def test_more_rows_than_a_page_holds_are_thinned_out(monkeypatch):
+    monkeypatch.setattr("gmvae.estimator.reporting.ROWS", 100)
+    y, labels = three_blobs()
+    model = quick().fit(y)
+    ids = [f"r{i}" for i in range(240)]
+    content = content_of(model, y, Context(labels=labels, ids=ids))
+    assert content.numbers.tolist() == list(range(0, 240, 3))
+    assert content.ids == ids[::3]
+    np.testing.assert_array_equal(content.labels, labels[::3])
+    assert "240 rows (80 of them, evenly spaced" in facts.summary(content)[0]
+
+
+def test_images_are_on_the_sheet(tmp_path):
+    y = np.random.default_rng(0).random((60, 36))
+    model = GMVAE(
+        n_clusters=2, epochs=1, random_state=0, image_shape=(6, 6), hidden_size=16, network="fc"
+    ).fit(y)
+    content = content_of(model, y, Context())
+    html = page.render(content)
+    assert html.count('class="tile"') >= 2 * 10
+    assert content.columns == []
+    names = [candidate["name"] for candidate in model.start_["candidates"]]
+    assert names
+    assert all(name in Text(html).words for name in names)
+
+
+# ---- the command
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A run on a table with ids, labels and texts that mean something in HTML."""
+    folder = tmp_path_factory.mktemp("table")
+    rng = np.random.default_rng(0)
+    kind = rng.integers(2, size=80)
+    lines = ["id,a,b,colour,kind"]
+    for i, k in enumerate(kind):
+        a, b = rng.normal(size=2) + np.array([6 * k, 0])
+        lines.append(f"n{i},{a:.6f},{b:.6f},{('<i>red', 'blue & co')[k]},{'xy'[k]}")
+    (folder / "t.csv").write_text("\n".join(lines) + "\n")
+    said = here(
+        "train", "data", "--path", folder / "t.csv", "--clusters", "2", "--epochs", "3", "--text", "one-hot",
+        "--id-column", "id", "--label-column", "kind", "--run-dir", folder / "run",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    return folder
+
+
+def test_a_run_on_a_table(table):
+    said = here("report", table / "run", "-o", table / "r.html")
+    assert (said.status, said.out.strip()) == (0, str(table / "r.html"))
+    html = (table / "r.html").read_text()
+    words = Text(html).words
+    for text in ("t.csv", "n7", "colour", "gmvae train data --clusters 2", "--label-column kind"):
+        assert text in words
+    known = json.loads(re.search(r'id="page-data">(.*?)</script>', html)[1])
+    assert known["classes"] == ["x", "y"]
+    assert known["ids"] == [f"n{i}" for i in range(80)]
+    assert [c["name"] for c in known["columns"]] == ["a", "b", "colour"]
+    assert known["columns"][2]["texts"] == ["<i>red", "blue & co"]
+    assert "<i>red" not in html.replace(json.dumps(known), "")
+
+
+def test_a_model_on_another_file(table):
+    lines = (table / "t.csv").read_text().splitlines()
+    (table / "other.csv").write_text("\n".join(lines[:31]) + "\n")
+    said = here("report", table / "run" / "model.safetensors", table / "other.csv", "-o", table / "o.html")
+    assert said.status == 0, said.err
+    assert "in 30 rows" in Text((table / "o.html").read_text()).words
+
+
+def test_what_a_report_is_written_to(table):
+    assert "must end in .html" in bad(here("report", table / "run", "-o", table / "r.txt"))
+    assert "holds no run" in bad(here("report", table, "-o", table / "r.html"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["spiral", "--epochs=1", "--points=300", "--optimiser=sign"],
+        ["data", "--clusters=2", "--epochs=2", "--text=one-hot", "--drop", "a", "id", "--no-standardise"],
+    ],
+)
+def test_the_command_to_repeat_a_run_is_the_one_that_made_it(table, tmp_path, flags):
+    given = [*flags, "--path", table / "t.csv"] if flags[0] == "data" else flags
+    assert here("train", *given, "--run-dir", tmp_path / "run").status == 0
+    run = Run.open(tmp_path / "run")
+    (command,) = repeat(run)
+    again = shlex.split(command)
+    assert again[:3] == ["gmvae", "train", flags[0]]
+    assert here(*again[1:], "--run-dir", tmp_path / "again").status == 0
+    assert Run.open(tmp_path / "again").config.training == run.config.training
+    for name in ("model", "objective", "data"):
+        assert getattr(Run.open(tmp_path / "again").config, name) == getattr(run.config, name)
+    assert records(tmp_path / "again")[-1]["loss"] == records(tmp_path / "run")[-1]["loss"]
+
+
+def test_a_fit_in_python_is_repeated_in_python(tmp_path):
+    y, _ = three_blobs()
+    quick(run_dir=tmp_path / "run").fit(y)
+    lines = repeat(Run.open(tmp_path / "run"))
+    assert lines[0] == "from gmvae import GMVAE"
+    assert "n_clusters=3" in lines[1]
+    assert "random_state=0" in lines[1]
+    assert "run_dir" not in lines[1]
+
+
+def test_a_run_without_a_model_file(table, tmp_path):
+    flags = ["--clusters=2", "--epochs=2", "--drop", "id", "--text=one-hot", "--no-save-model"]
+    said = here("train", "data", "--path", table / "t.csv", *flags, "--run-dir", tmp_path / "run")
+    assert said.status == 0, said.err
+    assert here("report", tmp_path / "run", "-o", tmp_path / "r.html").status == 0
+    assert "clusters in 80 rows" in Text((tmp_path / "r.html").read_text()).words
