@@ -30,8 +30,8 @@ SHOWN = 20_000
 """Observations that the manifold is looked for in at most."""
 PARTITIONED = 5_000
 """Rows that candidate partitions are made of at most."""
-TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 100, 500, 5e-3
-"""Steps in which a partition is taught, one more for every five rows, and their greatest learning rate."""
+TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 500, 5e-3
+"""Steps in which a partition is taught, one more for every four rows, and their greatest learning rate."""
 WIDE = 50
 """Columns of a table above which its clusters are looked for in features that are learned of them."""
 AUTO_STEPS, AUTO_PASSES = 1500, 20
@@ -131,7 +131,7 @@ def begin_start(given: Material, found: Found, progress: Progress = lambda _: No
         subset, augment = given.subset[: len(clusters)], given.training.augment
         near = augment == "auto" and not _image(given)
         view = nearby_view if near else views(augment, given.model.y_shape)
-        steps = min(TAUGHT_TO, TAUGHT_FROM + len(clusters) // 5)
+        steps = min(TAUGHT_TO, TAUGHT_FROM + len(clusters) // 4)
         done = 0.5 if found.init == "candidates" else 0.0
         rest = given.stream, part(progress, done, 1 - done), TAUGHT_RATE
         teach(given.model, given.y, subset, clusters, view, steps, *rest)

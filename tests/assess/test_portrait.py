@@ -53,6 +53,7 @@ def test_a_plane_stays_as_it_is(size):
     np.testing.assert_array_equal(points[:, :size], x)
 
 
+@pytest.mark.slow
 def test_more_dimensions_are_seen_by_umap_and_along_principal_directions(monkeypatch):
     monkeypatch.setattr(plane, "FITTED", 60)
     rng = np.random.default_rng(0)

@@ -191,6 +191,7 @@ def test_labels_in_a_file_of_their_own(tmp_path):
     assert "there are 60 labels for the 59 rows of" in said
 
 
+@pytest.mark.slow
 def test_images_have_the_same_measures_too(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (20, 5, 4), dtype=np.uint8)
     np.savez(tmp_path / "t.npz", X=images, kind=np.arange(20) % 2)

@@ -74,6 +74,7 @@ def test_commands_know_the_folder_wherever_it_is(run, alone, tmp_path):
     assert gmvae.load(moved).get_params()["n_init"] == 3
 
 
+@pytest.mark.slow
 def test_without_its_rows_it_needs_them(alone, tmp_path):
     folder = tmp_path / "run"
     quick(**OPTIONS, run_dir=folder, keep_data=False).fit(Y, sample_weight=WEIGHTS)

@@ -220,6 +220,7 @@ def test_restarts_that_are_killed_end_as_if_they_had_not_been(tmp_path):
     assert numbers == [(restart, epoch) for restart in (1, 2, 3) for epoch in range(1, 41)]
 
 
+@pytest.mark.slow
 def test_fits_beside_each_other_are_as_alone():
     """Two fit while others score and sample; the caller's generators are left alone."""
     y = blobs()

@@ -59,6 +59,7 @@ def test_the_map_has_the_number_of_each_cluster(blobs_snapshot):
     assert {text.get_text() for text in axes.texts} == {str(k) for k in content.used}
 
 
+@pytest.mark.slow
 def test_pictures_stand_in_rows_of_their_cluster(images_snapshot):
     axes = OF_CONTENT["prototypes"](images_snapshot).axes[0]
     wall = np.asarray(axes.images[0].get_array())

@@ -180,6 +180,7 @@ def test_more_rows_than_a_page_holds_are_thinned_out(monkeypatch):
     assert "240 rows (80 of them, evenly spaced" in facts.summary(content)[0]
 
 
+@pytest.mark.slow
 def test_images_are_on_the_sheet(tmp_path):
     y = np.random.default_rng(0).random((60, 36))
     model = GMVAE(
