@@ -23,11 +23,6 @@ def modularity(clusters: Clusters, graph: Links) -> float:
     return float(np.trace(_surplus(clusters, graph)))
 
 
-def cut(clusters: Clusters, graph: Links) -> float:
-    """The share of links that go from one cluster to another."""
-    return float((clusters[graph] != clusters[:, None]).mean())
-
-
 def merge(cells: Clusters, graph: Links, count: int, seed: int) -> Clusters:
     """Put cells, numbered from 0, together to so many clusters of the greatest modularity that is found.
 

@@ -1,5 +1,6 @@
-"""Where a fit starts: ``begin`` brings a new model to clusters of k-means or to clusters along the manifold.
+"""Where a fit starts: ``begin`` decides what it starts from, and teaches it to the model.
 
-``kmeans`` leads q(z | y) for the first steps. ``rounds`` finds clusters in what the model has learned
-(``layout``) and teaches them (``teaching``), in turn.
+``candidates`` are partitions by well-known methods, of which ``choice`` takes one. ``rounds`` finds clusters
+in what the model has learned (``layout``) and teaches them (``teaching``), in turn. ``kmeans`` also guides the
+posterior form, which has no q(z | y) to teach.
 """

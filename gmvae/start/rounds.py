@@ -21,16 +21,13 @@ from gmvae.partition.metrics import hungarian_accuracy
 from gmvae.partition.neighbours import Floats, Graph, neighbours
 from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
-from gmvae.start.kmeans import k_means
 from gmvae.start.layout import partition
 from gmvae.start.material import Material
 from gmvae.start.teaching import reconstruct, teach
 from gmvae.training.augmentation import erased_view, image_view, views
 
 MANIFOLD_FROM = 1_000
-"""Observations from which on a manifold is looked for: the graph of fewer is too thin."""
-CUT = 0.75
-"""Share of the links which k-means cuts that clusters along a manifold may cut."""
+"""Images, or rows of wide tables, from which on there is enough to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
 FEW, BEGINNINGS, LAYOUTS = 5_000, 4, 2
@@ -51,7 +48,7 @@ class Rounds:
     """
 
     def __init__(self, given: Material, progress: Progress) -> None:
-        self.model, self.y, self.subset, self.weights = given.model, given.y, given.subset, given.weights
+        self.model, self.y, self.subset = given.model, given.y, given.subset
         self.seed, self.stream, self.progress = given.seed, given.stream, progress
         model, subset, training = given.model, given.subset, given.training
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
@@ -62,8 +59,9 @@ class Rounds:
         self.steps = self.beginnings * RECONSTRUCTING + (self.rounds + 1) * TEACHING
         self.steps, self.done = self.steps + autoencoder.STEPS * self.deep, 0
         # links between rows of a table say more of clusters than those between features; of images it is less
-        self.values = None if self.image else scaled(subset).flatten(1).float().cpu().numpy()
-        self.graph = None if self.values is None else neighbours(self.values)
+        self.graph = None
+        if not self.image:
+            self.graph = neighbours(scaled(subset).flatten(1).float().cpu().numpy())
         self.clusters, self.modularity = np.zeros(0, np.int64), -math.inf
         self._find()
 
@@ -85,25 +83,6 @@ class Rounds:
         if self.deep:
             return autoencoder.code(self.y, self.subset, self.stream, self._stage(autoencoder.STEPS))
         return features(self.model, self.subset)
-
-    def better(self) -> tuple[str, str]:
-        """Whether links between neighbours support k-means or a manifold, the observations' own or that of
-        the auto-encoder's features: ``kmeans`` or ``manifold``, and why in a sentence."""
-        if self.values is None or self.graph is None:
-            return "manifold", "images lie on a manifold, so init auto is manifold"
-        values, graph, k = self.values, self.graph, self.model.config.clusters
-        means = k_means(values.astype(np.float64), k, self.seed, self.weights).clusters
-        own = partition(values, graph, k, self.seed, joined=False)
-        candidates = (means, own, self.clusters)
-        clear = [communities.modularity(clusters, graph[0]) for clusters in candidates]
-        if clear[1] > clear[2]:
-            self.clusters, self.modularity = own, clear[1]
-        cut = [communities.cut(clusters, graph[0]) for clusters in (means, self.clusters)]
-        chosen = "manifold" if max(clear[1:]) > clear[0] and cut[1] < CUT * cut[0] else "kmeans"
-        return chosen, (
-            f"of the links between nearest neighbours k-means cuts {cut[0]:.1%}, the manifold {cut[1]:.1%}, "
-            f"so init auto is {chosen}"
-        )
 
     def teach(self) -> Iterator[dict[str, float]]:
         """Teach the clusters, and find them anew in what was learned, until they settle: a record of each

@@ -15,7 +15,6 @@ def test_modularity_is_newmans():
     assert communities.modularity(np.array([0, 0, 1, 1]), graph) == pytest.approx(6 / 8 - 2 * (4 / 8) ** 2)
     assert communities.modularity(np.array([0, 0, 0, 0]), graph) == 0
     assert communities.modularity(np.array([0, 1, 1, 0]), graph) < 0
-    assert communities.cut(np.array([0, 0, 1, 1]), graph) == 2 / 8
 
 
 def test_merging_finds_the_partition_of_the_greatest_modularity():
