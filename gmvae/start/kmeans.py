@@ -1,4 +1,4 @@
-"""k-means leads q(z | y) for the first steps of a fit."""
+"""k-means: its clusters, and how they guide the posterior form for the first steps of a fit."""
 
 from __future__ import annotations
 
