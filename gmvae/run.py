@@ -25,7 +25,7 @@ from gmvae.partition.stability import Choice
 from gmvae.show import figures
 from gmvae.show.drawing import Drawing, take_snapshot
 from gmvae.show.watching import Watched
-from gmvae.store.files import read_tensors, versions
+from gmvae.store.files import versions
 from gmvae.store.kept import keep
 from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
@@ -220,7 +220,7 @@ class Run:
             ValueError: as :meth:`resume`, or where there is no checkpoint yet.
             OSError: where a file cannot be read.
         """
-        run = cls._restored(path, device=device)
+        run = cls._restored(path, whole=False, device=device)
         if not run.epoch and not run.engine.outcomes:
             raise ValueError(f"{path} has no checkpoint yet: wait for it, or begin with gmvae resume {path}")
         run.writer.history = run.folder.history()
@@ -228,7 +228,9 @@ class Run:
 
     @classmethod
     @isolated
-    def _restored(cls, path: str | Path, rows: tuple[Any, Any] | None = None, **changes: Any) -> Run:
+    def _restored(
+        cls, path: str | Path, rows: tuple[Any, Any] | None = None, *, whole: bool = True, **changes: Any
+    ) -> Run:
         folder = RunFolder(path)
         about = folder.about()
         if not {"name", "config", "data"} <= about.keys():
@@ -250,7 +252,7 @@ class Run:
         if run.engine.data.fingerprint != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
         if folder.checkpoint.exists():
-            run.engine.restore(read_tensors(folder.checkpoint))
+            run.engine.restore(folder.read_checkpoint(whole=whole))
         run._in(folder)
         return run
 
@@ -306,7 +308,8 @@ class Run:
         pictures = tuple(figures.OF_SNAPSHOT)
         drawing, watched = Drawing(self.folder, run), Watched(self.folder, pictures)
         self.engine.observers = (self.writer, drawing, watched, *observers)
-        yield from self.engine.run()
+        with self.folder.locked():
+            yield from self.engine.run()
 
     def finish(self, *observers: Observer) -> Result:
         """Train to the end; what it came to."""

@@ -6,8 +6,10 @@ import contextlib
 import io
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import tyro
@@ -32,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"gmvae {__version__}")
         return 0
     try:
-        call(command, rest)
+        with terminable():
+            call(command, rest)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads, as `head`, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,10 +53,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"gmvae: out of memory, make the model or the batches smaller: {one_line(error)}", file=sys.stderr
         )
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("gmvae: stopped", file=sys.stderr)
-        return 130
+        return 143 if isinstance(stop, Terminated) else 130
     return 0
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM)."""
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """A context in which SIGTERM ends a command as Ctrl-C does: a run says how to go on with it."""
+
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def call(command: str, arguments: list[str]) -> None:

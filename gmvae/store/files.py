@@ -1,11 +1,14 @@
 """What is written to disk, and the run folder.
 
-A file is written under a temporary name and renamed, so that nobody ever reads half of one. Tensors
-are safetensors, everything else is JSON or plain .npz: nothing is ever loaded with pickle.
+A file is written under a temporary name, brought to the disk and renamed, so that nobody ever reads half of
+one, not even after a power cut. Tensors are safetensors, everything else is JSON or plain .npz: nothing is
+ever loaded with pickle.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import platform
@@ -42,15 +45,56 @@ def read_tensors(
         raise ValueError(f"{path} is not a whole file that gmvae wrote") from error
 
 
+def checksum(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> str:
+    """SHA-256 of tensors, with their names, types and shapes, and of a JSON object: 64 hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """``write`` a file under a temporary name in the same folder, then rename it to ``path``."""
+    """``write`` a file under a temporary name in the same folder, then rename it to ``path``. It has the
+    permissions of any new file.
+
+    Raises:
+        OSError: with the path, where it cannot be written, as on a full disk.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        part.touch()
+        mode = part.stat().st_mode
         write(part)
+        part.chmod(mode)  # safetensors has made it the owner's alone
+        _to_disk(part)
         os.replace(part, path)
+        _to_disk(path.parent)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, f"cannot be written ({error})", str(path)) from error
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed writers left of files in a folder and those below it."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if os.name != "posix" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def versions() -> dict[str, str]:

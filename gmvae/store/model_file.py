@@ -6,8 +6,6 @@ configuration, what the fit came to, versions, and a checksum over all of it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -26,7 +24,7 @@ from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import blank
-from gmvae.store.files import read_tensors, versions, write_tensors
+from gmvae.store.files import checksum, read_tensors, versions, write_tensors
 
 FORMAT = 2
 """Version of the model file. A reader takes this one only, and says so."""
@@ -64,7 +62,7 @@ class ModelFile:
             "recipe": self.schema.to_json(),
             "about": {name: value for name, value in self.about.items() if name != "versions"},
         }
-        write_tensors(path, tensors, {**about, "sha256": _checksum(tensors, about)})
+        write_tensors(path, tensors, {**about, "sha256": checksum(tensors, about)})
 
     @classmethod
     @isolated
@@ -78,7 +76,7 @@ class ModelFile:
         tensors, found = read_tensors(path)
         if found.get("format") != FORMAT:
             raise ValueError(_other_format(path, found))
-        if found.pop("sha256", None) != _checksum(tensors, found):
+        if found.pop("sha256", None) != checksum(tensors, found):
             raise ValueError(f"{path} was damaged or changed after it was written: its checksum is another")
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "scaling": {}}
         try:
@@ -174,15 +172,6 @@ def _check(model: GaussianMixtureVAE, scaling: Scaling, schema: Schema, about: M
         raise ValueError(f"schema is of {schema.y_shape} numbers, scaling of {width}")
     if len(about["weights"]) != model.config.clusters:
         raise ValueError(f"there are {len(about['weights'])} weights for {model.config.clusters} clusters")
-
-
-def _checksum(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _other_format(path: str | Path, found: Mapping[str, Any]) -> str:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gmvae.store.files import read_json, read_json_list, write_json, write_whole
+from gmvae.fit.state import State
+from gmvae.store.files import (
+    checksum,
+    read_json,
+    read_json_list,
+    read_tensors,
+    remove_parts,
+    write_json,
+    write_tensors,
+    write_whole,
+)  # fmt: skip
 
 
 class RunFolder:
@@ -102,6 +114,62 @@ class RunFolder:
         """Add an epoch's record to metrics.jsonl, in one write."""
         with open(self.metrics, "ab", buffering=0) as file:
             file.write(json.dumps(record).encode() + b"\n")
+
+    def write_checkpoint(self, state: State) -> None:
+        """Write what a resumed run needs, with its checksum, and that of the records so far."""
+        tensors, about = state
+        about = {**about, "metrics": self._measured()}
+        write_tensors(self.checkpoint, tensors, {**about, "sha256": checksum(tensors, about)})
+
+    def read_checkpoint(self, *, whole: bool = True) -> State:
+        """What :meth:`write_checkpoint` was given. To go on from it, it must be ``whole``, and metrics.jsonl
+        must begin with the records that there were.
+
+        Raises:
+            ValueError: where it is not.
+        """
+        tensors, about = read_tensors(self.checkpoint)
+        known = about.pop("sha256", None)
+        sound = known == checksum(tensors, about) and "metrics" in about
+        if not sound and (whole or known is not None):
+            raise ValueError(
+                f"{self.checkpoint} was damaged, or is not a checkpoint of this version: put back the file "
+                "that belongs here, or start a new run"
+            )
+        records = about.pop("metrics", None)
+        if whole and records != self._measured(records["bytes"]):
+            raise ValueError(
+                f"{self.metrics} does not have the records of the checkpoint: put the file back that belongs "
+                "to it, or start a new run"
+            )
+        return tensors, about
+
+    def _measured(self, size: int | None = None) -> dict[str, Any]:
+        """How many bytes metrics.jsonl has, of so many at most, and their SHA-256."""
+        text = self.metrics.read_bytes()[:size] if self.metrics.exists() else b""
+        return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """A context in which no other process trains this run; a process that ends in any way lets it go.
+
+        Raises:
+            ValueError: where another one does.
+        """
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            yield
+            return
+        with open(self.path / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(
+                    f"{self.path} is being trained by another process: wait until it ends"
+                ) from None
+            remove_parts(self.path)
+            yield
 
     def rewind(self, restarts: Sequence[int]) -> list[dict[str, Any]]:
         """Drop the records from metrics.jsonl that come after so many epochs of each restart; those that

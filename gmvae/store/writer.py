@@ -18,7 +18,6 @@ from gmvae.fit.result import Result, ask_doctor
 from gmvae.fit.state import Record
 from gmvae.partition.stability import Choice
 from gmvae.start.begin import Start
-from gmvae.store.files import write_tensors
 from gmvae.store.model_file import ModelFile, of_result
 from gmvae.store.run_folder import RunFolder
 
@@ -125,7 +124,7 @@ class Writer(Observer):
         return [record for record in self.history if record["restart"] == result.kept + 1][-1]
 
     def _checkpoint(self) -> None:
-        write_tensors(self.folder.checkpoint, *self.fit.state())
+        self.folder.write_checkpoint(self.fit.state())
         self._saved_at = time.monotonic()
         self.saved = self.fit.epoch
 

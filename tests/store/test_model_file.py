@@ -25,8 +25,8 @@ from gmvae.data.scaling import dividing
 from gmvae.data.schema import Schema
 from gmvae.data.sets.images import mnist
 from gmvae.data.sets.spiral import spiral
-from gmvae.store.files import read_tensors, write_tensors
-from gmvae.store.model_file import ModelFile, _checksum
+from gmvae.store.files import checksum, read_tensors, write_tensors
+from gmvae.store.model_file import ModelFile
 
 QUICK = {"hidden_size": 32, "x_size": 2, "w_size": 2, "epochs": 5, "random_state": 0, "threads": 1}
 
@@ -176,7 +176,7 @@ def rewritten(path: Path, target: Path, change) -> None:
     tensors, about = read_tensors(path)
     about.pop("sha256")
     tensors, about = change(tensors, about)
-    write_tensors(target, tensors, {**about, "sha256": _checksum(tensors, about)})
+    write_tensors(target, tensors, {**about, "sha256": checksum(tensors, about)})
 
 
 def about(**values):

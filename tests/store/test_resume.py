@@ -12,7 +12,6 @@ from commands import TIMES, bad, contents, here, records
 
 from gmvae import Run
 from gmvae.fit import restart
-from gmvae.store import writer
 from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
 
@@ -57,11 +56,11 @@ RARE = pytest.mark.slow
     ("where", "name", "call"),
     [
         pytest.param(restart, "begin_start", 1, marks=RARE),
-        pytest.param(writer, "write_tensors", 1, marks=RARE),
+        pytest.param(RunFolder, "write_checkpoint", 1, marks=RARE),
         (RunFolder, "write_starts", 1),  # the start is in the checkpoint
         pytest.param(RunFolder, "append", 1, marks=RARE),
-        (writer, "write_tensors", 2),  # the first epoch has a record, but no checkpoint
-        pytest.param(writer, "write_tensors", 3, marks=RARE),
+        (RunFolder, "write_checkpoint", 2),  # the first epoch has a record, but no checkpoint
+        pytest.param(RunFolder, "write_checkpoint", 3, marks=RARE),
         (ModelFile, "save", 1),  # the last epoch is in the checkpoint
         (RunFolder, "write_summary", 1),
     ],
@@ -117,13 +116,19 @@ def test_more_epochs_are_kept_for_the_next_time(finished, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: f.joinpath("metrics.jsonl").unlink(), "0 records of the 2 epochs in the checkpoint"),
-        (lambda f: f.joinpath("metrics.jsonl").write_text("{\n{}\n"), "metrics.jsonl is not whole"),
+        (
+            lambda f: f.joinpath("metrics.jsonl").unlink(),
+            "metrics.jsonl does not have the records of the checkpoint",
+        ),
+        (
+            lambda f: f.joinpath("metrics.jsonl").write_text("{\n{}\n"),
+            "metrics.jsonl does not have the records of the checkpoint",
+        ),
         (lambda f: f.joinpath("config.json").write_text("{}"), "its config.json is not one that gmvae train"),
         (lambda f: f.joinpath("checkpoint/state.safetensors").write_bytes(b"x"), "is not a whole file"),
         (
             lambda f: shutil.copy(f / "model.safetensors", f / "checkpoint/state.safetensors"),
-            "the checkpoint is not one that training wrote",
+            "was damaged, or is not a checkpoint of this version",
         ),
     ],
 )
