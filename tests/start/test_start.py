@@ -195,7 +195,8 @@ def test_averaged_weights_are_an_average():
 @pytest.mark.slow
 def test_a_fit_keeps_what_it_was_taught(short):
     y, labels = moons()
-    model = Estimator(2, hidden_size=64, x_size=2, w_size=2, epochs=20, random_state=0).fit(y)
+    small = {"hidden_size": 64, "x_size": 2, "w_size": 2, "epochs": 20}
+    model = Estimator(2, init="manifold", random_state=0, **small).fit(y)
     assert model.start_["init"] == "manifold"
     assert adjusted_rand_score(labels, model.labels_) > 0.95
     assert model.signs_.agreement > 0.9
