@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,15 +162,18 @@ class RunFolder:
         except ImportError:  # not on Windows
             yield
             return
-        with open(self.path / "lock", "w") as file:
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise ValueError(
                     f"{self.path} is being trained by another process: wait until it ends"
                 ) from None
             remove_parts(self.path)
             yield
+        finally:
+            os.close(folder)
 
     def rewind(self, restarts: Sequence[int]) -> list[dict[str, Any]]:
         """Drop the records from metrics.jsonl that come after so many epochs of each restart; those that

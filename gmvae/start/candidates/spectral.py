@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import SpectralClustering
 
 from gmvae.partition.communities import Clusters
@@ -14,6 +14,8 @@ from gmvae.start.candidates.base import Rows
 
 LINKS = 10
 """Neighbours of each row, itself among them."""
+LOOSE = 1e-4
+"""Weight of the edges that hold the pieces of a graph together."""
 
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
@@ -25,9 +27,12 @@ def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
     indices = np.hstack([np.arange(count)[:, None], rows.links(LINKS - 1)[0]])
     ends = np.repeat(np.arange(count), indices.shape[1]), indices.ravel()
     edges = sparse.csr_matrix((np.ones(indices.size), ends), (count, count))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that the graph has parts, which is as good as it gets
-        model = SpectralClustering(
-            rows.clusters, affinity="precomputed", assign_labels="cluster_qr", random_state=rows.seed
-        )
-        yield "spectral", model.fit_predict((edges + edges.T) / 2)
+    graph = (edges + edges.T) / 2
+    first = np.unique(connected_components(graph)[1], return_index=True)[1]
+    loose = sparse.csr_matrix((np.full(len(first), LOOSE), (first, np.roll(first, 1))), (count, count))
+    if len(first) > 1:  # scikit-learn asks for a graph in one piece
+        graph = graph + loose + loose.T
+    model = SpectralClustering(
+        rows.clusters, affinity="precomputed", assign_labels="cluster_qr", random_state=rows.seed
+    )
+    yield "spectral", model.fit_predict(graph)
