@@ -178,12 +178,21 @@ class Run:
             rows: The rows of a run of :meth:`of`, and their weights or ``None``, where it has not kept them.
 
         Raises:
-            ValueError: where the folder holds no run, the data are not those that it began with, or there are
-                fewer records than epochs.
+            ValueError: where the folder holds no run, another process trains it, the data are not those that
+                it began with, or its records are not those of the checkpoint.
             OSError: where a file cannot be read or written.
         """
         if epochs is not None and epochs < 1:
             raise ValueError(f"epochs is {epochs}: it must be a whole number of at least 1")
+        folder = RunFolder(path)
+        folder.about()  # that there is a run
+        with folder.locked():  # or the records of who trains it would be dropped
+            return cls._resumed(path, epochs, device, rows)
+
+    @classmethod
+    def _resumed(
+        cls, path: str | Path, epochs: int | None, device: str | None, rows: tuple[Any, Any] | None
+    ) -> Run:
         run = cls._restored(path, rows, epochs=epochs, device=device)
         done, last = run.epoch, run.config.training.epochs
         if done > last:

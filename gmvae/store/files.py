@@ -81,9 +81,22 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed writers left of files in a folder and those below it."""
+    """Remove what killed writers left of files in a folder and those below it, not what others write now."""
     for part in folder.rglob(".*.part"):
-        part.unlink(missing_ok=True)
+        number = part.name.split(".")[-2]
+        if not (number.isdecimal() and _runs(int(number))):
+            part.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    return True
 
 
 def _to_disk(path: Path) -> None:

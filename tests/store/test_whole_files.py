@@ -82,12 +82,27 @@ def test_records_after_the_checkpoint_are_dropped(finished, tmp_path):
 def test_a_run_has_one_writer(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
-    (folder / ".model.safetensors.1.part").write_bytes(b"left by a killed writer")
+    with open(folder / "metrics.jsonl", "a") as file:  # the other one is beyond its checkpoint
+        file.write('{"restart": 1, "epoch": 3}\n')
+    before = (folder / "metrics.jsonl").read_bytes()
     with RunFolder(folder).locked():
-        assert not (folder / ".model.safetensors.1.part").exists()
         said = bad(here("resume", folder, "--epochs", "3"))
     assert f"{folder} is being trained by another process" in said
+    assert (folder / "metrics.jsonl").read_bytes() == before
     assert here("resume", folder, "--epochs", "3").status == 0
+
+
+def test_what_killed_writers_left_is_removed(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, written = (folder / f".summary.json.{number}.part" for number in (ended.pid, os.getpid()))
+    for part in (left, written):
+        part.write_text("{")
+    with RunFolder(folder).locked():
+        assert not left.exists()
+        assert written.exists()  # by a process that is alive
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
