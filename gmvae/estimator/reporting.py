@@ -12,13 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from gmvae.assess.doctor import Finding
 from gmvae.assess.plane import planes
 from gmvae.assess.portrait import portrait
 from gmvae.data.files.labels import codes, plain
 from gmvae.data.rows import dense
-from gmvae.data.schema import Schema
-from gmvae.estimator.fitted import Fitted
+from gmvae.estimator.stored import Stored
 from gmvae.store.files import versions
 from gmvae.store.tables import check_ending
 
@@ -56,22 +54,13 @@ class Context:
     facts: Mapping[str, Any] | None = None
 
 
-class Reported(Fitted):
+class Reported(Stored):
     """The part of the estimator that explains a fit."""
 
-    findings_: list[Finding]
     history_: list[dict[str, Any]]
     elbo_: float
     n_iter_: int
     likelihood_reason_: str
-    _fingerprint: str
-
-    @property
-    def _parameters(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _schema(self, y_shape: tuple[int, ...]) -> Schema:
-        raise NotImplementedError
 
     def report(self, X: Any, path: str | Path, labels: ArrayLike | None = None) -> None:
         """Write what the fit has come to, as rows of X show it, into one HTML file that needs no network: a

@@ -1,0 +1,96 @@
+"""What of a fitted estimator goes into a model file, and comes back from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from gmvae.assess.diagnostics import Signs
+from gmvae.assess.doctor import Finding
+from gmvae.data.schema import Schema
+from gmvae.estimator.fitted import Fitted
+from gmvae.model.isolation import isolated
+from gmvae.partition.relabelling import Relabelling
+from gmvae.store.model_file import ModelFile, plain
+
+OF_FIT = (
+    "likelihood_reason", "choice", "holdout", "start", "n_iter", "elbo", "n_clusters_used", "history",
+    "restarts",
+)  # fmt: skip
+"""Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
+
+
+class Stored(Fitted):
+    """The part of the estimator that is written to a file and read from it."""
+
+    findings_: list[Finding]
+    signs_: Signs
+    n_clusters_: int
+    constant_features_: NDArray[np.int64]
+    _fingerprint: str
+    _n_features_out: int
+
+    @isolated
+    def save(self, path: str | Path) -> None:
+        """Write the whole fitted model as one safetensors file, which :func:`load` reads: weights, scaling,
+        names of columns, parameters, and what the fit came to, but not ``labels_``, which are as many as the
+        data. A file of that name is replaced once the new one is whole."""
+        check_is_fitted(self)
+        about = {name: getattr(self, f"{name}_") for name in OF_FIT}
+        about |= {
+            "binary": self._binary,
+            "constants": self._constants,
+            "weights": self.weights_.tolist(),
+            "parameters": self._parameters,
+            "signs": self.signs_.to_json(),
+            "findings": [finding.to_json() for finding in self.findings_],
+            "data": {"sha256": self._fingerprint},
+            "relabelled": self.relabelled_.to_json(),
+        }
+        schema = self.schema_ or self._schema(self._y_shape)
+        ModelFile(self.model_, self._scaling, schema, plain(about)).save(Path(path))
+
+    def _schema(self, y_shape: tuple[int, ...]) -> Schema:
+        """How rows like those of X become observations."""
+        names = tuple(map(str, getattr(self, "feature_names_in_", ())))
+        return Schema(y_shape if len(y_shape) == 3 else (self.n_features_in_,), names)
+
+    @property
+    def _parameters(self) -> dict[str, Any]:
+        """The parameters as JSON values; a generator, which is none, is left out."""
+        given = self.get_params()
+        if isinstance(self.random_state, np.random.RandomState):
+            given["random_state"] = None
+        return given | {"run_dir": None}
+
+    @classmethod
+    def of_file(cls, file: ModelFile, device: str = "auto") -> Self:
+        """The estimator in a model file that was read, or that a run would write."""
+        about, known = file.about, cls().get_params()
+        given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
+        given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
+        given |= {name: value for name, value in about["parameters"].items() if name in known}
+        if given["image_shape"] is not None:
+            given["image_shape"] = tuple(given["image_shape"])
+        model = cls(**{**given, "device": device})
+        for name in OF_FIT:
+            setattr(model, f"{name}_", about.get(name))
+        model.model_, model._scaling, model.schema_ = file.model, file.scaling, file.schema
+        model.n_clusters_ = file.model.config.clusters
+        model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
+        model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
+        model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
+        model.signs_ = Signs.from_json(about["signs"])
+        model.findings_ = [Finding(**finding) for finding in about["findings"]]
+        model.relabelled_ = Relabelling.of(about.get("relabelled", {}), model.n_clusters_)
+        model.n_features_in_ = len(file.scaling.mean)
+        model._constants = {int(column): value for column, value in about.get("constants", {}).items()}
+        left_out = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)
+        model.constant_features_ = np.union1d(left_out, list(model._constants)).astype(np.int64)
+        if file.schema.features:
+            model.feature_names_in_ = np.array(file.schema.features, dtype=object)
+        return model
