@@ -117,7 +117,7 @@ class TrainingConfig:
     optimiser: Optimiser = "adam"
     """One of torch's, or sign: steps of one size against the gradient's sign, as the original code makes."""
     learning_rate: float = 1e-4
-    """Step size of the optimiser."""
+    """Step size of the optimiser. Where clusters are anchored, it decays over the second half of the fit."""
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100

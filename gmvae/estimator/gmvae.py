@@ -73,7 +73,8 @@ class GMVAE(Reported):
         warm_up: Epochs in which the weight of the divergences grows from 0; a float is a share of ``epochs``.
         cv_warm_up: Epochs after these in which that of the consistency violation does; likewise.
         optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
-        learning_rate: Its step size.
+        learning_rate: Its step size, which decays over the second half of the epochs where clusters are
+            taught before.
         batch_size: Observations per step.
         epochs: Passes over the data, or ``"auto"``: at least 800 steps and at least 4 passes where clusters
             are taught before, else (init random, or assignment posterior) at least 1,500 and 20. With fewer

@@ -30,7 +30,7 @@ SHOWN = 20_000
 """Observations that the manifold is looked for in at most."""
 PARTITIONED = 5_000
 """Rows that candidate partitions are made of at most."""
-TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 500, 5e-3
+TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 1000, 5e-3
 """Steps in which a partition is taught, one more for every four rows, and their greatest learning rate."""
 WIDE = 50
 """Columns of a table above which its clusters are looked for in features that are learned of them."""

@@ -68,8 +68,8 @@ class Trainer:
 
     def anchor(self) -> None:
         """From now on, keep q(z | y), and q(z | v) of views v if there are any, near what it is now: a copy
-        of the recogniser is the frozen teacher. Batch statistics are averaged over more of the batches, since
-        their noise would shake the borders of many clusters."""
+        of the recogniser is the frozen teacher. Batch statistics are averaged over more of the batches, and
+        the learning rate decays, since their noise would shake the borders of many clusters."""
         for module in self.model.modules():
             if isinstance(module, _BatchNorm):
                 module.momentum = MOMENTUM
@@ -103,8 +103,17 @@ class Trainer:
                 )
             yield {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next epoch: where clusters are anchored, it decays linearly over the
+        second half of all epochs."""
+        rest = 1.0 if self.taught is None else 1 - self.epoch / self.config.epochs
+        return self.config.learning_rate * min(1.0, 2 * rest)
+
     def _epoch(self, y: Observations, progress: Callable[[float], object]) -> dict[str, float]:
         self.model.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate
         names = ("loss", "elbo", *objective.Terms._fields)
         totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
         steps = batches(len(y), self.config.batch_size, self.config.epoch_size, self.stream.cpu)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from itertools import islice
 from typing import get_args
 
 import numpy as np
@@ -152,9 +153,11 @@ def test_what_was_taught_is_held_and_restored():
         ours.anchor()
         return ours
 
-    whole, first, second = taught(30), taught(10), taught(30, seed=99)
+    whole, first, second = taught(30), taught(30), taught(30, seed=99)
     known = assign(whole.model, Y)
-    list(first.epochs(Y))
+    rates = [first.learning_rate for _ in islice(first.epochs(Y), 20)]
+    assert rates[:15] == [0.02] * 15  # then down to 0 at the end of the 30
+    assert rates[15:] == pytest.approx([0.02 * (1 - step / 15) for step in range(1, 6)])
     second.restore(*first.state())
     assert list(whole.epochs(Y))[-1]["view_consistency"] == list(second.epochs(Y))[-1]["view_consistency"]
     for ours, theirs in zip(second.model.parameters(), whole.model.parameters(), strict=True):
