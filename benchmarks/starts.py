@@ -1,0 +1,97 @@
+"""Rules that choose one of several partitions without labels, on the tables of the battery.
+
+    python benchmarks/starts.py FOLDER [--tables NAME ...] [--seeds 1 2 ...]
+
+FOLDER is that of battery.py. For each table all candidate partitions of gmvae.start.candidates are made, and
+the adjusted Rand index (ARI) of the one that each rule takes is kept: a line of
+benchmarks/results/starts.jsonl for each table and seed. It prints the mean of each half.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from battery import Array, R, T, ari, load
+from records import Record, complete
+
+from gmvae.partition.communities import modularity
+from gmvae.partition.conductance import conductance
+from gmvae.partition.gaussians import criterion
+from gmvae.partition.metrics import agreements
+from gmvae.start.candidates import embedded
+from gmvae.start.candidates.base import Rows
+from gmvae.start.choice import OF_ROWS
+
+RESULTS = Path(__file__).parent / "results" / "starts.jsonl"
+FACTORS = (1.5, 2.0, 2.5, 2.75, 3.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tables", nargs="+", default=[*T, *R])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    given = parser.parse_args()
+    wanted = [{"table": table, "seed": seed} for table in given.tables for seed in given.seeds]
+    results = complete(RESULTS, wanted, lambda table, seed: make(given.folder, table, seed))
+    print("| rule | T | R |\n| --- | --- | --- |")
+    for rule in results[0]["ari"]:
+        means = []
+        for half in (T, R):
+            values = [[r["ari"][rule] for r in results if r["table"] == table] for table in half]
+            means.append(f"{np.mean([np.mean(v) for v in values if v]):.3f}" if any(values) else "")
+        print(f"| {rule} | {' | '.join(means)} |")
+
+
+def make(folder: Path, table: str, seed: int) -> Record:
+    """The ARI of what each rule takes."""
+    y, labellings, clusters = load(folder, table)
+    distinct, which = np.unique(y, axis=0, return_inverse=True)
+    rows = Rows(distinct, clusters, seed)
+    found: dict[str, Array] = {}
+    for method in (*OF_ROWS, embedded.candidates):
+        for name, partition in method(rows):
+            partition = np.unique(partition, return_inverse=True)[1]
+            if partition.max() + 1 == clusters:
+                found[name] = partition
+    agreed = {name: ari(partition[which], labellings) for name, partition in found.items()}
+    taken = {rule: agreed[name] for rule, name in rules(rows, found).items()}
+    return {"ari": {"the best each time": max(agreed.values()), **taken}, "candidates": agreed}
+
+
+def rules(rows: Rows, found: dict[str, Array]) -> dict[str, str]:
+    """The candidate that each rule takes."""
+    graphs = {links: rows.links(links)[0] for links in (5, 10)}
+    clear = {
+        links: {name: float(np.mean(conductance(partition, graph))) for name, partition in found.items()}
+        for links, graph in graphs.items()
+    }
+    both = {name: (clear[5][name] + clear[10][name]) / 2 for name in found}
+    good = {name: criterion(rows.values, partition) for name, partition in found.items()}
+    cut = {name: float((p[:, None] != p[graphs[10]]).mean()) for name, p in found.items()}
+    modular = {name: modularity(partition, graphs[10]) for name, partition in found.items()}
+    alike = dict(zip(found, agreements(list(found.values())).mean(1), strict=True))
+    taken = {
+        "fewest edges cut, 10 neighbours": min(found, key=cut.__getitem__),
+        "greatest modularity, 10 neighbours": max(found, key=modular.__getitem__),
+        "greatest agreement with the others": max(found, key=alike.__getitem__),
+        "best Gaussians": max(found, key=good.__getitem__),
+        "least mean conductance, 5 neighbours": min(found, key=clear[5].__getitem__),
+        "least mean conductance, 10 neighbours": min(found, key=clear[10].__getitem__),
+        "least mean conductance, both": min(found, key=both.__getitem__),
+    }
+    for label, measure in (("5 neighbours", clear[5]), ("10 neighbours", clear[10]), ("both", both)):
+        for factor in FACTORS:
+            close = [name for name in found if measure[name] <= factor * min(measure.values())]
+            taken[f"best Gaussians within {factor:g} times the least, {label}"] = max(
+                close, key=good.__getitem__
+            )
+    return taken
+
+
+if __name__ == "__main__":
+    main()
