@@ -35,6 +35,7 @@ from gmvae.data.prepare import prepare
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
 from gmvae.fit.restart import Restart
+from gmvae.partition import metrics
 from gmvae.start.candidates.density import filled
 
 T = (
@@ -77,6 +78,9 @@ def main() -> None:
             warnings.simplefilter("ignore")
             found, about = {**PEERS, "GMVAE": ours, "start": start}[method](y, clusters, seed)
         seconds = time.perf_counter() - began
+        if (q := about.pop("probabilities", None)) is not None:
+            errors = [metrics.calibration_error(labels[labels > 0], q[labels > 0]) for labels in labellings]
+            about["calibration_error"] = min(errors)
         return {"ari": ari(found, labellings), "seconds": seconds, **about}
 
     if not given.table and "GMVAE" in methods:
@@ -108,7 +112,8 @@ def warm_up() -> None:
 def ours(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
     model = GMVAE(clusters, random_state=seed, threads=1).fit(y)
     findings = [finding.name for finding in model.findings_]
-    return model.labels_, {"start": model.start_, "epochs": model.n_iter_, "findings": findings}
+    about = {"start": model.start_, "epochs": model.n_iter_, "findings": findings}
+    return model.labels_, {**about, "probabilities": model.predict_proba(y)}
 
 
 def start(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:

@@ -40,16 +40,18 @@ def predictions(
     """For each row its ``cluster``, the ``probability`` of that cluster, the ``score`` (the lower bound on
     log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
     so on. The id column comes first, where there is one; clusters that people have named have a
-    ``cluster_name``."""
+    ``cluster_name``, and a model that was fitted with resamples has a ``confidence``."""
     names = model.relabelled_.called(len(model.weights_))
 
     def answer(y: Array) -> dict[str, Array]:
         probabilities = model.predict_proba(y)
-        clusters = probabilities.argmax(1)
-        found = {"cluster": clusters}
+        clusters = model.predict(y)
+        found: dict[str, Array] = {"cluster": clusters}
         if names:
             found["cluster_name"] = np.array([names.get(k, "") for k in clusters.tolist()], dtype=object)
         found |= {"probability": probabilities.max(1)}
+        if model.cluster_stability_ is not None:
+            found["confidence"] = model.confidence(y)
         if scores:
             found["score"] = model.score_samples(y)
         return found | {f"p{k}": column for k, column in enumerate(probabilities.T)}

@@ -188,6 +188,8 @@ class Predict:
     """Column to copy beside the answers, where it is not the one of the training data."""
     scores: bool = True
     """Whether to compute the outlier score, which takes most of the time."""
+    outliers: Literal["keep", "label"] = "keep"
+    """Whether rows that belong to no cluster have the nearest cluster's number (keep), or -1 (label)."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
@@ -196,6 +198,7 @@ class Predict:
 
         model, source, schema = _applied(self.run, self.file, self.device)
         schema = asked(source, schema, id_column=self.id_column)
+        model.set_params(outliers=self.outliers)
         _write(self.out, self.run, source, predictions(model, source, schema, scores=self.scores))
 
 

@@ -13,11 +13,13 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils import ClassifierTags, Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from gmvae.assess.confidence import Confidence
+from gmvae.assess.outliers import Limits
 from gmvae.data.rows import Rows, chunks
 from gmvae.data.scaling import Scaling
 from gmvae.data.schema import Schema, encoded, without_index
 from gmvae.model import inference
-from gmvae.model.answers import AT_ONCE, each_terms, precise
+from gmvae.model.answers import AT_ONCE, each_terms, precise, probabilities
 from gmvae.model.distributions import Bernoulli
 from gmvae.model.isolation import isolated
 from gmvae.model.objective import elbo
@@ -44,7 +46,12 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     _y_shape: tuple[int, ...]
     _binary: bool
     _constants: dict[int, float]
+    outliers: str
     relabelled_ = Relabelling()
+    cluster_stability_: NDArray[np.float64] | None = None
+    _limits: Limits | None = None
+    _confidence: Confidence | None = None
+    _resampling: dict[str, Any] | None = None
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -55,13 +62,38 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return tags
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """The most probable cluster of each row, (N,); merged ones (:meth:`relabel`) have one number."""
-        return self.predict_proba(X).argmax(1)
+        """The most probable cluster of each row, (N,); merged ones (:meth:`relabel`) have one number, and
+        rows that belong to none have -1 with ``outliers="label"``."""
+        clusters = self.predict_proba(X).argmax(1)
+        return np.where(self.is_outlier(X), -1, clusters) if self.outliers == "label" else clusters
 
     @isolated
     def predict_proba(self, X: Any) -> Array:
         """q(z | ...) of each row, (N, K). Of merged clusters the first has the sum, and the others have 0."""
         return self.relabelled_.merged(self._each(X, inference.assign))
+
+    @isolated
+    def is_outlier(self, X: Any) -> NDArray[np.bool_]:
+        """Whether each row belongs to no cluster, (N,): it is less dense than rows of its cluster are, or no
+        cluster has half of its probability (:class:`gmvae.assess.outliers.Limits`). Of rows that do belong to
+        clusters about one in a hundred is taken for an outlier.
+
+        Raises:
+            ValueError: where the model is of an experiment of the paper's, or of an earlier version.
+        """
+        return self._beyond(self._rows(X))
+
+    @isolated
+    def confidence(self, X: Any) -> NDArray[np.float64]:
+        """The probability that each row keeps its cluster in a fit that starts from another sample of the
+        data, (N,), calibrated by ``resamples`` starts (:class:`gmvae.assess.confidence.Confidence`).
+
+        Raises:
+            ValueError: where the model was fitted without ``resamples``.
+        """
+        if self._confidence is None:
+            raise ValueError("the confidence was not calibrated: fit with resamples=20")
+        return self._confidence(self._each(X, inference.assign))
 
     def relabel(self, edits: Mapping[str, Any] | None) -> Self:
         """Give clusters names, and say which are one: ``{"names": {"0": "a name"}, "merge": [[1, 4]]}``, such
@@ -99,9 +131,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
         density over the columns in the units of X. Its noise is a function of the
         row's values: the score of a row does not depend on the others, and is the same every time."""
-        rows = self._rows(X)
-        with self._threads():
-            return elbo(each_terms(self.model_, rows)).numpy() + self._log_det
+        return self._density(self._rows(X)) + self._log_det
 
     def score(self, X: Any, y: object = None) -> float:
         """The mean of :meth:`score_samples`; ``y`` is ignored."""
@@ -187,6 +217,19 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         model = precise(self.model_)
         with self._threads():
             return np.concatenate([function(model, y) for y in rows.batches(AT_ONCE)])
+
+    def _density(self, rows: Rows) -> Array:
+        with self._threads():
+            return elbo(each_terms(self.model_, rows)).numpy()
+
+    def _beyond(self, rows: Rows) -> NDArray[np.bool_]:
+        if self._limits is None:
+            raise ValueError(
+                "the model does not say what belongs to its clusters: it is of an experiment of the paper, "
+                "or of an earlier version, so fit it again"
+            )
+        with self._threads():
+            return self._limits.beyond(self._density(rows), probabilities(self.model_, rows))
 
     def _threads(self) -> Any:
         work = self.batch_size * self.mc_samples * self.model_.config.hidden_size**2

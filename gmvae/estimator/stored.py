@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from gmvae.assess.confidence import Confidence
 from gmvae.assess.diagnostics import Signs
 from gmvae.assess.doctor import Finding
+from gmvae.assess.outliers import Limits
 from gmvae.data.schema import Schema
 from gmvae.estimator.fitted import Fitted
 from gmvae.model.isolation import isolated
@@ -50,6 +52,8 @@ class Stored(Fitted):
             "findings": [finding.to_json() for finding in self.findings_],
             "data": {"sha256": self._fingerprint},
             "relabelled": self.relabelled_.to_json(),
+            "limits": None if self._limits is None else self._limits.to_json(),
+            "resampling": self._resampling,
         }
         schema = self.schema_ or self._schema(self._y_shape)
         ModelFile(self.model_, self._scaling, schema, plain(about)).save(Path(path))
@@ -87,6 +91,11 @@ class Stored(Fitted):
         model.signs_ = Signs.from_json(about["signs"])
         model.findings_ = [Finding(**finding) for finding in about["findings"]]
         model.relabelled_ = Relabelling.of(about.get("relabelled", {}), model.n_clusters_)
+        if limits := about.get("limits"):
+            model._limits = Limits.from_json(limits)
+        if found := about.get("resampling"):
+            model._resampling, model.cluster_stability_ = found, np.array(found["clusters"])
+            model._confidence = Confidence.from_json(found["confidence"])
         model.n_features_in_ = len(file.scaling.mean)
         model._constants = {int(column): value for column, value in about.get("constants", {}).items()}
         left_out = np.setdiff1d(np.arange(model.n_features_in_), file.scaling.kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from gmvae.data.prepare import Prepared
 from gmvae.fit.clusters import choose_clusters
 from gmvae.fit.holdout import choose_epochs, few
 from gmvae.fit.observer import Observer
+from gmvae.fit.resampling import resample
 from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before, Outcome, Restart
 from gmvae.fit.result import Result, conclude
@@ -102,7 +104,7 @@ class Engine:
         while len(self.outcomes) < len(self.seeds):
             yield from self._restart()
         with self.threads():
-            self.result = self.conclude()
+            self.result = self._resample(self.conclude())
         self._report("finished", self.result)
 
     def conclude(self) -> Result:
@@ -112,6 +114,14 @@ class Engine:
             outcomes.append(self.current.outcome())
         parts = self.rows, self.held_out
         return conclude(self.config, self.data, outcomes, parts, self.choice, self.holdout)
+
+    def _resample(self, result: Result) -> Result:
+        """The result with what starts from other samples say, where they are asked for."""
+        if not self.config.training.resamples or result.start is None:
+            return result
+        progress = partial(self._report, "progress", "stability")
+        found = resample(result.model, self.config, self.data, result.start, progress)
+        return replace(result, resampling=found)
 
     @property
     def restart(self) -> int:

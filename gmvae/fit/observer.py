@@ -60,7 +60,7 @@ class Observer:
 
     def progress(self, stage: str, done: float) -> None:
         """So much of a stage is done: a share of ``clusters`` (choosing their number), of ``length`` (finding
-        the number of epochs) and of ``start``, epochs of ``epochs``."""
+        the number of epochs), of ``start`` and of ``stability``, epochs of ``epochs``."""
 
     def chosen(self, choice: Choice) -> None:
         """The number of clusters, which was open, has been chosen."""

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from gmvae.assess.diagnostics import Signs, examine
 from gmvae.assess.doctor import Finding, diagnose
 from gmvae.assess.holdout import Holdout, Trial
+from gmvae.assess.outliers import Limits
 from gmvae.config import Config
 from gmvae.data.prepare import Prepared
 from gmvae.data.rows import Rows
 from gmvae.fit.numbering import number
+from gmvae.fit.resampling import Resampling
 from gmvae.fit.restart import Outcome
 from gmvae.fit.scores import best
 from gmvae.fit.state import Record
-from gmvae.model.answers import MEASURED, batches, each_terms, mean_bound, most_probable, precise
+from gmvae.model.answers import MEASURED, batches, each_terms, most_probable, precise, probabilities
 from gmvae.model.inference import assign
 from gmvae.model.objective import elbo
 from gmvae.model.vae import GaussianMixtureVAE
@@ -49,6 +51,8 @@ class Result:
         holdout: What rows say that were held out, where some were.
         diagnostics, findings: What the data show of the model, and what the doctor says of that.
         clusters_used: Clusters that hold a row, however few.
+        limits: Beyond which a row of somebody's own data belongs to no cluster.
+        resampling: What starts from other samples say of the clusters, where they are asked for.
     """
 
     config: Config
@@ -66,6 +70,8 @@ class Result:
     diagnostics: Signs
     findings: list[Finding]
     clusters_used: int
+    limits: Limits | None = None
+    resampling: Resampling | None = None
 
     def ask_doctor(self, history: Sequence[Record]) -> list[Finding]:
         """What the doctor says of the result, and of records of its epochs."""
@@ -93,7 +99,7 @@ def conclude(
         choice: How the number of clusters was chosen, where it was open.
         holdout: What held-out rows said of the number of epochs, where they were asked.
     """
-    kept, scores, rows = 0, [{"agreement": 0.0}], data.rows
+    kept, scores, rows, limits = 0, [{"agreement": 0.0}], data.rows, None
     if len(outcomes) > 1:
         partitions = [most_probable(outcome.model, rows) for outcome in outcomes]
         kept, scores = best(partitions, [outcome.loss for outcome in outcomes], rows.sample(MEASURED))
@@ -101,11 +107,14 @@ def conclude(
     model = copy.deepcopy(outcome.model)
     if data.own:
         labels, weights = number(model, data.everything, rows)
-        bound = mean_bound(model, rows) + data.log_det
+        sample = rows.sample(MEASURED)
+        density = elbo(each_terms(model, sample)).numpy()
+        bound = float(np.average(density, weights=sample.weights)) + data.log_det
+        limits = Limits.of(density, probabilities(model, sample))
         diagnostics, _ = examine(precise(model), batches(rows.sample(MEASURED)))
     else:
-        probabilities = assign(model, data.everything.tensor())
-        labels, weights = probabilities.argmax(1), probabilities.mean(0, dtype=np.float64)
+        q = assign(model, data.everything.tensor())
+        labels, weights = q.argmax(1), q.mean(0, dtype=np.float64)
         bound = outcome.history[-1]["elbo"]
         diagnostics, _ = examine(model, data.everything.spaced(MEASURED).tensor())
     restarts = [
@@ -120,7 +129,7 @@ def conclude(
         holdout = stopped(outcome, used, held_out, config.training.epochs).shifted(data.log_det)
     result = Result(
         config, data, model, labels, weights, bound, kept, restarts, outcome.history, outcome.start,
-        choice, holdout, diagnostics, [], clusters_used(labels[rows.order]),
+        choice, holdout, diagnostics, [], clusters_used(labels[rows.order]), limits,
     )  # fmt: skip
     return replace(result, findings=result.ask_doctor(outcome.history))
 

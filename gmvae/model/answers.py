@@ -63,12 +63,6 @@ def each_terms(model: GaussianMixtureVAE, rows: Rows, seed: int = 0) -> Terms:
     return Terms(*found)
 
 
-def mean_bound(model: GaussianMixtureVAE, rows: Rows) -> float:
-    """The mean lower bound, in nats per observation, on at most ``MEASURED`` distinct rows."""
-    sample = rows.sample(MEASURED)
-    return float(np.average(objective.elbo(each_terms(model, sample)).numpy(), weights=sample.weights))
-
-
 def full_loss(model: GaussianMixtureVAE, rows: Rows, config: Config) -> float:
     """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
     sample = rows.sample(MEASURED)

@@ -36,6 +36,7 @@ STAGES = {
     "clusters": "choosing the number of clusters",
     "length": "choosing the number of epochs",
     "start": "start",
+    "stability": "starts from other samples",
 }
 
 

@@ -32,7 +32,7 @@ class Lines(Observer):
             return
         number, many = self.fit.restart, len(self.fit.seeds)
         what = {"start": f"restart {number} of {many}, start", "clusters": "choosing the number of clusters"}
-        what["length"] = "choosing the number of epochs"
+        what |= {"length": "choosing the number of epochs", "stability": "starts from other samples"}
         tenth = int(done * 10 + 1e-9)
         if tenth > self.tenth:
             print(f"GMVAE, {what.get(stage, stage)}: {tenth * 10} %", flush=True)

@@ -65,17 +65,20 @@ class Start:
     first)."""
     candidates: tuple[dict[str, Any], ...] = ()
     """Each candidate partition (:class:`gmvae.start.choice.Candidate`), the clearest first."""
+    chosen: str = ""
+    """The method whose clusters were taught: the name of a candidate, or ``manifold``."""
 
     def to_json(self) -> dict[str, Any]:
         """The start as JSON values."""
         lists = {"rounds": list(self.rounds), "candidates": list(self.candidates)}
-        return {"init": self.init, "reason": self.reason, **lists}
+        return {"init": self.init, "reason": self.reason, "chosen": self.chosen, **lists}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The start that :meth:`to_json` wrote."""
+        candidates = tuple(values.get("candidates", ()))
         return cls(
-            values["init"], values["reason"], tuple(values["rounds"]), tuple(values.get("candidates", ()))
+            values["init"], values["reason"], tuple(values["rounds"]), candidates, values.get("chosen", "")
         )
 
 
@@ -136,12 +139,13 @@ def begin_start(given: Material, found: Found, progress: Progress = lambda _: No
         rest = given.stream, part(progress, done, 1 - done), TAUGHT_RATE
         teach(given.model, given.y, subset, clusters, view, steps, *rest)
         candidates = tuple(candidate.to_json() for candidate in found.chosen.candidates)
-        return Start(found.init, found.reason, candidates=candidates)
+        return Start(found.init, found.reason, candidates=candidates, chosen=found.chosen.name)
+    if found.rounds is not None:
+        return Start(found.init, found.reason, tuple(found.rounds.teach()), chosen="manifold")
     if found.init == "kmeans":
         guide(given)
-    if found.rounds is None:
-        return Start(found.init, found.reason)
-    return Start(found.init, found.reason, tuple(found.rounds.teach()))
+        return Start(found.init, found.reason, chosen="k-means")
+    return Start(found.init, found.reason)
 
 
 def _suited(given: Material) -> tuple[str, str]:

@@ -61,6 +61,15 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
     yield "likelihood", f"{c.likelihood}: {about['likelihood_reason']}"
     if start := about.get("start"):
         yield "start", start["reason"]
+    if found := about.get("resampling"):
+        held = [k for k, share in enumerate(about["weights"]) if share]
+        worst = min(held, key=lambda k: found["clusters"][k])
+        mean = float(np.dot(found["clusters"], about["weights"]))
+        yield (
+            "stability",
+            f"a row keeps its cluster in {mean:.0%} of {found['samples']} starts from other samples; of the "
+            f"clusters {worst} is the least stable, {found['clusters'][worst]:.0%}",
+        )
     yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
     yield from _measured(about)
     for finding in about.get("findings", []):

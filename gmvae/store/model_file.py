@@ -42,7 +42,9 @@ class ModelFile:
             ``constants`` (the value of each column that has one only),
             ``weights`` (means of q(z | y), (K,)), ``classes``, ``parameters`` (the estimator's), ``epochs``,
             ``elbo``, ``restarts``, ``data`` (``name``, ``rows``, ``sha256``), ``measures``, ``findings``,
-            ``versions``, and ``relabelled`` (:class:`gmvae.partition.relabelling.Relabelling`).
+            ``versions``, ``limits`` (:class:`gmvae.assess.outliers.Limits`), ``resampling``
+            (:class:`gmvae.fit.resampling.Resampling`), and ``relabelled``
+            (:class:`gmvae.partition.relabelling.Relabelling`).
     """
 
     model: GaussianMixtureVAE
@@ -132,6 +134,8 @@ def of_result(
         "data": {"name": name[1], "rows": len(result.labels), "sha256": data.fingerprint},
         "signs": result.diagnostics.to_json(),
         "findings": [finding.to_json() for finding in result.findings],
+        "limits": None if result.limits is None else result.limits.to_json(),
+        "resampling": None if result.resampling is None else result.resampling.to_json(),
     }
     return ModelFile(result.model, data.scaling, schema, plain({**about, **more}))
 

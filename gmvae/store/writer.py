@@ -147,6 +147,7 @@ class Writer(Observer):
             "choice": None if result.choice is None else result.choice.to_json(),
             "holdout": None if result.holdout is None else result.holdout.to_json(),
             "restarts": result.restarts,
+            "resampling": None if result.resampling is None else result.resampling.to_json(),
             "start": next((start for start in starts if start["restart"] == result.kept + 1), None),
             "signs": result.diagnostics.to_json(),
             "findings": [finding.to_json() for finding in self.findings(result)],
