@@ -53,7 +53,9 @@ def in_memory(folder: RunFolder, about: Mapping[str, Any], given: tuple[Any, Any
         )
     rows, weights = kept(folder.path, about["rows"]) if given is None else given
     shape = about["image_shape"] and tuple(about["image_shape"])
-    origin = Origin(Schema(shape or rows.shape[1:], tuple(about["columns"])))
+    found = about.get("schema")
+    schema = Schema.from_json(found) if found else Schema(shape or rows.shape[1:], tuple(about["columns"]))
+    origin = Origin(schema)
     return Dataset("X", rows, weights=weights, origin=origin, image_shape=shape)
 
 

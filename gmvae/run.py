@@ -118,10 +118,9 @@ class Run:
             OSError: where it cannot be written.
         """
         run = cls("data", config, data, prepared=prepared)
-        columns = () if data.origin is None else data.origin.schema.columns
         given: dict[str, Any] = {
             "parameters": dict(parameters),
-            "columns": columns,
+            "schema": None if data.origin is None else data.origin.schema.to_json(),
             "image_shape": data.image_shape,
         }
 

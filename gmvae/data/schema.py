@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -52,10 +51,11 @@ class Schema:
         y_shape: Shape of an observation as it is read: (D,), or (channels, height, width) of images.
         columns: Names of the columns that are taken, in order; empty where the file has no names.
         categories: The values of each column of text, in the order of their features. A value that is none of
-            them is 0 in all.
+            them counts as missing.
         impute: Whether missing values are filled.
-        fill: What stands for a missing number, by column (its name, or else its place); missing text is 0 in
-            all features of its column.
+        fill: What stands for a missing number, by column (its name, or else its place), and for a missing or
+            unknown text, by feature: the share of the rows that have this one. 0 where there is none, as in
+            older files.
         label_column: The column of the true classes, if there is one.
         id_column: The column that names the rows, if there is one.
         weight_column: The column of the weights of the rows, if there is one.
@@ -80,8 +80,7 @@ class Schema:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the D numbers of an observation: a column's name or, for text, ``column=value``."""
-        kinds = {name: [f"{name}={value}" for value in values] for name, values in self.categories.items()}
-        return tuple(feature for name in self.columns for feature in kinds.get(name, [name]))
+        return tuple(feature for name in self.columns for feature in self._named(name))
 
     def encode(self, table: pa.Table | pa.RecordBatch) -> NDArray[np.float64]:
         """The numbers of a table's rows, shape (B, D), its columns found by name.
@@ -120,6 +119,7 @@ class Schema:
         kinds = self.categories[name]
         found = pc.index_in(text, value_set=pa.array(kinds, pa.string())).fill_null(-1)
         chosen = (np.asarray(found)[:, None] == np.arange(len(kinds))).astype(np.float64)
+        chosen[np.asarray(found) < 0] = [self.fill.get(f"{name}={value}", 0.0) for value in kinds]
         chosen[np.asarray(text.is_null())] = np.nan
         return chosen
 
@@ -158,8 +158,9 @@ class Schema:
         if not self.impute:
             lacking = [names[column] for column in np.flatnonzero(gaps.any(0))]
             raise MissingValueError(list(dict.fromkeys(lacking)), int(gaps.any(1).argmax()))
+        features = self.features or names
         for column in np.flatnonzero(gaps.any(0)):
-            y[gaps[:, column], column] = self.fill.get(names[column], 0.0)
+            y[gaps[:, column], column] = self.fill.get(features[column], 0.0)
         return y
 
     @property
@@ -175,8 +176,18 @@ class Schema:
             self,
             columns=tuple(columns),
             categories={new: self.categories[name] for name, new in pairs if name in self.categories},
-            fill={new: self.fill[name] for name, new in pairs if name in self.fill},
+            fill={
+                new_feature: self.fill[feature]
+                for name, new in pairs
+                for feature, new_feature in zip(self._named(name), self._named(name, new), strict=True)
+                if feature in self.fill
+            },
         )
+
+    def _named(self, column: str, name: str | None = None) -> list[str]:
+        """The features of a column, or what they would be if it were called something else."""
+        kinds, name = self.categories.get(column), column if name is None else name
+        return [name] if kinds is None else [f"{name}={value}" for value in kinds]
 
     def to_json(self) -> dict[str, Any]:
         """The schema as JSON values."""
@@ -195,46 +206,11 @@ class Schema:
         return cls(**given)
 
 
-def encoded(X: Any, schema: Schema) -> Any:
-    """The numbers of a pandas, polars or Arrow table, shape (N, D); anything else as it is. Arrow's are
-    read by place where the schema has no names.
-
-    Raises:
-        ValueError: as :meth:`Schema.encode`.
-    """
-    import pyarrow as pa
-
-    if isinstance(X, (pa.Table, pa.RecordBatch)):
-        names = schema.columns or X.schema.names
-        if len(names) != len(schema.columns or range(schema.y_shape[0])):
-            raise ValueError(f"X has {len(names)} columns: the model was trained on {schema.y_shape[0]}")
-        return _encode(X, schema.renamed(names))
-    library = type(X).__module__.split(".")[0]
-    if not schema.columns or library not in ("pandas", "polars"):
-        return X
-    wanted = [name for name in schema.columns if name in X.columns]
-    try:
-        table = (
-            pa.Table.from_pandas(X[wanted], preserve_index=False) if library == "pandas" else X.select(wanted)
-        )
-    except (pa.ArrowException, ValueError) as error:  # a column of several types, or a name twice
-        raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
-    return _encode(table if library == "pandas" else table.to_arrow(), schema)
-
-
-def _encode(table: pa.Table | pa.RecordBatch, schema: Schema) -> NDArray[np.float64]:
-    """The numbers of a table, and a warning where it has texts that training did not see."""
-    y = schema.encode(table)
-    for line in unseen_lines("X", schema.unseen(table)):
-        warnings.warn(line, UserWarning, stacklevel=2)
-    return y
-
-
 def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
     """A line for each column with texts that training did not see (:meth:`Schema.unseen`)."""
     return [
         f"{name} has {count:,} row{'s'[: count > 1]} with a text in column {column} that training did not "
-        f"see, such as {text!r}: it is 0 in all features of the column"
+        f"see, such as {text!r}: it counts as missing"
         for column, (count, text) in unseen.items()
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -15,9 +15,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae.assess.confidence import Confidence
 from gmvae.assess.outliers import Limits
+from gmvae.data.frame import encoded
 from gmvae.data.rows import Rows, chunks
 from gmvae.data.scaling import Scaling
-from gmvae.data.schema import Schema, encoded, without_index
+from gmvae.data.schema import ReadOptions, Schema, without_index
+from gmvae.estimator.intake import rows_of, taken, without_gaps
 from gmvae.model import inference
 from gmvae.model.answers import AT_ONCE, each_terms, precise, probabilities
 from gmvae.model.distributions import Bernoulli
@@ -36,6 +38,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     model_: GaussianMixtureVAE
     schema_: Schema | None
+    missing: Literal["error", "impute"]
+    text: Literal["error", "one-hot"]
     likelihood_: str
     weights_: NDArray[np.float64]
     random_state: Any
@@ -46,7 +50,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     _y_shape: tuple[int, ...]
     _binary: bool
     _constants: dict[int, float]
-    outliers: str
+    outliers: Literal["keep", "label"]
     relabelled_ = Relabelling()
     cluster_stability_: NDArray[np.float64] | None = None
     _limits: Limits | None = None
@@ -56,6 +60,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing == "impute"
+        tags.input_tags.string = tags.input_tags.categorical = self.text == "one-hot"
         # it is a clusterer all the same, but scikit-learn's checks of sparse input look here for everything
         # that has predict_proba
         tags.classifier_tags = ClassifierTags()
@@ -181,18 +188,19 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return self._scaling.log_det if self.likelihood_ == "gaussian" else 0.0
 
     def _table(self, X: Any, *, reset: bool) -> Any:
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu().numpy()
-        if isinstance(X, np.ma.MaskedArray):  # scikit-learn would take what lies under the mask
-            if np.ma.is_masked(X):
-                raise ValueError(
-                    f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them "
-                    "(X.filled), or remove their rows"
-                )
-            X = X.data
-        X = without_index(X, None if reset else self.schema_)
-        if reset or self.schema_ is None:
-            return validate_data(self, X, reset=reset, accept_sparse="csr")
+        """X as rows of numbers, (N, D)."""
+        X = rows_of(X, impute=self.missing == "impute")
+        if reset:
+            self.schema_, X = taken(X, ReadOptions(missing=self.missing, text=self.text))
+            if self.schema_ is not None:
+                self.n_features_in_ = self.schema_.y_shape[0]
+                if self.schema_.features:
+                    self.feature_names_in_ = np.array(self.schema_.features, dtype=object)
+                return X
+        X = without_index(X, self.schema_)
+        if self.schema_ is None:
+            options = {"accept_sparse": "csr", "ensure_all_finite": "allow-nan"}
+            return without_gaps(validate_data(self, X, reset=reset, **options))
         X = check_array(encoded(X, self.schema_), accept_sparse="csr")
         if X.shape[1] != self.n_features_in_:
             raise ValueError(

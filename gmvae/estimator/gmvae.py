@@ -6,7 +6,7 @@ import copy
 import numbers
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from gmvae.config import Config, DataConfig
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
+from gmvae.estimator.intake import image_shape
 from gmvae.estimator.reporting import Reported
 from gmvae.experiments import DATA
 from gmvae.fit.engine import Engine
@@ -31,6 +32,7 @@ from gmvae.partition.relabelling import Relabelling
 from gmvae.run import Run
 from gmvae.show.lines import Lines
 from gmvae.start.begin import teaches
+from gmvae.store.run_folder import RunFolder
 from gmvae.training.devices import pick_device
 
 
@@ -55,7 +57,11 @@ class GMVAE(Reported):
         network: ``"fc"``, or ``"compact"``, ``"conv"`` or ``"svhn"`` for images; ``"auto"`` takes compact for
             images.
         filters: Filters of the first convolution.
-        image_shape: (height, width) or (channels, height, width) of rows that are images.
+        image_shape: (height, width) or (channels, height, width) of rows that are images; a stack of images,
+            (N, height, width) or (N, channels, height, width), needs none.
+        missing: ``"impute"`` fills missing numbers with their column's mean; by default they are an error.
+        text: ``"one-hot"`` makes a feature of 0 and 1 for each text of a column; by default they
+            are an error.
         likelihood: p(y | x): ``"bernoulli"``, ``"gaussian"`` or ``"auto"``, which explains itself in
             ``likelihood_reason_``.
         min_variance: Least variance of the Gaussian, where a column has variance 1.
@@ -158,6 +164,8 @@ class GMVAE(Reported):
         network: str = "auto",
         filters: int = 16,
         image_shape: tuple[int, ...] | None = None,
+        missing: Literal["error", "impute"] = "error",
+        text: Literal["error", "one-hot"] = "error",
         likelihood: str = "auto",
         min_variance: float = 0.01,
         assignment: str = "recogniser",
@@ -177,7 +185,7 @@ class GMVAE(Reported):
         epochs: int | str = "auto",
         n_init: int = 1,
         resamples: int = 0,
-        outliers: str = "keep",
+        outliers: Literal["keep", "label"] = "keep",
         validation_fraction: float = 0.1,
         early_stopping: bool = False,
         n_iter_no_change: float = 0.1,
@@ -198,6 +206,8 @@ class GMVAE(Reported):
         self.network = network
         self.filters = filters
         self.image_shape = image_shape
+        self.missing = missing
+        self.text = text
         self.likelihood = likelihood
         self.min_variance = min_variance
         self.assignment = assignment
@@ -246,9 +256,9 @@ class GMVAE(Reported):
         return self
 
     def _fit(self, X: Any, sample_weight: ArrayLike | None) -> None:
-        configuration(self.get_params())  # parameters are checked before X is
-        if self.outliers not in ("keep", "label"):
-            raise ValueError(f"outliers is {self.outliers!r}: it must be 'keep' or 'label'")
+        shape = image_shape(X, self.image_shape)
+        parameters = {**self.get_params(), "image_shape": shape}
+        configuration(parameters)  # parameters are checked before X is
         device = pick_device(self.device)
         going_on = self.warm_start and hasattr(self, "model_")
         X = self._table(X, reset=not going_on)
@@ -258,14 +268,14 @@ class GMVAE(Reported):
             X,
             sample_weight,
             likelihood=self.likelihood_ if going_on else self.likelihood,
-            image_shape=self.image_shape,
+            image_shape=shape,
             device=device,
             scaling=self._scaling if going_on else None,
         )
         rng = self.random_state
         number = isinstance(rng, numbers.Integral)
         seed = int(rng) if number else int(check_random_state(rng).randint(2**31 - 1))
-        config = configuration(self.get_params(), seed)
+        config = configuration(parameters, seed)
         if going_on and not config.model.clusters:
             clusters = self.model_.config.clusters
             config = replace(config, model=replace(config.model, clusters=clusters))
@@ -295,7 +305,8 @@ class GMVAE(Reported):
         config = replace(config, data=DataConfig(dataset="file", standardise=True), run=folder)
         weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         shape = data.y_shape if len(data.y_shape) == 3 else None
-        rows = Dataset("X", X, weights=weights, origin=Origin(self._schema(data.y_shape)), image_shape=shape)
+        schema = self.schema_ or self._schema(data.y_shape)
+        rows = Dataset("X", X, weights=weights, origin=Origin(schema), image_shape=shape)
         return Run.of(config, rows, data, self._parameters, keep_data=self.keep_data)
 
     @classmethod
@@ -323,7 +334,9 @@ class GMVAE(Reported):
             ValueError: where the folder holds no run that can be gone on with, or X is other data.
             OSError: where a file cannot be read or written.
         """
-        given = None if X is None else (cls()._table(X, reset=True), sample_weight)
+        asked = RunFolder(path).about().get("python", {}).get("parameters", {})
+        reader = cls(**{name: asked[name] for name in ("missing", "text") if name in asked})
+        given = None if X is None else (reader._table(X, reset=True), sample_weight)
         run = Run.resume(path, device=device, rows=given)
         result = run.finish(*((Lines(verbose),) if verbose else ()))
         model = cls.of_file(run.model_file(), run.config.training.device)
@@ -351,7 +364,7 @@ class GMVAE(Reported):
         self.history_, self.n_iter_ = earlier + result.history, result.history[-1]["epoch"]
         self.restarts_, self._n_features_out = result.restarts, self.x_size
         self.signs_, self.findings_ = result.diagnostics, result.findings
-        self.schema_, self._fingerprint, self.relabelled_ = None, data.fingerprint, Relabelling()
+        self._fingerprint, self.relabelled_ = data.fingerprint, Relabelling()
         if self.outliers == "label":
             self.labels_ = np.where(self._beyond(data.everything), -1, self.labels_)
         self._take_stability(result)

@@ -69,7 +69,8 @@ class Stored(Fitted):
         given = self.get_params()
         if isinstance(self.random_state, np.random.RandomState):
             given["random_state"] = None
-        return given | {"run_dir": None}
+        shape = self.image_shape if self.image_shape is None else [int(side) for side in self.image_shape]
+        return given | {"run_dir": None, "device": str(self.device), "image_shape": shape}
 
     @classmethod
     def of_file(cls, file: ModelFile, device: str = "auto") -> Self:
@@ -77,7 +78,8 @@ class Stored(Fitted):
         about, known = file.about, cls().get_params()
         given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
         given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
-        given |= {name: value for name, value in about["parameters"].items() if name in known}
+        asked = {name: value for name, value in about["parameters"].items() if name in known}
+        given |= {name: value for name, value in asked.items() if (name, value) != ("image_shape", None)}
         if given["image_shape"] is not None:
             given["image_shape"] = tuple(given["image_shape"])
         model = cls(**{**given, "device": device})

@@ -11,6 +11,9 @@ import numpy as np
 
 from gmvae.config import Config, ModelConfig, ObjectiveConfig, Section, TrainingConfig
 
+WORDS = {"missing": ("error", "impute"), "text": ("error", "one-hot"), "outliers": ("keep", "label")}
+"""Parameters of the estimator that no section of the configuration has, and what they may be."""
+
 
 def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
     """What the parameters of the estimator amount to, for one seed.
@@ -24,6 +27,9 @@ def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
     else:
         whole("n_clusters", p["n_clusters"], 1)
     whole("n_init", p["n_init"], 1)
+    for name, allowed in WORDS.items():
+        if p[name] not in allowed:
+            raise ValueError(f"{name} is {p[name]!r}: it must be {' or '.join(map(repr, allowed))}")
     whole("max_clusters", p["max_clusters"], 2)
     if not 0 <= p["tol"] < math.inf:
         raise ValueError(f"tol is {p['tol']!r}: it must be a finite number of at least 0")

@@ -18,7 +18,8 @@ from written import WRITERS, features, sample
 
 from gmvae.data.files import separated
 from gmvae.data.files.open import open_source
-from gmvae.data.schema import ReadOptions, Schema, encoded
+from gmvae.data.frame import encoded
+from gmvae.data.schema import ReadOptions, Schema
 
 WISH = ReadOptions(id_column="id", label_column="kind")
 ONE_HOT = ReadOptions(text="one-hot")
@@ -149,7 +150,7 @@ def test_spellings_of_a_missing_value(write, gap):
     path = write(f"id,a,b,t\nNA,1,2,u\n{gap},{gap},4,{gap}\nx,5,6,v\n")
     options = ReadOptions(id_column="id", text="one-hot", label_column="b", missing="impute")
     y, ids, _ = features(path, options)
-    np.testing.assert_array_equal(y, [[1, 1, 0], [3, 0, 0], [5, 0, 1]])
+    np.testing.assert_array_equal(y, [[1, 1, 0], [3, 0.5, 0.5], [5, 0, 1]])
     assert ids == ["NA", gap, "x"]
 
 
@@ -259,11 +260,11 @@ def test_text_becomes_what_get_dummies_makes(tmp_path, name):
     np.testing.assert_array_equal(features(tmp_path / name, options)[0], expected.to_numpy(float))
 
 
-def test_text_that_training_did_not_see_is_zero(write):
-    path = write("a,t\n1,x\n2,y\n")
+def test_text_that_training_did_not_see_is_each_text_by_its_share(write):
+    path = write("a,t\n1,x\n2,y\n2,y\n2,y\n")
     schema = open_source(path).schema(ONE_HOT)
     np.testing.assert_array_equal(
-        features(write("t,a\nz,3\ny,4\n"), schema=schema)[0], [[3, 0, 0], [4, 0, 1]]
+        features(write("t,a\nz,3\ny,4\n"), schema=schema)[0], [[3, 0.25, 0.75], [4, 0, 1]]
     )
     assert (
         "t.csv has missing values in 1 of 2 rows, first in row 1 counted from 0, in columns t (1)"
@@ -321,7 +322,7 @@ def test_files_of_polars_with_categories(tmp_path):
     frame.write_ipc(tmp_path / "t.arrow")
     options = ReadOptions(text="one-hot", missing="impute")
     y, *_ = features(tmp_path / "t.arrow", options)
-    expected = [[1, 0, 0, 1, 1], [0, 0, 1, 0, 2], [0, 1, 0, 1, 3]]
+    expected = [[1, 0, 0, 1, 1], [0.5, 0.5, 1, 0, 2], [0, 1, 0, 1, 3]]  # half of the texts are a, half b
     np.testing.assert_array_equal(y, expected)
     schema = open_source(tmp_path / "t.arrow").schema(options)
     for table in (frame, frame.to_arrow(), frame.to_pandas(), frame.to_arrow().to_batches()[0]):
@@ -337,9 +338,11 @@ def test_tables_in_memory_are_read_as_files_are():
     np.testing.assert_array_equal(encoded(pa.table({"q": [1, 2], "r": [3, 4]}), unnamed), [[1, 3], [2, 4]])
     array = np.ones((2, 2))
     assert encoded(array, schema) is array
+    array[1, 0] = np.nan
+    np.testing.assert_array_equal(encoded(array, schema), [[1, 1], [5, 1]])
     for table, said in (
-        (pa.table({"q": [1]}), "X has 1 columns: the model was trained on 2"),
-        (frame[["a"]], "column b is missing: the model was trained on it"),
+        (pa.table({"q": [1]}), "X has 1 columns, and the model was trained on 2"),
+        (frame[["a"]], "X has no column b: the model was trained on it"),
         (frame.assign(b=["x", 1]), "X is not a table of numbers and texts: "),
         (frame.assign(a=[np.inf, 1]), "column a has an infinite number, inf"),
     ):
@@ -355,7 +358,11 @@ def test_a_schema_is_the_same_after_json(write):
     )
     again = Schema.from_json(json.loads(json.dumps(schema.to_json(), sort_keys=True)))
     assert again == schema
-    assert (again.fill, again.categories, again.y_shape) == ({"a": 1.0}, {"t": ("x", "y")}, (3,))
+    assert (again.fill, again.categories, again.y_shape) == (
+        {"a": 1.0, "t=x": 0.5, "t=y": 0.5},
+        {"t": ("x", "y")},
+        (3,),
+    )
     for wrong in ({"impute": True}, schema.to_json() | {"more": 1}):
         with pytest.raises(TypeError, match=r"lacks|more"):
             Schema.from_json(wrong)

@@ -47,9 +47,7 @@ def other() -> pd.DataFrame:
     return new
 
 
-SAID = (
-    "3 rows with a text in column colour that training did not see, such as 'Green': it is 0 in all features"
-)
+SAID = "3 rows with a text in column colour that training did not see, such as 'Green': it counts as missing"
 
 
 @pytest.mark.parametrize("name", ["new.csv", "new.tsv", "new.parquet", "new.feather"])

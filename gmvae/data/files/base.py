@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ TEXTS = (".csv", ".tsv", ".txt")
 """Endings of tables of text, each also with .gz."""
 ROWS = 1 << 15
 """Rows of a block, unless another number is asked for."""
+FLAGS = {
+    "drop": "--drop", "one-hot": "--text one-hot", "impute": "--missing impute", "id": "--id-column",
+}  # fmt: skip
+"""How to ask for what a message advises."""
 NUMBERS = 1 << 21
 """Numbers of a block, at most: fewer rows where they are wide."""
 
@@ -41,10 +45,11 @@ class Source(ABC):
 
     Arguments:
         path: Where it is.
+        advice: How to ask for what a message advises.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, advice: Mapping[str, str] = FLAGS) -> None:
+        self.path, self.advice = path, advice
         self.unseen: dict[str, tuple[int, str]] = {}
         """Texts of the blocks so far that training did not see (:meth:`gmvae.data.schema.Schema.unseen`)."""
 

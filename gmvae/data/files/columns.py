@@ -45,11 +45,13 @@ def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
         raise ValueError(f"{path} has more than one column {some(twice)}: rename all but one")
 
 
-def check_distinct(path: Path, features: Sequence[str]) -> None:
+def check_distinct(path: Path, features: Sequence[str], drop: str) -> None:
     """``ValueError`` where two features have one name, as a column ``t=x`` and the value x of a column t."""
     twice = [name for name, count in Counter(features).items() if count > 1]
     if twice:
-        raise ValueError(f"{path} has more than one feature {some(twice)}: rename a column, or --drop it")
+        raise ValueError(
+            f"{path} has more than one feature {some(twice)}: rename a column, or leave it out with {drop}"
+        )
 
 
 def chosen(options: ReadOptions, names: Sequence[str]) -> tuple[str, ...]:

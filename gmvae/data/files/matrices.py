@@ -132,7 +132,7 @@ class Matrix(Source):
         except MissingValueError as error:
             gaps = (np.isnan(y.reshape(len(y), -1)) for _, y in self._pieces(where))
             names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
-            raise gaps_error(self.path, names, gaps) from error
+            raise gaps_error(self.path, names, gaps, self.advice["impute"]) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {start} to {start + len(y) - 1}: {error}") from error
 
@@ -148,7 +148,8 @@ class Matrix(Source):
         empty = [name for name, number in zip(names, counts, strict=True) if not number]
         if empty:
             raise ValueError(
-                f"{self.path} has no value at all in column {some(empty)}: leave it out with --drop"
+                f"{self.path} has no value at all in column {some(empty)}: leave it out with "
+                f"{self.advice['drop']}"
             )
         return replace(schema, fill=dict(zip(names, (sums / counts).tolist(), strict=True)))
 

@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 
 from gmvae.data.files.columns import some
 
-REMEDY = (
-    "train with --missing impute, which fills them with their column's mean in the training file, or remove "
-    "these rows"
-)
 
-
-def gaps_error(path: Path, names: Sequence[str], blocks: Iterable[NDArray[np.bool_]]) -> ValueError:
+def gaps_error(
+    path: Path, names: Sequence[str], blocks: Iterable[NDArray[np.bool_]], impute: str
+) -> ValueError:
     """The error that counts missing values.
 
     Arguments:
         path: The file.
         names: Names of its D columns.
         blocks: All of its rows, in order: where a value is missing, shape (B, D).
+        impute: How to ask for having them filled.
     """
     columns, rows, first, done = np.zeros(len(names), dtype=np.int64), 0, -1, 0
     for gaps in blocks:
@@ -34,5 +32,6 @@ def gaps_error(path: Path, names: Sequence[str], blocks: Iterable[NDArray[np.boo
     named = some([f"{names[place]} ({columns[place]:,})" for place in worst])
     return ValueError(
         f"{path} has missing values in {rows:,} of {done:,} rows, first in row {first:,} counted from 0, in "
-        f"columns {named}: {REMEDY}"
+        f"columns {named}: train with {impute}, which fills them with their column's mean in the training "
+        "data, or remove these rows"
     )

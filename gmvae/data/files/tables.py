@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -49,7 +50,8 @@ class Table(Source):
         check_once(self.path, found.names, found.names)
         check_names(self.path, options, found.names)
         check_id(self.path, options)
-        names = chosen(options, [name for name in found.names if name not in index(found)])
+        rows = {*self.index()}
+        names = chosen(options, [name for name in found.names if name not in rows])
         if not names:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {some(found.names)}")
         kinds = {name: kind(found.field(name).type) for name in names}
@@ -57,13 +59,13 @@ class Table(Source):
         if odd:
             raise ValueError(
                 f"{self.path} has columns that are neither numbers nor text: {some(odd)}; leave them out "
-                "with --drop"
+                f"with {self.advice['drop']}"
             )
         words = [name for name in names if kinds[name] == "text"]
         if words and options.text == "error":
             raise ValueError(
                 f"{self.path} has columns of text: {some(words)}; make 0/1 features of them with "
-                "--text one-hot, or leave them out with --drop"
+                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
             )
         made = Schema(
             y_shape=(len(names),),
@@ -75,7 +77,7 @@ class Table(Source):
             weight_column=options.weight_column,
         )
         made = self._surveyed(made) if words or made.impute else made
-        check_distinct(self.path, made.features)
+        check_distinct(self.path, made.features, self.advice["drop"])
         return made
 
     def blocks(self, schema: Schema, rows: int = ROWS) -> Iterator[Block]:
@@ -95,7 +97,7 @@ class Table(Source):
         """The schema with this file's own names, and all names of the file."""
         found = self.arrow_schema()
         there = found.names
-        apart = ({*index(found)} - {*schema.columns}) | schema.beside
+        apart = ({*self.index()} - {*schema.columns}) | schema.beside
         names = [name for name in there if name not in apart]
         where = places(self.path, schema, schema.columns, names, len(names))
         return schema.renamed([names[place] for place in where]), there
@@ -107,7 +109,8 @@ class Table(Source):
         try:
             y = schema.encode(part)
         except MissingValueError as error:
-            raise gaps_error(self.path, schema.columns, self._gaps(schema)) from error
+            gaps = self._gaps(schema)
+            raise gaps_error(self.path, schema.columns, gaps, self.advice["impute"]) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
         for name, (count, text) in schema.unseen(part).items():
@@ -122,13 +125,14 @@ class Table(Source):
 
     def _surveyed(self, schema: Schema) -> Schema:
         """The schema with the values of columns of text, and the means that stand for missing numbers."""
-        words: dict[str, set[str | None]] = {name: set() for name in schema.categories}
+        words: dict[str, Counter[str | None]] = {name: Counter() for name in schema.categories}
         sums = {name: 0.0 for name in schema.columns if name not in words}
         counts = dict.fromkeys(sums, 0)
         with self.reading():
             for batch in self.batches(list(schema.columns), schema, at_most(ROWS, schema.y_shape)):
                 for name, seen in words.items():
-                    seen.update(texts(batch.column(name)).unique().to_pylist())
+                    for text in texts(batch.column(name)).value_counts().to_pylist():
+                        seen[text["values"]] += text["counts"]
                     self._check_number(name, seen)
                 for name in sums:
                     values = numbers(batch.column(name))
@@ -136,21 +140,24 @@ class Table(Source):
                     sums[name] += float(values[known].sum())
                     counts[name] += int(known.sum())
         empty = [name for name, number in counts.items() if not number]
-        empty += [name for name, seen in words.items() if not seen - {None}]
+        empty += [name for name, seen in words.items() if not seen.keys() - {None}]
         if empty and schema.impute:
             raise ValueError(
-                f"{self.path} has no value at all in column {some(empty)}: leave it out with --drop"
+                f"{self.path} has no value at all in column {some(empty)}: leave it out with "
+                f"{self.advice['drop']}"
             )
         categories = {name: tuple(sorted(v for v in seen if v is not None)) for name, seen in words.items()}
         fill = {name: total / counts[name] for name, total in sums.items()} if schema.impute else {}
+        for name, seen in words.items():  # a text that is missing, or new, is each of them by its share
+            fill |= {f"{name}={v}": seen[v] / (seen.total() - seen[None]) for v in categories[name]}
         full = replace(schema, categories=categories, fill=fill)
         return replace(full, y_shape=(len(full.features),))
 
-    def _check_number(self, name: str, seen: set[str | None]) -> None:
-        if len(seen - {None}) > CATEGORIES:
+    def _check_number(self, name: str, seen: Mapping[str | None, int]) -> None:
+        if len(seen.keys() - {None}) > CATEGORIES:
             raise ValueError(
                 f"{self.path} has more than {CATEGORIES} different texts in column {name}: leave it out with "
-                "--drop, or name it with --id-column"
+                f"{self.advice['drop']}, or make it {self.advice['id']}"
             )
 
     @contextmanager

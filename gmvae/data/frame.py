@@ -1,0 +1,103 @@
+"""Tables in memory, which are read as files are: data frames of pandas and polars, Arrow tables, and arrays
+of numbers and texts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gmvae.data.files.tables import Table
+from gmvae.data.files.values import index_columns, kind
+from gmvae.data.schema import ReadOptions, Schema, first_line, unseen_lines
+
+ADVICE = {"drop": "X.drop", "one-hot": "text='one-hot'", "impute": "missing='impute'", "id": "the index"}
+"""How to ask for what a message advises."""
+
+
+class Frame(Table):
+    """A table in memory.
+
+    Arguments:
+        table: The table.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__(Path("X"), ADVICE)
+        self.table = table
+
+    @classmethod
+    def of(cls, X: Any, *, objects: bool = False) -> Self | None:
+        """The frame of a data frame, of an Arrow table, or (``objects``) of an array that may hold texts,
+        whose columns are called ``0``, ``1`` and so on; ``None`` for anything else.
+
+        Raises:
+            ValueError: where a column holds values of several types, or two have one name.
+        """
+        library = type(X).__module__.split(".")[0]
+        try:
+            if isinstance(X, (pa.Table, pa.RecordBatch)):
+                return cls(pa.table(X) if isinstance(X, pa.Table) else pa.Table.from_batches([X]))
+            if library == "pandas" and hasattr(X, "columns"):
+                named = X.set_axis(list(map(str, X.columns)), axis=1)
+                return cls(pa.Table.from_pandas(named, preserve_index=False))
+            if library == "polars" and hasattr(X, "to_arrow") and hasattr(X, "columns"):
+                return cls(X.to_arrow())
+            if objects and isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS":
+                return cls(pa.table({str(i): pa.array(column.tolist()) for i, column in enumerate(X.T)}))
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
+        return None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it holds nothing but numbers, none of them missing."""
+        if any(kind(field.type) != "number" for field in self.table.schema):
+            return False
+        gaps = (pc.any(pc.is_null(column, nan_is_null=True)).as_py() for column in self.table.columns)
+        return not any(gaps)
+
+    def count(self) -> int:
+        return int(self.table.num_rows)
+
+    def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:  # noqa: ARG002
+        return self.table.schema
+
+    def index(self) -> Sequence[str]:
+        return index_columns(self.table.schema)
+
+    def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        yield from self.table.select(list(names)).to_batches(max_chunksize=rows)
+
+    def numbers(self, schema: Schema) -> NDArray[np.float64]:
+        """All rows as a schema has them, (N, D).
+
+        Raises:
+            ValueError: where a row cannot be read in that way.
+        """
+        blocks = [block.y for block in self.blocks(schema)]
+        for line in unseen_lines("X", self.unseen):
+            warnings.warn(line, UserWarning, stacklevel=2)
+        return np.concatenate(blocks) if blocks else np.empty((0, len(schema.features)))
+
+
+def encoded(X: Any, schema: Schema) -> Any:
+    """The numbers of a table in memory, (N, D), as a schema has them, and of an array whose missing numbers
+    it fills; anything else as it is.
+
+    Raises:
+        ValueError: where a row cannot be read in that way.
+    """
+    frame = None if len(schema.y_shape) == 3 else Frame.of(X, objects=bool(schema.categories))
+    if frame is not None:
+        return frame.numbers(schema)
+    whole = not (schema.impute and isinstance(X, np.ndarray) and X.dtype.kind == "f")
+    if whole or X.shape[1:] != schema.y_shape or not np.isnan(X).any():
+        return X
+    return schema.filled(np.array(X, np.float64))

@@ -1,0 +1,98 @@
+"""What the estimator takes: tables, arrays, tensors and images, as rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+
+from gmvae.data.frame import Frame
+from gmvae.data.rows import chunks
+from gmvae.data.schema import ReadOptions, Schema
+
+
+def rows_of(X: Any, *, impute: bool) -> Any:
+    """X without what is special about tensors, masked arrays and stacks of images: a tensor as an array, what
+    lies under a mask as missing, images of shape (N, height, width) or (N, channels, height, width) as rows.
+
+    Raises:
+        ValueError: where values are masked and may not be missing, or are dates.
+    """
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
+        X = (X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy()
+    if isinstance(X, np.ma.MaskedArray):  # scikit-learn would take what lies under the mask
+        if np.ma.is_masked(X) and not impute:
+            raise ValueError(
+                f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them (X.filled), "
+                "remove their rows, or set missing='impute'"
+            )
+        X = np.where(np.ma.getmaskarray(X), np.nan, X.data) if np.ma.is_masked(X) else X.data
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind in "mM":
+            raise ValueError(f"X holds dates or times ({X.dtype}): make numbers of them, or leave them out")
+        if X.ndim in (3, 4):
+            X = X.reshape(len(X), -1)
+    return X
+
+
+def image_shape(X: Any, asked: Any) -> tuple[int, ...] | None:
+    """The shape of an observation that is an image: that of a stack of images, or else the one asked for.
+
+    Raises:
+        ValueError: where both are there and differ.
+    """
+    shape = None if asked is None else tuple(int(side) for side in asked)
+    found = tuple(getattr(X, "shape", ()))[1:]
+    if len(found) not in (2, 3):
+        return shape
+    if shape is not None and math.prod(shape) != math.prod(found):
+        raise ValueError(f"image_shape is {shape}, but X has images of shape {found}: leave image_shape out")
+    return shape or found
+
+
+def without_gaps(X: Any) -> Any:
+    """X, (N, D), where no number is missing.
+
+    Raises:
+        ValueError: where one is.
+    """
+    for start, values in chunks(X) if X.dtype.kind == "f" else ():
+        if np.isnan(values).any():
+            row, column = np.argwhere(np.isnan(values))[0]
+            raise ValueError(
+                f"Input X contains NaN, first in row {start + row}, column {column}, counted from 0: remove "
+                "these rows, or set missing='impute', which fills them with their column's mean"
+            )
+    return X
+
+
+def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
+    """How a table that holds texts, or misses values, becomes numbers, and these, (N, D); ``None``, and the
+    table as it is, of plain numbers.
+
+    Raises:
+        ValueError: where it cannot be read in that way.
+    """
+    frame = Frame.of(X, objects=options.text == "one-hot")
+    if frame is not None:
+        if frame.plain:
+            return None, X
+        schema = frame.schema(options)
+        return schema, frame.numbers(schema)
+    if options.missing == "error" or not isinstance(X, np.ndarray):
+        return None, X
+    values = check_array(X, ensure_all_finite="allow-nan", dtype=np.float64)
+    known = ~np.isnan(values)
+    if known.all():
+        return None, X
+    if not known.any(0).all():
+        raise ValueError(f"X has no value at all in column {int(known.any(0).argmin())}: leave it out")
+    means = np.where(known, values, 0).sum(0) / known.sum(0)
+    names = map(str, range(values.shape[1]))
+    fill = dict(zip(names, means.tolist(), strict=True))
+    schema = Schema((values.shape[1],), impute=True, fill=fill)
+    return schema, schema.filled(np.array(values))

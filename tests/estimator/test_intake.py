@@ -1,0 +1,211 @@
+"""Awkward tables: the shell and Python do the same with them, or complain of the same."""
+
+from __future__ import annotations
+
+import decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+from commands import here
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import gmvae
+from gmvae import GMVAE
+
+TINY = {"n_clusters": 2, "epochs": 1, "hidden_size": 8, "x_size": 2, "w_size": 2, "init": "kmeans"}
+FLAGS = ["--clusters", 2, "--epochs", 1, "--hidden-size", 8, "--x-size", 2, "--w-size", 2, "--init", "kmeans",
+         "--seed", 0, "--plot-every", 0, "--device", "cpu"]  # fmt: skip
+IMPUTE, ONE_HOT = {"missing": "impute"}, {"text": "one-hot"}
+BOTH = IMPUTE | ONE_HOT
+
+
+def numbers() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    z = rng.integers(2, size=40)
+    return pd.DataFrame({"a": rng.normal(size=40) + 8 * z, "b": rng.normal(size=40) - 8 * z})
+
+
+def mixed() -> pd.DataFrame:
+    y = numbers()
+    word, kind = np.where(y["a"] > 4, "x", "y"), pd.Categorical(np.where(np.arange(40) % 3, "u", "v"))
+    return y.assign(t=word, c=kind, f=y["b"] > 0)
+
+
+def gaps() -> pd.DataFrame:
+    y = mixed()
+    y.loc[3, "a"], y.loc[5, "t"] = np.nan, None
+    return y
+
+
+def nothing(**columns: object) -> pd.DataFrame:
+    return numbers().assign(**columns)
+
+
+WORK = {
+    "numbers": (numbers, {}),
+    "text": (mixed, ONE_HOT),
+    "gaps": (gaps, BOTH),
+    "gaps without text": (lambda: gaps()[["a", "b"]], IMPUTE),
+    "no gap, though asked": (numbers, BOTH),
+    "a named index": (lambda: numbers().set_index(pd.RangeIndex(40, name="id")), {}),
+    "small floats": (lambda: numbers().astype(np.float32), {}),
+    "nullable numbers": (lambda: numbers().convert_dtypes(), {}),
+    "nullable with a gap": (lambda: gaps()[["a", "b"]].convert_dtypes(), IMPUTE),
+    "whole numbers with a gap": (lambda: nothing(n=pd.array([None, *range(39)], "Int64")), IMPUTE),
+    "true and false": (lambda: numbers() > 0, {}),
+    "true, false and a gap": (
+        lambda: nothing(f=pd.array([None, *[True, False, True] * 13], "boolean")),
+        IMPUTE,
+    ),
+    "decimals": (lambda: numbers().map(lambda v: decimal.Decimal(f"{v:.3f}")), {}),
+    "categories of numbers": (lambda: nothing(c=pd.Categorical([1, 2] * 20)), {}),
+    "a constant text": (lambda: nothing(t="x"), ONE_HOT),
+    "texts like numbers": (lambda: nothing(t=["1", "2"] * 20), ONE_HOT),
+    "names of several words": (lambda: numbers().set_axis(["the first", "a=b"], axis=1), {}),
+    "one column": (lambda: numbers()[["a"]], {}),
+    "copies": (lambda: pd.concat([mixed()] * 3, ignore_index=True), ONE_HOT),
+    "huge numbers": (lambda: numbers() * 1e30, {}),
+}
+"""What both take."""
+REFUSE = {
+    "text": (mixed, {}, "has columns of text: t, c; make 0/1 features of them with"),
+    "gaps": (gaps, ONE_HOT, "in 2 of 40 rows, first in row 3 counted from 0, in columns a (1), t"),
+    "an empty column": (lambda: nothing(e=np.nan), IMPUTE, "has no value at all in column e"),
+    "an empty column of text": (lambda: nothing(e=pd.array([None] * 40, "string")), BOTH, "no value at all"),
+    "dates": (lambda: nothing(d=pd.date_range("2020", periods=40)), BOTH, "nor text: d (timestamp"),
+    "no date": (lambda: nothing(d=pd.NaT), BOTH, "nor text: d (timestamp"),
+    "times": (lambda: nothing(d=pd.to_timedelta(range(40), "s")), BOTH, "nor text: d (duration"),
+    "lists": (lambda: nothing(d=[[1, 2]] * 40), BOTH, "nor text: d (list"),
+    "too many texts": (
+        lambda: pd.concat([nothing(t=[f"{i}.{k}" for i in range(40)]) for k in range(3)], ignore_index=True),
+        ONE_HOT, "has more than 100 different texts in column t",
+    ),
+    "features of one name": (
+        lambda: nothing(t=["x", "y"] * 20).rename(columns={"a": "t=x"}), ONE_HOT, "more than one feature t=x",
+    ),
+    "an infinite number": (lambda: nothing(t=["x", "y"] * 20, a=np.inf), ONE_HOT, "a has an infinite number"),
+    "one row": (lambda: mixed()[:1], ONE_HOT, "at least"),
+}  # fmt: skip
+"""What neither takes, and what both say."""
+
+
+def shell(table: pd.DataFrame, options: dict, folder) -> list[object]:
+    table.to_parquet(folder / "X.parquet")
+    asked = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return ["train", "data", "--path", folder / "X.parquet", *asked, *FLAGS, "--run-dir", folder / "run"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n == "gaps" else pytest.mark.slow) for n in WORK]
+)
+def test_both_take_it_and_make_the_same_of_it(name, tmp_path):
+    make, options = WORK[name]
+    X = make()
+    model = GMVAE(**TINY, random_state=0, device="cpu", **options).fit(X)
+    said = here(*shell(X, options, tmp_path))
+    assert said.status == 0, said.err
+    theirs = gmvae.load(tmp_path / "run", "cpu")
+    for key, value in theirs.model_.state_dict().items():
+        assert torch.equal(value, model.model_.state_dict()[key]), key
+    model.save(tmp_path / "m.safetensors")
+    again = gmvae.load(tmp_path / "m.safetensors", "cpu")
+    for one in (model, again, theirs):
+        for table in (X, pl.from_pandas(X), pa.Table.from_pandas(X)):
+            assert (one.predict(table) == model.labels_).all()
+    assert len(clone(again).fit(X).labels_) == len(X)
+
+
+@pytest.mark.parametrize("name", REFUSE)
+def test_both_refuse_it_in_one_line(name, tmp_path):
+    make, options, said = REFUSE[name]
+    X = make()
+    model = GMVAE(**TINY, random_state=0, **options)
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        model.fit(X)
+    theirs = here(*shell(X, options, tmp_path))
+    assert (theirs.status, theirs.out) == (2, "")
+    for line in (str(error.value), theirs.err):
+        assert said in line
+    assert "--" not in str(error.value)  # Python has no flags
+    assert theirs.err.count("\n") == 1
+    with pytest.raises(NotFittedError):
+        model.predict(numbers())
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "said"),
+    [
+        (gaps()[["a", "b"]].to_numpy(), {}, "contains NaN, first in row 3, column 0, counted from 0"),
+        (np.ma.masked_greater(numbers().to_numpy(), 9), {}, "masked values, which are missing: fill them"),
+        (np.array(["2020-01-01"] * 9, "datetime64[D]").reshape(-1, 1), {}, "X holds dates or times"),
+        (np.zeros((9, 4, 4)), {"image_shape": (3, 3)}, r"image_shape is \(3, 3\), but X has images of shape"),
+        (np.full((9, 2), np.nan), IMPUTE, "no value at all in column 0"),
+        (nothing(m=[1, "x"] * 20), ONE_HOT, "X is not a table of numbers and texts"),
+        (pd.concat([numbers(), numbers()], axis=1), ONE_HOT, "X is not a table of numbers and texts"),
+        (numbers(), {"text": "hot"}, "text is 'hot': it must be 'error' or 'one-hot'"),
+    ],
+)  # fmt: skip
+def test_arrays_are_refused_in_one_line(table, options, said):
+    with pytest.raises(ValueError, match=said) as error:
+        GMVAE(**TINY, **options).fit(table)
+    assert "\n" not in str(error.value)
+
+
+def test_arrays_are_the_tables_that_they_hold():
+    options = {**TINY, "random_state": 0}
+    of_frame = GMVAE(**options, **BOTH).fit(gaps())
+    of_objects = GMVAE(**options, **BOTH).fit(gaps().to_numpy(object))
+    assert of_objects.elbo_ == of_frame.elbo_
+    assert (of_objects.predict(gaps().to_numpy(object)) == of_frame.labels_).all()
+
+    y = numbers().to_numpy()
+    gone = np.where(y > 9, np.nan, y)
+    means = np.where(y > 9, 0, y).sum(0) / (y <= 9).sum(0)
+    filled = np.where(y > 9, means, y)
+    usual = GMVAE(**options).fit(filled)
+    for X in (gone, np.ma.masked_greater(y, 9)):
+        model = GMVAE(**options, **IMPUTE).fit(X)
+        assert model.history_[-1]["loss"] == usual.history_[-1]["loss"]
+        assert (model.predict(X) == usual.labels_).all()
+
+
+def test_tensors_stacks_of_images_and_shapes_of_any_type():
+    options = {**TINY, "random_state": 0, "network": "fc"}
+    y = torch.from_numpy(numbers().to_numpy())
+    short = y.bfloat16()
+    assert GMVAE(**options).fit(short).elbo_ == GMVAE(**options).fit(short.float().numpy()).elbo_
+
+    images = np.random.default_rng(0).integers(256, size=(30, 1, 6, 5), dtype=np.uint8)
+    rows = GMVAE(**options, image_shape=(6, 5)).fit(images.reshape(30, -1))
+    for X in (images, images[:, 0]):
+        model = GMVAE(**options, device=torch.device("cpu")).fit(X)
+        assert model.elbo_ == rows.elbo_
+        assert (model.predict(X) == rows.labels_).all()
+    shape = np.array([6, 5])
+    assert GMVAE(**options, image_shape=shape).fit(images.reshape(30, -1)).elbo_ == rows.elbo_
+
+
+def test_a_device_and_a_shape_of_any_type_are_saved(tmp_path):
+    images = np.random.default_rng(0).random((30, 4, 4))
+    for shape in (np.array([4, 4]), None):
+        model = GMVAE(**TINY, network="fc", device=torch.device("cpu"), image_shape=shape).fit(images)
+        model.save(tmp_path / "m.safetensors")
+        again = gmvae.load(tmp_path / "m.safetensors", "cpu")
+        assert tuple(again.image_shape)[-2:] == (4, 4)
+        assert (again.predict(images) == model.labels_).all()
+
+
+def test_a_run_of_an_untidy_table_is_gone_on_with(tmp_path):
+    options = {**TINY, "random_state": 0, "epochs": 2, **BOTH}
+    usual = GMVAE(**options).fit(gaps())
+    for keep in (True, False):
+        run = tmp_path / str(keep)
+        GMVAE(**options, run_dir=run, keep_data=keep).fit(gaps())
+        model = GMVAE.resume(run) if keep else GMVAE.resume(run, gaps())
+        assert model.elbo_ == usual.elbo_
+        assert (model.predict(gaps()) == usual.labels_).all()
