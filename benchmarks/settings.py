@@ -25,7 +25,7 @@ from records import complete
 from scipy.stats import spearmanr
 
 from gmvae import GMVAE
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.fit.scores import merits, modularity
 from gmvae.partition import metrics
 from gmvae.start.rounds import MANIFOLD_FROM
@@ -69,7 +69,7 @@ def main() -> None:
 
 def rules(runs: list[dict[str, Any]], y: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     """What each rule takes the greatest of."""
-    rows = Rows.of(y)
+    rows = Observations.of(y)
     partitions = [np.array(run["clusters"])[rows.order] for run in runs]
     merit = merits(partitions, rows)
     return {

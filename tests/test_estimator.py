@@ -27,7 +27,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from small_fits import SMALL, UNITS, quick
 
 from gmvae import GMVAE
-from gmvae.data import rows
+from gmvae.data import chunks, observations
 from gmvae.estimator import fitted as answering
 from gmvae.fit import numbering, result
 from gmvae.model import answers, objective
@@ -228,8 +228,8 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
     y.flush()
     wide = sparse.random_array((1500, 2000), density=0.002, format="csr", rng=rng, dtype=np.float32)
     for module, name, value in (
-        (rows, "CHUNK", 1 << 13),
-        (rows, "SAMPLE", 1 << 16),
+        (chunks, "CHUNK", 1 << 13),
+        (observations, "SAMPLE", 1 << 16),
         (answers, "AT_ONCE", 20),
         (answers, "MEASURED", 20),
         (numbering, "AT_ONCE", 20),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gmvae.assess.diagnostics import Signs
 from gmvae.assess.moment import Moment
+from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
-from gmvae.data.rows import Rows
 from gmvae.model.inference import agreement
 
 Labels = NDArray[np.int64]
@@ -34,7 +34,7 @@ class Measures:
         self,
         data: Prepared,
         labels: Labels | None,
-        test: tuple[Rows, Labels | None] | None,
+        test: tuple[Observations, Labels | None] | None,
         mc_samples: int,
         levels: bool,
     ) -> None:

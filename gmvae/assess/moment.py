@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from gmvae.assess.diagnostics import Signs, examine
 from gmvae.assess.snapshot import Snapshot, glance, snapshot
+from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
-from gmvae.data.rows import Rows
 from gmvae.model import inference
 from gmvae.model.vae import GaussianMixtureVAE
 
@@ -24,23 +24,23 @@ class Moment:
     def __init__(self, model: GaussianMixtureVAE, data: Prepared) -> None:
         self._model, self._data = model, data
 
-    def examine(self, rows: Rows) -> tuple[Signs, NDArray[np.float64]]:
+    def examine(self, rows: Observations) -> tuple[Signs, NDArray[np.float64]]:
         """The diagnostics that rows show, and q(z | ...) of each, (n, K)."""
         return examine(self._model, rows.tensor())
 
-    def clusters(self, rows: Rows) -> NDArray[np.int64]:
+    def clusters(self, rows: Observations) -> NDArray[np.int64]:
         """The most probable cluster of each row, (n,)."""
         return self.probabilities(rows).argmax(1)
 
-    def probabilities(self, rows: Rows) -> NDArray[np.float32]:
+    def probabilities(self, rows: Observations) -> NDArray[np.float32]:
         """q(z | ...) of each row, (n, K)."""
         return inference.assign(self._model, rows.tensor())
 
-    def bound(self, rows: Rows, mc_samples: int) -> float:
+    def bound(self, rows: Observations, mc_samples: int) -> float:
         """The mean lower bound on log p(y) of rows, nats per observation, in the units of the data."""
         return float(inference.bound(self._model, rows.tensor(), mc_samples).mean()) + self._data.log_det
 
-    def log_likelihood(self, rows: Rows, samples: int) -> float:
+    def log_likelihood(self, rows: Observations, samples: int) -> float:
         """The mean importance-weighted estimate of log p(y) of rows, likewise."""
         found = inference.log_likelihood(self._model, rows.tensor(), samples)
         return float(found.mean()) + self._data.log_det

@@ -13,7 +13,7 @@ from torch import Tensor
 from gmvae.assess.diagnostics import Shared
 from gmvae.assess.snapshot import snapshot
 from gmvae.data.dataset import scaled
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.model import objective
 from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.inference import evaluating
@@ -54,7 +54,7 @@ class Portrait:
 
 
 @isolated
-def portrait(model: GaussianMixtureVAE, rows: Rows) -> Portrait:
+def portrait(model: GaussianMixtureVAE, rows: Observations) -> Portrait:
     """A :class:`Portrait` of a model and of rows, each of them once, in order."""
     costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
     parts = [_of_batch(model, batch, 1) for batch in _batches(rows)] if costly else _exactly(model, rows)
@@ -79,12 +79,12 @@ def overlap(probabilities: Array) -> Array:
     return found
 
 
-def _batches(rows: Rows) -> Iterator[Tensor]:
+def _batches(rows: Observations) -> Iterator[Tensor]:
     places = range(0, len(rows.order), AT_ONCE)
     return (rows.part(np.arange(i, min(i + AT_ONCE, len(rows.order)))).tensor() for i in places)
 
 
-def _exactly(model: GaussianMixtureVAE, rows: Rows) -> list[tuple[Array, ...]]:
+def _exactly(model: GaussianMixtureVAE, rows: Observations) -> list[tuple[Array, ...]]:
     exact = precise(model)
     return [_of_batch(exact, batch, DRAWS) for batch in rows.batches(AT_ONCE // DRAWS)]
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gmvae.data.rows import CHUNK, chunks
+from gmvae.data.chunks import CHUNK, chunks
 from gmvae.data.schema import Schema
 
 

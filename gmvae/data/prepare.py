@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from gmvae.data.dataset import Dataset
-from gmvae.data.rows import Rows, Survey, weighed
+from gmvae.data.observations import Observations
 from gmvae.data.scaling import Floats, Moments, Scaling, choose, dividing
+from gmvae.data.survey import Survey, weighed
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Prepared:
             difference, and clusters numbered by size. The paper's experiments keep each row as it is.
     """
 
-    rows: Rows
-    everything: Rows
+    rows: Observations
+    everything: Observations
     scaling: Scaling
     likelihood: str
     reason: str
@@ -92,10 +93,10 @@ def prepare(
         suited = scaling
         y_shape = y_shape if shape is not None else (len(scaling.kept),)
     survey = survey.arranged(X, suited)
-    rows = Rows(X, suited, y_shape, device, survey.order, survey.weights)
+    rows = Observations(X, suited, y_shape, device, survey.order, survey.weights)
     same = survey.moments.constant
     constants = dict(zip(np.flatnonzero(same).tolist(), survey.moments.minimum[same].tolist(), strict=True))
-    everything = Rows(X, suited, y_shape, device)
+    everything = Observations(X, suited, y_shape, device)
     low, high = suited.rounded(np.stack((survey.moments.minimum, survey.moments.maximum))).astype(np.float64)
     return Prepared(
         rows, everything, suited, likelihood, reason, survey.moments.binary, (low, high), constants,
@@ -128,5 +129,5 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
             )
         source, edges = source.astype(np.float32, copy=False), (moments.minimum, moments.maximum)
     scaling = dividing(width, 255.0 if levels else 1.0)
-    rows = Rows(source, scaling, data.y_shape, device, resident=True)
+    rows = Observations(source, scaling, data.y_shape, device, resident=True)
     return Prepared(rows, rows, scaling, likelihood, reason, False, edges, {}, data.fingerprint(), own=False)

@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmvae.assess.confidence import Confidence
 from gmvae.assess.outliers import Limits
+from gmvae.data.chunks import chunks
 from gmvae.data.frame import encoded
-from gmvae.data.rows import Rows, chunks
+from gmvae.data.observations import Observations
 from gmvae.data.scaling import Scaling
 from gmvae.data.schema import ReadOptions, Schema, without_index
 from gmvae.estimator.intake import rows_of, taken, without_gaps
@@ -208,11 +209,11 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             )
         return X
 
-    def _rows(self, X: Any) -> Rows:
+    def _rows(self, X: Any) -> Observations:
         check_is_fitted(self)
         X = self._table(X, reset=False)
         self._check(X)
-        return Rows(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
+        return Observations(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
 
     def _check(self, X: Any) -> None:
         """``ValueError`` where rows of a Bernoulli model do not have the values that it was fitted to."""
@@ -226,11 +227,11 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         with self._threads():
             return np.concatenate([function(model, y) for y in rows.batches(AT_ONCE)])
 
-    def _density(self, rows: Rows) -> Array:
+    def _density(self, rows: Observations) -> Array:
         with self._threads():
             return elbo(each_terms(self.model_, rows)).numpy()
 
-    def _beyond(self, rows: Rows) -> NDArray[np.bool_]:
+    def _beyond(self, rows: Observations) -> NDArray[np.bool_]:
         if self._limits is None:
             raise ValueError(
                 "the model does not say what belongs to its clusters: it is of an experiment of the paper, "

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_array
 
+from gmvae.data.chunks import chunks
 from gmvae.data.frame import Frame
-from gmvae.data.rows import chunks
 from gmvae.data.schema import ReadOptions, Schema
 
 

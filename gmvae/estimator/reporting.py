@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from gmvae.assess.plane import planes
 from gmvae.assess.portrait import portrait
+from gmvae.data.chunks import dense
 from gmvae.data.files.labels import codes, plain
-from gmvae.data.rows import dense
 from gmvae.estimator.stored import Stored
 from gmvae.store.files import versions
 from gmvae.store.tables import check_ending

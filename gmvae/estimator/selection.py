@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.fit.scores import merits
 from gmvae.model.answers import MEASURED, most_probable
@@ -39,7 +39,7 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
         raise ValueError(f"there are {len(models)} models: it takes two to choose")
     tables = [model._rows(X) for model in models]
     shape = next((model.image_shape for model in models if model.image_shape), None)
-    distinct = Rows.of(tables[0].source, shape)
+    distinct = Observations.of(tables[0].source, shape)
     # the widest table may have fewer rows in memory than the others
     compared = distinct.sample(min(len(rows.sample(MEASURED).order) for rows in (distinct, *tables)))
     partitions = [

@@ -18,7 +18,7 @@ from gmvae.start.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
 from gmvae.start.teaching import reconstruct
 from gmvae.start.ways import arcs, groups, means
 from gmvae.training.augmentation import views
-from gmvae.training.loop import Observations
+from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
 MEANS, LAYOUTS = 20, 6
@@ -31,7 +31,7 @@ EMBEDDING = 0.5
 
 @isolated
 def choose_clusters(
-    y: Observations,
+    y: Indexable,
     subset: Tensor,
     config: ModelConfig,
     training: TrainingConfig,
@@ -72,7 +72,7 @@ def choose_clusters(
 
 
 def _embedded(
-    y: Observations,
+    y: Indexable,
     subset: Tensor,
     config: ModelConfig,
     training: TrainingConfig,

@@ -15,7 +15,7 @@ import numpy as np
 
 from gmvae.assess.holdout import TRIMMED, Array, Holdout, Trial, trimmed_mean
 from gmvae.config import Config, ObjectiveConfig
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.fit.restart import Restart
 from gmvae.model.inference import bound
 from gmvae.progress import Progress
@@ -40,7 +40,7 @@ def few(rows: int, y_shape: tuple[int, ...]) -> bool:
 
 def choose_epochs(
     restart: Restart,
-    held_out: Rows,
+    held_out: Observations,
     objective: Callable[[int], ObjectiveConfig],
     progress: Progress = lambda _: None,
 ) -> Holdout:

@@ -7,14 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.inference import assign
 from gmvae.model.vae import GaussianMixtureVAE
 
 
 def number(
-    model: GaussianMixtureVAE, rows: Rows, distinct: Rows
+    model: GaussianMixtureVAE, rows: Observations, distinct: Observations
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Number the clusters of a model by the weight of the rows that they hold, the largest first.
 

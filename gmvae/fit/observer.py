@@ -7,8 +7,8 @@ from typing import Protocol
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.moment import Moment
 from gmvae.config import Config
+from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
-from gmvae.data.rows import Rows
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record, State
 from gmvae.partition.stability import Choice
@@ -19,7 +19,7 @@ class Fit(Protocol):
     """What an observer may ask of the fit that it follows (:class:`gmvae.fit.engine.Engine`)."""
 
     data: Prepared
-    rows: Rows
+    rows: Observations
     config: Config
     choice: Choice | None
     holdout: Holdout | None

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from gmvae.config import Config, ModelConfig, whole_epochs
+from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
-from gmvae.data.rows import Rows
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.start.begin import auto_epochs, teaches
 
@@ -16,7 +16,7 @@ HIDDEN, HIDDEN_IMAGES = 128, 256
 """Units of each hidden layer where nobody says how many: for the network fc, and for images."""
 
 
-def resolve(config: Config, data: Prepared, rows: Rows) -> Config:
+def resolve(config: Config, data: Prepared, rows: Observations) -> Config:
     """The configuration with likelihood, network, sizes, epochs and warm-ups decided; all but the number of
     clusters, which may take minutes (:mod:`gmvae.fit.clusters`).
 

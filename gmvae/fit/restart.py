@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 
 from gmvae.config import Config
+from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
-from gmvae.data.rows import Rows
 from gmvae.fit.state import Record, State, joined, part
 from gmvae.fit.stopping import Stopping
 from gmvae.model.answers import full_loss
@@ -68,8 +68,8 @@ class Restart:
         self,
         config: Config,
         data: Prepared,
-        rows: Rows,
-        held_out: Rows | None,
+        rows: Observations,
+        held_out: Observations | None,
         seed: int,
         before: Before | None = None,
     ) -> None:
@@ -130,7 +130,7 @@ class Restart:
             self.trainer.anchor()
 
     @cached_property
-    def subset(self) -> Rows:
+    def subset(self) -> Observations:
         """The rows that a start looks for clusters in."""
         return self.rows.sample(SHOWN)
 

@@ -16,8 +16,8 @@ from gmvae.assess.doctor import Finding, diagnose
 from gmvae.assess.holdout import Holdout, Trial
 from gmvae.assess.outliers import Limits
 from gmvae.config import Config
+from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
-from gmvae.data.rows import Rows
 from gmvae.fit.numbering import number
 from gmvae.fit.resampling import Resampling
 from gmvae.fit.restart import Outcome
@@ -82,7 +82,7 @@ def conclude(
     config: Config,
     data: Prepared,
     outcomes: Sequence[Outcome],
-    parts: tuple[Rows, Rows | None],
+    parts: tuple[Observations, Observations | None],
     choice: Choice | None = None,
     holdout: Holdout | None = None,
 ) -> Result:
@@ -143,7 +143,7 @@ def ask_doctor(
     return diagnose(diagnostics, config.model, config.objective, history, heaviest, holdout)
 
 
-def stopped(outcome: Outcome, used: Rows, held_out: Rows, epochs: int) -> Holdout:
+def stopped(outcome: Outcome, used: Observations, held_out: Observations, epochs: int) -> Holdout:
     """What rows say that a fit of at most so many epochs has stopped early by."""
     parts = used.sample(MEASURED), held_out.sample(MEASURED)
     seen, unseen = (elbo(each_terms(outcome.model, rows)).numpy() for rows in parts)

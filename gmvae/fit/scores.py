@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.partition import communities
 from gmvae.partition.metrics import consensus
 from gmvae.partition.neighbours import neighbours
@@ -17,7 +17,7 @@ Partitions = Sequence[NDArray[np.int64]]
 """The cluster of each distinct row, (N,), R times."""
 
 
-def merits(partitions: Partitions, rows: Rows) -> dict[str, NDArray[np.float64]]:
+def merits(partitions: Partitions, rows: Observations) -> dict[str, NDArray[np.float64]]:
     """What speaks for each of R partitions of the same rows, each of shape (R,); the last is what decides.
 
     ``agreement`` is that with the others (:func:`gmvae.partition.metrics.consensus`). From 1,000 rows on, of
@@ -34,14 +34,16 @@ def merits(partitions: Partitions, rows: Rows) -> dict[str, NDArray[np.float64]]
     return found
 
 
-def modularity(partitions: Partitions, rows: Rows) -> NDArray[np.float64]:
+def modularity(partitions: Partitions, rows: Observations) -> NDArray[np.float64]:
     """The modularity of each of R partitions in the graph of nearest neighbours of their rows, (R,)
     (:func:`gmvae.partition.communities.modularity`)."""
     links = neighbours(rows.tensor().flatten(1).cpu().numpy())[0]
     return np.array([communities.modularity(clusters, links) for clusters in partitions])
 
 
-def best(partitions: Partitions, losses: Sequence[float], rows: Rows) -> tuple[int, list[dict[str, float]]]:
+def best(
+    partitions: Partitions, losses: Sequence[float], rows: Observations
+) -> tuple[int, list[dict[str, float]]]:
     """Which of several fits to keep, without labels, and the scores of each (:func:`merits`): the fit whose
     clusters agree most with those of the others or have the greatest modularity in the graph of nearest
     neighbours and, of those with the same (two always agree as much), the one with the least loss.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from gmvae.config import Config
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.model import objective
 from gmvae.model.inference import assign, evaluating
 from gmvae.model.noise import noise
@@ -30,23 +30,23 @@ def precise(model: GaussianMixtureVAE) -> GaussianMixtureVAE:
     return copy.deepcopy(model).to(torch.float32 if on.type == "mps" else torch.float64)
 
 
-def batches(rows: Rows) -> torch.Tensor:
+def batches(rows: Observations) -> torch.Tensor:
     """All rows at once, in 64 bits, (n, *y_shape)."""
     return torch.cat(list(rows.batches(AT_ONCE)))
 
 
-def probabilities(model: GaussianMixtureVAE, rows: Rows) -> NDArray[np.float64]:
+def probabilities(model: GaussianMixtureVAE, rows: Observations) -> NDArray[np.float64]:
     """q(z | ...) of each row, (n, K)."""
     exact = precise(model)
     return np.concatenate([assign(exact, y) for y in rows.batches(AT_ONCE)])
 
 
-def most_probable(model: GaussianMixtureVAE, rows: Rows) -> NDArray[np.int64]:
+def most_probable(model: GaussianMixtureVAE, rows: Observations) -> NDArray[np.int64]:
     """The clusters of at most ``MEASURED`` distinct rows, (n,)."""
     return probabilities(model, rows.sample(MEASURED)).argmax(1)
 
 
-def each_terms(model: GaussianMixtureVAE, rows: Rows, seed: int = 0) -> Terms:
+def each_terms(model: GaussianMixtureVAE, rows: Observations, seed: int = 0) -> Terms:
     """The five terms of each observation, in nats, each of shape (N,), on the CPU.
 
     Every observation meets ``DRAWS`` samples of noise of its own (:func:`gmvae.model.noise.noise`): what is
@@ -63,7 +63,7 @@ def each_terms(model: GaussianMixtureVAE, rows: Rows, seed: int = 0) -> Terms:
     return Terms(*found)
 
 
-def full_loss(model: GaussianMixtureVAE, rows: Rows, config: Config) -> float:
+def full_loss(model: GaussianMixtureVAE, rows: Observations, config: Config) -> float:
     """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
     sample = rows.sample(MEASURED)
     terms, weights = each_terms(model, sample), torch.from_numpy(sample.weights)

@@ -17,7 +17,7 @@ from gmvae.model.networks import Linear
 from gmvae.model.weights import fresh
 from gmvae.progress import Progress
 from gmvae.start.teaching import draw, one_cycle
-from gmvae.training.loop import Observations
+from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
 SIZES = (500, 500, 1000)
@@ -28,7 +28,7 @@ STEPS = 6_000
 """Steps of the training."""
 
 
-def code(y: Observations, subset: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
+def code(y: Indexable, subset: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
     r"""Train an auto-encoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
 
     Dense layers, without normalisation, as in DEC (Xie et al., arXiv 1511.06335): the codes of an image's

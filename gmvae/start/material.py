@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.training.loop import Observations
+from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
 
@@ -30,7 +30,7 @@ class Material:
     """
 
     model: GaussianMixtureVAE
-    y: Observations
+    y: Indexable
     subset: Tensor
     weights: NDArray[np.float64] | None
     objective: ObjectiveConfig

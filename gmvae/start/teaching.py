@@ -18,7 +18,7 @@ from gmvae.model.weights import initialise
 from gmvae.progress import Progress
 from gmvae.training.adversarial import inconsistency, reach
 from gmvae.training.augmentation import View
-from gmvae.training.loop import Observations, descend
+from gmvae.training.loop import Indexable, descend
 from gmvae.training.random import RandomStream
 
 RATE = 2e-3
@@ -38,7 +38,7 @@ ROBUSTNESS = 0.7
 
 def reconstruct(
     model: GaussianMixtureVAE,
-    y: Observations,
+    y: Indexable,
     view: View | None,
     steps: int,
     stream: RandomStream,
@@ -70,7 +70,7 @@ def reconstruct(
 
 def teach(
     model: GaussianMixtureVAE,
-    y: Observations,
+    y: Indexable,
     subset: Tensor,
     clusters: Tensor,
     view: View | None,
@@ -197,7 +197,7 @@ class Averaged:
                 mean.copy_(value)
 
 
-def draw(y: Observations, stream: RandomStream) -> Tensor:
+def draw(y: Indexable, stream: RandomStream) -> Tensor:
     """A batch of observations, (BATCH, *y_shape)."""
     return scaled(y[torch.randint(len(y), (BATCH,), generator=stream.cpu).to(y.device)])
 

@@ -24,7 +24,7 @@ from gmvae.training.optimisers import optimiser
 from gmvae.training.random import RandomStream
 
 
-class Observations(Protocol):
+class Indexable(Protocol):
     """What the loop trains on: a tensor of shape (N, *y_shape), or anything that is indexed like one."""
 
     @property
@@ -77,7 +77,7 @@ class Trainer:
 
     @isolated
     def epochs(
-        self, y: Observations, progress: Callable[[float], object] = lambda _: None
+        self, y: Indexable, progress: Callable[[float], object] = lambda _: None
     ) -> Iterator[dict[str, float]]:
         """Train on observations until ``config.epochs`` are done.
 
@@ -110,7 +110,7 @@ class Trainer:
         rest = 1.0 if self.taught is None else 1 - self.epoch / self.config.epochs
         return self.config.learning_rate * min(1.0, 2 * rest)
 
-    def _epoch(self, y: Observations, progress: Callable[[float], object]) -> dict[str, float]:
+    def _epoch(self, y: Indexable, progress: Callable[[float], object]) -> dict[str, float]:
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate

@@ -14,8 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from small_fits import quick
 
 import gmvae
-from gmvae.data.rows import Rows, Survey
+from gmvae.data.observations import Observations
 from gmvae.data.scaling import standardising
+from gmvae.data.survey import Survey
 from gmvae.fit import result
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
@@ -37,7 +38,7 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     y = np.random.default_rng(0).uniform(size=(200, 2)) * [1, 1000]
     parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
     scaling = standardising(Survey.of(y, np.ones(200)).moments)
-    standard = Rows(y, scaling, (2,), torch.device("cpu"))
+    standard = Observations(y, scaling, (2,), torch.device("cpu"))
     plan = configuration(parameters)
     plan = replace(plan, model=replace(plan.model, likelihood="gaussian"))
     assert guided_passes(200, plan.training) == 30  # passes of five steps; 300 would be 60
@@ -100,19 +101,21 @@ def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch
     outcomes, outcome = [], Restart.outcome
     monkeypatch.setattr(Restart, "outcome", lambda restart: outcomes.append(outcome(restart)) or outcomes[-1])
     model = quick(n_init=4, init="random").fit(blobs[0])
-    partitions = [most_probable(found.model, Rows.of(blobs[0])) for found in outcomes]
+    partitions = [most_probable(found.model, Observations.of(blobs[0])) for found in outcomes]
     mean = [np.mean([adjusted_rand_score(a, b) for b in partitions if b is not a]) for a in partitions]
     assert len(set(mean)) == 4
     kept = outcomes[int(np.argmax(mean))]
     assert model.history_ == kept.history
-    agree = adjusted_rand_score(most_probable(model.model_, Rows.of(blobs[0])), partitions[np.argmax(mean)])
+    agree = adjusted_rand_score(
+        most_probable(model.model_, Observations.of(blobs[0])), partitions[np.argmax(mean)]
+    )
     assert agree == 1
     assert [restart["agreement"] for restart in model.restarts_] == pytest.approx(mean)
     assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
 
 
 def test_what_is_kept_of_restarts():
-    rows = Rows.of(np.arange(12.0).reshape(6, 2))
+    rows = Observations.of(np.arange(12.0).reshape(6, 2))
 
     def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
         chosen, scores = best([np.array(c) for c in clusters], losses[: len(clusters)], rows)

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
 import gmvae
-from gmvae.data.rows import Rows
+from gmvae.data.observations import Observations
 from gmvae.fit.scores import best, merits
 from gmvae.start.rounds import MANIFOLD_FROM
 
@@ -25,7 +25,7 @@ def arcs(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_links_speak_for_the_arcs_where_most_fits_agree_on_something_else():
     y, truth = arcs(MANIFOLD_FROM)
-    rows, means = Rows.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
+    rows, means = Observations.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
     found = merits([clusters[rows.order] for clusters in (means, truth, 1 - means)], rows)
     assert list(found) == ["agreement", "modularity"]
     assert found["agreement"].argmin() == found["modularity"].argmax() == 1
@@ -33,7 +33,7 @@ def test_links_speak_for_the_arcs_where_most_fits_agree_on_something_else():
 
 def test_the_restart_that_links_speak_for_is_kept_whatever_its_loss():
     y, truth = arcs(MANIFOLD_FROM)
-    rows, means = Rows.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
+    rows, means = Observations.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
     partitions = [clusters[rows.order] for clusters in (means, 1 - means, truth)]
     kept, found = best(partitions, [0.0, 1.0, 2.0], rows)
     assert kept == 2
@@ -48,15 +48,15 @@ def test_the_modularity_is_that_of_the_graph_of_nearest_neighbours():
     links = NearestNeighbors(n_neighbors=20).fit(standard).kneighbors(return_distance=False)
     graph = networkx.MultiGraph([(i, int(j)) for i, near in enumerate(links) for j in near])
     expected = networkx.community.modularity(graph, [set(np.flatnonzero(truth == k)) for k in (0, 1)])
-    rows = Rows.of(y)
+    rows = Observations.of(y)
     found = merits([truth[rows.order], 1 - truth[rows.order]], rows)["modularity"]
     assert found == pytest.approx([expected, expected], abs=1e-6)
 
 
 def test_of_few_rows_agreement_is_all_that_speaks():
     y, truth = arcs(MANIFOLD_FROM - 1)
-    assert list(merits([truth, truth], Rows.of(y))) == ["agreement"]
-    assert list(merits([truth], Rows.of(np.tile(y, (2, 1))))) == ["agreement"]
+    assert list(merits([truth, truth], Observations.of(y))) == ["agreement"]
+    assert list(merits([truth], Observations.of(np.tile(y, (2, 1))))) == ["agreement"]
 
 
 OPTIONS = {"hidden_size": 4, "x_size": 2, "w_size": 2, "epochs": 1, "init": "random"}
@@ -104,7 +104,7 @@ def test_models_that_see_other_columns_are_compared_on_the_same_rows(monkeypatch
     """Those of the widest, where as many as fit into memory are looked at."""
     y = np.c_[arcs(2 * MANIFOLD_FROM)[0], np.random.default_rng(1).random(2 * MANIFOLD_FROM)]
     plain = np.c_[y[:, :2], np.zeros(len(y))]
-    monkeypatch.setattr("gmvae.data.rows.SAMPLE", 3 * MANIFOLD_FROM)
+    monkeypatch.setattr("gmvae.data.observations.SAMPLE", 3 * MANIFOLD_FROM)
     models = [gmvae.GMVAE(2, random_state=0, **OPTIONS).fit(table) for table in (plain, y)]
     assert [model.model_.y_shape for model in models] == [(2,), (3,)]
     seen = []

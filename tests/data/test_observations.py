@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy import sparse
 
-from gmvae.data import rows as module
-from gmvae.data.rows import Rows, Survey
+from gmvae.data import chunks, observations
+from gmvae.data.observations import Observations
 from gmvae.data.scaling import dividing, standardising
+from gmvae.data.survey import Survey
 
 CPU = torch.device("cpu")
 
@@ -17,7 +18,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def table(monkeypatch):
     """More rows than a chunk has, some of them twice, some columns far from 0."""
-    monkeypatch.setattr(module, "CHUNK", 21)
+    monkeypatch.setattr(chunks, "CHUNK", 21)
     y = np.random.default_rng(0).normal(size=(50, 3)) * [1, 100, 1e-3] + [0, 1e6, 5]
     y[30:35] = y[:5]
     return y
@@ -76,12 +77,12 @@ def test_scaling_and_back(table):
 
 def test_a_pass_has_each_row_once_where_all_weigh_the_same(table):
     for weight in (1.0, 1e8, 1e-8):
-        ours = Rows(table, dividing(3), (3,), CPU, np.arange(50)[::-1], np.full(50, weight))
+        ours = Observations(table, dividing(3), (3,), CPU, np.arange(50)[::-1], np.full(50, weight))
         assert len(ours) == 50
         drawn = ours[torch.randperm(50)]
         assert drawn.dtype == torch.float32
         np.testing.assert_array_equal(np.sort(drawn[:, 0]), np.sort(table[:, 0].astype(np.float32)))
-    alone = Rows(table, dividing(3), (3,), CPU, np.array([7]))
+    alone = Observations(table, dividing(3), (3,), CPU, np.array([7]))
     assert len(alone) == 2  # which batch norm takes
     np.testing.assert_array_equal(alone[torch.arange(2)], table[[7, 7]].astype(np.float32))
 
@@ -89,7 +90,7 @@ def test_a_pass_has_each_row_once_where_all_weigh_the_same(table):
 def test_rows_are_drawn_in_proportion_to_their_weight():
     torch.manual_seed(0)
     weights = np.array([0.01, 0.2, 0.5, 0.04, 0.25])
-    ours = Rows(np.arange(5.0)[:, None], dividing(1), (1,), CPU, None, 1e8 * weights)
+    ours = Observations(np.arange(5.0)[:, None], dividing(1), (1,), CPU, None, 1e8 * weights)
     assert len(ours) == 5
     passes = 2400
     drawn = np.concatenate([ours[torch.randperm(5)].numpy()[:, 0] for _ in range(passes)])
@@ -99,7 +100,7 @@ def test_rows_are_drawn_in_proportion_to_their_weight():
 
 def test_parts_are_of_distinct_rows(table, monkeypatch):
     survey = Survey.of(table, np.ones(50))
-    whole = Rows(table, dividing(3), (3,), CPU, survey.order, survey.weights)
+    whole = Observations(table, dividing(3), (3,), CPU, survey.order, survey.weights)
     most, some = whole.split(0.2, np.random.RandomState(0))
     assert len(some.order) == 9
     assert sorted([*most.order, *some.order]) == sorted(survey.order)
@@ -108,5 +109,5 @@ def test_parts_are_of_distinct_rows(table, monkeypatch):
     (values,) = whole.sample(7).batches(100)
     np.testing.assert_array_equal(values, table[survey.order[:7]])
     assert values.dtype == torch.float64
-    monkeypatch.setattr(module, "SAMPLE", 16)  # of wide rows fewer: five of three numbers
+    monkeypatch.setattr(observations, "SAMPLE", 16)  # of wide rows fewer: five of three numbers
     assert len(whole.sample(7).order) == 5
