@@ -126,7 +126,7 @@ def labels_of(run: Path, file: Path | None) -> Path | None:
     """The file of labels of a run's own data, where they are what is asked for."""
     if not (run / "config.json").is_file():
         return None
-    data = RunFolder(run).about()["config"]["data"]
+    data = RunFolder(run).began()["config"]["data"]
     if data["labels_path"] is None or (file is not None and not same(file, Path(data["path"]))):
         return None
     return Path(data["labels_path"])
@@ -141,7 +141,7 @@ def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Schema]:
         OSError: where it cannot be read.
     """
     if file is None:
-        trained_on = RunFolder(run).about()["config"]["data"]["path"] if run.is_dir() else None
+        trained_on = RunFolder(run).began()["config"]["data"]["path"] if run.is_dir() else None
         if trained_on is None:
             raise ValueError(f"{run} was not trained on a file: name the one to apply it to")
         file = Path(trained_on)
@@ -176,7 +176,7 @@ def check_out(out: Path, run: Path, source: Source | None = None) -> None:
         run: A run folder or a model file.
         source: What the model is applied to.
     """
-    about = RunFolder(run).about() if (run / "config.json").is_file() else {}
+    about = RunFolder(run).began() if (run / "config.json").is_file() else {}
     given = about.get("config", {}).get("data", {})
     trained_on = [Path(given[name]) for name in ("path", "labels_path") if given.get(name)]
     read = [find(run), *trained_on]

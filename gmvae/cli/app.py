@@ -17,6 +17,7 @@ import tyro
 from gmvae import __version__
 from gmvae.cli.commands import COMMANDS, watch
 from gmvae.config import Config
+from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
 
 Parsed = TypeVar("Parsed")
@@ -161,5 +162,5 @@ def complaint(box: str) -> str:
 def one_line(error: BaseException) -> str:
     """An exception as one line for people."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'a file'}: {error.strerror}"
-    return " ".join(str(error).split())
+        return printable(f"{error.filename or 'a file'}: {error.strerror}")
+    return printable(" ".join(str(error).split()))

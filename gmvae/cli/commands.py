@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -303,8 +303,9 @@ def watch(run: Run) -> None:
 
     screen = Screen(run.data, run.writer)
     try:
-        for _ in run.train(screen):
-            pass
+        with closing(run.train(screen)) as records:
+            for _ in records:
+                pass
     except KeyboardInterrupt:
         screen.stopped()
         raise
@@ -344,7 +345,8 @@ def _write(out: Path, run: Path, source: Source, batches: Iterator[Any]) -> None
 
 def _warn(source: Source) -> None:
     """Say on standard error which texts of a file training did not see."""
+    from gmvae.data.printable import printable
     from gmvae.data.schema import unseen_lines
 
     for line in unseen_lines(source.path.name, source.unseen):
-        print(f"gmvae: warning: {line}", file=sys.stderr)
+        print(f"gmvae: warning: {printable(line)}", file=sys.stderr)

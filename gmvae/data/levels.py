@@ -3,6 +3,7 @@ one the first image."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from gmvae.data.limits import PIXELS
 from gmvae.data.schema import first_line
 
 DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -75,6 +77,9 @@ def _opened(file: Path) -> Iterator[Image.Image]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # by name, Pillow would map a TIFF of plain bytes, and mix its pixels where it lies on its side
             with open(file, "rb") as handle, Image.open(handle) as image:
+                if math.prod(image.size) > PIXELS:
+                    width, height = image.size
+                    raise ValueError(f"it has {width}x{height} pixels, and at most {PIXELS:,} are read")
                 yield image
     except Exception as error:  # Pillow's readers raise whatever comes
         if isinstance(error, OSError) and error.errno:

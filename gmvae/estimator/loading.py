@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.model.isolation import isolated
-from gmvae.store.model_file import ModelFile, find
+from gmvae.store.model_file import ModelFile, find, sound
 from gmvae.training.devices import pick_device
 
 
@@ -26,4 +26,7 @@ def load(path: str | Path, device: str = "auto") -> GMVAE:
         ValueError: where it is anything else, was changed, or is another version's.
         OSError: where it cannot be read.
     """
-    return GMVAE.of_file(ModelFile.load(find(path), pick_device(device)), device)
+    file, target = find(path), pick_device(device)
+    whole = ModelFile.load(file, target)
+    with sound(file):
+        return GMVAE.of_file(whole, device)

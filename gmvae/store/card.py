@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.data.printable import printable
 from gmvae.partition.relabelling import Relabelling
-from gmvae.store.model_file import ModelFile, find
+from gmvae.store.model_file import ModelFile, find, sound
 
 WIDTH, BAR = 96, 40
 """Characters of a line, and of the longest bar."""
@@ -30,12 +31,14 @@ def card(path: str | Path) -> str:
     file = find(path)
     whole = ModelFile.load(file)
     lines: list[str] = []
-    for name, text in _facts(whole, file):
-        lines += textwrap.wrap(
-            text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12, break_on_hyphens=False
-        )
-    relabelled = Relabelling.of(whole.about.get("relabelled", {}), whole.model.config.clusters)
-    return "\n".join([*lines, "", *_shares(np.array(whole.about["weights"]), relabelled)])
+    with sound(file):
+        for name, text in _facts(whole, file):
+            lines += textwrap.wrap(
+                text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12, break_on_hyphens=False
+            )
+        relabelled = Relabelling.of(whole.about.get("relabelled", {}), whole.model.config.clusters)
+        lines += ["", *_shares(np.array(whole.about["weights"]), relabelled)]
+    return "\n".join(map(printable, lines))
 
 
 def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:

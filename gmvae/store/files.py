@@ -12,17 +12,20 @@ import hashlib
 import json
 import os
 import platform
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+from gmvae.data.limits import JSON_BYTES, check_file, check_size
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
@@ -40,8 +43,10 @@ def read_tensors(
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             about = json.loads((file.metadata() or {})["gmvae"])
+            if not isinstance(about, dict):
+                raise ValueError("its metadata are no JSON object")
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a whole file that gmvae wrote") from error
 
 
@@ -118,7 +123,37 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write an object as indented JSON."""
-    write_whole(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+    write_whole(path, lambda part: part.write_text(_text(value)))
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as indented JSON, with its checksum."""
+    write_json(path, {**value, "sha256": checksum({}, value)})
+
+
+def read_sealed(path: Path, *, whole: bool = True) -> dict[str, Any]:
+    """What :func:`write_sealed` wrote, byte for byte. Where it need not be ``whole``, it may also lack its
+    checksum, as earlier versions wrote it.
+
+    Raises:
+        ValueError: where it is anything else.
+    """
+    value = read_json(path)
+    known = value.get("sha256")
+    if known is None and not whole:
+        return value
+    text = path.read_bytes()
+    rest = {name: item for name, item in value.items() if name != "sha256"}
+    if known != checksum({}, rest) or text != _text({**rest, "sha256": known}).encode():
+        raise ValueError(
+            f"{path} was damaged or changed after it was written: put back the file that belongs here, or "
+            "start a new run"
+        )
+    return rest
+
+
+def _text(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -138,9 +173,26 @@ def read_json_list(path: Path) -> list[Any]:
 
 
 def _read_json(path: Path) -> Any:
+    return parse_json(path, read_bounded(path))
+
+
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a file of JSON.
+
+    Raises:
+        ValueError: where these are more than :data:`gmvae.data.limits.JSON_BYTES`, or it is no file.
+    """
+    check_file(path)
+    if path.stat().st_size > JSON_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes: at most {JSON_BYTES:,} are read")
+    return path.read_bytes()
+
+
+def parse_json(path: Path, text: str | bytes) -> Any:
+    """The value in a text of a file; ``ValueError``, which names the file, where it is none."""
     try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # of UTF-8 and of numbers of many digits, too
         raise ValueError(f"{path} is not a whole JSON file") from error
 
 
@@ -156,8 +208,11 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a .npz file; ``ValueError`` where it is not whole."""
+    check_file(path)
     try:
+        with ZipFile(path) as archive:
+            check_size(path, sum(member.file_size for member in archive.infolist()), "its arrays have")
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (BadZipFile, ValueError, EOFError) as error:
+    except (BadZipFile, ValueError, EOFError, LookupError, RuntimeError, SyntaxError, zlib.error) as error:
         raise ValueError(f"{path} is not a whole .npz file of arrays") from error

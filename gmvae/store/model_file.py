@@ -7,7 +7,8 @@ configuration, what the fit came to, versions, and a checksum over all of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -81,21 +82,30 @@ class ModelFile:
         if found.pop("sha256", None) != checksum(tensors, found):
             raise ValueError(f"{path} was damaged or changed after it was written: its checksum is another")
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "scaling": {}}
-        try:
+        with sound(path):
             for name, tensor in tensors.items():
                 part, _, rest = name.partition(".")
                 parts[part][rest] = tensor
             config = from_mapping(ModelConfig, found["config"], "model")
-            model = blank(partial(GaussianMixtureVAE, tuple(found["y_shape"]), config))
+            build = partial(GaussianMixtureVAE, tuple(found["y_shape"]), config)
+            _check_sizes(build, parts["model"])
+            model = blank(build)
             model.load_state_dict(parts["model"])
             scaling = Scaling(**{name: tensor.numpy() for name, tensor in parts["scaling"].items()})
             schema = Schema.from_json(found["recipe"])
-            about = {**found["about"], "versions": found["versions"]}
+            about = {**found["about"], "versions": {**found["versions"]}}
             _check(model, scaling, schema, about)
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise ValueError(f"{path} is not a whole model of this version: {reason}") from error
         return cls(model.to(device).eval(), scaling, schema, about)
+
+
+@contextmanager
+def sound(path: str | Path) -> Iterator[None]:
+    """A context in which whatever is wrong with the values of a model file is one line that names it."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is not a whole model of this version: {reason}") from error
 
 
 def of_result(
@@ -164,6 +174,22 @@ def find(path: str | Path) -> Path:
     raise ValueError(f"{path} holds no run: it must be a run folder or a model file")
 
 
+def _check_sizes(build: Callable[[], GaussianMixtureVAE], tensors: Mapping[str, Tensor]) -> None:
+    """``ValueError`` where tensors are not those of a model, which is built without any memory for it: a
+    small file may claim any size."""
+    with torch.device("meta"):
+        wanted = build().state_dict()
+    for name in wanted.keys() & tensors.keys():
+        if wanted[name].shape != tensors[name].shape:
+            raise ValueError(
+                f"{name} has shape {tuple(tensors[name].shape)}, "
+                f"its configuration says {tuple(wanted[name].shape)}"
+            )
+    claimed, given = (sum(tensor.numel() for tensor in found.values()) for found in (wanted, tensors))
+    if claimed > 2 * given:  # of an earlier version, some small ones are missing
+        raise ValueError(f"it has {given:,} weights, its configuration says {claimed:,}")
+
+
 def _check(model: GaussianMixtureVAE, scaling: Scaling, schema: Schema, about: Mapping[str, Any]) -> None:
     """``ValueError`` where parts of a file do not belong together."""
     width = len(scaling.mean)
@@ -179,7 +205,8 @@ def _check(model: GaussianMixtureVAE, scaling: Scaling, schema: Schema, about: M
 
 
 def _other_format(path: str | Path, found: Mapping[str, Any]) -> str:
-    theirs, by = found.get("format"), found.get("versions", {}).get("gmvae", "something else")
+    theirs, versions = found.get("format"), found.get("versions")
+    by = versions.get("gmvae") if isinstance(versions, dict) else "something else"
     remedy = "install that one" if isinstance(theirs, int) and theirs > FORMAT else "train it again"
     return (
         f"{path} has model format {theirs}, written by gmvae {by}, and this version reads {FORMAT}: {remedy}"

@@ -7,20 +7,32 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from gmvae.config import Config
 from gmvae.fit.state import State
+from gmvae.model.objective import Terms
 from gmvae.store.files import (
     checksum,
+    parse_json,
+    read_bounded,
     read_json,
     read_json_list,
+    read_sealed,
     read_tensors,
     remove_parts,
     write_json,
+    write_sealed,
     write_tensors,
     write_whole,
 )  # fmt: skip
+
+SECTIONS = tuple(field.name for field in fields(Config))
+"""Those of the configuration."""
+MEASURED = ("epoch", "seconds", "loss", "elbo", *Terms._fields)
+"""What every record of an epoch has."""
 
 
 class RunFolder:
@@ -56,7 +68,7 @@ class RunFolder:
         if path.is_dir() and any(path.iterdir()):
             raise ValueError(f"{path} is not empty: name another folder")
         path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "config.json", about)
+        write_sealed(path / "config.json", about)
         return cls(path)
 
     @property
@@ -84,16 +96,35 @@ class RunFolder:
         """What the pictures of the latent space and of the reconstructions are drawn from."""
         return self.plots / "snapshot.npz"
 
-    def about(self) -> dict[str, Any]:
-        """config.json; rows that the run has kept are where the folder is by now."""
-        about = read_json(self.path / "config.json")
+    def about(self, *, whole: bool = False) -> dict[str, Any]:
+        """config.json; rows that the run has kept are where the folder is by now. To go on from it, it must
+        be ``whole``: with its checksum.
+
+        Raises:
+            ValueError: where it was damaged.
+        """
+        about = read_sealed(self.path / "config.json", whole=whole)
         if "rows" in about.get("python", {}):
             about["config"]["data"]["path"] = str(self.path / about["python"]["rows"])
         return about
 
+    def began(self, *, whole: bool = False) -> dict[str, Any]:
+        """:meth:`about` of a run that training began.
+
+        Raises:
+            ValueError: where it lacks what every run has.
+        """
+        about = self.about(whole=whole)
+        config, data, python = (about.get(name, {}) for name in ("config", "data", "python"))
+        sound = isinstance(config, dict) and all(isinstance(config.get(name), dict) for name in SECTIONS)
+        sound &= isinstance(data, dict) and {"folder", "likelihood_reason", "sha256"} <= data.keys()
+        if not (sound and isinstance(python, dict) and isinstance(about.get("name"), str)):
+            raise ValueError(f"{self.path} holds no run: its config.json is not one that gmvae train wrote")
+        return about
+
     def write_about(self, about: Mapping[str, Any]) -> None:
         """Write config.json anew."""
-        write_json(self.path / "config.json", about)
+        write_sealed(self.path / "config.json", about)
 
     def touch(self) -> None:
         """Make this the newest run (:func:`newest_run`)."""
@@ -105,11 +136,20 @@ class RunFolder:
         Raises:
             ValueError: where another line is no record.
         """
-        text = self.metrics.read_text() if self.metrics.exists() else ""
-        try:
-            return [json.loads(line) for line in text.split("\n")[:-1]]
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{self.metrics} is not whole: a line of it is no JSON object") from error
+        records = self._records()
+        for number, record in enumerate(records, start=1):
+            if not all(isinstance(record.get(name), (int, float)) for name in MEASURED):
+                raise ValueError(f"{self.metrics} is not whole: line {number} is no record of an epoch")
+        return records
+
+    def _records(self) -> list[dict[str, Any]]:
+        """The objects of metrics.jsonl, whatever they hold."""
+        if not self.metrics.exists():
+            return []
+        records = [parse_json(self.metrics, line) for line in read_bounded(self.metrics).split(b"\n")[:-1]]
+        if not all(isinstance(record, dict) for record in records):
+            raise ValueError(f"{self.metrics} is not whole: a line of it is no JSON object")
+        return records
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add an epoch's record to metrics.jsonl, in one write."""
@@ -183,7 +223,7 @@ class RunFolder:
             ValueError: where one of the epochs up to there has no record. Nothing is written then.
         """
         wanted = [(number, epoch) for number, last in enumerate(restarts, 1) for epoch in range(1, last + 1)]
-        kept = [record for record in self.history() if _place(record) in set(wanted)]
+        kept = [record for record in self._records() if _place(record) in set(wanted)]
         if [_place(record) for record in kept] != wanted:
             raise ValueError(
                 f"{self.metrics} has {len(kept)} records of the {len(wanted)} epochs in the checkpoint: "
@@ -195,12 +235,24 @@ class RunFolder:
         return kept
 
     def write_starts(self, starts: Sequence[Mapping[str, Any]]) -> None:
-        """Write start.json: where each restart so far started, and why."""
-        write_json(self.start, list(starts))
+        """Write start.json: where each restart so far started, and why, each with a checksum."""
+        write_json(self.start, [{**start, "sha256": checksum({}, start)} for start in starts])
 
     def read_starts(self) -> list[dict[str, Any]]:
-        """start.json: one start for each restart that has any."""
-        return read_json_list(self.start) if self.start.exists() else []
+        """start.json: one start for each restart that has any.
+
+        Raises:
+            ValueError: where it is not what :meth:`write_starts` wrote.
+        """
+        starts = read_json_list(self.start) if self.start.exists() else []
+        for start in starts:
+            known = start.pop("sha256", None) if isinstance(start, dict) else None
+            if known is None or known != checksum({}, start):
+                raise ValueError(
+                    f"{self.start} was damaged or changed after it was written: put it back, or delete it; "
+                    "gmvae resume writes it anew"
+                )
+        return starts
 
     def read_summary(self) -> dict[str, Any] | None:
         """summary.json; ``None`` where the run has none yet."""
@@ -226,5 +278,5 @@ def newest_run(runs: str | Path = "runs") -> RunFolder:
     return RunFolder(max(found, key=lambda path: path.stat().st_mtime_ns).parent)
 
 
-def _place(record: Mapping[str, Any]) -> tuple[int, int]:
-    return record["restart"], record["epoch"]
+def _place(record: Mapping[str, Any]) -> tuple[Any, Any]:
+    return record.get("restart"), record.get("epoch")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gmvae.store.files import read_arrays, read_json, write_arrays, write_json, write_whole
-from gmvae.store.run_folder import RunFolder
+from gmvae.store.run_folder import MEASURED, RunFolder
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -52,12 +52,13 @@ def test_a_folder_without_a_run_is_said(tmp_path):
 def test_history_grows_and_rewinds(tmp_path):
     folder = RunFolder.create(tmp_path / "run", {})
     assert folder.history() == []
-    for epoch in (1, 2, 3):
-        folder.append({"restart": 1, "epoch": epoch})
+    made = [dict.fromkeys(MEASURED, 0.5) | {"restart": 1, "epoch": epoch} for epoch in (1, 2, 3)]
+    for record in made:
+        folder.append(record)
     with open(folder.metrics, "a") as file:
         file.write('{"epoch": 4, "el')  # a line on its way
     assert [r["epoch"] for r in folder.history()] == [1, 2, 3]
-    assert folder.rewind([2]) == [{"restart": 1, "epoch": 1}, {"restart": 1, "epoch": 2}]
+    assert folder.rewind([2]) == made[:2]
     assert [json.loads(line)["epoch"] for line in folder.metrics.read_text().splitlines()] == [1, 2]
 
 

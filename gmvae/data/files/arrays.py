@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import os
 import struct
+import tokenize
 from pathlib import Path
-from typing import Literal
-from zipfile import BadZipFile
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.data.limits import check_file, check_shape
+
+DIMENSIONS = 8
+"""Axes of an array, at most."""
 TORCH7_STRING, TORCH7_TORCH = 2, 4
 TORCH7_STORAGES = {
     "torch.ByteTensor": "<u1",
@@ -33,6 +39,7 @@ def read_array(path: str | Path, *, mapped: bool = False) -> NDArray[np.generic]
     ending = path.suffix.lower()
     if ending not in (".npy", ".t7"):
         raise ValueError(f"{path} ends in {path.suffix!r}: it must be a .npy or a .t7 file")
+    check_file(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: it must be a .npy or a .t7 file")
     return _read_torch7(path) if ending == ".t7" else _read_npy(path, "r" if mapped else None)
@@ -40,14 +47,48 @@ def read_array(path: str | Path, *, mapped: bool = False) -> NDArray[np.generic]
 
 def _read_npy(path: Path, mode: Literal["r"] | None) -> NDArray[np.generic]:
     try:
-        array = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except (ValueError, EOFError, MemoryError, BadZipFile) as error:
+        with open(path, "rb") as file:
+            shape, kind, _ = npy_header(file)
+            size = os.fstat(file.fileno()).st_size - file.tell()
+            if kind.kind not in "biuf":
+                raise ValueError("it does not hold an array of numbers")
+            if size < math.prod(shape) * kind.itemsize:
+                raise ValueError(f"its header says shape {shape}, and {size:,} bytes follow it")
+        array = np.load(path, mmap_mode=mode if math.prod(shape) else None, allow_pickle=False)
+    except ValueError as error:
         raise ValueError(
-            f"{path} is not a whole .npy file of numbers: write it anew with numpy.save"
+            f"{path} is not a whole .npy file of numbers ({error}): write it anew with numpy.save"
         ) from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise ValueError(f"{path} does not hold an array of numbers")
+    check_shape(path, array.shape)
     return array
+
+
+def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype, bool]:
+    """Shape, type, and whether columns come first, of an array in NumPy's format, of which only the header is
+    read.
+
+    Raises:
+        ValueError: where it is not whole, or says what no array can be.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, kind = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, fortran, kind = np.lib.format.read_array_header_2_0(file)
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        MemoryError,
+        tokenize.TokenError,
+    ) as error:
+        raise ValueError("its header is damaged") from error
+    if len(shape) > DIMENSIONS or any(size < 0 or size > 1 << 48 for size in shape) or kind.hasobject:
+        raise ValueError(f"its header says shape {shape} of {kind}")
+    return shape, kind, fortran
 
 
 def _read_torch7(path: Path) -> NDArray[np.generic]:
@@ -61,13 +102,16 @@ def _read_torch7(path: Path) -> NDArray[np.generic]:
     if kind not in TORCH7_STORAGES:
         raise ValueError(f"{path} holds a {kind}: it must hold one tensor of numbers")
     dimensions = stream.integer()
+    if not 1 <= dimensions <= DIMENSIONS:
+        raise stream.broken()
     shape, strides = stream.longs(dimensions), stream.longs(dimensions)
     offset = stream.longs(1)[0] - 1
     stream.object_class()
     storage = stream.numbers(stream.longs(1)[0], np.dtype(TORCH7_STORAGES[kind]))
     span = 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if offset < 0 or min(shape, default=0) < 1 or min(strides) < 0 or offset + span > len(storage):
+    if offset < 0 or min(shape) < 1 or min(strides) < 0 or offset + span > len(storage):
         raise stream.broken()
+    check_shape(path, shape)
     steps = [stride * storage.itemsize for stride in strides]
     return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps, writeable=False).copy()
 

@@ -14,6 +14,7 @@ from gmvae.data.files.columns import some
 from gmvae.data.files.folder import ENDINGS, would_read
 from gmvae.data.files.separated import SeparatedFile
 from gmvae.data.files.tables import Table
+from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
 BUFFER = 1 << 16
@@ -52,7 +53,9 @@ class ParquetFiles(Table):
 
     def _opened(self, path: Path) -> parquet.ParquetFile:
         try:
-            return parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+            file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+            check_shape(path, (file.metadata.num_rows, file.metadata.num_columns))
+            return file
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, error) from error
 
@@ -68,8 +71,11 @@ class ArrowFile(Table):
             return schema
 
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        rows = 0
         with self._opened() as (_, batches):
             for batch in batches:
+                rows += len(batch)
+                check_shape(self.path, (rows, batch.num_columns))
                 wanted = batch.select(list(names))
                 wanted.validate(full=True)  # lengths in the file that lie would end Python
                 yield wanted

@@ -15,7 +15,7 @@ from scipy import sparse
 from gmvae.data.files.base import ROWS, Block, Source, at_most
 from gmvae.data.files.columns import check_id, check_names, check_once, chosen, places, some
 from gmvae.data.files.missing import gaps_error
-from gmvae.data.schema import MissingValueError, ReadOptions, Schema
+from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
 
 CHANNELS = (1, 3, 4)
 """Numbers of channels that tell where the axis of channels is."""
@@ -96,7 +96,10 @@ class Matrix(Source):
     def _other(self, name: str | None) -> NDArray[Any] | None:
         """The values of each row that are no feature."""
         if name in self.beside:
-            return np.asarray(self.beside[name], dtype=None if isinstance(self.beside, dict) else object)
+            try:
+                return np.asarray(self.beside[name], dtype=None if isinstance(self.beside, dict) else object)
+            except Exception as error:  # of a column that is read from a damaged file
+                raise ValueError(f"{self.path} is damaged in column {name}: {first_line(error)}") from error
         if name not in self._known:
             return None
         place = self._known.index(name)
@@ -118,11 +121,22 @@ class Matrix(Source):
         rows = at_most(rows, self.shape)
         every = where is None or where == list(range(self.shape[0]))
         for start in range(0, self.array.shape[0], rows):
-            values = self.array[start : start + rows]
-            values = values.toarray() if sparse.issparse(values) else np.asarray(values)
+            values = self._sliced(start, start + rows)
             values = values if every else values[:, where]
             kept = self.shape if every else values.shape[1:]
             yield start, np.array(values, np.uint8 if self.levels else np.float64).reshape(-1, *kept)
+
+    def _sliced(self, start: int, stop: int) -> NDArray[Any]:
+        """Some rows; whatever a library raises for a damaged file is one line that names it."""
+        try:
+            values = self.array[start:stop]
+            return values.toarray() if sparse.issparse(values) else np.asarray(values)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            raise ValueError(
+                f"{self.path} is damaged in rows {start} to {stop - 1}: {first_line(error)}"
+            ) from error
 
     def _filled(
         self, y: NDArray[np.float64], schema: Schema, where: list[int] | None, start: int

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gmvae.data.files.base import TEXTS, Source
 from gmvae.data.files.folder import ENDINGS
+from gmvae.data.limits import check_file
 
 TABLES = (*TEXTS, ".parquet", ".arrow", ".feather", ".ipc")
 ARRAYS = (".npy", ".npz", ".t7")
@@ -21,7 +22,7 @@ def open_source(path: str | Path) -> Source:
         OSError: where it is not there.
     """
     path = Path(path)
-    path.stat()
+    check_file(path)
     if path.is_dir():
         return open_folder(path)
     ending, inner = path.suffix.lower(), path.with_suffix("").suffix.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from gmvae.data.files.base import ROWS, Block, Source, at_most
 from gmvae.data.files.folder import ENDINGS, would_read
 from gmvae.data.levels import about, read
+from gmvae.data.limits import WIDTH
 from gmvae.data.schema import ReadOptions, Schema
 
 FOLDER = "folder"
@@ -64,8 +66,14 @@ class Pictures(Source):
                         f"{file} has {_pixels(found)}, {self.files[0]} has {_pixels(size)}: they must be "
                         "alike, so bring them to one size with --image-size 32 or so"
                     )
+        y_shape = (1 if grey or options.grey else 3, *size)
+        if math.prod(y_shape) > WIDTH:
+            raise ValueError(
+                f"{self.path} has pictures of {_pixels(size)}: at most {WIDTH:,} numbers are read of each, "
+                "so bring them to a smaller size with --image-size 32 or so"
+            )
         return Schema(
-            y_shape=(1 if grey or options.grey else 3, *size),
+            y_shape=y_shape,
             label_column=options.label_column,
             id_column="path",
             resize=bool(options.image_size),

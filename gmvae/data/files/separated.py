@@ -17,6 +17,7 @@ from gmvae.data.files.columns import chosen
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
+from gmvae.data.limits import check_size
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
 NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
@@ -104,7 +105,8 @@ class SeparatedFile(Table):
         options = csv.ConvertOptions(
             column_types=kinds or {}, include_columns=list(kinds or {}), null_values=NONE
         )
-        return csv.open_csv(self.path, reading, parsing, options)
+        packed = self.path.suffix.lower() == ".gz"
+        return csv.open_csv(Unpacked(self.path) if packed else self.path, reading, parsing, options)
 
     def _check_head(self) -> None:
         """``ValueError`` where the first bytes are not those of such a table."""
@@ -173,6 +175,27 @@ class SeparatedFile(Table):
             value, name = odd[4].removesuffix("'"), self._first.names[int(odd[1])]
             return f"{self.path} has {value!r} in column {name}{row}: it must be {wanted}"
         return f"{self.path} is not a whole table: {message}"
+
+
+class Unpacked(gzip.GzipFile):
+    """The bytes of a packed file, of which no more are read than :func:`gmvae.data.limits.check_size` has it.
+
+    Raises:
+        ValueError: while it is read, where it unpacks to more, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self.path, self.total = path, 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            found = super().read(size)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{self.path} is not a whole .gz file: {first_line(error)}") from error
+        self.total += len(found)
+        check_size(self.path, self.total, "it unpacks to at least")
+        return found
 
 
 def _nulled(values: pa.Array) -> pa.Array:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+import struct
 import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from scipy import sparse
 
-from gmvae.data.files.arrays import read_array
+from gmvae.data.files.arrays import npy_header, read_array
 from gmvae.data.files.columns import some
 from gmvae.data.files.matrices import Matrix
+from gmvae.data.limits import check_shape, check_size
 from gmvae.data.schema import first_line
 
 NAMES = ("X", "x", "data", "images", "y")
@@ -23,12 +25,14 @@ NAMES = ("X", "x", "data", "images", "y")
 BROKEN = (
     ValueError,
     TypeError,
-    KeyError,
+    LookupError,
+    AttributeError,
     BadZipFile,
     EOFError,
     OSError,
     RuntimeError,
     MemoryError,
+    struct.error,
     zlib.error,
 )
 """What NumPy, SciPy and zipfile raise for files that are not what they should be."""
@@ -66,23 +70,28 @@ def open_h5ad(path: Path) -> Matrix:
         raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
     if X is None:
         raise ValueError(f"{path} has no X: it must hold the observations there")
-    if getattr(X, "format", "csr") == "csc":  # by columns on disk: rows of it would take for ever
-        X = X.to_memory().tocsr()
-    return Matrix(path, X, list(map(str, data.var_names)), data.obs, np.asarray(data.obs_names, dtype=object))
+    check_shape(path, X.shape)
+    try:
+        if getattr(X, "format", "csr") == "csc":  # by columns on disk: rows of it would take for ever
+            X = X.to_memory().tocsr()
+        names, ids = list(map(str, data.var_names)), np.asarray(data.obs_names, dtype=object)
+        return Matrix(path, X, names, data.obs, ids)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
 
 
 def _open_npz(path: Path) -> Matrix:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
+        arrays = _arrays(path)
         if {"format", "shape"} <= arrays.keys():
-            return Matrix(path, _sparse(arrays))
+            return Matrix(path, _sparse(path, arrays))
     except BROKEN as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        raise ValueError(
-            f"{path} is not a whole .npz file of numbers or texts: {first_line(error)}"
-        ) from error
+        reason = first_line(error).removeprefix(f"{path} ")
+        raise ValueError(f"{path} is not a whole .npz file of numbers or texts: {reason}") from error
     many = {name: array for name, array in arrays.items() if array.ndim > 1}
     name = next((name for name in NAMES if name in many), next(iter(many)) if len(many) == 1 else None)
     if name is None:
@@ -91,17 +100,38 @@ def _open_npz(path: Path) -> Matrix:
             "or be the only one with more than one axis"
         )
     array = arrays.pop(name)
+    check_shape(path, array.shape)
     beside = {key: values for key, values in arrays.items() if values.shape == array.shape[:1]}
     return Matrix(path, array, beside=beside)
 
 
-def _sparse(arrays: Mapping[str, Any]) -> sparse.csr_array:
+def _arrays(path: Path) -> dict[str, Any]:
+    """The arrays of a .npz file; what else is in it is left alone."""
+    arrays = {}
+    with ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        check_size(path, sum(member.file_size for member in members), "its arrays have")
+        for member in members:
+            with archive.open(member) as stream:
+                shape, kind, fortran = npy_header(stream)  # type: ignore[arg-type]
+                if kind.kind not in "biufUS":
+                    raise ValueError(f"{member.filename} holds values of type {kind}")
+                content = stream.read()
+            if len(content) != math.prod(shape) * kind.itemsize or not kind.itemsize:
+                raise ValueError(f"{member.filename} does not have the shape {shape} that its header says")
+            array = np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
+            arrays[member.filename.removesuffix(".npy")] = array
+    return arrays
+
+
+def _sparse(path: Path, arrays: Mapping[str, Any]) -> sparse.csr_array:
     """The matrix that scipy.sparse.save_npz wrote; its indices are checked, because those that lie would be
     followed out of the array."""
     kind, shape = arrays["format"].item(), tuple(map(int, arrays["shape"]))
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
-    if len(shape) != 2 or min(shape) < 0 or math.prod(shape) >= 1 << 62:
+    if len(shape) != 2 or min(shape) < 0:
         raise ValueError(f"its shape is {shape}")
+    check_shape(path, shape)
     if kind == "coo":
         return sparse.csr_array((arrays["data"], _coordinates(arrays)), shape)
     if kind not in ("csr", "csc"):

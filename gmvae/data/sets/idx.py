@@ -12,6 +12,8 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.data.files.arrays import DIMENSIONS
+from gmvae.data.limits import check_file, check_size
 from gmvae.data.sets.damage import check_start, damaged
 
 GZIP = b"\x1f\x8b"
@@ -28,12 +30,13 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
         OSError: where it cannot be read.
     """
     path = Path(path)
+    check_file(path)
     content = _unpacked(path)
     if content[:3] != UINT8 or len(content) < 4:
         begins = " ".join(str(byte) for byte in content[:4]) or "nothing"
         raise damaged(path, f"is no IDX file of bytes, which begins with 0 0 8: it begins with {begins}")
     start = 4 + 4 * content[3]
-    if content[3] == 0 or len(content) < start:
+    if not 1 <= content[3] <= DIMENSIONS or len(content) < start:
         raise damaged(path, f"is cut off in its header, which promises {content[3]} dimensions")
     shape = struct.unpack_from(f">{content[3]}I", content, 4)
     if len(content) - start != math.prod(shape):
@@ -57,6 +60,7 @@ def _unpacked(path: Path) -> bytearray:
         try:
             while piece := stream.read(PIECE):
                 content += piece
+                check_size(path, len(content), "it unpacks to at least")
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise damaged(path, "is a gzip file that is cut off or broken") from error
     return content

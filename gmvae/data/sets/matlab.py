@@ -22,6 +22,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.data.limits import check_file, check_size
 from gmvae.data.sets.damage import check_start, damaged
 
 HEADER = 128
@@ -71,6 +72,7 @@ class Variable:
             ValueError: where the file is cut off or broken, or the variable does not hold numbers.
         """
         *inner, steps = self.shape
+        check_size(self.path, math.prod(self.shape) * 8, f"{self.name} may have")
         with self._numbers() as (stream, kind):
             for start in range(0, steps, count):
                 shape = (*inner, min(count, steps - start))
@@ -113,6 +115,7 @@ class MatlabFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.variables: dict[str, Variable] = {}
+        check_file(self.path)
         with open(self.path, "rb") as file:
             _check_header(self.path, file.read(HEADER))
             whole = self.path.stat().st_size
