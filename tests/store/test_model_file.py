@@ -94,7 +94,7 @@ def test_tables_are_read_by_name_and_arrays_by_place(fitted, saved, wine):
     other = wine[wine.columns[::-1]].assign(more="text")
     for table in (other, pl.from_pandas(other), pa.Table.from_pandas(other), wine.to_numpy()):
         np.testing.assert_array_equal(again.predict_proba(table), expected)
-    with pytest.raises(ValueError, match="column hue is missing: the model was trained on it"):
+    with pytest.raises(ValueError, match="X has no column hue: the model was trained on it"):
         again.predict(wine.drop(columns="hue"))
     with pytest.raises(ValueError, match="X has 13 features, but GMVAE is expecting 14"):
         again.predict(wine.to_numpy()[:, :13])
