@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from gmvae.progress import Progress
 from gmvae.start.begin import SHOWN, Found, Material, Start, begin_start, choose_start, teaches
 from gmvae.training.loop import Trainer, load
 from gmvae.training.random import RandomStream
+from gmvae.training.recovery import ROLLBACKS, SMALLER, Snapshot, greatest
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,23 @@ class Restart:
 
     def begin(self, progress: Progress = lambda _: None) -> Start:
         """Bring the new model to its start."""
-        self.start = begin_start(self._material, self._found or self.look(progress), progress)
-        self.anchor()
-        return self.start
+        found = self._found or self.look(progress)
+        training, before = self.config.training, Snapshot()
+        before.take(*self.trainer.state())
+        for rollbacks in range(ROLLBACKS + 1):
+            rate = training.learning_rate * SMALLER**rollbacks
+            config = replace(self.config, training=replace(training, learning_rate=rate))
+            start = begin_start(self._material_of(config), found, progress)
+            if math.isfinite(greatest(self.model)):
+                self.start, self.trainer.rollbacks = start, rollbacks
+                self.anchor()
+                return start
+            self.trainer.restore(*before.copy())
+        raise FloatingPointError(
+            f"the start does not come to finite weights: lower the learning rate (it is "
+            f"{training.learning_rate:g}, and {ROLLBACKS} attempts with smaller ones, {rate:g} at last, did "
+            "not help), or bring the data to a scale of about 1"
+        )
 
     @property
     def taught(self) -> bool:
@@ -136,7 +152,10 @@ class Restart:
 
     @property
     def _material(self) -> Material:
-        c, subset = self.config, self.subset
+        return self._material_of(self.config)
+
+    def _material_of(self, c: Config) -> Material:
+        subset = self.subset
         return Material(
             self.model, self.rows, subset.tensor(), subset.weights, c.objective, c.training,
             self.seed % 2**31, self.stream,

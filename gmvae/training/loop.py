@@ -22,6 +22,7 @@ from gmvae.model.vae import GaussianMixtureVAE, Recognition
 from gmvae.training.augmentation import views
 from gmvae.training.optimisers import optimiser
 from gmvae.training.random import RandomStream
+from gmvae.training.recovery import HUGE, ROLLBACKS, SMALLER, Snapshot, first_odd, greatest
 
 
 class Indexable(Protocol):
@@ -64,7 +65,8 @@ class Trainer:
         # with augment auto, views are for the start only: rows near a border would move it
         self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
         self.taught: Recognition | None = None
-        self.epoch = 0
+        self.epoch = self.rollbacks = 0
+        self._good, self._busy = Snapshot(), False
 
     def anchor(self) -> None:
         """From now on, keep q(z | y), and q(z | v) of views v if there are any, near what it is now: a copy
@@ -90,27 +92,73 @@ class Trainer:
             batches of ``loss``, ``elbo`` and the five terms, in nats per observation.
 
         Raises:
-            FloatingPointError: where the loss is no finite number any more.
+            FloatingPointError: where a loss or a weight is no finite number any more, and no smaller step
+                mends that (:mod:`gmvae.training.recovery`). The model is as it was before that epoch.
         """
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
+            self._good.take(*self._state())
+            self._busy = True
             means = self._epoch(y, progress)
+            while not self._sound(means, y):
+                if self.rollbacks == ROLLBACKS:
+                    raise self._diverged(y)
+                self._back(self.rollbacks + 1)
+                means = self._epoch(y, progress)
             self.epoch += 1
-            if not math.isfinite(means["loss"]):
-                raise FloatingPointError(
-                    f"the loss is {means['loss']} in epoch {self.epoch}: lower the learning rate "
-                    f"(it is {self.config.learning_rate:g}), or bring the data to a scale of about 1"
-                )
-            yield {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
+            self._busy = False
+            record = {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
+            yield record | ({"rollbacks": self.rollbacks} if self.rollbacks else {})
+
+    def _sound(self, means: dict[str, float], y: Observations) -> bool:
+        """Whether an epoch came to finite losses, and to a model that makes finite ones."""
+        return all(map(math.isfinite, means.values())) and self._odd_now(y) is None
+
+    def _odd_now(self, y: Observations) -> str | None:
+        """What is not finite in the model as it is: a weight, or a term for some observations."""
+        most = greatest(self.model)
+        if not math.isfinite(most):
+            return "a weight"
+        if most < HUGE:
+            return None
+        self.model.eval()
+        with torch.no_grad():
+            some = scaled(y[torch.arange(min(len(y), self.config.batch_size), device=y.device)])
+            noise = Generator(y.device).manual_seed(0)
+            return first_odd(*objective.loss(self.model, some, self.objective, generator=noise))
+
+    def _back(self, rollbacks: int) -> None:
+        """Go back to the beginning of this epoch, with another step."""
+        self.restore(*self._good.copy())
+        self.rollbacks = rollbacks
+
+    def _diverged(self, y: Observations) -> FloatingPointError:
+        """What is said of an epoch that cannot be made; it is made once more to find out where."""
+        rate = self.learning_rate
+        self._back(self.rollbacks)
+        try:
+            self._epoch(y, lambda _: None, inspect=True)
+            where = f"after the last update, in {self._odd_now(y)}"
+        except FloatingPointError as found:
+            where = str(found)
+        self._back(self.rollbacks)
+        self._busy = False
+        return FloatingPointError(
+            f"the loss is no finite number in epoch {self.epoch + 1}, {where}: lower the learning rate (now "
+            f"{self.config.learning_rate:g}, and {ROLLBACKS} steps back and on with a smaller one, {rate:g} "
+            "at last, did not help), or bring the data to a scale of about 1"
+        )
 
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next epoch: where clusters are anchored, it decays linearly over the
         second half of all epochs."""
         rest = 1.0 if self.taught is None else 1 - self.epoch / self.config.epochs
-        return self.config.learning_rate * min(1.0, 2 * rest)
+        return self.config.learning_rate * SMALLER**self.rollbacks * min(1.0, 2 * rest)
 
-    def _epoch(self, y: Indexable, progress: Callable[[float], object]) -> dict[str, float]:
+    def _epoch(
+        self, y: Indexable, progress: Callable[[float], object], *, inspect: bool = False
+    ) -> dict[str, float]:
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
@@ -120,11 +168,13 @@ class Trainer:
         epoch, noise = self.epoch + 1, self.stream.local
 
         def losses() -> Iterator[Tensor]:
-            for batch in steps:
+            for number, batch in enumerate(steps, start=1):
                 observed = scaled(y[batch.to(y.device)])
                 view = None if self.view is None else self.view(observed, noise)
                 known = None if self.taught is None else self.taught(observed)[2]
                 loss, terms = objective.loss(self.model, observed, self.objective, epoch, view, known, noise)
+                if inspect and (odd := first_odd(loss, terms)):
+                    raise FloatingPointError(f"batch {number} of {len(steps)}, first in {odd}")
                 yield loss
                 with torch.no_grad():
                     totals.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
@@ -134,14 +184,20 @@ class Trainer:
         return dict(zip(names, (totals / sum(map(len, steps))).tolist(), strict=True))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that the next epoch depends on: tensors, and the number of epochs done."""
+        """Everything that the next epoch depends on: tensors, the number of epochs done, and how often
+        training went back. In the middle of an epoch it is as it was before that."""
+        tensors, about = self._good.copy() if self._busy else self._state()
+        if self.taught is not None:
+            tensors |= {f"taught.{name}": value for name, value in self.taught.state_dict().items()}
+        return tensors, about
+
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The state as it is now, but for the frozen teacher, which never changes."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for index, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
         tensors |= {f"random.{name}": value for name, value in self.stream.states.items()}
-        if self.taught is not None:
-            tensors |= {f"taught.{name}": value for name, value in self.taught.state_dict().items()}
-        return tensors, {"epoch": self.epoch}
+        return tensors, {"epoch": self.epoch, "rollbacks": self.rollbacks}
 
     def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken.
@@ -151,7 +207,8 @@ class Trainer:
         Raises:
             ValueError: where the state is that of another model, or none of a trainer.
         """
-        if "epoch" not in about:
+        epoch, rollbacks = about.get("epoch"), about.get("rollbacks", 0)
+        if type(epoch) is not int or epoch < 0 or rollbacks not in range(ROLLBACKS + 1):
             raise ValueError(
                 "the checkpoint is not one that training wrote: put back the file that belongs here"
             )
@@ -171,7 +228,7 @@ class Trainer:
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         drawn = {name: value.cpu() for name, value in parts["random"].items()}
         self.stream.states = drawn
-        self.epoch = about["epoch"]
+        self.epoch, self.rollbacks = epoch, rollbacks
 
 
 def descend(optimiser: Optimizer, losses: Iterable[Tensor]) -> Iterator[int]:

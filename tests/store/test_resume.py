@@ -124,7 +124,10 @@ def test_more_epochs_are_kept_for_the_next_time(finished, tmp_path):
             lambda f: f.joinpath("metrics.jsonl").write_text("{\n{}\n"),
             "metrics.jsonl does not have the records of the checkpoint",
         ),
-        (lambda f: f.joinpath("config.json").write_text("{}"), "its config.json is not one that gmvae train wrote"),
+        (
+            lambda f: f.joinpath("config.json").write_text("{}"),
+            "config.json is not one that gmvae train wrote",
+        ),
         (lambda f: f.joinpath("checkpoint/state.safetensors").write_bytes(b"x"), "is not a whole file"),
         (
             lambda f: shutil.copy(f / "model.safetensors", f / "checkpoint/state.safetensors"),

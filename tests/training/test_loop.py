@@ -22,6 +22,7 @@ from gmvae.training.devices import cpu_threads, pick_device, pick_threads
 from gmvae.training.loop import Trainer, batches
 from gmvae.training.optimisers import Sign, optimiser
 from gmvae.training.random import RandomStream
+from gmvae.training.recovery import SMALLER
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
@@ -219,9 +220,60 @@ def test_unknown_optimiser():
 
 def test_a_loss_that_is_no_number_is_said():
     with pytest.raises(
-        FloatingPointError, match=r"the loss is (nan|inf) in epoch 1: lower the learning rate"
+        FloatingPointError,
+        match=r"no finite number in epoch 1, batch \d+ of \d+, first in reconstruction: lower",
     ):
         list(trainer(3, "sgd", rate=1e12).epochs(Y))
+
+
+def test_the_last_update_is_checked():
+    before = trainer(1, "adam", rate=1e30)
+    before.config = replace(before.config, batch_size=len(Y))
+    weights = {name: value.clone() for name, value in before.model.state_dict().items()}
+    with pytest.raises(FloatingPointError, match=r"in epoch 1, after the last update, in reconstruction"):
+        list(before.epochs(Y))
+    for name, value in before.model.state_dict().items():  # the model is the last good one
+        torch.testing.assert_close(value, weights[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_bad_epoch_is_made_again_with_a_smaller_step(seed, monkeypatch):
+    plain, hit = (trainer(4, "adam", rate=1e-3, seed=seed) for _ in range(2))
+    reference = list(plain.epochs(Y))
+    epochs, made = hit.epochs(Y), []
+    made.append(next(epochs))
+    broken = iter([True, False])
+    original = hit._epoch
+
+    def overflowing(*arguments, **options):
+        means = original(*arguments, **options)
+        if next(broken, False):
+            next(hit.model.parameters()).data.fill_(float("nan"))
+        return means
+
+    monkeypatch.setattr(hit, "_epoch", overflowing)
+    made += epochs
+    assert [record.get("rollbacks", 0) for record in made] == [0, 1, 1, 1]
+    assert made[0]["loss"] == reference[0]["loss"]
+    assert made[-1]["elbo"] > made[0]["elbo"]
+    assert hit.learning_rate == pytest.approx(SMALLER * plain.learning_rate)
+    again = trainer(4, "adam", rate=1e-3, seed=seed)
+    again.restore(*hit.state())
+    assert again.learning_rate == hit.learning_rate
+
+
+def test_a_state_in_the_middle_of_an_epoch_is_that_before_it():
+    one = trainer(3, "adam", rate=1e-3)
+    epochs = one.epochs(Y, lambda done: seen.append(one.state()) if 1.4 < done < 1.6 else None)
+    seen: list = []
+    next(epochs)
+    tensors, about = one.state()
+    before = {name: value.clone() for name, value in tensors.items()}
+    next(epochs)
+    assert seen
+    assert seen[0][1] == about
+    for name, value in before.items():
+        torch.testing.assert_close(seen[0][0][name], value, rtol=0, atol=0)
 
 
 def test_threads_are_few_for_small_layers_and_put_back():
