@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -184,7 +184,7 @@ class Run:
         if epochs is not None and epochs < 1:
             raise ValueError(f"epochs is {epochs}: it must be a whole number of at least 1")
         folder = RunFolder(path)
-        folder.about()  # that there is a run
+        folder.about(whole=True)  # that there is a run
         with folder.locked():  # or the records of who trains it would be dropped
             return cls._resumed(path, epochs, device, rows)
 
@@ -240,12 +240,10 @@ class Run:
         cls, path: str | Path, rows: tuple[Any, Any] | None = None, *, whole: bool = True, **changes: Any
     ) -> Run:
         folder = RunFolder(path)
-        about = folder.about()
-        if not {"name", "config", "data"} <= about.keys():
-            raise ValueError(f"{path} holds no run: its config.json is not one that gmvae train wrote")
+        about = folder.began(whole=whole)
         if "restarts" not in about["config"]["training"]:
             raise ValueError(f"{path} was begun by an older version of gmvae: start a new run")
-        config = Config.from_json(about["config"])
+        config, choice, holdout = _asked(folder, about)
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
         if "python" in about:
@@ -254,13 +252,17 @@ class Run:
             data = read(config.data, about["data"]["folder"])
         else:
             raise ValueError(f"{path} is a run of gmvae train, which reads its data itself: leave X out")
-        choice = None if about.get("choice") is None else Choice.from_json(about["choice"])
-        holdout = None if about.get("holdout") is None else Holdout.from_json(about["holdout"])
         run = cls(about["name"], config, data, choice, holdout, about["data"]["likelihood_reason"])
         if run.engine.data.fingerprint != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
         if folder.checkpoint.exists():
-            run.engine.restore(folder.read_checkpoint(whole=whole))
+            try:
+                run.engine.restore(folder.read_checkpoint(whole=whole))
+            except (LookupError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+                raise ValueError(
+                    f"{folder.checkpoint} is not a checkpoint of this run ({error}): put back the file that "
+                    "belongs here, or start a new run"
+                ) from error
         run._in(folder)
         return run
 
@@ -301,7 +303,7 @@ class Run:
             and (last.early_stopping or summary.get("epochs") == last.epochs)
         )
 
-    def train(self, *observers: Observer) -> Iterator[Record]:
+    def train(self, *observers: Observer) -> Generator[Record, None, None]:
         """Train to the end, writing the run folder on the way.
 
         Arguments:
@@ -317,7 +319,11 @@ class Run:
         drawing, watched = Drawing(self.folder, run), Watched(self.folder, pictures)
         self.engine.observers = (self.writer, drawing, watched, *observers)
         with self.folder.locked():
-            yield from self.engine.run()
+            try:
+                yield from self.engine.run()
+            except (KeyboardInterrupt, GeneratorExit):
+                self.writer.interrupted()
+                raise
 
     def finish(self, *observers: Observer) -> Result:
         """Train to the end; what it came to."""
@@ -368,3 +374,18 @@ def _fresh_name(name: str) -> Path:
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     names = (Path("runs", stem if i == 1 else f"{stem}-{i}") for i in range(1, 1000))
     return next(path for path in names if not path.exists())
+
+
+def _asked(folder: RunFolder, about: Mapping[str, Any]) -> tuple[Config, Choice | None, Holdout | None]:
+    """What config.json says of the fit."""
+    choice, holdout = about.get("choice"), about.get("holdout")
+    try:
+        return (
+            Config.from_json(about["config"]),
+            None if choice is None else Choice.from_json(choice),
+            None if holdout is None else Holdout.from_json(holdout),
+        )
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder.path} holds no run: its config.json is not one that gmvae train wrote"
+        ) from error

@@ -6,16 +6,15 @@ import contextlib
 import io
 import os
 import re
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import tyro
 
 from gmvae import __version__
 from gmvae.cli.commands import COMMANDS, watch
+from gmvae.cli.signals import status, terminable
 from gmvae.config import Config
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
@@ -56,29 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt as stop:
         print("gmvae: stopped", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
+        return status(stop)
     return 0
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM)."""
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """A context in which SIGTERM ends a command as Ctrl-C does: a run says how to go on with it."""
-
-    def stop(*_: object) -> None:
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def call(command: str, arguments: list[str]) -> None:

@@ -97,6 +97,22 @@ class Writer(Observer):
         if over or time.monotonic() - self._saved_at >= run.checkpoint_every:
             self._checkpoint()
 
+    def interrupted(self) -> None:
+        """Write a checkpoint of the last whole epoch, where the last one that was written is older."""
+        tensors, about = self.fit.state()
+        current = about.get("current")
+        if current is None or not self.fit.started:
+            return
+        done, known = current["trainer"]["epoch"], len(current["about"]["history"])
+        whole = (
+            done
+            == self.fit.epochs_before + known
+            == len([record for record in self.history if record["restart"] == self.fit.restart])
+        )
+        if whole and done > self.saved:
+            self.folder.write_checkpoint((tensors, about))
+            self.saved = done
+
     def finished(self, result: Result) -> None:
         self.summary = self._summary(result)
         if self.config.run.save_model:

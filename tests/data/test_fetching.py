@@ -138,7 +138,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setattr(pooch.core.time, "sleep", lambda seconds: None)
     folder = write_small(tmp_path / "served")
     server = Server(folder)
-    sums = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in NAMES}
+    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in NAMES}
     monkeypatch.setattr(images, "MNIST", replace(images.MNIST, url=server.url, files=sums))
     server.thread.start()
     yield server

@@ -1,4 +1,4 @@
-"""Files from the network, through pooch: checked against their MD5 sums before they get their names."""
+"""Files from the network, through pooch: checked against their SHA-256 sums before they get their names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def download(url: str, files: Mapping[str, str], folder: Path) -> None:
 
     Arguments:
         url: The address that the names are added to.
-        files: Names, and the MD5 sum of each.
+        files: Names, and the SHA-256 sum of each.
         folder: Where they go; made where it does not exist.
 
     Raises:
@@ -41,7 +41,7 @@ def download(url: str, files: Mapping[str, str], folder: Path) -> None:
     source = pooch.create(
         path=folder,
         base_url=url,
-        registry={name: f"md5:{md5}" for name, md5 in files.items()},
+        registry={name: f"sha256:{digest}" for name, digest in files.items()},
         retry_if_failed=RETRIES,
     )
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())

@@ -25,7 +25,7 @@ class Source:
         name: What the command line calls it.
         url: Where its files are published.
         folders: What a folder with its files may be called; the first is what we call it.
-        files: The files' names, and the MD5 sums of what is published.
+        files: The files' names, and the SHA-256 sums of what is published.
     """
 
     name: str
