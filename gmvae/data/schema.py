@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -88,9 +89,9 @@ class Schema:
         Raises:
             ValueError: where a column is missing or not of its kind, or a value is missing or infinite.
         """
-        there = table.schema.names
+        there = Counter(table.schema.names)
         for what, wrong in (("missing", 0), ("there more than once", 2)):
-            named = [name for name in self.columns if min(there.count(name), 2) == wrong]
+            named = [name for name in self.columns if min(there[name], 2) == wrong]
             if named:
                 raise ValueError(f"column {', '.join(named[:5])} is {what}: the model was trained on it")
         y, start = np.empty((table.num_rows, len(self.features))), 0

@@ -110,11 +110,11 @@ class Trainer:
             record = {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
             yield record | ({"rollbacks": self.rollbacks} if self.rollbacks else {})
 
-    def _sound(self, means: dict[str, float], y: Observations) -> bool:
+    def _sound(self, means: dict[str, float], y: Indexable) -> bool:
         """Whether an epoch came to finite losses, and to a model that makes finite ones."""
         return all(map(math.isfinite, means.values())) and self._odd_now(y) is None
 
-    def _odd_now(self, y: Observations) -> str | None:
+    def _odd_now(self, y: Indexable) -> str | None:
         """What is not finite in the model as it is: a weight, or a term for some observations."""
         most = greatest(self.model)
         if not math.isfinite(most):
@@ -132,7 +132,7 @@ class Trainer:
         self.restore(*self._good.copy())
         self.rollbacks = rollbacks
 
-    def _diverged(self, y: Observations) -> FloatingPointError:
+    def _diverged(self, y: Indexable) -> FloatingPointError:
         """What is said of an epoch that cannot be made; it is made once more to find out where."""
         rate = self.learning_rate
         self._back(self.rollbacks)

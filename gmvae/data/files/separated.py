@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -52,7 +53,8 @@ class SeparatedFile(Table):
         schema = self._first
         if options is None or options.text != "one-hot":
             return schema
-        names = [name for name in chosen(options, schema.names) if schema.names.count(name) == 1]
+        counts = Counter(schema.names)
+        names = [name for name in chosen(options, schema.names) if counts[name] == 1]
         for name in sorted(
             self._texts([name for name in names if kind(schema.field(name).type) == "number"])
         ):

@@ -178,7 +178,8 @@ class Table(Source):
 def index(schema: pa.Schema) -> tuple[str, ...]:
     """Columns that name the rows: what pandas wrote as an index. They are no features unless they are asked
     for."""
-    unnamed = tuple(name for name in UNNAMED if name in schema.names)
+    there = {*schema.names}
+    unnamed = tuple(name for name in UNNAMED if name in there)
     return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
 
 
