@@ -126,7 +126,7 @@ def test_more_epochs_are_kept_for_the_next_time(finished, tmp_path):
         ),
         (
             lambda f: f.joinpath("config.json").write_text("{}"),
-            "config.json is not one that gmvae train wrote",
+            "config.json was damaged or changed",
         ),
         (lambda f: f.joinpath("checkpoint/state.safetensors").write_bytes(b"x"), "is not a whole file"),
         (
