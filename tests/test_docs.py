@@ -45,7 +45,7 @@ def packages() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "page", [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"], ids=lambda p: p.name
+    "page", [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"], ids=lambda p: p.name
 )
 def test_pages_say_which_packages_their_code_needs(page):
     text = page.read_text()
@@ -57,7 +57,7 @@ def test_pages_say_which_packages_their_code_needs(page):
             assert "as_frame" not in block or "pip install pandas" in text
 
 
-PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"]
+PAGES = [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"]
 
 
 def anchors(page: Path) -> set[str]:
@@ -84,7 +84,19 @@ def test_the_readme_is_short():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", ["estimator.md", "your-data.md", "choosing.md", "doctor.md", "deploy.md", "report.md"]
+    "page",
+    [
+        "index.md",
+        "tutorials/cells.md",
+        "tutorials/images.md",
+        "estimator.md",
+        "your-data.md",
+        "choosing.md",
+        "confidence.md",
+        "doctor.md",
+        "deploy.md",
+        "report.md",
+    ],
 )
 def test_code_blocks_run(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
