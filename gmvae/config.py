@@ -34,7 +34,7 @@ class ModelConfig:
     """The generative and the recognition model."""
 
     clusters: int = 10
-    """Number of clusters, K; 0 chooses the greatest stable one, and says whether it is sure."""
+    """Number of clusters, K; 0 or auto chooses the greatest stable one, and says whether it is sure."""
     most_clusters: int = 20
     """The greatest number that --clusters 0 tries."""
     x_size: int = 10
@@ -292,10 +292,10 @@ class RunConfig:
 class Config:
     """Everything that decides a run."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def to_json(self) -> dict[str, Any]:

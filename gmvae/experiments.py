@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 
 from gmvae.config import Config, DataConfig, ModelConfig, ObjectiveConfig, RunConfig, TrainingConfig
 
@@ -109,5 +110,7 @@ DESCRIPTIONS = {
 def experiment(name: str) -> Config:
     """The configuration of an experiment; ``ValueError`` where there is none of that name."""
     if name not in EXPERIMENTS:
-        raise ValueError(f"experiment is {name!r}: it must be one of {', '.join(EXPERIMENTS)}")
+        near = get_close_matches(name, EXPERIMENTS, 1)
+        rest = f"did you mean {near[0]}?" if near else f"it must be one of {', '.join(EXPERIMENTS)}"
+        raise ValueError(f"experiment is {name!r}: {rest}")
     return EXPERIMENTS[name]

@@ -85,5 +85,5 @@ def test_flags_are_flat():
 
 
 def test_unknown_experiment():
-    with pytest.raises(ValueError, match=r"experiment is 'spirla': it must be one of spiral"):
+    with pytest.raises(ValueError, match=r"experiment is 'spirla': did you mean spiral"):
         experiment("spirla")

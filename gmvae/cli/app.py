@@ -7,19 +7,23 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import tyro
 
 from gmvae import __version__
 from gmvae.cli.commands import COMMANDS, watch
+from gmvae.cli.preflight import check_data
 from gmvae.cli.signals import status, terminable
 from gmvae.config import Config
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
 
 Parsed = TypeVar("Parsed")
+OPEN = ("--clusters", "--epochs", "--hidden-size", "--rounds", "--threads")
+"""Flags of numbers that 0, or auto, leaves open."""
 TRAIN = "train on data of your own, or one of: " + ", ".join(name for name in EXPERIMENTS if name != "data")
 
 
@@ -33,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command == "--version":
         print(f"gmvae {__version__}")
         return 0
+    if command == "help":  # gmvae help train data is gmvae train data --help
+        return main([*rest, "--help"])
     try:
         with terminable():
             call(command, rest)
@@ -66,7 +72,11 @@ def call(command: str, arguments: list[str]) -> None:
     elif command in COMMANDS:
         parse(COMMANDS[command][0], f"gmvae {command}", arguments)()
     else:
-        raise ValueError(f"command is {command!r}: it must be one of train, {', '.join(COMMANDS)}")
+        near = get_close_matches(command, ["train", *COMMANDS, *EXPERIMENTS], 1)
+        known = f"it must be one of train, {', '.join(COMMANDS)}"
+        if near:
+            known = f"did you mean {near[0]}?" if near[0] not in EXPERIMENTS else f"try gmvae train {near[0]}"
+        raise ValueError(f"command is {command!r}: {known}")
 
 
 def train(arguments: list[str]) -> None:
@@ -77,10 +87,22 @@ def train(arguments: list[str]) -> None:
         print(table(DESCRIPTIONS))
         return
     default = experiment(name)
-    config = parse(Config, f"gmvae train {name}", rest, default, DESCRIPTIONS[name])
+    config = parse(Config, f"gmvae train {name}", list(settled(rest)), default, DESCRIPTIONS[name])
+    check_data(config.data)
     from gmvae.run import Run
 
     watch(Run.new(name, config))
+
+
+def settled(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments with 0 for the word auto, where 0 leaves a number open."""
+    before = ""
+    for argument in arguments:
+        flag, _, value = argument.rpartition("=")
+        if flag in OPEN and value == "auto":
+            argument = f"{flag}=0"
+        yield "0" if before in OPEN and argument == "auto" else argument
+        before = argument
 
 
 def usage() -> str:
@@ -89,7 +111,7 @@ def usage() -> str:
         "usage: gmvae COMMAND ...\n\n"
         "Deep clustering with Gaussian mixture variational auto-encoders.\n\n"
         + table({"train": TRAIN} | {name: text for name, (_, text) in COMMANDS.items()})
-        + "\n\ngmvae COMMAND --help tells more; gmvae --version tells the version."
+        + "\n\ngmvae help COMMAND says more; gmvae --version is the version."
     )
 
 

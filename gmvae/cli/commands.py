@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gmvae.run import Run
 
 RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-FilePath = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+FilePath = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE]")]
 MorePlot = Literal["map", "profiles", "prototypes", "confusion", "overlap", "reliability"]
 OutPath = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 

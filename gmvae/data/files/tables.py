@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
 from gmvae.data.files.columns import check_distinct, check_id, check_names, check_once, chosen, places, some
-from gmvae.data.files.missing import gaps_error
+from gmvae.data.files.missing import gaps, gaps_error
 from gmvae.data.files.values import index_columns, kind, numbers, texts
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
 
@@ -55,18 +55,21 @@ class Table(Source):
         if not names:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {some(found.names)}")
         kinds = {name: kind(found.field(name).type) for name in names}
-        odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
-        if odd:
-            raise ValueError(
-                f"{self.path} has columns that are neither numbers nor text: {some(odd)}; leave them out "
-                f"with {self.advice['drop']}"
-            )
         words = [name for name in names if kinds[name] == "text"]
+        odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
+        wrong = []
+        if odd:
+            wrong.append(
+                f"columns that are neither numbers nor text: {some(odd)}; leave them out with "
+                f"{self.advice['drop']}"
+            )
         if words and options.text == "error":
-            raise ValueError(
-                f"{self.path} has columns of text: {some(words)}; make 0/1 features of them with "
+            wrong.append(
+                f"columns of text: {some(words)}; make 0/1 features of them with "
                 f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
             )
+        if wrong:
+            raise ValueError(f"{self.path} has {'; and '.join(self._and_gaps(wrong, kinds, options))}")
         made = Schema(
             y_shape=(len(names),),
             columns=names,
@@ -109,14 +112,28 @@ class Table(Source):
         try:
             y = schema.encode(part)
         except MissingValueError as error:
-            gaps = self._gaps(schema)
-            raise gaps_error(self.path, schema.columns, gaps, self.advice["impute"]) from error
+            blocks = self._gaps(schema)
+            raise gaps_error(self.path, schema.columns, blocks, self.advice["impute"]) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
         for name, (count, text) in schema.unseen(part).items():
             before, first = self.unseen.get(name, (0, text))
             self.unseen[name] = (before + count, first)
         return Block(y, *map(column, (schema.id_column, schema.label_column, schema.weight_column)))
+
+    def _and_gaps(
+        self, wrong: Sequence[str], kinds: Mapping[str, str], options: ReadOptions
+    ) -> Iterator[str]:
+        """What is wrong with a file that must be mended anyway, and which values are missing in it, so that
+        all is said at once."""
+        yield from wrong
+        names = tuple(name for name, found in kinds.items() if found != "other")
+        if options.missing == "error" and names:
+            words = {name: () for name in names if kinds[name] == "text"}
+            with self.reading():
+                said = gaps(names, self._gaps(Schema((len(names),), names, words)), self.advice["impute"])
+            if said:
+                yield said
 
     def _gaps(self, schema: Schema) -> Iterator[NDArray[np.bool_]]:
         """Where values are missing, (B, columns)."""

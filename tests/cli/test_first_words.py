@@ -1,0 +1,77 @@
+"""What the command line says at once: complaints about a file, all of them, and what may have been meant."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from commands import bad, here
+
+from gmvae.cli.app import main
+
+UNTIDY = "id,a,t,d,b\n" + "".join(
+    f"{i},{'' if i % 7 == 3 else i / 2},{'xy'[i % 2]},2020-01-{i % 28 + 1:02d},{i % 5}\n" for i in range(50)
+)
+
+
+def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path):
+    (tmp_path / "t.csv").write_text(UNTIDY)
+    said = bad(here("train", "data", "--path", tmp_path / "t.csv", "--id-column", "id"))
+    assert "neither numbers nor text: d (date32[day]); leave them out with --drop; and " in said
+    assert "columns of text: t; make 0/1 features of them with --text one-hot" in said
+    assert "missing values in 7 of 50 rows, first in row 3 counted from 0, in columns a (7)" in said
+    mended = ["--drop", "d", "--text", "one-hot", "--missing", "impute"]
+    tiny = ["--clusters", "2", "--epochs", "1", "--hidden-size", "4", "--init", "random", "--plot-every", "0"]
+    given = ["--path", tmp_path / "t.csv", "--id-column", "id", "--run-dir", tmp_path / "run"]
+    assert here("train", "data", *given, *mended, *tiny).status == 0
+
+
+@pytest.mark.parametrize("name", ["none.csv", "t.csv"])
+def test_nobody_waits_for_torch_to_hear_what_is_wrong_with_a_file(tmp_path, name):
+    (tmp_path / "t.csv").write_text(UNTIDY)
+    code = (
+        "import sys; from gmvae.cli.app import main; "
+        f"status = main(['train', 'data', '--path', {str(tmp_path / name)!r}]); "
+        "print(status, 'torch' in sys.modules, 'sklearn' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert said.stdout == "2 False False\n"
+    assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian", "data"], "command is 'trian': did you mean train?"),
+        (["prdict", "run"], "command is 'prdict': did you mean predict?"),
+        (["spiral"], "command is 'spiral': try gmvae train spiral"),
+        (["cluster"], "command is 'cluster': it must be one of train, resume, "),
+        (["train", "spirel"], "experiment is 'spirel': did you mean spiral?"),
+        (["train", "cells.csv"], "experiment is 'cells.csv': it must be one of spiral, "),
+    ],
+)
+def test_what_may_have_been_meant_is_offered(words, said):
+    assert said in bad(here(*words))
+
+
+def test_help_is_a_command_too(capsys):
+    def printed(*words: str) -> str:
+        with pytest.raises(SystemExit):
+            main(list(words))
+        return capsys.readouterr().out
+
+    assert printed("help", "predict") == printed("predict", "--help") != ""
+    assert here("help").out == here("--help").out
+
+
+def test_auto_is_a_word_for_what_is_left_open(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i % 9},{i * i % 7}\n" for i in range(40)))
+    flags = ["--path", tmp_path / "t.csv", "--hidden-size", "4", "--init", "kmeans", "--plot-every", "0"]
+    said = here(
+        "train", "data", *flags, "--clusters", "auto", "--most-clusters=3", "--epochs=1", "--rounds", "auto",
+        "--run-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    assert "clusters" in said.out
+    assert "--batch-size" in bad(here("train", "data", *flags, "--batch-size", "auto"))
