@@ -82,6 +82,6 @@ def _opened(file: Path) -> Iterator[Image.Image]:
                     raise ValueError(f"it has {width}x{height} pixels, and at most {PIXELS:,} are read")
                 yield image
     except Exception as error:  # Pillow's readers raise whatever comes
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, OSError) and error.filename:
             raise
         raise ValueError(f"{file} cannot be read as a picture: {first_line(error)}") from error

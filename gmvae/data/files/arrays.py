@@ -100,7 +100,7 @@ def _read_torch7(path: Path) -> NDArray[np.generic]:
     stream = _Torch7Stream(path)
     kind = stream.object_class()
     if kind not in TORCH7_STORAGES:
-        raise ValueError(f"{path} holds a {kind}: it must hold one tensor of numbers")
+        raise ValueError(f"{path} holds a {kind!r}: it must hold one tensor of numbers")
     dimensions = stream.integer()
     if not 1 <= dimensions <= DIMENSIONS:
         raise stream.broken()

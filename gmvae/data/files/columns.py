@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from gmvae.data.printable import printable
 from gmvae.data.schema import ReadOptions, Schema
 
 
@@ -92,9 +93,8 @@ def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[st
 
 def some(names: Sequence[str], most: int = 5) -> str:
     """A list of names for a message, with their number where they are many."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])}, ... ({len(names)} in all)"
+    listed = printable(", ".join(names[:most]))
+    return listed if len(names) <= most else f"{listed}, ... ({len(names)} in all)"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -132,7 +132,7 @@ class Matrix(Source):
             values = self.array[start:stop]
             return values.toarray() if sparse.issparse(values) else np.asarray(values)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno:
+            if isinstance(error, OSError) and error.filename:
                 raise
             raise ValueError(
                 f"{self.path} is damaged in rows {start} to {stop - 1}: {first_line(error)}"

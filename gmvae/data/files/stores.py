@@ -88,7 +88,7 @@ def _open_npz(path: Path) -> Matrix:
         if {"format", "shape"} <= arrays.keys():
             return Matrix(path, _sparse(path, arrays))
     except BROKEN as error:
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, OSError) and error.filename:
             raise
         reason = first_line(error).removeprefix(f"{path} ")
         raise ValueError(f"{path} is not a whole .npz file of numbers or texts: {reason}") from error

@@ -47,13 +47,14 @@ class Table(Source):
     def schema(self, options: ReadOptions) -> Schema:
         with self.reading():
             found = self.arrow_schema(options)
-        check_once(self.path, found.names, found.names)
-        check_names(self.path, options, found.names)
+            there = found.names
+        check_once(self.path, there, there)
+        check_names(self.path, options, there)
         check_id(self.path, options)
         rows = {*self.index()}
         names = chosen(options, [name for name in found.names if name not in rows])
         if not names:
-            raise ValueError(f"{self.path} has no column to take as a feature: it has {some(found.names)}")
+            raise ValueError(f"{self.path} has no column to take as a feature: it has {some(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
         words = [name for name in names if kinds[name] == "text"]
         odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
