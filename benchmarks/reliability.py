@@ -271,7 +271,7 @@ def resumes(folder: Path, given: argparse.Namespace) -> None:  # noqa: ARG001
 def twice(folder: Path, count: int) -> dict[str, Any]:
     """How often the second of two resumes was refused in one line, and the records were those of one."""
     run, refused, sound = folder / "twice", 0, 0
-    epochs = 2000
+    epochs = 1_000_000
     process = start(*SPIRAL, "--epochs", str(epochs), "--run-dir", run)
     while not lines(run):
         time.sleep(0.05)

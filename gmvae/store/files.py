@@ -123,7 +123,7 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write an object as indented JSON."""
-    write_whole(path, lambda part: part.write_text(_text(value)))
+    write_whole(path, lambda part: part.write_text(text_of(value)))
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
@@ -144,7 +144,7 @@ def read_sealed(path: Path, *, whole: bool = True) -> dict[str, Any]:
         return value
     text = path.read_bytes()
     rest = {name: item for name, item in value.items() if name != "sha256"}
-    if known != checksum({}, rest) or text != _text({**rest, "sha256": known}).encode():
+    if known != checksum({}, rest) or text != text_of({**rest, "sha256": known}).encode():
         raise ValueError(
             f"{path} was damaged or changed after it was written: put back the file that belongs here, or "
             "start a new run"
@@ -152,7 +152,8 @@ def read_sealed(path: Path, *, whole: bool = True) -> dict[str, Any]:
     return rest
 
 
-def _text(value: Mapping[str, Any] | Sequence[Any]) -> str:
+def text_of(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """An object as the text of a JSON file."""
     return json.dumps(value, indent=2) + "\n"
 
 

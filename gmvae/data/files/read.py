@@ -64,7 +64,9 @@ def _survey(
             steps = np.diff(y if last is None else np.concatenate((last, y)), axis=0)
             counting &= np.stack(((steps == 1).all(0), (steps == -1).all(0)))
             last = y[-1:].copy()
-        parts.append(block.y if block.y.dtype == np.uint8 else block.y[:0])
+        parts.append(
+            block.y if block.y.dtype == np.uint8 else block.y[:0].copy()
+        )  # a view would keep the block
         rows += len(block.y)
         if block.labels is not None:
             labels += plain(block.labels)

@@ -39,6 +39,8 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     if not 1 <= content[3] <= DIMENSIONS or len(content) < start:
         raise damaged(path, f"is cut off in its header, which promises {content[3]} dimensions")
     shape = struct.unpack_from(f">{content[3]}I", content, 4)
+    if 0 in shape[1:]:
+        raise damaged(path, f"has the shape {shape} in its header, which no numbers can fill")
     if len(content) - start != math.prod(shape):
         sizes = " x ".join(str(size) for size in shape)
         raise damaged(
