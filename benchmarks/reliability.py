@@ -1,6 +1,7 @@
 """Whether a run can be lost or fooled: kills, damaged files, full disks, two processes at once.
 
     python benchmarks/reliability.py [--checks kills damage disk resumes] [--kills 200] [--damages 1000]
+        [--sizes 20]
 
 kills     SIGKILL at a random moment, once or more, over five kinds of run; resumed, each must end in the same
           records, summary, start and model, bit for bit, as one that was never stopped.
@@ -52,7 +53,6 @@ DAMAGED = {
     "metrics": "metrics.jsonl", "config": "config.json", "start": "start.json",
 }  # fmt: skip
 TIMES = ("seconds", "wall_seconds", "samples_per_second")
-SIZES = 20
 
 
 def main() -> None:
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--checks", nargs="+", choices=list(CHECKS), default=list(CHECKS))
     parser.add_argument("--kills", type=int, default=200, help="in all")
     parser.add_argument("--damages", type=int, default=1000, help="of each file and kind")
+    parser.add_argument("--sizes", type=int, default=20, help="of full disks, for each writer")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for check in given.checks:
@@ -182,7 +183,7 @@ def damaged(run: Path, file: str, how: str, count: int) -> dict[str, Any]:
     return {"refused": refused, "accepted": accepted, "otherwise": odd}
 
 
-def disk(folder: Path, given: argparse.Namespace) -> None:  # noqa: ARG001
+def disk(folder: Path, given: argparse.Namespace) -> None:
     """Fill file systems of several sizes."""
     with contextlib.suppress(subprocess.CalledProcessError, FileNotFoundError):
         with mounted(folder / "trial", 1 << 20):
@@ -195,7 +196,7 @@ def disk(folder: Path, given: argparse.Namespace) -> None:  # noqa: ARG001
         train += ["--checkpoint-every", "0", "--device", "cpu", "--threads", "1"]
         check(gmvae(*train, "--run-dir", run))
         writers = {
-            "train": (train, "--run-dir", "run"),
+            "train": (train, "--run-dir", "trained"),
             "predict": (["predict", run, data], "-o", "predictions.csv"),
             "predict .parquet": (["predict", run, data], "-o", "predictions.parquet"),
             "embed .npy": (["embed", run, data], "-o", "embedding.npy"),
@@ -203,7 +204,7 @@ def disk(folder: Path, given: argparse.Namespace) -> None:  # noqa: ARG001
             "report": (["report", run], "-o", "report.html"),
             "plot": (["plot", "latent", run], "-o", "latent.png"),
         }
-        wanted = [{"check": "disk", "writer": name, "sizes": SIZES} for name in writers]
+        wanted = [{"check": "disk", "writer": name, "sizes": given.sizes} for name in writers]
         complete(RESULTS, wanted, lambda writer, sizes, **_: full(folder, *writers[writer], sizes))
 
 

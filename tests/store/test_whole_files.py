@@ -11,9 +11,10 @@ import time
 
 import numpy as np
 import pytest
-from commands import bad, here
+import torch
+from commands import TIMES, bad, gmvae, here
 
-from gmvae.store.files import write_json
+from gmvae.store.files import read_tensors, write_json
 from gmvae.store.run_folder import RunFolder
 
 TRAIN = ["train", "spiral", "--points", "300", "--hidden-size", "8", "--plot-every", "0", "--device", "cpu"]
@@ -157,3 +158,70 @@ def test_a_file_that_cannot_be_written_names_it(tmp_path):
     with pytest.raises(OSError, match=r"a\.json"):
         write_json(tmp_path / "a.json", {})
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_every_writer_says_in_one_line_that_the_disk_is_full(finished, tmp_path):
+    script = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from gmvae.cli.app import main
+from pathlib import Path
+run, folder, data = map(Path, sys.argv[1:])
+writers = {
+    "a.csv": ["predict", run, data, "-o"], "a.parquet": ["predict", run, data, "-o"],
+    "a.npy": ["embed", run, data, "-o"], "onnx/encoder.onnx": ["export", run, "-o"],
+    "a.html": ["report", run, "-o"], "a.png": ["plot", "latent", run, "-o"],
+}
+for name, command in writers.items():
+    target = folder / name
+    command = [str(part) for part in (*command, target.parent if name.startswith("onnx") else target)]
+    assert main(command) == 0, name
+    needed = target.stat().st_size
+    target.unlink()
+    for share in (0.1, 0.5, 0.95):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * needed), resource.RLIM_INFINITY))
+        print(f"writing {target}", file=sys.stderr)
+        assert main(command) == 2, name
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert not target.exists() and not list(folder.rglob("*.part")), name
+    assert main(command) == 0, name
+"""
+    run, out = tmp_path / "run", tmp_path / "out"
+    shutil.copytree(finished, run)
+    out.mkdir()
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(5000, 2)))
+    command = [sys.executable, "-c", script, run, out, tmp_path / "rows.npy"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = [line for line in done.stderr.splitlines() if line.startswith(("writing ", "gmvae: "))]
+    assert len(said) == 2 * 6 * 3
+    for asked, answer in zip(said[::2], said[1::2], strict=True):
+        assert answer.startswith(f"gmvae: {asked.removeprefix('writing ')}: ")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_twenty_times_ends_as_if_it_had_not_been(tmp_path):
+    train = [*TRAIN, "--epochs", "300"]
+    began = time.monotonic()
+    assert gmvae(*train, "--run-dir", tmp_path / "whole").returncode == 0
+    seconds, rng = time.monotonic() - began, np.random.default_rng(0)
+    killed, command = tmp_path / "killed", [*train, "--run-dir", tmp_path / "killed"]
+    for _ in range(20):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gmvae", *map(str, command)], stdout=subprocess.DEVNULL
+        )
+        try:
+            process.wait(rng.uniform(0.3, 1) * seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        command = ["resume", killed] if (killed / "config.json").exists() else command
+    assert gmvae(*command).returncode == 0
+    ours, theirs = (RunFolder(path) for path in (killed, tmp_path / "whole"))
+    for one, other in zip(ours.history(), theirs.history(), strict=True):
+        assert {**one, **TIMES} == {**other, **TIMES}
+    weights, others = (read_tensors(folder.model)[0] for folder in (ours, theirs))
+    assert weights.keys() == others.keys()
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
