@@ -39,7 +39,7 @@ OWN = ("npy", "t7", "npz", "idx", "gz", "mat", "csv", "json", "metrics", "model"
 LIBRARY = ("h5ad", "parquet", "arrow", "png")
 SECONDS = 2.0
 """What an input may take."""
-ODD = (
+ODD: tuple[Any, ...] = (
     None,
     True,
     -1,

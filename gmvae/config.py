@@ -190,6 +190,7 @@ OF_FILES = (
     "label_column",
     "id_column",
     "weight_column",
+    "stream",
     "columns",
     "drop",
     "image_size",
@@ -206,7 +207,7 @@ class DataConfig:
     """Which data: generated points (spiral), images that are looked for, then downloaded, or the --path."""
     path: str | None = None
     """File or folder to take in place of the data set: .csv, .tsv, .parquet, .arrow, .feather, .npy, .npz,
-    .h5ad, .t7, or a folder of pictures."""
+    .h5ad, .t7, a folder of pictures or of .parquet files, a glob of these, or an address (s3://...)."""
     labels_path: str | None = None
     """File of a whole number for each row (.npy or .t7), as labels."""
     label_column: str | None = None
@@ -228,6 +229,9 @@ class DataConfig:
     """Pixels of each side that pictures of a folder are brought to; 0 for as they are."""
     grey: bool = False
     """Take the colours away from pictures of a folder."""
+    stream: bool = False
+    """Shuffle the rows onto the disk once and read them from there while training, for data larger than
+    memory; on its own where they would take more than a quarter of the memory."""
     standardise: bool = False
     """Bring each column to mean 0 and standard deviation 1 for a gaussian likelihood."""
     data_dir: str | None = None
@@ -251,6 +255,12 @@ class DataConfig:
         _whole("image_size", self.image_size, minimum=0)
         for name in ("columns", "drop"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.stream and (self.weight_column or self.labels_path):
+            given = "weight column" if self.weight_column else "labels path"
+            raise ValueError(
+                f"stream is on and a {given} is given: a stream has no weights, and takes labels "
+                "from a --label-column"
+            )
         alone = [name for name in OF_FILES if getattr(self, name) and self.path is None]
         if alone:
             given = f"{alone[0]} is {getattr(self, alone[0])!r}"

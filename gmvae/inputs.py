@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +18,81 @@ from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.open import open_source
 from gmvae.data.load import load
 from gmvae.data.prepare import Prepared, as_it_is, prepare
-from gmvae.data.schema import Schema
+from gmvae.data.schema import ReadOptions, Schema
+from gmvae.data.stream import prepare_stream
 from gmvae.store.kept import kept
 from gmvae.store.run_folder import RunFolder
+from gmvae.training.workers import ALONE, Workers
+
+SHARE = 0.25
+"""Share of the memory that rows may take before they are streamed."""
+
+
+def gather(
+    config: Config, device: torch.device, workers: Workers = ALONE, folder: str | None = None
+) -> tuple[Config, Dataset, Prepared]:
+    """The data that a configuration names, in memory or as a stream; the configuration says which.
+
+    Arguments:
+        config: The configuration.
+        device: Where batches are wanted.
+        workers: The processes that read them together: on each machine one of them shuffles a stream.
+        folder: Where published data were found before.
+    """
+    if not (config.data.stream or large(config.data)):
+        data = read(config.data, folder)
+        return config, data, prepared_for(config, data, device)
+    config = replace(config, data=replace(config.data, stream=True))
+    given = asdict(config.data)
+    options = ReadOptions(**{one.name: given[one.name] for one in fields(ReadOptions)})
+    source = open_source(str(config.data.path))
+    schema = source.schema(options)
+    place = stream_folder(Path(config.run.run_dir or Path("runs", "run")).parent, workers)
+    first = workers.local == 0
+    data, prepared = prepare_stream(
+        lambda: source.blocks(schema),
+        schema,
+        place,
+        likelihood=config.model.likelihood,
+        standardise=config.data.standardise,
+        device=device,
+        name=source.path.name,
+        seed=config.training.seed,
+        writes=first,
+        ready=workers.wait,
+    )
+    return config, data, prepared
+
+
+def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
+    """A folder for the rows of a stream, which is gone when this process ends."""
+    parent = Path(os.environ.get("TMPDIR", parent))
+    job = f"{os.environ.get('MASTER_PORT', '')}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '')}"
+    place = parent / f".gmvae-rows-{os.getpid() if workers.size == 1 else job}"
+    if workers.local == 0:
+        clean = partial(shutil.rmtree, place, ignore_errors=True)
+        atexit.register(clean)
+        workers.last.append(clean)
+    return place
+
+
+def large(config: DataConfig) -> bool:
+    """Whether the file that a configuration names would take more than ``SHARE`` of this machine's memory."""
+    from gmvae.data.files.arrow import ParquetFiles
+
+    if config.path is None or config.weight_column or config.labels_path:
+        return False
+    source = open_source(config.path)
+    if isinstance(source, ParquetFiles):
+        size = 8 * (source.count() or 0) * len(source.names())
+    else:
+        size = source.path.stat().st_size if source.path.is_file() else 0
+    return size > SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def read(config: DataConfig, folder: str | None = None) -> Dataset:
     """The data that a configuration names; ``folder`` is where published ones were found before."""
-    given = {name: value for name, value in asdict(config).items() if name != "standardise"}
+    given = {name: value for name, value in asdict(config).items() if name not in ("standardise", "stream")}
     return load(**given | ({} if folder is None else {"data_dir": folder}))
 
 
@@ -61,7 +132,10 @@ def in_memory(folder: RunFolder, about: Mapping[str, Any], given: tuple[Any, Any
 
 def absolute(config: DataConfig) -> DataConfig:
     """The same data, wherever the run is gone on with."""
-    path, labels = (path and str(Path(path).resolve()) for path in (config.path, config.labels_path))
+    path, labels = (
+        path if path is None or "://" in path else str(Path(path).resolve())
+        for path in (config.path, config.labels_path)
+    )
     return replace(config, path=path, labels_path=labels)
 
 

@@ -19,7 +19,7 @@ from gmvae.fit.engine import Engine
 from gmvae.fit.observer import Observer
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record
-from gmvae.inputs import absolute, check_apart, in_memory, prepared_for, read
+from gmvae.inputs import absolute, check_apart, gather, in_memory, prepared_for
 from gmvae.model.isolation import isolated
 from gmvae.partition.stability import Choice
 from gmvae.show import figures
@@ -31,6 +31,7 @@ from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
 from gmvae.store.writer import Writer
 from gmvae.training.devices import pick_device
+from gmvae.training.workers import ALONE, Workers
 
 
 class Run:
@@ -59,13 +60,14 @@ class Run:
         holdout: Holdout | None = None,
         reason: str | None = None,
         prepared: Prepared | None = None,
+        workers: Workers = ALONE,
     ) -> None:
         self.name, self.data, self.device = name, data, pick_device(config.training.device)
         if prepared is None:
             prepared = prepared_for(config, data, self.device)
         if reason is not None:  # the likelihood is settled by now; why, is not forgotten
             prepared = replace(prepared, reason=reason)
-        self.engine = Engine(config, prepared, choice=choice, holdout=holdout)
+        self.engine = Engine(config, prepared, (), None, choice, holdout, workers)
         test = None
         if data.test is not None:
             test = as_it_is(data.test, prepared.likelihood, self.device).rows, data.test.labels
@@ -80,8 +82,9 @@ class Run:
 
     @classmethod
     @isolated
-    def new(cls, name: str, config: Config) -> Run:
-        """Begin a run called ``name`` in the folder that the configuration names.
+    def new(cls, name: str, config: Config, workers: Workers = ALONE) -> Run:
+        """Begin a run called ``name`` in the folder that the configuration names. Of several ``workers`` the
+        first has the run, and the others :func:`follow` it.
 
         Raises:
             ValueError: where data, device or folder are not what they should be. Nothing is written then.
@@ -89,8 +92,9 @@ class Run:
         """
         config = replace(config, data=absolute(config.data))
         check_apart(config)
-        data = read(config.data)
-        return cls(name, config, data)._begin(RunFolder.create)
+        device = pick_device(config.training.device)
+        config, data, prepared = gather(config, device, workers)
+        return cls(name, config, data, prepared=prepared, workers=workers)._begin(RunFolder.create)
 
     @classmethod
     @isolated
@@ -143,7 +147,7 @@ class Run:
             "config": (self.engine.asked if self.engine.searches else config).to_json(),
             "data": {
                 "name": data.name,
-                "shape": data.y.shape,
+                "shape": (data.rows or len(data), *data.y.shape[1:]),
                 "labels": data.labels is not None,
                 "folder": None if data.folder is None else str(Path(data.folder).resolve()),
                 "test": None if data.test is None else len(data.test),
@@ -164,6 +168,7 @@ class Run:
         epochs: int | None = None,
         device: str | None = None,
         rows: tuple[Any, Any] | None = None,
+        workers: Workers = ALONE,
     ) -> Run:
         """Go on with the run in a folder from its last checkpoint, as if it had never stopped.
 
@@ -175,6 +180,7 @@ class Run:
                 keeps it, so that a run which stops once more still knows where it ends.
             device: Another device than before.
             rows: The rows of a run of :meth:`of`, and their weights or ``None``, where it has not kept them.
+            workers: The processes that go on with it together.
 
         Raises:
             ValueError: where the folder holds no run, another process trains it, the data are not those that
@@ -186,13 +192,18 @@ class Run:
         folder = RunFolder(path)
         folder.about(whole=True)  # that there is a run
         with folder.locked():  # or the records of who trains it would be dropped
-            return cls._resumed(path, epochs, device, rows)
+            return cls._resumed(path, epochs, device, rows, workers)
 
     @classmethod
     def _resumed(
-        cls, path: str | Path, epochs: int | None, device: str | None, rows: tuple[Any, Any] | None
+        cls,
+        path: str | Path,
+        epochs: int | None,
+        device: str | None,
+        rows: tuple[Any, Any] | None,
+        workers: Workers,
     ) -> Run:
-        run = cls._restored(path, rows, epochs=epochs, device=device)
+        run = cls._restored(path, rows, workers, epochs=epochs, device=device)
         done, last = run.epoch, run.config.training.epochs
         if done > last:
             raise ValueError(f"{path} has {done} epochs already: it cannot end after {last}")
@@ -237,7 +248,13 @@ class Run:
     @classmethod
     @isolated
     def _restored(
-        cls, path: str | Path, rows: tuple[Any, Any] | None = None, *, whole: bool = True, **changes: Any
+        cls,
+        path: str | Path,
+        rows: tuple[Any, Any] | None = None,
+        workers: Workers = ALONE,
+        *,
+        whole: bool = True,
+        **changes: Any,
     ) -> Run:
         folder = RunFolder(path)
         about = folder.began(whole=whole)
@@ -246,13 +263,16 @@ class Run:
         config, choice, holdout = _asked(folder, about)
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
+        prepared = None
         if "python" in about:
             data = in_memory(folder, about["python"], rows)
         elif rows is None:
-            data = read(config.data, about["data"]["folder"])
+            device = pick_device(config.training.device)
+            config, data, prepared = gather(config, device, workers, about["data"]["folder"])
         else:
             raise ValueError(f"{path} is a run of gmvae train, which reads its data itself: leave X out")
-        run = cls(about["name"], config, data, choice, holdout, about["data"]["likelihood_reason"])
+        reason = about["data"]["likelihood_reason"]
+        run = cls(about["name"], config, data, choice, holdout, reason, prepared, workers)
         if run.engine.data.fingerprint != about["data"]["sha256"]:
             raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
         if folder.checkpoint.exists():
@@ -362,6 +382,22 @@ class Run:
     def take_snapshot(self) -> None:
         """Write what the pictures of the model show."""
         take_snapshot(self.folder, self.engine.moment())
+
+
+def follow(config: Config, workers: Workers) -> None:
+    """Train beside the process that has the run: this one writes nothing."""
+    run_dir = config.run.run_dir
+    if workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
+        follow_resumed(run_dir, workers)
+        return
+    config = replace(config, data=absolute(config.data))
+    config, _, prepared = gather(config, pick_device(config.training.device), workers)
+    Engine(config, prepared, workers=workers).fit()
+
+
+def follow_resumed(path: str | Path, workers: Workers, **changes: Any) -> None:
+    """The same for a run that is gone on with."""
+    Run._restored(path, None, workers, **changes).engine.fit()
 
 
 def take_missing_snapshot(folder: RunFolder) -> None:

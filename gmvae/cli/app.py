@@ -89,9 +89,26 @@ def train(arguments: list[str]) -> None:
     default = experiment(name)
     config = parse(Config, f"gmvae train {name}", list(settled(rest)), default, DESCRIPTIONS[name])
     check_data(config.data)
-    from gmvae.run import Run
+    from gmvae.run import Run, follow
+    from gmvae.store.run_folder import RunFolder
+    from gmvae.training.workers import start_workers
 
-    watch(Run.new(name, config))
+    workers, run_dir = start_workers(config.training.device), config.run.run_dir
+    if workers.rank:
+        quietly(lambda: follow(config, workers))
+    elif workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
+        watch(Run.resume(run_dir, workers=workers))
+    else:
+        watch(Run.new(name, config, workers))
+    workers.end()
+
+
+def quietly(work: Callable[[], object]) -> None:
+    """Do what all workers do, without a word about bad input, which the first of them complains of."""
+    try:
+        work()
+    except (ValueError, OSError) as error:
+        raise SystemExit(2) from error
 
 
 def settled(arguments: Sequence[str]) -> Iterator[str]:

@@ -44,14 +44,21 @@ class Resume:
     """Another device than before: auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
     def __call__(self) -> None:
-        from gmvae.run import Run
+        from gmvae.run import Run, follow_resumed
+        from gmvae.training.workers import start_workers
 
-        run = Run.resume(self.run, self.epochs, self.device)
+        workers = start_workers(self.device or "auto")
+        if workers.rank:
+            follow_resumed(self.run, workers, epochs=self.epochs, device=self.device)
+            workers.end()
+            return
+        run = Run.resume(self.run, self.epochs, self.device, workers=workers)
         if run.finished:
             done = run.epoch
             print(f"{self.run} has all of its {done} epochs: train it for longer with a greater --epochs")
-            return
-        watch(run)
+        else:
+            watch(run)
+        workers.end()
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Dataset:
         folder: Where it was read from, for messages.
         origin: How they were read from a file; ``None`` where they were not.
         image_shape: (channels, height, width) of images whose pixels lie in a row.
+        rows: Of a stream, the number of its rows, of which ``y`` is a random sample.
 
     Raises:
         ValueError: where there are fewer than two observations, a number is not finite, labels are not
@@ -61,6 +62,7 @@ class Dataset:
     folder: str | None = None
     origin: Origin | None = None
     image_shape: tuple[int, ...] | None = None
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         if self.y.ndim < 2 or len(self) < 2 or 0 in self.y.shape:

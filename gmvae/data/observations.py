@@ -44,6 +44,9 @@ class Observations:
             uint8 (:func:`gmvae.data.dataset.scaled`). Samples of them are evenly spaced.
     """
 
+    window = 0
+    """Rows that lie together, in which a pass has to go through them; 0 where any order will do."""
+
     def __init__(
         self,
         source: Any,
@@ -85,6 +88,11 @@ class Observations:
             spots = spots + torch.rand(len(spots), generator=self.generator, dtype=torch.float64).numpy()
             spots = np.searchsorted(self._ends, spots, side="right").clip(max=len(self.order) - 1)
         return self._rows(self.order[spots], torch.float32)
+
+    @property
+    def at_hand(self) -> Observations:
+        """Those that are in memory, or as good as: all, but of a stream."""
+        return self
 
     def drawing(self, generator: torch.Generator) -> Observations:
         """The same rows, whose u comes from this generator of the CPU, instead of torch's global one."""

@@ -25,6 +25,7 @@ from gmvae.model.isolation import isolated
 from gmvae.partition.stability import LOOKED_AT, Choice
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.random import RandomStream
+from gmvae.training.workers import ALONE, Workers
 
 
 class Engine:
@@ -41,6 +42,7 @@ class Engine:
         before: A model to go on with, in place of a start.
         choice: How the number of clusters was chosen, where a fit goes on for which it was open.
         holdout: What held-out rows said of the number of epochs, likewise.
+        workers: The processes that make the fit together, each with an engine of its own.
 
     Attributes:
         config: The resolved configuration.
@@ -61,7 +63,9 @@ class Engine:
         before: Before | None = None,
         choice: Choice | None = None,
         holdout: Holdout | None = None,
+        workers: Workers = ALONE,
     ) -> None:
+        self.workers = workers
         self.data, self.observers, self.before = data, tuple(observers), before
         self.asked, self.choice, self.holdout = config, choice, holdout
         training = config.training
@@ -171,7 +175,7 @@ class Engine:
         stream = RandomStream(self._choice_seed, self.rows.device)
         with self.threads():
             self.choice = choose_clusters(
-                self.rows.drawing(stream.cpu),
+                self.rows.at_hand.drawing(stream.cpu),
                 self.rows.sample(LOOKED_AT).tensor(),
                 self.config.model,
                 self.config.training,
@@ -186,7 +190,12 @@ class Engine:
     def searches(self) -> bool:
         """Whether the number of epochs is still to be found by rows that are held out."""
         training, data = self.asked.training, self.data
-        is_open = not training.epochs and not training.early_stopping and self.holdout is None
+        is_open = (
+            self.rows.at_hand is self.rows
+            and not training.epochs
+            and not training.early_stopping
+            and self.holdout is None
+        )
         return is_open and data.own and self.before is None and few(len(data.rows.order), data.y_shape)
 
     def _search(self) -> None:
@@ -232,7 +241,7 @@ class Engine:
 
     def _new(self) -> Restart:
         seed = self.seeds[len(self.outcomes)]
-        return Restart(self.config, self.data, self.rows, self.held_out, seed, self.before)
+        return Restart(self.config, self.data, self.rows, self.held_out, seed, self.before, self.workers)
 
     def _report(self, event: str, *given: Any) -> None:
         for observer in self.observers:

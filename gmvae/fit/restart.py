@@ -22,6 +22,7 @@ from gmvae.start.begin import SHOWN, Found, Material, Start, begin_start, choose
 from gmvae.training.loop import Trainer, load
 from gmvae.training.random import RandomStream
 from gmvae.training.recovery import ROLLBACKS, SMALLER, Snapshot, greatest
+from gmvae.training.workers import ALONE, Workers
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Restart:
         held_out: Observations to stop early on, if there are any.
         seed: Seed of all its random numbers.
         before: A model to go on with.
+        workers: The processes that train it together.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Restart:
         held_out: Observations | None,
         seed: int,
         before: Before | None = None,
+        workers: Workers = ALONE,
     ) -> None:
+        self.workers = workers
         self.data, self.held_out, self.seed, self.before = data, held_out, seed, before
         self.log_det = data.log_det
         self.stream = RandomStream(seed, rows.device)
@@ -99,7 +103,7 @@ class Restart:
     def renew(self, config: Config) -> None:
         """Be at the beginning of the epochs of another configuration; the model stays as it is."""
         self.config = config
-        self.trainer = Trainer(self.model, config.objective, config.training, self.stream)
+        self.trainer = Trainer(self.model, config.objective, config.training, self.stream, self.workers)
         self.stopping = Stopping(config.objective, config.training)
         self.start: Start | None = None
         self.history: list[Record] = []
@@ -155,9 +159,9 @@ class Restart:
         return self._material_of(self.config)
 
     def _material_of(self, c: Config) -> Material:
-        subset = self.subset
+        subset, y = self.subset, self.rows.at_hand.drawing(self.stream.cpu)
         return Material(
-            self.model, self.rows, subset.tensor(), subset.weights, c.objective, c.training,
+            self.model, y, subset.tensor(), subset.weights, c.objective, c.training,
             self.seed % 2**31, self.stream,
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ class Result:
         config: The resolved configuration.
         data: What it was fitted to.
         model: The model that is kept; of somebody's own data its clusters are numbered by size.
-        labels: The cluster of each row of the data, (N,).
+        labels: The cluster of each row of the data, (N,); of a stream those of the rows at hand.
         weights: Means of q(z | ...) over the data, (K,).
         elbo: The mean lower bound, nats per observation, in the units of the data.
         kept: The number of the restart that is kept, from 0.
@@ -99,7 +99,7 @@ def conclude(
         choice: How the number of clusters was chosen, where it was open.
         holdout: What held-out rows said of the number of epochs, where they were asked.
     """
-    kept, scores, rows, limits = 0, [{"agreement": 0.0}], data.rows, None
+    kept, scores, rows, limits = 0, [{"agreement": 0.0}], data.rows.at_hand, None
     if len(outcomes) > 1:
         partitions = [most_probable(outcome.model, rows) for outcome in outcomes]
         kept, scores = best(partitions, [outcome.loss for outcome in outcomes], rows.sample(MEASURED))

@@ -12,6 +12,7 @@ these five of the paper there is one that holds q(z | y) to what views of an obs
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -72,6 +73,7 @@ def weigh(
     assignment: str,
     epoch: float = math.inf,
     weights: Tensor | None = None,
+    average: Callable[[Tensor], Tensor] = torch.mean,
 ) -> Tensor:
     r"""The loss to minimise, shape (B,).
 
@@ -79,7 +81,8 @@ def weigh(
     posterior (version 2), :math:`-1 + 2 + 3 + \max(\lambda, \text{batch mean of } 4)`, whose gradient is
     without term 4 where the batch's information about z is below :math:`\lambda`. To both is added
     ``view_weight`` times the view consistency. ``weights`` of the observations, (B,), are for the batch mean
-    in it alone: the losses are not multiplied by them.
+    in it alone: the losses are not multiplied by them. ``average`` is that mean where a batch is spread over
+    processes.
 
     While the model warms up (:meth:`gmvae.config.ObjectiveConfig.warmth`), terms 2, 3 and 4 have a common
     share of their weights (Sonderby et al., arXiv 1602.02282), and then term 5 one of its own.
@@ -93,7 +96,7 @@ def weigh(
     warmth, cv_warmth = config.warmth(epoch)
     views = config.view_weight * terms.view_consistency
     if assignment == "posterior":
-        mean = terms.z_prior.mean()
+        mean = average(terms.z_prior)
         if weights is not None:
             mean = (weights * terms.z_prior).sum() / weights.sum()
         z_prior = mean.clamp(min=config.min_information)

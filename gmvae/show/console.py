@@ -168,12 +168,14 @@ def header(fit: Fit, data: Dataset, writer: Writer) -> str:
     labels = "" if data.labels is None else ", with labels (for measuring only)"
     folder = "" if data.folder is None else f", from {data.folder}"
     shape = fit.data.y_shape
+    streamed = " from disk" if data.rows else ""
     views = training.augment in ("image", "table") or training.init == "manifold"
     loss = objective.formula(fit.config.objective, c.assignment, views=views)
     k = c.clusters or "to be chosen"
     choice = "" if fit.choice is None else f"        {chosen(fit.choice)}\n"
     return (
-        f"data    {data.name}: {len(data):,} observations{held_out} of shape {shape}{labels}{folder}\n"
+        f"data    {data.name}: {data.rows or len(data):,} observations{streamed}{held_out} of shape "
+        f"{shape}{labels}{folder}\n"
         f"{prepared(fit, data)}"
         f"model   K = {k}, x {c.x_size}, w {c.w_size}, hidden {c.hidden_size}, {c.network}, "
         f"{c.likelihood}, {c.assignment}: {parameters(shape, c):,} parameters on {fit.rows.device}\n"

@@ -59,12 +59,18 @@ class Writer(Observer):
         self.summary: dict[str, Any] = {}
         self.saved = 0
         self._saved_at = self._began = -math.inf
+        self._started_at = math.inf
 
     def begin(self, fit: Fit) -> None:
-        self.fit, self._began = fit, time.perf_counter()
+        self.fit, self._began, self._started_at = fit, time.perf_counter(), time.monotonic()
         self.folder.touch()
         if fit.started:
             self.measures.remember(fit.moment(), self.config.run.measure_most)
+
+    def progress(self, stage: str, done: float) -> None:  # noqa: ARG002
+        every, last = self.config.run.checkpoint_every, max(self._saved_at, self._started_at)
+        if stage == "epochs" and every and time.monotonic() - last >= every:
+            self._checkpoint()  # in the middle of an epoch, which may take hours
 
     def chosen(self, choice: Choice) -> None:
         about = self.folder.about()

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -21,8 +22,10 @@ from gmvae.model.networks import FLOAT
 from gmvae.model.vae import GaussianMixtureVAE, Recognition
 from gmvae.training.augmentation import views
 from gmvae.training.optimisers import optimiser
+from gmvae.training.passes import WindowedBatches
 from gmvae.training.random import RandomStream
 from gmvae.training.recovery import HUGE, ROLLBACKS, SMALLER, Snapshot, first_odd, greatest
+from gmvae.training.workers import ALONE, Workers
 
 
 class Indexable(Protocol):
@@ -51,6 +54,7 @@ class Trainer:
         objective_config: Weights of the terms.
         config: Optimiser, batches, epochs.
         stream: Where all chance comes from.
+        workers: The processes that share each batch.
     """
 
     def __init__(
@@ -59,7 +63,9 @@ class Trainer:
         objective_config: ObjectiveConfig,
         config: TrainingConfig,
         stream: RandomStream,
+        workers: Workers = ALONE,
     ) -> None:
+        self.workers = workers
         self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
         # with augment auto, views are for the start only: rows near a border would move it
@@ -67,6 +73,7 @@ class Trainer:
         self.taught: Recognition | None = None
         self.epoch = self.rollbacks = 0
         self._good, self._busy = Snapshot(), False
+        self._pass: Pass | None = None
 
     def anchor(self) -> None:
         """From now on, keep q(z | y), and q(z | v) of views v if there are any, near what it is now: a copy
@@ -95,6 +102,8 @@ class Trainer:
             FloatingPointError: where a loss or a weight is no finite number any more, and no smaller step
                 mends that (:mod:`gmvae.training.recovery`). The model is as it was before that epoch.
         """
+        if self.epoch < self.config.epochs:
+            self.workers.agree(self.model.state_dict().values())
         while self.epoch < self.config.epochs:
             began = time.perf_counter()
             self._good.take(*self._state())
@@ -163,30 +172,56 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
         names = ("loss", "elbo", *objective.Terms._fields)
-        totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
-        steps = batches(len(y), self.config.batch_size, self.config.epoch_size, self.stream.cpu)
-        epoch, noise = self.epoch + 1, self.stream.local
+        if self._pass is None:
+            totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
+            self._pass = Pass(self.stream.cpu.get_state(), totals)
+            order = self.stream.cpu
+        else:  # the generator has gone on since: the order comes from where it was
+            order = Generator("cpu")
+            order.set_state(self._pass.order)
+        now = self._pass
+        steps, count, rows = self._batches(y, order, now.steps)
+        epoch, noise, share = self.epoch + 1, self.stream.local, self.workers.share
 
         def losses() -> Iterator[Tensor]:
-            for number, batch in enumerate(steps, start=1):
-                observed = scaled(y[batch.to(y.device)])
-                view = None if self.view is None else self.view(observed, noise)
+            for number, batch in enumerate(steps, start=now.steps + 1):
+                observed = scaled(y[share(batch).to(y.device)])
+                view = None if self.view is None else self.view(observed, self.workers.own(noise))
                 known = None if self.taught is None else self.taught(observed)[2]
-                loss, terms = objective.loss(self.model, observed, self.objective, epoch, view, known, noise)
+                loss, terms = self.workers.loss(
+                    self.model, observed, len(batch), self.objective, epoch, view, known, noise
+                )
                 if inspect and (odd := first_odd(loss, terms)):
-                    raise FloatingPointError(f"batch {number} of {len(steps)}, first in {odd}")
-                yield loss
+                    raise FloatingPointError(f"batch {number} of {count}, first in {odd}")
                 with torch.no_grad():
-                    totals.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
+                    now.totals.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
+                yield loss if self.workers is ALONE else loss.sum() / len(batch)
 
-        for step in descend(self.optimiser, losses()):
-            progress(self.epoch + step / len(steps))
-        return dict(zip(names, (totals / sum(map(len, steps))).tolist(), strict=True))
+        with self.workers.global_statistics(self.model):
+            for _ in descend(self.optimiser, losses(), self.workers.add_gradients):
+                now.steps += 1
+                self._busy = False  # between two steps the state is whole
+                progress(self.epoch + now.steps / count)
+                self._busy = True
+        self._pass = None
+        return dict(zip(names, (self.workers.added(now.totals) / rows).tolist(), strict=True))
+
+    def _batches(self, y: Indexable, order: Generator, done: int) -> tuple[Iterator[Tensor], int, int]:
+        """The batches of a pass that follow so many, the number of all, and the observations in all."""
+        size, most = self.config.batch_size, self.config.epoch_size
+        if getattr(y, "window", 0):
+            windowed = WindowedBatches(y, size, most, order)
+            return windowed.after(done), len(windowed), windowed.count
+        steps = batches(len(y), size, most, order)
+        return iter(steps[done:]), len(steps), sum(map(len, steps))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that the next epoch depends on: tensors, the number of epochs done, and how often
-        training went back. In the middle of an epoch it is as it was before that."""
-        tensors, about = self._good.copy() if self._busy else self._state()
+        """Everything that the rest depends on, after an epoch or in the middle of one: tensors, the numbers
+        of epochs and of steps done, and how often training went back. In the middle of a step, and where the
+        epoch so far has led to weights that are not finite, it is as it was when the epoch began, or was gone
+        on with."""
+        odd = self._pass is not None and not math.isfinite(greatest(self.model))
+        tensors, about = self._good.copy() if self._busy or odd else self._state()
         if self.taught is not None:
             tensors |= {f"taught.{name}": value for name, value in self.taught.state_dict().items()}
         return tensors, about
@@ -197,7 +232,11 @@ class Trainer:
         for index, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
         tensors |= {f"random.{name}": value for name, value in self.stream.states.items()}
-        return tensors, {"epoch": self.epoch, "rollbacks": self.rollbacks}
+        about: dict[str, Any] = {"epoch": self.epoch, "rollbacks": self.rollbacks}
+        if self._pass is not None:
+            tensors |= {"pass.order": self._pass.order, "pass.totals": self._pass.totals.clone()}
+            about["steps"] = self._pass.steps
+        return tensors, about
 
     def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         """Go back to where :meth:`state` was taken.
@@ -212,7 +251,13 @@ class Trainer:
             raise ValueError(
                 "the checkpoint is not one that training wrote: put back the file that belongs here"
             )
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "random": {}, "taught": {}}
+        parts: dict[str, dict[str, Tensor]] = {
+            "model": {},
+            "optimiser": {},
+            "random": {},
+            "taught": {},
+            "pass": {},
+        }
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = value
@@ -228,12 +273,32 @@ class Trainer:
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         drawn = {name: value.cpu() for name, value in parts["random"].items()}
         self.stream.states = drawn
-        self.epoch, self.rollbacks = epoch, rollbacks
+        self.epoch, self.rollbacks, self._pass = epoch, rollbacks, None
+        if "steps" in about:
+            given = parts["pass"]
+            self._pass = Pass(given["order"].cpu(), given["totals"].to(self.stream.device), about["steps"])
 
 
-def descend(optimiser: Optimizer, losses: Iterable[Tensor]) -> Iterator[int]:
+@dataclass
+class Pass:
+    """An epoch in progress."""
+
+    order: Tensor
+    """The state of the generator that its order comes from."""
+    totals: Tensor
+    """Sums over its observations of what is recorded."""
+    steps: int = 0
+    """Steps done."""
+
+
+def descend(
+    optimiser: Optimizer,
+    losses: Iterable[Tensor],
+    gradients: Callable[[Iterable[Tensor]], object] | None = None,
+) -> Iterator[int]:
     """Take a step of an optimiser down each loss, or the mean of losses of shape (B,): the one loop that
-    everything is trained in. A loss is asked for once the step before it is done.
+    everything is trained in. A loss is asked for once the step before it is done. ``gradients`` is called
+    with the parameters once they have their gradients.
 
     Yields:
         The number of steps so far, after each.
@@ -241,6 +306,8 @@ def descend(optimiser: Optimizer, losses: Iterable[Tensor]) -> Iterator[int]:
     for step, loss in enumerate(losses, start=1):
         optimiser.zero_grad()
         loss.mean().backward()
+        if gradients is not None:
+            gradients(p for group in optimiser.param_groups for p in group["params"])
         optimiser.step()
         yield step
 

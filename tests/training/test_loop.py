@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
 from typing import get_args
@@ -23,6 +24,7 @@ from gmvae.training.loop import Trainer, batches
 from gmvae.training.optimisers import Sign, optimiser
 from gmvae.training.random import RandomStream
 from gmvae.training.recovery import SMALLER
+from gmvae.training.workers import ALONE
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
@@ -262,18 +264,38 @@ def test_one_bad_epoch_is_made_again_with_a_smaller_step(seed, monkeypatch):
     assert again.learning_rate == hit.learning_rate
 
 
-def test_a_state_in_the_middle_of_an_epoch_is_that_before_it():
-    one = trainer(3, "adam", rate=1e-3)
-    epochs = one.epochs(Y, lambda done: seen.append(one.state()) if 1.4 < done < 1.6 else None)
+def test_a_state_between_two_steps_is_gone_on_with_to_the_same_bits():
     seen: list = []
+    one = trainer(3, "adam", rate=1e-3)
+    list(one.epochs(Y, lambda done: seen.append(deepcopy(one.state())) if 1.4 < done < 1.6 else None))
+    assert seen[0][1]["steps"] > 0
+    two = trainer(3, "adam", rate=1e-3, seed=99)
+    two.restore(*seen[0])
+    assert [record["epoch"] for record in two.epochs(Y)] == [2, 3]
+    for ours, theirs in zip(two.model.state_dict().values(), one.model.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_state_within_a_step_is_that_before_the_epoch(monkeypatch):
+    one, loss, calls = trainer(3, "adam", rate=1e-3), type(ALONE).loss, []
+
+    def interrupted(*given):
+        calls.append(0)
+        if len(calls) == steps + 2:
+            raise KeyboardInterrupt
+        return loss(*given)
+
+    steps = len(batches(len(Y), one.config.batch_size))
+    monkeypatch.setattr(type(ALONE), "loss", interrupted)
+    epochs = one.epochs(Y)
     next(epochs)
     tensors, about = one.state()
     before = {name: value.clone() for name, value in tensors.items()}
-    next(epochs)
-    assert seen
-    assert seen[0][1] == about
+    with pytest.raises(KeyboardInterrupt):
+        next(epochs)
+    assert one.state()[1] == about
     for name, value in before.items():
-        torch.testing.assert_close(seen[0][0][name], value, rtol=0, atol=0)
+        torch.testing.assert_close(one.state()[0][name], value, rtol=0, atol=0)
 
 
 def test_threads_are_few_for_small_layers_and_put_back():

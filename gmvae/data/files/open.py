@@ -15,13 +15,20 @@ KINDS = ", ".join((*TABLES, ".csv.gz", *ARRAYS, ".h5ad")) + ", or a folder of pi
 
 def open_source(path: str | Path) -> Source:
     """The data at a path: a table (.csv, .tsv, .txt with tabs, each also .gz; .parquet, .arrow, .feather), an
-    array (.npy, .npz, .t7), an AnnData file (.h5ad), a folder of pictures, or one of .parquet files.
+    array (.npy, .npz, .t7), an AnnData file (.h5ad), a folder of pictures, or one of .parquet files; or the
+    .parquet files that a glob matches, or that are at an address (``s3://``, ``gs://``, ...).
 
     Raises:
         ValueError: where it is something else.
         OSError: where it is not there.
     """
+    if "://" in str(path):
+        from gmvae.data.files.remote import RemoteParquetFiles
+
+        return RemoteParquetFiles(str(path))
     path = Path(path)
+    if any(mark in path.name for mark in "*?") and not path.exists():
+        return open_glob(path)
     check_file(path)
     if path.is_dir():
         return open_folder(path)
@@ -35,6 +42,20 @@ def open_source(path: str | Path) -> Source:
 
         return open_h5ad(path) if ending == ".h5ad" else open_array(path)
     raise ValueError(f"{path} ends in {path.suffix!r}: it must be one of {KINDS}")
+
+
+def open_glob(pattern: Path) -> Source:
+    """The .parquet files whose names match a pattern, such as ``part-*.parquet``, in order.
+
+    Raises:
+        ValueError: where none does.
+    """
+    files = sorted(pattern.parent.glob(pattern.name))
+    if not files or any(file.suffix.lower() != ".parquet" for file in files):
+        raise ValueError(f"{pattern} matches {len(files)} files: it must match .parquet files alone")
+    from gmvae.data.files.arrow import ParquetFiles
+
+    return ParquetFiles(pattern, files)
 
 
 def open_folder(path: Path) -> Source:

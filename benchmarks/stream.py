@@ -1,0 +1,110 @@
+"""Fits of Parquet rows sorted by class that are streamed from disk: rate, peak memory, and clusters.
+
+    python benchmarks/stream.py [--rows 100000 1000000 10000000] [--columns 50] [--batch-size 1024] [--memory]
+
+The rows are ten Gaussian clusters, one after the other in the file. Each fit is a process of its own; its
+peak memory is that above its imports (VmHWM, where malloc gives back what is freed at once). With --memory
+the same rows are fitted in memory, too. Each fit is a line of benchmarks/results/stream.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+RESULTS = Path(__file__).parent / "results" / "stream.jsonl"
+CLUSTERS = 10
+CHILD = """
+import json, sys, time, runpy
+def memory(name):
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(name))
+import gmvae.run, umap, pyarrow.parquet
+imported = memory("VmRSS")
+began = time.perf_counter()
+sys.argv = ["gmvae", *sys.argv[1:]]
+try:
+    runpy.run_module("gmvae", run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+print(json.dumps({"wall_seconds": time.perf_counter() - began, "peak_mib": memory("VmHWM") - imported}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
+    parser.add_argument("--columns", type=int, default=50)
+    parser.add_argument("--batch-size", type=int, default=1024)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--memory", action="store_true", help="fit the same rows in memory, too")
+    parser.add_argument("--folder", type=Path, help="where the rows go, about 4 bytes a number")
+    given = parser.parse_args()
+    print("| rows | read | seed | rows/s | wall, s | peak above import, MiB | acc | nmi | bound |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for rows in given.rows:
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            path = Path(folder) / "rows.parquet"
+            write(path, rows, given.columns)
+            for seed in given.seeds:
+                for how in ["disk", "memory"][: 1 + given.memory]:
+                    flags = ["--batch-size", str(given.batch_size), "--epochs", str(given.epochs)]
+                    flags += ["--seed", str(seed), *(["--stream"] * (how == "disk"))]
+                    found = {"rows": rows, "columns": given.columns, "read": how, "seed": seed}
+                    found |= {"batch_size": given.batch_size, "epochs": given.epochs}
+                    report(found | fit(path, Path(folder) / f"{how}-{seed}", flags))
+
+
+def write(path: Path, rows: int, columns: int) -> None:
+    """Clusters one after the other, in row groups of 100,000."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(CLUSTERS, columns))
+    names = [f"f{d}" for d in range(columns)]
+    kinds = pa.schema([*((name, pa.float32()) for name in names), ("label", pa.int32())])
+    with parquet.ParquetWriter(path, kinds, compression="none", use_dictionary=False) as writer:
+        for k, count in enumerate(len(part) for part in np.array_split(np.arange(rows), CLUSTERS)):
+            for start in range(0, count, 100_000):
+                y = centres[k] + rng.normal(size=(min(100_000, count - start), columns))
+                arrays = [pa.array(column) for column in y.astype(np.float32).T]
+                arrays.append(pa.array(np.full(len(y), k, np.int32)))
+                writer.write_table(pa.Table.from_arrays(arrays, schema=kinds))
+
+
+def fit(path: Path, run: Path, flags: list[str]) -> dict[str, Any]:
+    """One fit in a process of its own."""
+    flags = ["--path", str(path), "--label-column", "label", "--clusters", str(CLUSTERS), *flags]
+    flags += ["--plot-every", "0", "--threads", "1", "--run-dir", str(run)]
+    command = [sys.executable, "-c", CHILD, "train", "data", *flags]
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
+    said = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if said.returncode:
+        raise RuntimeError(said.stderr)
+    summary = json.loads((run / "summary.json").read_text())
+    kept = {name: summary[name] for name in ("acc", "nmi", "elbo", "seconds", "samples_per_second")}
+    return kept | json.loads(said.stdout.splitlines()[-1])
+
+
+def report(found: dict[str, Any]) -> None:
+    """A line of the table, and of the results."""
+    with open(RESULTS, "a") as file:
+        file.write(json.dumps(found) + "\n")
+    print(
+        f"| {found['rows']:,} | {found['read']} | {found['seed']} | {found['samples_per_second']:,.0f} | "
+        f"{found['wall_seconds']:.0f} | {found['peak_mib']:,.0f} | {found['acc']:.3f} | {found['nmi']:.3f} | "
+        f"{found['elbo']:.2f} |",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Observations that are larger than memory: rows on disk, in a random order, read a window at a time."""
+
+from __future__ import annotations
+
+import copy
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gmvae.data.observations import SAMPLE, Observations
+from gmvae.data.scaling import dividing
+from gmvae.data.shuffled import ShuffledRows
+
+AT_HAND = 100_000
+"""Rows that are kept in memory at most: what starts, diagnostics, pictures and held-out losses look at."""
+
+
+class Streamed(Observations):
+    """Observations in a file of shuffled rows. Each counts once: they have no weights, and copies of a row
+    are rows of their own.
+
+    Since their order is random, a run of them is a random sample.
+
+    Arguments:
+        source: The rows, in the model's unit or as levels of uint8.
+        y_shape: Shape of one observation.
+        device: Where batches are wanted.
+        first: Rows at the beginning of the file that are left out.
+
+    Attributes:
+        window: Rows that are read together (:func:`gmvae.data.shuffled.windowed`).
+    """
+
+    def __init__(
+        self, source: ShuffledRows, y_shape: tuple[int, ...], device: torch.device, first: int = 0
+    ) -> None:
+        self.source, self.y_shape, self.device, self.first = source, y_shape, device, first
+        self.scaling = dividing(source.shape[1], 255.0 if source.dtype == np.uint8 else 1.0)
+        self.generator, self._resident, self._ends = None, None, None
+        self._draws = source.shape[0] - first
+        self.order: Any = range(first, source.shape[0])
+        self.weights = np.broadcast_to(1.0, self._draws)
+        self.window = source.window
+
+    def __getitem__(self, positions: torch.Tensor) -> torch.Tensor:
+        return self._rows(self.first + positions.cpu().numpy(), torch.float32)
+
+    def expect(self, window: int) -> None:
+        """Let the system begin to read a window that comes next."""
+        self.source.expect(window)
+
+    @cached_property
+    def at_hand(self) -> Observations:
+        """The first rows, in memory: a random sample, however the data were sorted."""
+        count = min(len(self), AT_HAND, max(1, SAMPLE // math.prod(self.y_shape)))
+        rows = self.source[self.first : self.first + count]
+        return Observations(rows, self.scaling, self.y_shape, self.device)
+
+    def part(self, chosen: NDArray[np.int64]) -> Observations:
+        return self.at_hand.part(chosen)
+
+    def sample(self, count: int) -> Observations:
+        return self.at_hand.sample(count)
+
+    def spaced(self, count: int | None) -> Observations:
+        return self.at_hand.spaced(count)
+
+    def split(self, share: float, rng: np.random.RandomState) -> tuple[Observations, Observations]:  # noqa: ARG002
+        """All but the first rows, and these, at most ``AT_HAND``."""
+        count = max(1, min(round(share * len(self)), len(self.at_hand)))
+        rest = copy.copy(self)
+        Streamed.__init__(rest, self.source, self.y_shape, self.device, self.first + count)
+        rest.__dict__.pop("at_hand", None)
+        return rest, self.at_hand.part(np.arange(count))

@@ -1,0 +1,52 @@
+"""The order in which a pass goes through observations on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from gmvae.data.shuffled import windowed
+
+
+class WindowedBatches:
+    """A random order of observations on disk, which are read a window at a time, in batches: it is made as it
+    is needed, so that it takes no memory. As for those in memory, the last batch may be smaller, and a single
+    observation joins the batch before it.
+
+    Arguments:
+        y: The observations (:class:`gmvae.data.streamed.Streamed`).
+        size: Observations in a batch.
+        most: Observations in a pass; 0 for all.
+        generator: Where the order comes from.
+    """
+
+    def __init__(self, y: Any, size: int, most: int, generator: Generator) -> None:
+        self.y, self.size = y, size
+        self.count = min(most or len(y), len(y))
+        self.seed = int(torch.randint(2**62, (), generator=generator))
+        self.steps = max(1, -(-self.count // size) - (self.count % size == 1))
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def after(self, done: int) -> Iterator[Tensor]:
+        """The batches that follow so many."""
+        left, waiting, step = self.count, np.empty(0, np.int64), 0
+        windows = iter(windowed(len(self.y), self.y.window, self.seed))
+        coming = next(windows, None)
+        while coming is not None and left:
+            positions, coming = coming[1][:left], next(windows, None)
+            if coming is not None:
+                self.y.expect(coming[0])
+            left -= len(positions)
+            waiting = np.concatenate((waiting, positions))
+            while step < self.steps - 1 and len(waiting) >= self.size:
+                if step >= done:
+                    yield torch.from_numpy(waiting[: self.size])
+                waiting, step = waiting[self.size :], step + 1
+        if step >= done:
+            yield torch.from_numpy(waiting)

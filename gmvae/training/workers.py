@@ -1,0 +1,212 @@
+"""Processes that train one model together, each on its share of every batch (``torchrun``).
+
+Every process has the same weights, reads the same order of observations, and draws the noise of the whole
+batch from a generator in the same state; it keeps its own share of both. Gradients, batch statistics, the
+minimum information constraint and what is recorded are sums over all processes. So W processes take the steps
+of one, but for rounding, and a checkpoint of one is that of all, whatever their number.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from gmvae.config import ObjectiveConfig
+from gmvae.model import objective
+from gmvae.model.distributions import Categorical
+from gmvae.model.networks import FLOAT
+from gmvae.model.vae import GaussianMixtureVAE
+
+
+@dataclass
+class Workers:
+    """The processes that train together.
+
+    Arguments:
+        rank: The number of this one, from 0.
+        size: How many there are.
+        local: Its number on this machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local: int = 0
+
+    def __post_init__(self) -> None:
+        self._own: Generator | None = None
+        self.last: list[Callable[[], object]] = []  # what remains to be done before it ends
+
+    @property
+    def restarted(self) -> bool:
+        """Whether ``torchrun`` has started all of them anew, since one had died."""
+        return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+
+    def share(self, batch: Tensor) -> Tensor:
+        """What is this process's of a batch, or of anything with as many rows."""
+        return batch if self.size == 1 else batch[self.rank :: self.size]
+
+    def own(self, generator: Generator) -> Generator:
+        """A generator for draws that the processes do not share: with one process, the one given."""
+        if self.size == 1:
+            return generator
+        if self._own is None:
+            seed = generator.initial_seed() + 1 + self.rank
+            self._own = Generator(generator.device).manual_seed(seed)
+        return self._own
+
+    def loss(
+        self,
+        model: GaussianMixtureVAE,
+        y: Tensor,
+        count: int,
+        config: ObjectiveConfig,
+        epoch: float,
+        view: Tensor | None,
+        known: Categorical | None,
+        generator: Generator,
+    ) -> tuple[Tensor, objective.Terms]:
+        """:func:`gmvae.model.objective.loss` of this process's share ``y`` of a batch of ``count``
+        observations, with its share of their noise."""
+        if self.size == 1:
+            return objective.loss(model, y, config, epoch, view, known, generator)
+        sizes = model.config.x_size, model.config.w_size
+        draw = partial(torch.randn, generator=generator, dtype=FLOAT, device=y.device)
+        noise = torch.cat([draw((config.mc_samples, count, size)) for size in sizes], -1)
+        mine = noise[:, self.rank :: self.size]
+        terms = objective.five_terms(model, y, config.mc_samples, view, known, noise=mine)
+        average = lambda values: all_sum(values.sum()) / count  # noqa: E731
+        return objective.weigh(terms, config, model.config.assignment, epoch, average=average), terms
+
+    def add_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Add up the gradients of all processes, in one message."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def added(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.size > 1:
+            values = values.clone()
+            dist.all_reduce(values)
+        return values
+
+    def agree(self, tensors: Iterable[Tensor]) -> None:
+        """Let all processes have the numbers of the first."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            dist.barrier()
+
+    def end(self) -> None:
+        """End this process, where there are several, once all of them are done. One that ended before would
+        break the connections of those that are still at work; and gloo's threads, when Python takes itself
+        down around them, now and then end it by SIGABRT, which torchrun would take for a failure."""
+        if self.size > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+            for last in self.last:
+                last()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
+    @contextmanager
+    def global_statistics(self, model: nn.Module) -> Iterator[None]:
+        """Within the ``with`` block, batch norm in training takes mean and variance of the batches of all
+        processes together (torch's SyncBatchNorm, which refuses tensors of the CPU)."""
+        layers = [m for m in model.modules() if isinstance(m, _BatchNorm)] if self.size > 1 else []
+        for layer in layers:
+            layer.forward = partial(normalise, layer, layer.forward)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            for layer in layers:
+                del layer.forward
+
+
+ALONE = Workers()
+"""One process."""
+
+
+def start_workers(device: str) -> Workers:
+    """The processes that ``torchrun`` or ``accelerate launch`` has started, connected: by nccl on GPUs, each
+    with its own, and by gloo elsewhere. One process alone where none of these has started it."""
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if size == 1:
+        return ALONE
+    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", 0))
+    cuda = device != "cpu" and torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(local)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+    return Workers(rank, size, local)
+
+
+def normalise(layer: _BatchNorm, alone: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
+    r"""Batch norm with mean and variance over the batches of all processes, from one message: with d = y - c,
+
+    .. math:: \mu = c + \frac{1}{N} \sum_w \sum_{i \in w} d_i, \qquad
+        \sigma^2 = \frac{1}{N} \sum_w \sum_{i \in w} d_i^2 - (\mu - c)^2
+
+    for y of shape (B, C, ...), where c is the running mean, which is near enough for the difference to keep
+    its digits. The running variance is the unbiased one, as in torch.
+    """
+    if not layer.training:
+        return alone(y)
+    over = [d for d in range(y.ndim) if d != 1]
+    shape = [1, -1] + [1] * (y.ndim - 2)
+    running: Any = layer.running_mean
+    origin = running.clone()
+    distance = y - origin.view(shape)
+    number = torch.full((1,), y.numel() // y.shape[1], dtype=y.dtype, device=y.device)
+    sums = all_sum(torch.cat((distance.sum(over), distance.square().sum(over), number)))
+    count = sums[-1].detach()
+    mean, squares = (sums[:-1] / count).chunk(2)
+    variance = (squares - mean.square()).clamp(min=0)
+    with torch.no_grad():
+        rate: Any = layer.momentum
+        running.lerp_(origin + mean, rate)
+        layer.running_var.lerp_(variance * count / (count - 1), rate)  # type: ignore[union-attr]
+        layer.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+    scale = torch.rsqrt(variance + layer.eps) * layer.weight
+    return (distance - mean.view(shape)) * scale.view(shape) + layer.bias.view(shape)
+
+
+def all_sum(values: Tensor) -> Tensor:
+    """The sum of tensors of all processes, whose gradient is the sum of theirs."""
+    found: Tensor = _AllSum.apply(values)
+    return found
+
+
+class _AllSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:  # noqa: ARG004
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total

@@ -1,0 +1,173 @@
+"""Rows that are shuffled onto the disk: none is lost, none twice, and their order is random."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from gmvae.data import shuffled
+from gmvae.data.files.base import Block
+from gmvae.data.files.open import open_source
+from gmvae.data.iterables import blocks_of, is_stream
+from gmvae.data.prepare import prepare
+from gmvae.data.schema import ReadOptions, Schema
+from gmvae.data.shuffled import ShuffledRows, shuffle, windowed
+from gmvae.data.stream import prepare_stream
+from gmvae.training.passes import WindowedBatches
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    monkeypatch.setattr(shuffled, "WINDOW", 1 << 10)
+
+
+def numbered(rows=1000):
+    """Blocks whose rows say their own number, and a second array that says it too."""
+    y = np.arange(rows * 4, dtype=np.float32).reshape(rows, 4)
+    return [(y[i : i + 70], np.arange(rows)[i : i + 70, None].astype(np.int32)) for i in range(0, rows, 70)]
+
+
+def test_every_row_is_there_once_and_what_belongs_to_it_with_it(tmp_path, small_windows):
+    rows, labels = shuffle(iter(numbered()), tmp_path, 20_000, seed=3)
+    assert rows.shape == (1000, 4)
+    found, numbers = rows[:], labels[:][:, 0]
+    assert sorted(numbers) == list(range(1000))
+    np.testing.assert_array_equal(found[:, 0], 4 * numbers)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_is_random_whatever_the_order_of_the_stream(tmp_path, small_windows, seed):
+    numbers = shuffle(iter(numbered()), tmp_path, 20_000, seed)[1][:][:, 0]
+    # the rank correlation of 1,000 rows in random order has a standard deviation of 0.032
+    assert abs(np.corrcoef(numbers, np.arange(1000))[0, 1]) < 0.13
+    assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.13
+
+
+def test_the_order_is_the_seeds(tmp_path):
+    a, b, c = (
+        shuffle(iter(numbered()), tmp_path / str(i), 1000, seed)[0][:] for i, seed in enumerate((1, 1, 2))
+    )
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+def test_rows_are_read_as_an_array_is(tmp_path, small_windows):
+    shuffle(iter(numbered()), tmp_path, 20_000, seed=0)
+    rows = ShuffledRows(tmp_path / "0.rows", 4, np.float32)
+    whole = np.fromfile(tmp_path / "0.rows", np.float32).reshape(-1, 4)
+    assert rows.window < 100
+    for numbers in ([5, 3, 5], [0, 999, 500, 250], list(range(60, 70))):
+        np.testing.assert_array_equal(rows[np.array(numbers)], whole[numbers])
+    np.testing.assert_array_equal(rows[10:20], whole[10:20])
+
+
+def test_a_disk_without_room_is_said(tmp_path):
+    with pytest.raises(ValueError, match="GiB of free disk, and the shuffled rows need"):
+        shuffle(iter(numbered()), tmp_path, 1 << 60, seed=0)
+
+
+def test_a_windowed_order_has_each_number_once():
+    found = np.concatenate([numbers for _, numbers in windowed(1003, 100, seed=1)])
+    assert sorted(found) == list(range(1003))
+    assert (found != np.concatenate([numbers for _, numbers in windowed(1003, 100, seed=2)])).any()
+
+
+class Lines:
+    """Observations that are numbers in windows of 64."""
+
+    window = 64
+
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def expect(self, window):
+        """Nothing."""
+
+
+@pytest.mark.parametrize(("count", "most"), [(1000, 0), (1001, 0), (1000, 300), (5, 0)])
+def test_a_pass_goes_on_in_its_middle(count, most):
+    def order():
+        return WindowedBatches(Lines(count), 20, most, torch.Generator().manual_seed(7))
+
+    batches = list(order().after(0))
+    assert len(batches) == len(order())
+    assert len(torch.cat(batches)) == len(torch.cat(batches).unique()) == (most or count)
+    assert min(map(len, batches)) > 1
+    for done in (0, 1, len(batches) - 1, len(batches)):
+        rest = list(order().after(done))
+        assert len(rest) == len(batches) - done
+        assert all(torch.equal(a, b) for a, b in zip(rest, batches[done:], strict=True))
+
+
+def table(rows=3000):
+    y = np.random.default_rng(0).normal(size=(rows, 3)) * [1.0, 1000.0, 0.01] + [0.0, 1e6, -1.0]
+    return y, np.arange(rows) // (rows // 3)
+
+
+def test_a_stream_has_the_scaling_and_the_values_of_the_same_rows_in_memory(tmp_path, small_windows):
+    y, labels = table()
+
+    def blocks():
+        return (Block(y[i : i + 500], labels=labels[i : i + 500]) for i in range(0, 3000, 500))
+
+    data, found = prepare_stream(blocks, Schema((3,)), tmp_path, device=CPU, name="X")
+    known = prepare(y, device=CPU)
+    np.testing.assert_allclose(found.scaling.mean, known.scaling.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.scaling.scale, known.scaling.scale, rtol=1e-9)
+    assert (found.likelihood, len(found.rows)) == (known.likelihood, len(known.rows))
+    ours, theirs = (np.sort(rows[torch.arange(3000)].numpy(), 0) for rows in (found.rows, known.rows))
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    # the rows at hand are in the units of the data, with their own labels
+    number = {row.tobytes(): label for row, label in zip(np.float32(y), labels, strict=True)}
+    matched = [number.get(row.tobytes()) for row in np.float32(data.y)]
+    assert np.mean([m == label for m, label in zip(matched, data.labels, strict=True) if m is not None]) == 1
+    assert data.rows == 3000
+
+
+def test_a_glob_and_an_address_are_read_as_the_files_are(tmp_path):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for i in range(3):
+        part = pa.table({"a": [1.0 * i, 2.0], "b": [3.0, 4.0 + i]})
+        parquet.write_table(part, tmp_path / f"part-{i}.parquet")
+        with memory.open(f"/gmvae-test/part-{i}.parquet", "wb") as file:
+            parquet.write_table(part, file)
+    wanted = [[0, 3], [2, 4], [1, 3], [2, 5], [2, 3], [2, 6]]
+    for path in (tmp_path / "part-*.parquet", "memory://gmvae-test", "memory://gmvae-test/part-*.parquet"):
+        source = open_source(path)
+        blocks = source.blocks(source.schema(ReadOptions()))
+        assert np.concatenate([block.y for block in blocks]).tolist() == wanted
+        assert source.count() == 6
+    with pytest.raises(ValueError, match=r"memory://nothing has no \.parquet file"):
+        open_source("memory://nothing")
+    with pytest.raises(ValueError, match="matches 0 files"):
+        open_source(tmp_path / "other-*.parquet")
+    with pytest.raises(ValueError, match="cannot be opened: Protocol not known"):
+        open_source("nonsense://x")
+
+
+def test_torch_datasets_and_iterables_give_their_rows():
+    y = torch.arange(12.0).reshape(6, 2)
+    dataset = torch.utils.data.TensorDataset(y, torch.zeros(6))
+
+    class Batches:
+        def __iter__(self):
+            return iter([y[:4].numpy(), y[4:].numpy()])
+
+    for given in (dataset, Batches()):
+        assert is_stream(given)
+        blocks, shape = blocks_of(given)
+        assert shape == (2,)
+        for _ in range(2):
+            assert np.concatenate([block.y for block in blocks()]).tolist() == y.tolist()
+    assert not any(map(is_stream, (y, y.numpy(), y.tolist(), pa.table({"a": [1]}))))
+    with pytest.raises(ValueError, match="gives its batches once"):
+        blocks_of(iter([y]))
