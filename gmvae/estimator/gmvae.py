@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
+from gmvae.assess.drift import drift
 from gmvae.config import Config, DataConfig
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.prepare import Prepared, prepare
@@ -255,7 +256,30 @@ class GMVAE(Reported):
         self.__dict__ = work.__dict__
         return self
 
-    def _fit(self, X: Any, sample_weight: ArrayLike | None) -> None:
+    @isolated
+    def partial_fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Go on with the model by one pass over new rows, (N, D); the first call is :meth:`fit`.
+
+        Scaling, clusters and their numbers stay those of the first fit, and ``labels_`` are of the new rows.
+        Where they are not like the rows that the model was fitted to, ``findings_`` have a ``drift``
+        (:mod:`gmvae.assess.drift`). What the new rows lack is forgotten in time: mix old ones in.
+
+        Raises:
+            ValueError, FloatingPointError: as :meth:`fit`.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X, y, sample_weight)
+        outliers = None if self._limits is None else self.is_outlier(X)
+        finding = drift(outliers, self._each(X, inference.assign), self.weights_)
+        work = object.__new__(type(self))
+        work.__dict__ = self.__dict__ | {"warm_start": True, "epochs": 1, "n_clusters": self.n_clusters_}
+        work._fit(X, sample_weight, renumber=False)
+        given = {name: self.__dict__[name] for name in ("warm_start", "epochs", "n_clusters")}
+        self.__dict__ = work.__dict__ | given
+        self.findings_ = [*([] if finding is None else [finding]), *self.findings_]
+        return self
+
+    def _fit(self, X: Any, sample_weight: ArrayLike | None, *, renumber: bool = True) -> None:
         shape = image_shape(X, self.image_shape)
         parameters = {**self.get_params(), "image_shape": shape}
         configuration(parameters)  # parameters are checked before X is
@@ -289,7 +313,7 @@ class GMVAE(Reported):
             )
         observers = (Lines(self.verbose),) if self.verbose else ()
         if self.run_dir is None:
-            before = self._before(config, data) if going_on else None
+            before = self._before(config, data, renumber=renumber) if going_on else None
             self._take(Engine(config, data, observers, before).fit(), going_on)
         elif going_on:
             raise ValueError(
@@ -343,7 +367,7 @@ class GMVAE(Reported):
         model.labels_, model.history_ = result.labels, result.history
         return model
 
-    def _before(self, config: Config, data: Prepared) -> Before:
+    def _before(self, config: Config, data: Prepared, *, renumber: bool) -> Before:
         """The model to go on with: a copy, which may fail."""
         asked = resolve(config, data, data.rows).model
         if replace(self.model_.config, most_clusters=asked.most_clusters) != asked:
@@ -353,7 +377,7 @@ class GMVAE(Reported):
             )
         init = (getattr(self, "start_", None) or {"init": "random"})["init"]
         anchored = teaches(init, config.model.assignment)
-        return Before(copy.deepcopy(self.model_).to(data.rows.device), self.n_iter_, anchored)
+        return Before(copy.deepcopy(self.model_).to(data.rows.device), self.n_iter_, anchored, renumber)
 
     def _take(self, result: Result, going_on: bool) -> None:
         """Take over what a fit came to."""

@@ -117,7 +117,8 @@ class Engine:
         if self.current is not None and self.current.history:
             outcomes.append(self.current.outcome())
         parts = self.rows, self.held_out
-        return conclude(self.config, self.data, outcomes, parts, self.choice, self.holdout)
+        renumber = self.before is None or self.before.renumber
+        return conclude(self.config, self.data, outcomes, parts, self.choice, self.holdout, renumber=renumber)
 
     def _resample(self, result: Result) -> Result:
         """The result with what starts from other samples say, where they are asked for."""

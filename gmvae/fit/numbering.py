@@ -14,7 +14,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 
 def number(
-    model: GaussianMixtureVAE, rows: Observations, distinct: Observations
+    model: GaussianMixtureVAE, rows: Observations, distinct: Observations, *, by_size: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Number the clusters of a model by the weight of the rows that they hold, the largest first.
 
@@ -22,6 +22,7 @@ def number(
         model: The model, changed in place.
         rows: All rows of a table, (N, D).
         distinct: Those of them that count, with their weights.
+        by_size: Whether they get new numbers, or keep those that they have.
 
     Returns:
         The cluster of each row, (N,), and the weighted means of q(z | ...), (K,).
@@ -34,6 +35,8 @@ def number(
         labels.append(probabilities.argmax(1))
         sums += weights[start * AT_ONCE :][: len(y)] @ probabilities
     clusters = np.concatenate(labels)
+    if not by_size:
+        return clusters, sums / sums.sum()
     order = np.argsort(-np.bincount(clusters, weights, minlength=len(sums)), kind="stable")
     renumber(model, order)
     return np.argsort(order)[clusters], sums[order] / sums.sum()

@@ -34,6 +34,8 @@ class Before:
     """Epochs that it has had. It does not warm up again."""
     anchored: bool
     """Whether q(z | y) is anchored to what it was taught."""
+    renumber: bool = True
+    """Whether its clusters are numbered by size anew."""
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def conclude(
     parts: tuple[Observations, Observations | None],
     choice: Choice | None = None,
     holdout: Holdout | None = None,
+    *,
+    renumber: bool = True,
 ) -> Result:
     """What a fit came to whose restarts are all over.
 
@@ -98,6 +100,7 @@ def conclude(
         parts: The rows that were fitted to, and those that early stopping held out.
         choice: How the number of clusters was chosen, where it was open.
         holdout: What held-out rows said of the number of epochs, where they were asked.
+        renumber: Whether clusters of somebody's own data are numbered by size, or keep their numbers.
     """
     kept, scores, rows, limits = 0, [{"agreement": 0.0}], data.rows.at_hand, None
     if len(outcomes) > 1:
@@ -106,7 +109,7 @@ def conclude(
     outcome = outcomes[kept]
     model = copy.deepcopy(outcome.model)
     if data.own:
-        labels, weights = number(model, data.everything, rows)
+        labels, weights = number(model, data.everything, rows, by_size=renumber)
         sample = rows.sample(MEASURED)
         density = elbo(each_terms(model, sample)).numpy()
         bound = float(np.average(density, weights=sample.weights)) + data.log_det

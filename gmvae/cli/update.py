@@ -1,0 +1,58 @@
+"""The command that goes on with a model on new data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+NUMBERS = 1 << 26
+"""Numbers of the rows that are taken in together, at most."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """Go on with a model by one pass over new data, which are read as the training data were. The model is
+    written beside the old one, which stays as it is; scaling, clusters and their numbers remain. New data
+    that are not like the old ones are a finding."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """A run folder or a model file."""
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """File or folder of new data."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """Model file to write; updated.safetensors beside the old one unless given."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+
+    def __call__(self) -> None:
+        import numpy as np
+
+        from gmvae.apply.apply import check_out, opened
+        from gmvae.assess.doctor import Finding
+        from gmvae.estimator.loading import load
+        from gmvae.store.model_file import find
+
+        model = load(self.run, self.device)
+        source, schema = opened(model, self.run, self.file)
+        out = self.out or find(self.run).with_name("updated.safetensors")
+        check_out(out, self.run, source)
+        rows, waiting, findings = 0, list[np.ndarray](), dict[str, Finding]()
+        for block in chain(source.blocks(schema), (None,)):
+            if block is not None:
+                waiting.append(block.y.reshape(len(block.y), -1))
+            if waiting and (block is None or sum(y.size for y in waiting) > NUMBERS):
+                model.partial_fit(np.concatenate(waiting))
+                rows += sum(map(len, waiting))
+                findings |= {finding.name: finding for finding in model.findings_}
+                waiting = []
+        if not rows:
+            raise ValueError(f"{source.path} has no rows")
+        model.findings_ = list(findings.values())
+        model.save(out)
+        print(f"{rows:,} rows: {out}")
+        for finding in model.findings_:
+            print(finding)

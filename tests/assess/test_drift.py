@@ -1,0 +1,47 @@
+"""New rows: one pass more, and a finding where they are not like the old ones."""
+
+import numpy as np
+import pytest
+from small_fits import quick, three_blobs
+
+from gmvae import GMVAE
+from gmvae.assess.drift import drift
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return quick(epochs=20).fit(three_blobs()[0])
+
+
+def test_partial_fit_goes_on_by_one_pass_and_keeps_scaling_and_numbers(fitted):
+    y, labels = three_blobs()
+    rare = np.concatenate((y[labels == 2], y[labels == 1][:30], y[labels == 0][:20]))  # sizes the other way
+    before = fitted.predict(rare)
+    model = GMVAE(**fitted.get_params()).partial_fit(y)  # the first call fits
+    np.testing.assert_array_equal(model.labels_, fitted.labels_)
+    scaling, epochs = model._scaling, model.n_iter_
+    model.partial_fit(rare)
+    assert model._scaling is scaling
+    assert model.n_iter_ == epochs + 1
+    np.testing.assert_array_equal(model.labels_, before)
+    assert model.get_params() == fitted.get_params()
+
+
+def test_rows_like_the_old_ones_are_no_drift(fitted):
+    y, _ = three_blobs()
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        again = y[rng.permutation(len(y))[:150]]
+        assert drift(fitted.is_outlier(again), fitted.predict_proba(again), fitted.weights_) is None
+
+
+def test_rows_from_elsewhere_and_other_shares_are_a_drift(fitted):
+    y, labels = three_blobs()
+    shifted = y + 4 * y.std(0)
+    found = drift(fitted.is_outlier(shifted), fitted.predict_proba(shifted), fitted.weights_)
+    assert found is not None
+    assert "belong to no cluster" in found.message
+    one = y[labels == 2]
+    model = GMVAE(**fitted.get_params()).fit(y).partial_fit(one)
+    assert model.findings_[0].name == "drift"
+    assert "where it had 17%" in model.findings_[0].message
