@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import numbers
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,15 +10,15 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_random_state
 
-from gmvae.assess.drift import drift
 from gmvae.config import Config, DataConfig
 from gmvae.data.dataset import Dataset, Origin
+from gmvae.data.iterables import is_stream
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
 from gmvae.estimator.intake import image_shape
-from gmvae.estimator.reporting import Reported
+from gmvae.estimator.streaming import fit_stream
+from gmvae.estimator.updating import Updated
 from gmvae.experiments import DATA
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
@@ -37,7 +36,7 @@ from gmvae.store.run_folder import RunFolder
 from gmvae.training.devices import pick_device
 
 
-class GMVAE(Reported):
+class GMVAE(Updated):
     r"""Clusters a table with the Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv
     1611.02648).
 
@@ -46,6 +45,9 @@ class GMVAE(Reported):
     Memmaps and sparse matrices are read by batch. The order of the rows makes no difference, and a row of
     whole weight k counts as k rows. Only shares of all weight count: a factor on all weights, or copies of
     all rows, change nothing. A pass, and every threshold on rows, goes by the number of distinct rows.
+
+    A torch dataset, or what gives batches each time it is iterated, may be larger than memory: it is shuffled
+    onto the disk (``TMPDIR``), copies of a row are rows of their own, and ``labels_`` are of a random sample.
 
     Arguments:
         n_clusters: The number of clusters, K. Some may stay empty. ``"auto"`` takes the greatest number whose
@@ -256,30 +258,11 @@ class GMVAE(Reported):
         self.__dict__ = work.__dict__
         return self
 
-    @isolated
-    def partial_fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Go on with the model by one pass over new rows, (N, D); the first call is :meth:`fit`.
-
-        Scaling, clusters and their numbers stay those of the first fit, and ``labels_`` are of the new rows.
-        Where they are not like the rows that the model was fitted to, ``findings_`` have a ``drift``
-        (:mod:`gmvae.assess.drift`). What the new rows lack is forgotten in time: mix old ones in.
-
-        Raises:
-            ValueError, FloatingPointError: as :meth:`fit`.
-        """
-        if not hasattr(self, "model_"):
-            return self.fit(X, y, sample_weight)
-        outliers = None if self._limits is None else self.is_outlier(X)
-        finding = drift(outliers, self._each(X, inference.assign), self.weights_)
-        work = object.__new__(type(self))
-        work.__dict__ = self.__dict__ | {"warm_start": True, "epochs": 1, "n_clusters": self.n_clusters_}
-        work._fit(X, sample_weight, renumber=False)
-        given = {name: self.__dict__[name] for name in ("warm_start", "epochs", "n_clusters")}
-        self.__dict__ = work.__dict__ | given
-        self.findings_ = [*([] if finding is None else [finding]), *self.findings_]
-        return self
-
     def _fit(self, X: Any, sample_weight: ArrayLike | None, *, renumber: bool = True) -> None:
+        if is_stream(X):
+            configuration(self.get_params())
+            self._fit_stream(X, sample_weight)
+            return
         shape = image_shape(X, self.image_shape)
         parameters = {**self.get_params(), "image_shape": shape}
         configuration(parameters)  # parameters are checked before X is
@@ -296,9 +279,7 @@ class GMVAE(Reported):
             device=device,
             scaling=self._scaling if going_on else None,
         )
-        rng = self.random_state
-        number = isinstance(rng, numbers.Integral)
-        seed = int(rng) if number else int(check_random_state(rng).randint(2**31 - 1))
+        seed = self._seed()
         config = configuration(parameters, seed)
         if going_on and not config.model.clusters:
             clusters = self.model_.config.clusters
@@ -322,6 +303,19 @@ class GMVAE(Reported):
             )
         else:
             self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
+
+    def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
+        """Fit to rows that come in batches, by way of the disk."""
+        given = {"sample_weight": sample_weight is not None, "run_dir": self.run_dir is not None}
+        given |= {"warm_start": self.warm_start and hasattr(self, "model_")}
+        for name in (name for name, used in given.items() if used):
+            raise ValueError(
+                f"X comes in batches, and {name} is given: that is for rows in memory, so leave it out"
+            )
+        config, device = configuration(self.get_params(), self._seed()), pick_device(self.device)
+        result, self.n_features_in_ = fit_stream(X, config, self.image_shape, device, self.verbose)
+        self.__dict__.pop("feature_names_in_", None)
+        self._take(result, going_on=False)
 
     def _run(self, config: Config, data: Prepared, X: Any, weights: ArrayLike | None) -> Run:
         """The run in ``run_dir`` that makes the fit."""

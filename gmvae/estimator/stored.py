@@ -80,6 +80,8 @@ class Stored(Fitted):
         given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
         asked = {name: value for name, value in about["parameters"].items() if name in known}
         given |= {name: value for name, value in asked.items() if (name, value) != ("image_shape", None)}
+        # what a run leaves open is 0 in its configuration
+        given |= {name: "auto" for name in ("rounds", "epochs") if given.get(name) == 0}
         if given["image_shape"] is not None:
             given["image_shape"] = tuple(given["image_shape"])
         model = cls(**{**given, "device": device})

@@ -171,3 +171,17 @@ def test_torch_datasets_and_iterables_give_their_rows():
     assert not any(map(is_stream, (y, y.numpy(), y.tolist(), pa.table({"a": [1]}))))
     with pytest.raises(ValueError, match="gives its batches once"):
         blocks_of(iter([y]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_estimator_finds_in_batches_sorted_by_class_what_it_finds_in_memory(seed):
+    from sklearn.metrics import adjusted_rand_score
+    from small_fits import quick, three_blobs
+
+    y, labels = three_blobs()
+    dataset = torch.utils.data.TensorDataset(torch.from_numpy(y), torch.from_numpy(labels))
+    model = quick(epochs=12, random_state=seed).fit(dataset)
+    assert adjusted_rand_score(labels, model.predict(y)) > 0.95
+    assert len(model.labels_) == len(y)
+    with pytest.raises(ValueError, match="X comes in batches, and sample_weight is given"):
+        quick().fit(dataset, sample_weight=np.ones(len(y)))

@@ -1,0 +1,50 @@
+"""Fits to rows that come in batches, which may be more than fit into memory."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gmvae.config import Config
+from gmvae.data.iterables import blocks_of
+from gmvae.data.schema import Schema
+from gmvae.data.stream import prepare_stream
+from gmvae.fit.engine import Engine
+from gmvae.fit.result import Result
+from gmvae.show.lines import Lines
+
+
+def fit_stream(
+    given: Any, config: Config, image_shape: tuple[int, ...] | None, device: torch.device, verbose: int
+) -> tuple[Result, int]:
+    """What a fit to a torch dataset, or to an iterable of batches, comes to, and the numbers in a row.
+
+    Arguments:
+        given: The rows (:func:`gmvae.data.iterables.blocks_of`).
+        config: The configuration.
+        image_shape: (height, width) or (channels, height, width) of rows that are images.
+        device: Where it is computed.
+        verbose: As the estimator's.
+
+    Raises:
+        ValueError: where the rows are not what they should be, or the disk has no room for them.
+    """
+    blocks, shape = blocks_of(given)
+    if image_shape is not None:
+        shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
+    observers = (Lines(verbose),) if verbose else ()
+    with tempfile.TemporaryDirectory(prefix="gmvae-rows-") as folder:
+        _, data = prepare_stream(
+            blocks,
+            Schema(shape),
+            Path(folder),
+            likelihood=config.model.likelihood,
+            device=device,
+            name="X",
+            seed=config.training.seed,
+        )
+        return Engine(config, data, observers).fit(), math.prod(shape)

@@ -1,0 +1,57 @@
+"""The part of the estimator that goes on with a fitted model on new rows."""
+
+from __future__ import annotations
+
+import numbers
+from abc import abstractmethod
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from gmvae.assess.drift import drift
+from gmvae.estimator.reporting import Reported
+from gmvae.model import inference
+from gmvae.model.isolation import isolated
+
+
+class Updated(Reported):
+    """An estimator that can be fitted to more than it was fitted to at first."""
+
+    @abstractmethod
+    def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit anew."""
+
+    @abstractmethod
+    def _fit(self, X: Any, sample_weight: ArrayLike | None, *, renumber: bool = True) -> None:
+        """Fit anew, or go on where ``warm_start`` says so."""
+
+    @isolated
+    def partial_fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Go on with the model by one pass over new rows, (N, D); the first call is :meth:`fit`.
+
+        Scaling, clusters and their numbers stay those of the first fit, and ``labels_`` are of the new rows.
+        Where they are not like the rows that the model was fitted to, ``findings_`` have a ``drift``
+        (:mod:`gmvae.assess.drift`). What the new rows lack is forgotten in time: mix old ones in.
+
+        Raises:
+            ValueError, FloatingPointError: as :meth:`fit`.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X, y, sample_weight)
+        outliers = None if self._limits is None else self.is_outlier(X)
+        finding = drift(outliers, self._each(X, inference.assign), self.weights_)
+        work = object.__new__(type(self))
+        work.__dict__ = self.__dict__ | {"warm_start": True, "epochs": 1, "n_clusters": self.n_clusters_}
+        work._fit(X, sample_weight, renumber=False)
+        given = {name: self.__dict__[name] for name in ("warm_start", "epochs", "n_clusters")}
+        self.__dict__ = work.__dict__ | given
+        self.findings_ = [*([] if finding is None else [finding]), *self.findings_]
+        return self
+
+    def _seed(self) -> int:
+        """The seed that ``random_state`` is, or gives."""
+        rng = self.random_state
+        if isinstance(rng, numbers.Integral):
+            return int(rng)
+        return int(check_random_state(rng).randint(2**31 - 1))
