@@ -1,0 +1,40 @@
+"""Fits on a GPU; without one these skip, and say so."""
+
+import numpy as np
+import pytest
+import torch
+from small_fits import quick, three_blobs
+
+import gmvae
+
+GPU = torch.accelerator.current_accelerator(check_available=True)
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(GPU is None, reason="this machine has no GPU that torch knows"),
+]
+
+
+def test_a_fit_on_a_gpu_finds_the_clusters_and_answers_on_the_cpu(tmp_path):
+    y, labels = three_blobs()
+    for seed in range(3):
+        model = quick(epochs=20, random_state=seed, device=GPU.type).fit(y)
+        assert model.model_.generative.zero.device.type == GPU.type
+        assert [len(set(model.labels_[labels == k])) for k in range(3)] == [1, 1, 1]
+        model.save(tmp_path / "model.safetensors")
+        on_cpu = gmvae.load(tmp_path / "model.safetensors", device="cpu")
+        np.testing.assert_allclose(on_cpu.predict_proba(y), model.predict_proba(y), atol=1e-4)
+
+
+def test_a_stream_is_fitted_on_a_gpu():
+    y, labels = three_blobs()
+    dataset = torch.utils.data.TensorDataset(torch.from_numpy(y))
+    model = quick(epochs=20, device=GPU.type).fit(dataset)
+    assert [len(set(model.predict(y)[labels == k])) for k in range(3)] == [1, 1, 1]
+
+
+def test_a_run_begun_on_a_gpu_is_gone_on_with_on_the_cpu(tmp_path):
+    y, _ = three_blobs()
+    whole = quick(epochs=6, device=GPU.type, run_dir=tmp_path / "run").fit(y)
+    again = gmvae.GMVAE.resume(tmp_path / "run", device="cpu")
+    assert again.n_iter_ == whole.n_iter_ == 6
+    np.testing.assert_array_equal(again.predict(y), whole.predict(y))
