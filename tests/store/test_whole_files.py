@@ -11,10 +11,9 @@ import time
 
 import numpy as np
 import pytest
-import torch
-from commands import TIMES, bad, gmvae, here
+from commands import bad, here
 
-from gmvae.store.files import read_tensors, write_json
+from gmvae.store.files import write_json
 from gmvae.store.run_folder import RunFolder
 
 TRAIN = ["train", "spiral", "--points", "300", "--hidden-size", "8", "--plot-every", "0", "--device", "cpu"]
@@ -199,29 +198,3 @@ for name, command in writers.items():
     assert len(said) == 2 * 6 * 3
     for asked, answer in zip(said[::2], said[1::2], strict=True):
         assert answer.startswith(f"gmvae: {asked.removeprefix('writing ')}: ")
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_twenty_times_ends_as_if_it_had_not_been(tmp_path):
-    train = [*TRAIN, "--epochs", "300"]
-    began = time.monotonic()
-    assert gmvae(*train, "--run-dir", tmp_path / "whole").returncode == 0
-    seconds, rng = time.monotonic() - began, np.random.default_rng(0)
-    killed, command = tmp_path / "killed", [*train, "--run-dir", tmp_path / "killed"]
-    for _ in range(20):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gmvae", *map(str, command)], stdout=subprocess.DEVNULL
-        )
-        try:
-            process.wait(rng.uniform(0.3, 1) * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        command = ["resume", killed] if (killed / "config.json").exists() else command
-    assert gmvae(*command).returncode == 0
-    ours, theirs = (RunFolder(path) for path in (killed, tmp_path / "whole"))
-    for one, other in zip(ours.history(), theirs.history(), strict=True):
-        assert {**one, **TIMES} == {**other, **TIMES}
-    weights, others = (read_tensors(folder.model)[0] for folder in (ours, theirs))
-    assert weights.keys() == others.keys()
-    assert all(torch.equal(weights[name], others[name]) for name in weights)
