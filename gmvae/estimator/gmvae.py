@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from gmvae.config import Config, DataConfig
 from gmvae.data.dataset import Dataset, Origin
@@ -25,8 +24,6 @@ from gmvae.fit.parameters import configuration
 from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before
 from gmvae.fit.result import Result
-from gmvae.model import inference
-from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.isolation import isolated
 from gmvae.partition.relabelling import Relabelling
 from gmvae.run import Run
@@ -395,16 +392,3 @@ class GMVAE(Updated):
         self.choice_ = None if result.choice is None else result.choice.to_json()
         self.start_ = None if result.start is None else result.start.to_json()
         self.holdout_ = None if result.holdout is None else result.holdout.to_json()
-
-    def _take_stability(self, result: Result) -> None:
-        """Take over what starts from other samples say."""
-        found, self.stability_ = result.resampling, None
-        self.cluster_stability_ = self._confidence = self._resampling = None
-        if found is None:
-            return
-        self._resampling = found.to_json()
-        self.cluster_stability_, self._confidence = np.array(found.clusters), found.confidence
-        rows = result.data.everything
-        x = np.concatenate([inference.embed(precise(self.model_), y) for y in rows.batches(AT_ONCE)])
-        nearest = NearestNeighbors(n_neighbors=1).fit(x[found.rows])
-        self.stability_ = found.stability[nearest.kneighbors(x, return_distance=False)[:, 0]]

@@ -6,17 +6,23 @@ import numbers
 from abc import abstractmethod
 from typing import Any, Self
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from gmvae.assess.drift import drift
 from gmvae.estimator.reporting import Reported
+from gmvae.fit.result import Result
 from gmvae.model import inference
+from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.isolation import isolated
 
 
 class Updated(Reported):
     """An estimator that can be fitted to more than it was fitted to at first."""
+
+    stability_: NDArray[np.float64] | None
 
     @abstractmethod
     def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -55,3 +61,16 @@ class Updated(Reported):
         if isinstance(rng, numbers.Integral):
             return int(rng)
         return int(check_random_state(rng).randint(2**31 - 1))
+
+    def _take_stability(self, result: Result) -> None:
+        """Take over what starts from other samples say."""
+        found, self.stability_ = result.resampling, None
+        self.cluster_stability_ = self._confidence = self._resampling = None
+        if found is None:
+            return
+        self._resampling = found.to_json()
+        self.cluster_stability_, self._confidence = np.array(found.clusters), found.confidence
+        rows = result.data.everything
+        x = np.concatenate([inference.embed(precise(self.model_), y) for y in rows.batches(AT_ONCE)])
+        nearest = NearestNeighbors(n_neighbors=1).fit(x[found.rows])
+        self.stability_ = found.stability[nearest.kneighbors(x, return_distance=False)[:, 0]]
