@@ -66,7 +66,7 @@ def gather(
 
 def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
     """A folder for the rows of a stream, which is gone when this process ends."""
-    parent = Path(os.environ.get("TMPDIR", parent))
+    parent = Path(os.environ.get("TMPDIR") or parent)
     job = f"{os.environ.get('MASTER_PORT', '')}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '')}"
     place = parent / f".gmvae-rows-{os.getpid() if workers.size == 1 else job}"
     if workers.local == 0:

@@ -1,7 +1,12 @@
 """Several processes take the steps of one."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +112,28 @@ def test_an_epoch_resumes_in_its_middle():
         assert strip == [{k: v for k, v in r.items() if k != "seconds"} for r in records[-len(again) :]]
         for name, value in whole.model.state_dict().items():
             assert torch.equal(other.model.state_dict()[name], value), name
+
+
+@pytest.mark.slow
+def test_torchrun_starts_anew_from_the_last_checkpoint_when_a_worker_is_killed(tmp_path):
+    """One of two processes is killed in the middle of an epoch; the run ends with all of its epochs."""
+    table = tmp_path / "rows.npy"
+    np.save(table, np.random.default_rng(0).normal(size=(20_000, 5)))
+    run = tmp_path / "run"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
+    flags = ["--path", str(table), "--clusters", "3", "--stream", "--init", "random", "--epochs", "3"]
+    flags += ["--checkpoint-every", "0.5", "--plot-every", "0", "--run-dir", str(run)]
+    command = [*launch, "--standalone", "-m", "gmvae", "train", "data", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as job:
+        while not (run / "checkpoint" / "state.safetensors").exists():
+            assert job.poll() is None, job.stdout.read()
+            time.sleep(0.1)
+        children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+        said = job.communicate()[0]
+    assert not job.returncode, said
+    assert said.count("20,000 observations from disk") == 2  # the header of each start
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    assert json.loads((run / "summary.json").read_text())["epochs"] == 3
+    assert not list(tmp_path.glob(".gmvae-rows*"))
