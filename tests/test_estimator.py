@@ -197,6 +197,7 @@ def kinds(y):
     }
 
 
+@pytest.mark.slow
 def test_every_kind_of_table_is_the_same_table(blobs):
     y = blobs[0] * (blobs[0] > 0)
     expected = quick(epochs=1).fit(y)
@@ -290,6 +291,7 @@ def test_the_likelihood_explains_itself(blobs):
     assert len(np.unique(quick(likelihood="bernoulli").fit(grey).sample(50)[0])) > 50
 
 
+@pytest.mark.slow
 def test_images(blobs):
     levels = np.random.default_rng(0).integers(256, size=(40, 144), dtype=np.uint8)
     options = {"network": "conv", "filters": 2, "hidden_size": 8, "epochs": 1}

@@ -38,7 +38,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     """The half of the estimator that needs a fitted model, and changes nothing of it."""
 
     model_: GaussianMixtureVAE
-    schema_: Schema | None
+    schema_: Schema | None = None
     missing: Literal["error", "impute"]
     text: Literal["error", "one-hot"]
     likelihood_: str

@@ -181,4 +181,4 @@ def test_features_have_different_names(tmp_path):
         "train", "data", "--path", tmp_path / "t.parquet", "--text", "one-hot", *TINY,
         "--run-dir", tmp_path / "run",
     )  # fmt: skip
-    assert "has more than one feature t=x: rename a column, or --drop it" in bad(said)
+    assert "has more than one feature t=x: rename a column, or leave it out with --drop" in bad(said)

@@ -62,6 +62,7 @@ def test_where_every_row_keeps_its_cluster_the_probability_is_one():
     assert Confidence.of(q, np.ones(50))(q) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fit_knows_which_of_its_clusters_hang_on_the_sample(tmp_path):
     rng = np.random.default_rng(0)
     X = np.vstack([rng.normal(size=(200, 2)), 0.1 * rng.normal(size=(50, 2)) + 15])

@@ -35,7 +35,7 @@ def test_ten_rows_are_a_cluster(ten_rows):
 
 def test_clusters_without_a_row_hold_no_data(monkeypatch):
     labels = np.where(LABELS == 2, 4, LABELS)
-    monkeypatch.setattr("gmvae.fit.result.number", lambda *given: (labels, SHARES))
+    monkeypatch.setattr("gmvae.fit.result.number", lambda *given, **named: (labels, SHARES))
     model = quick(n_clusters=6, epochs=1).fit(Y)
     assert model.n_clusters_used_ == 4
     assert model.signs_.occupancy == pytest.approx([0.4, 0.32, 0, 0.02, 0.26, 0])

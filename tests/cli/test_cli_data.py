@@ -99,6 +99,7 @@ def test_clusters_are_those_of_the_file_and_bounds_are_in_its_units(trained, flo
     assert in_metres == pytest.approx(found["elbo"] + np.log(1000), abs=1.0)
 
 
+@pytest.mark.slow
 def test_a_table_goes_on_as_if_it_had_never_stopped(trained, tmp_path):
     config = Config.from_json(json.loads((trained[0] / "config.json").read_text())["config"])
     config = replace(config, model=replace(config.model, likelihood="auto"))

@@ -200,6 +200,7 @@ def test_a_device_and_a_shape_of_any_type_are_saved(tmp_path):
         assert (again.predict(images) == model.labels_).all()
 
 
+@pytest.mark.slow
 def test_a_run_of_an_untidy_table_is_gone_on_with(tmp_path):
     options = {**TINY, "random_state": 0, "epochs": 2, **BOTH}
     usual = GMVAE(**options).fit(gaps())

@@ -65,6 +65,7 @@ def test_the_next_report_shows_them(fitted):
     assert list(content.merged) == [0, 1, 1]
 
 
+@pytest.mark.slow
 def test_commands(fitted, tmp_path):
     y, labels = three_blobs()
     lines = ["a,b,c,kind"] + [

@@ -71,6 +71,7 @@ CASES = {
 SLOW = ("open number of clusters", "manifold")
 
 
+@pytest.mark.slow
 def test_a_column_of_weights_is_sample_weight(tmp_path):
     y = blobs()
     weights = np.random.default_rng(3).integers(0, 5, len(y)) / 4
@@ -269,7 +270,7 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was(monkeypatch):
     check(FloatingPointError, optimiser="sgd", learning_rate=1e30)
     check(FloatingPointError, optimiser="sgd", learning_rate=1e30, warm_start=True)
 
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gmvae.fit.engine.conclude", stop)

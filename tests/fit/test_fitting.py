@@ -92,7 +92,7 @@ def test_weights_are_numbers_of_rows(blobs):
 def test_clusters_of_rows_without_weight_are_not_in_use(blobs, monkeypatch):
     y, labels = blobs
     shares = np.bincount(labels) / len(labels)
-    monkeypatch.setattr(result, "number", lambda *given: (labels, shares))
+    monkeypatch.setattr(result, "number", lambda *given, **named: (labels, shares))
     assert quick(epochs=1).fit(y).n_clusters_used_ == 3
     assert quick(epochs=1).fit(y, sample_weight=(labels != 2).astype(float)).n_clusters_used_ == 2
 

@@ -117,6 +117,7 @@ def test_a_fit_that_stops_too_late_overfits():
     assert bounds in finding.message
 
 
+@pytest.mark.slow
 def test_a_run_holds_rows_out_as_well(tmp_path):
     y, groups = wide()
     np.save(tmp_path / "wide.npy", np.repeat(y, 2, axis=0))

@@ -113,6 +113,7 @@ def test_all_files_have_the_same_permissions(finished):
         assert stat.S_IMODE((finished / name).stat().st_mode) == 0o666 & ~before, name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
 def test_a_full_disk_is_one_line_with_the_path(tmp_path):
     script = """
@@ -135,6 +136,7 @@ sys.exit(main(sys.argv[1:]))
     assert here("resume", run).status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_asked_to_end_says_how_to_go_on(tmp_path, number, status):

@@ -185,6 +185,7 @@ def run_spiral(folder) -> Callable[[], dict[str, Any]]:
     return work
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [everything_at_once, torch.no_grad], ids=["all", "no_grad"])
 def test_a_run_is_the_same_in_any_setting(tmp_path, setting):
     ours = in_setting(setting, run_spiral(tmp_path / "ours"))
