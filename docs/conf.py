@@ -22,9 +22,9 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 napoleon_custom_sections = [("Arguments", "params_style")]
 COMMANDS = {
-    "Train": ("train data", "train spiral", "resume"),
+    "Train": ("train data", "train spiral", "resume", "update"),
     "Use a model": ("predict", "embed", "sample", "evaluate", "export"),
-    "Look at it": ("info", "plot", "report", "relabel"),
+    "Look at it": ("info", "describe", "plot", "report", "relabel"),
 }
 
 

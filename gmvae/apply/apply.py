@@ -37,8 +37,8 @@ ROWS = 1 << 15
 def predictions(
     model: GMVAE, source: Source, schema: Schema, *, scores: bool = True
 ) -> Iterator[pa.RecordBatch]:
-    """For each row its ``cluster``, the ``probability`` of that cluster, the ``score`` (the lower bound on
-    log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
+    """For each row its ``cluster``, the ``probability`` of that cluster, the ``log_density`` (the lower bound
+    on log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
     so on. The id column comes first, where there is one; clusters that people have named have a
     ``cluster_name``, and a model that was fitted with resamples has a ``confidence``."""
     names = model.relabelled_.called(len(model.weights_))
@@ -53,10 +53,22 @@ def predictions(
         if model.cluster_stability_ is not None:
             found["confidence"] = model.confidence(y)
         if scores:
-            found["score"] = model.score_samples(y)
+            found["log_density"] = model.score_samples(y)
         return found | {f"p{k}": column for k, column in enumerate(probabilities.T)}
 
     return _each(source, schema, answer)
+
+
+def describe(model: GMVAE, source: Source, schema: Schema) -> pa.Table:
+    """What sets each cluster apart in the rows of a file (:meth:`gmvae.GMVAE.describe`).
+
+    Raises:
+        ValueError: where it has no rows.
+    """
+    blocks = [_rows(block) for block in source.blocks(schema, ROWS)]
+    if not blocks:
+        raise ValueError(f"{source.path} has no rows")
+    return model.describe(np.concatenate(blocks))
 
 
 def embeddings(model: GMVAE, source: Source, schema: Schema) -> Iterator[pa.RecordBatch]:
@@ -206,14 +218,17 @@ def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int |
     elif out.suffix == ".npy" and len(shape) == 3:
         write_array(out, y.reshape(count, *shape))
     else:
-        named = () if model.schema_ is None else model.schema_.features
-        names = named or tuple(f"y{d}" for d in range(y.shape[1]))
+        schema = model.schema_ or Schema((y.shape[1],))
+        names = schema.columns or tuple(f"y{d}" for d in range(y.shape[1]))
+        if out.suffix == ".npy":
+            names = schema.features or names
         if "cluster" in names and out.suffix != ".npy":
             raise ValueError(
                 "a feature is called 'cluster', but the samples have a column of that name for their "
                 "clusters: write a .npy file, or rename the feature and train again"
             )
-        columns = [pa.array(clusters), *map(pa.array, np.ascontiguousarray(y.T))]
+        drawn_columns = y.T if out.suffix == ".npy" or not schema.columns else schema.decode(y)
+        columns = [pa.array(clusters), *map(pa.array, map(np.ascontiguousarray, drawn_columns))]
         write_table(out, iter([pa.RecordBatch.from_arrays(columns, ["cluster", *names])]))
 
 
@@ -223,9 +238,19 @@ def _each(
     import pyarrow as pa
 
     for block in source.blocks(schema, ROWS):
-        found: dict[str, Any] = {}
         answers = answer(_rows(block))
-        if block.ids is not None:
+        found: dict[str, Any] = {}
+        if source.keeps_columns:
+            if block.table is None:
+                raise ValueError(f"{source.path} is no table, so it has no columns to keep")
+            found = dict(zip(block.table.schema.names, block.table.columns, strict=True))
+            twice = sorted(found.keys() & answers.keys())
+            if twice:
+                raise ValueError(
+                    f"{source.path} has a column {', '.join(twice)}, which is what a column of the result is "
+                    "called: rename it, or leave out --keep-columns"
+                )
+        elif block.ids is not None:
             name = schema.id_column or "id"
             if name in answers:
                 raise ValueError(

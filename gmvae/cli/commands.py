@@ -198,6 +198,8 @@ class Predict:
     """Whether to compute the outlier score, which takes most of the time."""
     outliers: Literal["keep", "label"] = "keep"
     """Whether rows that belong to no cluster have the nearest cluster's number (keep), or -1 (label)."""
+    keep_columns: bool = False
+    """Write all columns of the file before the answers."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
@@ -207,7 +209,35 @@ class Predict:
         model, source, schema = _applied(self.run, self.file, self.device)
         schema = asked(source, schema, id_column=self.id_column)
         model.set_params(outliers=self.outliers)
+        source.keeps_columns = self.keep_columns
         _write(self.out, self.run, source, predictions(model, source, schema, scores=self.scores))
+
+
+@dataclass(frozen=True)
+class Describe:
+    """What each cluster is: its size, its mean probability and, by how far they set it apart, the mean and
+    spread of each column within it, and the mean of the other rows."""
+
+    run: RunPath
+    """A run folder or a model file."""
+    file: FilePath = None
+    """A file of data, read as the training data were; the training data themselves unless given."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """File to write all of it to: .csv, .tsv, .parquet, .arrow or .feather."""
+    top: int = 5
+    """Columns of each cluster to print."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+
+    def __call__(self) -> None:
+        from gmvae.apply.apply import describe
+        from gmvae.show.tables import clusters_table
+
+        model, source, schema = _applied(self.run, self.file, self.device)
+        found = describe(model, source, schema)
+        print(clusters_table(found.to_pylist(), self.top))
+        if self.out is not None:
+            _write(self.out, self.run, source, iter(found.to_batches()))
 
 
 @dataclass(frozen=True)
@@ -295,6 +325,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "resume": (Resume, "go on with a run that stopped, or train it for longer"),
     "info": (Info, "what a run is: model, data, clusters, measures, and what is wrong with it"),
     "predict": (Predict, "the cluster of each row of a file, with probabilities and an outlier score"),
+    "describe": (Describe, "what sets each cluster apart, column by column"),
     "embed": (Embed, "the latent x of each row of a file"),
     "sample": (Sample, "new observations, of one cluster or all, as a table, an array or a picture"),
     "evaluate": (Evaluate, "measure a run on its data, or on another file"),

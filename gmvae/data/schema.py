@@ -101,6 +101,17 @@ class Schema:
             start += width
         return self.filled(y)
 
+    def decode(self, y: NDArray[np.float64]) -> list[NDArray[Any]]:
+        """The columns of rows of numbers, (B, D), as a file would have them: of a text the likeliest."""
+        columns, start = [], 0
+        for name in self.columns:
+            kinds = self.categories.get(name)
+            width = 1 if kinds is None else len(kinds)
+            part = y[:, start : start + width]
+            columns.append(part[:, 0] if kinds is None else np.array(kinds, dtype=object)[part.argmax(1)])
+            start += width
+        return columns
+
     def _column(self, name: str, values: Any) -> NDArray[np.float64]:
         """The numbers of a column, shape (B, 1 or values of text), NaN where one is missing."""
         import pyarrow as pa

@@ -12,15 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from gmvae.assess.contrast import contrast
 from gmvae.assess.plane import planes
 from gmvae.assess.portrait import portrait
 from gmvae.data.chunks import dense
 from gmvae.data.files.labels import codes, plain
 from gmvae.estimator.stored import Stored
+from gmvae.model.isolation import isolated
 from gmvae.store.files import versions
 from gmvae.store.tables import check_ending
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from gmvae.show.content import Content
 
 ROWS = 60_000
@@ -90,6 +94,47 @@ class Reported(Stored):
             ValueError: where X does not suit the model, or there are not as many labels as rows.
         """
         return content_of(self, X, self._context(labels))
+
+    @isolated
+    def describe(self, X: Any) -> pa.Table:
+        r"""What sets each cluster apart in rows of X, (N, D), as an Arrow table (``.to_pandas()``), in which
+        each cluster has a row for each column, those that set it apart most first.
+
+        Its columns are ``cluster``, ``name`` (where clusters have names), ``rows``, ``probability`` (the mean
+        over them), and of each ``column`` the ``mean`` and ``deviation`` within the cluster, the mean of the
+        ``rest`` of the rows, and the standardised ``difference``
+        :math:`(\mu_k - \mu_{\bar k}) / \sqrt{(\sigma_k^2 + \sigma_{\bar k}^2) / 2}`
+        (:class:`gmvae.assess.contrast.Contrast`).
+
+        Raises:
+            ValueError: where X does not suit the model.
+        """
+        import pyarrow as pa
+
+        rows, q = self._rows(X), self.predict_proba(X)
+        clusters, size = q.argmax(1), q.shape[1]
+        y = dense(rows.source[rows.order])
+        schema = self.schema_ or self._schema(self._y_shape)
+        columns = np.array(schema.features or [f"y{d}" for d in range(y.shape[1])], dtype=object)
+        found, names = contrast(y, clusters, size), self.relabelled_.called(size)
+        parts: dict[str, list[Any]] = {}
+        for k in np.flatnonzero(np.bincount(clusters, minlength=size)).tolist():
+            own, order = clusters == k, np.argsort(-np.abs(found.difference[k]), kind="stable")
+            name = {"name": np.full(len(order), names.get(k, ""), dtype=object)} if names else {}
+            each = {
+                "cluster": np.full(len(order), k),
+                **name,
+                "rows": np.full(len(order), own.sum()),
+                "probability": np.full(len(order), q[own, k].mean()),
+                "column": columns[order],
+                "mean": found.mean[k][order],
+                "deviation": y[own].std(0)[order],
+                "rest": found.rest[k][order],
+                "difference": found.difference[k][order],
+            }
+            for name_of, values in each.items():
+                parts.setdefault(name_of, []).append(values)
+        return pa.table({name_of: pa.array(np.concatenate(values)) for name_of, values in parts.items()})
 
     def _context(self, labels: ArrayLike | None) -> Context:
         check_is_fitted(self)

@@ -63,12 +63,12 @@ def test_predictions_are_those_of_the_model(run, model, wines, tmp_path, monkeyp
     assert "178 rows: " in ours("predict", run, "-o", tmp_path / "own.csv")
     found = pd.read_csv(tmp_path / "own.csv")
     p = model.predict_proba(wines)
-    assert list(found.columns) == ["bottle", "cluster", "probability", "score", "p0", "p1", "p2"]
+    assert list(found.columns) == ["bottle", "cluster", "probability", "log_density", "p0", "p1", "p2"]
     assert found["bottle"].tolist() == wines["bottle"].tolist()
     np.testing.assert_array_equal(found["cluster"], model.predict(wines))
     np.testing.assert_allclose(found[["p0", "p1", "p2"]], p, atol=1e-6)
     np.testing.assert_allclose(found["probability"], p.max(1), atol=1e-6)
-    np.testing.assert_allclose(found["score"], model.score_samples(wines), rtol=1e-5)
+    np.testing.assert_allclose(found["log_density"], model.score_samples(wines), rtol=1e-5)
 
 
 @pytest.mark.parametrize("ending", [*READ, ".npy"])
@@ -103,7 +103,7 @@ def test_samples_have_names_units_and_their_cluster(run, model, wines, tmp_path)
     ours("sample", run, "-n", 400, "-o", tmp_path / "new.csv")
     ours("sample", run, "-n", 30, "--cluster", 1, "-o", tmp_path / "one.parquet")
     found, one = pd.read_csv(tmp_path / "new.csv"), pd.read_parquet(tmp_path / "one.parquet")
-    assert list(found.columns) == ["cluster", *model.schema_.features]
+    assert list(found.columns) == ["cluster", *model.schema_.columns]
     assert set(found["cellar"]) == {7}
     shares = np.bincount(found["cluster"], minlength=3) / 400
     np.testing.assert_allclose(shares, model.weights_, atol=0.15)

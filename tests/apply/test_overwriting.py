@@ -118,7 +118,7 @@ def named(tmp_path_factory) -> Path:
     """A run, its file with columns called as results are, and a run with a feature called cluster."""
     root = tmp_path_factory.mktemp("named")
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])
-    for name in ("cluster", "probability", "score", "p0", "x0"):
+    for name in ("cluster", "probability", "log_density", "p0", "x0"):
         table[name] = [f"r{i}" for i in range(20)]
     table.to_csv(root / "t.csv", index=False)
     table[["a", "b"]].assign(cluster=table["a"] * 2 + 50).to_parquet(root / "f.parquet")
@@ -133,7 +133,7 @@ def named(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
 def test_an_id_column_hides_no_answer(named, tmp_path, ending):
     out = tmp_path / f"out.{ending}"
-    for name in ("cluster", "probability", "score", "p0"):
+    for name in ("cluster", "probability", "log_density", "p0"):
         said = bad(here("predict", named / "run", named / "t.csv", "--id-column", name, "-o", out))
         assert f"the id column is {name!r}, but a column of the result has that name: rename it in" in said
     said = bad(here("embed", named / "run", named / "t.csv", "--id-column", "x0", "-o", out))
@@ -141,7 +141,7 @@ def test_an_id_column_hides_no_answer(named, tmp_path, ending):
     assert not out.exists()
 
 
-@pytest.mark.parametrize("name", ["cluster", "probability", "score", "p0", "x0"])
+@pytest.mark.parametrize("name", ["cluster", "probability", "log_density", "p0", "x0"])
 def test_an_id_column_that_would_hide_results_is_refused_before_training(named, tmp_path, name):
     table = pd.read_csv(named / "t.csv")
     table.to_parquet(tmp_path / "t.parquet")
@@ -159,7 +159,7 @@ def test_a_name_that_no_answer_has_is_kept(named, tmp_path):
     assert here("embed", named / "run", named / "t.csv", "--id-column", "cluster", "-o", out).status == 0
     assert list(pd.read_csv(out).columns) == ["cluster", "x0"]
     assert here("predict", named / "run", named / "t.csv", "--id-column", "x0", "-o", out).status == 0
-    assert list(pd.read_csv(out).columns) == ["x0", "cluster", "probability", "score", "p0", "p1"]
+    assert list(pd.read_csv(out).columns) == ["x0", "cluster", "probability", "log_density", "p0", "p1"]
     assert pd.read_csv(out)["x0"].tolist() == [f"r{i}" for i in range(20)]
 
 

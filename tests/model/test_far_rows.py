@@ -116,4 +116,4 @@ def test_predict_writes_numbers_for_far_rows(tmp_path):
     with open(tmp_path / "out.csv") as file:
         rows = list(csv.DictReader(file))
     assert not any(value == "nan" for row in rows for value in row.values())
-    assert np.argsort([float(row["score"]) for row in rows])[:2].tolist() == [5, 3]
+    assert np.argsort([float(row["log_density"]) for row in rows])[:2].tolist() == [5, 3]

@@ -38,6 +38,8 @@ class Block:
     """Values of the label column as they are in the file, (B,), likewise."""
     weights: Any = None
     """Values of the weight column as they are in the file, (B,), likewise."""
+    table: Any = None
+    """All columns as they are in the file, an Arrow record batch, where they are kept."""
 
 
 class Source(ABC):
@@ -50,6 +52,8 @@ class Source(ABC):
 
     def __init__(self, path: Path, advice: Mapping[str, str] = FLAGS) -> None:
         self.path, self.advice = path, advice
+        self.keeps_columns = False
+        """Whether blocks of a table have all columns as they are in the file."""
         self.unseen: dict[str, tuple[int, str]] = {}
         """Texts of the blocks so far that training did not see (:meth:`gmvae.data.schema.Schema.unseen`)."""
 

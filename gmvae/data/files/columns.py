@@ -26,7 +26,7 @@ def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
                 raise ValueError(f"{what} has {name!r}, which {path} does not have: {rest}")
 
 
-RESULTS = re.compile(r"cluster(_name)?|probability|score|[px]\d+")
+RESULTS = re.compile(r"cluster(_name)?|probability|confidence|log_density|[px]\d+")
 """Names of the columns that predictions and embeddings have."""
 
 

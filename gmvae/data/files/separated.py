@@ -63,9 +63,10 @@ class SeparatedFile(Table):
         return schema
 
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
-        beside, words = schema.beside, schema.categories
+        words, features = schema.categories, {*schema.columns}
         kinds = {
-            name: pa.string() if name in words or name in beside else self._number(name) for name in names
+            name: pa.string() if name in words or name not in features else self._number(name)
+            for name in names
         }
         with self._opened(kinds) as reader:
             for batch in reader:

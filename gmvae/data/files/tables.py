@@ -88,7 +88,7 @@ class Table(Source):
         rows = at_most(rows, schema.y_shape)
         with self.reading():
             schema, there = self._found(schema)
-            wanted = [*schema.columns, *sorted(schema.beside & {*there})]
+            wanted = there if self.keeps_columns else [*schema.columns, *sorted(schema.beside & {*there})]
             check_once(self.path, there, wanted)
             done = 0
             for batch in self.batches(wanted, schema, rows):
@@ -120,7 +120,8 @@ class Table(Source):
         for name, (count, text) in schema.unseen(part).items():
             before, first = self.unseen.get(name, (0, text))
             self.unseen[name] = (before + count, first)
-        return Block(y, *map(column, (schema.id_column, schema.label_column, schema.weight_column)))
+        ids, labels, weights = map(column, (schema.id_column, schema.label_column, schema.weight_column))
+        return Block(y, ids, labels, weights, part if self.keeps_columns else None)
 
     def _and_gaps(
         self, wrong: Sequence[str], kinds: Mapping[str, str], options: ReadOptions

@@ -1,0 +1,28 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+WIDTH = 32
+"""Characters of a column's name, at most."""
+
+
+def clusters_table(rows: Sequence[Mapping[str, Any]], top: int) -> str:
+    """What sets clusters apart (:meth:`gmvae.GMVAE.describe`), the first columns of each, as text."""
+    lines: list[str] = []
+    for _, own in groupby(rows, key=lambda row: row["cluster"]):
+        first, *others = own
+        name = f" ({first['name']})" if first.get("name") else ""
+        lines += [
+            f"cluster {first['cluster']}{name}: {first['rows']:,} rows, mean probability "
+            f"{first['probability']:.2f}",
+            f"  {'column':<{WIDTH}} {'mean':>11} {'deviation':>11} {'others':>11} {'difference':>11}",
+        ]
+        for row in [first, *others][:top]:
+            own = [f"{row[key]:>11.4g}" for key in ("mean", "deviation", "rest")]
+            lines.append(f"  {row['column'][:WIDTH]:<{WIDTH}} {' '.join(own)} {row['difference']:>+11.2f}")
+        lines.append("")
+    return "\n".join(lines[:-1])

@@ -1,0 +1,81 @@
+"""What commands write: columns of the file beside answers, texts in samples, what sets clusters apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import bad, here
+
+import gmvae
+
+TINY = [
+    "--clusters", 2, "--epochs", 60, "--seed", 0, "--hidden-size", 16, "--x-size", 2, "--w-size", 2,
+    "--init", "kmeans", "--batch-size", 20, "--learning-rate", 1e-2, "--plot-every", 0, "--device", "cpu",
+]  # fmt: skip
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    z = np.arange(80) % 2
+    numbers = {"size": rng.normal(size=80) + 20 * z, "flat": rng.normal(size=80)}
+    texts = {"kind": np.where(z, "big", "small"), "note": "left out"}
+    return pd.DataFrame({"id": [f"r{i}" for i in range(80)], **numbers, **texts})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outputs")
+    table().to_csv(folder / "t.csv", index=False)
+    given = ["--path", folder / "t.csv", "--id-column", "id", "--text", "one-hot", "--drop", "note"]
+    assert here("train", "data", *given, *TINY, "--run-dir", folder / "run").status == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_columns_of_the_file_are_kept_beside_the_answers(run, tmp_path, ending):
+    out = tmp_path / f"p{ending}"
+    assert here("predict", run, "--keep-columns", "-o", out).status == 0
+    found = pd.read_csv(out) if ending == ".csv" else pd.read_parquet(out)
+    pd.testing.assert_frame_equal(found[list(table().columns)], table(), check_dtype=False)
+    assert list(found.columns[5:]) == ["cluster", "probability", "log_density", "p0", "p1"]
+    assert found.groupby("kind")["cluster"].nunique().tolist() == [1, 1]
+
+
+def test_columns_that_answers_have_are_not_kept(run, tmp_path):
+    table().assign(cluster=1).to_csv(tmp_path / "n.csv", index=False)
+    said = bad(here("predict", run, tmp_path / "n.csv", "--keep-columns", "-o", tmp_path / "p.csv"))
+    assert "has a column cluster, which is what a column of the result is called" in said
+    assert here("predict", run, tmp_path / "n.csv", "-o", tmp_path / "p.csv").status == 0
+
+
+def test_samples_have_texts_where_the_data_had(run, tmp_path):
+    assert here("sample", run, "-n", 200, "-o", tmp_path / "s.csv").status == 0
+    found = pd.read_csv(tmp_path / "s.csv")
+    assert list(found.columns) == ["cluster", "size", "flat", "kind"]
+    y, _ = gmvae.load(run, "cpu").set_params(random_state=0).sample(1)
+    assert y.shape == (1, 4)
+    assert set(found["kind"]) == {"big", "small"}
+    big = found["size"] > 10
+    assert (big == (found["kind"] == "big")).mean() > 0.9
+
+
+def test_what_sets_clusters_apart(run, tmp_path):
+    said = here("describe", run, "--top", "2", "-o", tmp_path / "d.csv")
+    assert said.status == 0
+    found, y = pd.read_csv(tmp_path / "d.csv"), table()
+    model = gmvae.load(run, "cpu")
+    labels = model.predict(y)
+    for k in (0, 1):
+        own, rest = y[labels == k]["size"], y[labels != k]["size"]
+        row = found[(found["cluster"] == k) & (found["column"] == "size")].iloc[0]
+        spread = np.sqrt((own.var(ddof=0) + rest.var(ddof=0)) / 2)
+        expected = [len(own), own.mean(), own.std(ddof=0), rest.mean(), (own.mean() - rest.mean()) / spread]
+        told = row[["rows", "mean", "deviation", "rest", "difference"]].astype(float)
+        np.testing.assert_allclose(told, expected)
+        assert row["probability"] == pytest.approx(model.predict_proba(y)[labels == k, k].mean())
+        each = found[found["cluster"] == k]["difference"].abs()
+        assert each.is_monotonic_decreasing
+        assert f"cluster {k}: 40 rows" in said.out
+    assert "flat" not in said.out  # the column that says least is not among the first two
+    assert np.allclose(model.describe(y)["difference"].to_numpy(), found["difference"])
