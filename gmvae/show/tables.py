@@ -22,7 +22,7 @@ def clusters_table(rows: Sequence[Mapping[str, Any]], top: int) -> str:
             f"  {'column':<{WIDTH}} {'mean':>11} {'deviation':>11} {'others':>11} {'difference':>11}",
         ]
         for row in [first, *others][:top]:
-            own = [f"{row[key]:>11.4g}" for key in ("mean", "deviation", "rest")]
-            lines.append(f"  {row['column'][:WIDTH]:<{WIDTH}} {' '.join(own)} {row['difference']:>+11.2f}")
+            cells = [f"{row[key]:>11.4g}" for key in ("mean", "deviation", "rest")]
+            lines.append(f"  {row['column'][:WIDTH]:<{WIDTH}} {' '.join(cells)} {row['difference']:>+11.2f}")
         lines.append("")
     return "\n".join(lines[:-1])
