@@ -19,6 +19,7 @@ from gmvae.data.chunks import dense
 from gmvae.data.files.labels import codes, plain
 from gmvae.estimator.stored import Stored
 from gmvae.model.isolation import isolated
+from gmvae.show.notebook import notebook_html
 from gmvae.store.files import versions
 from gmvae.store.tables import check_ending
 
@@ -65,6 +66,8 @@ class Reported(Stored):
     elbo_: float
     n_iter_: int
     likelihood_reason_: str
+    n_clusters_used_: int
+    start_: dict[str, Any] | None
 
     def report(self, X: Any, path: str | Path, labels: ArrayLike | None = None) -> None:
         """Write what the fit has come to, as rows of X show it, into one HTML file that needs no network: a
@@ -94,6 +97,20 @@ class Reported(Stored):
             ValueError: where X does not suit the model, or there are not as many labels as rows.
         """
         return content_of(self, X, self._context(labels))
+
+    def _html_repr(self) -> str:
+        """What a notebook shows: what was found, and the parameters, as scikit-learn shows them."""
+        shown: str = super()._html_repr()
+        if not hasattr(self, "model_"):
+            return shown
+        start = self.start_ or {}
+        by = start.get("chosen") or start.get("init")
+        said = f"{self.n_clusters_used_} of {self.n_clusters_} clusters in use"
+        said += f", started from {by}" if by not in (None, "random") else ""
+        said += f"; bound {self.elbo_:.2f} nats per row after {self.n_iter_} epochs."
+        size, stability = len(self.weights_), self.cluster_stability_
+        shares, names = self.relabelled_.merged(self.weights_), self.relabelled_.called(size)
+        return notebook_html(said, shares, names, stability, self.findings_) + shown
 
     @isolated
     def describe(self, X: Any) -> pa.Table:

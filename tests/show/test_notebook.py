@@ -1,0 +1,55 @@
+"""What a notebook shows of an estimator."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from small_fits import quick, three_blobs
+
+from gmvae import GMVAE
+
+
+@pytest.fixture(scope="module")
+def model():
+    return quick(epochs=30).fit(three_blobs()[0])
+
+
+def shown(model: GMVAE) -> str:
+    return model._repr_mimebundle_()["text/html"]
+
+
+def test_before_a_fit_there_are_the_parameters_alone():
+    assert "clusters in use" not in shown(quick())
+    assert "n_clusters" in shown(quick())
+
+
+def test_clusters_their_shares_and_findings_are_shown(model):
+    html = shown(model)
+    assert "3 of 3 clusters in use, started from k-means" in html
+    shares = [float(share) for share in re.findall(r">([\d.]+)%</td>", html)]
+    np.testing.assert_allclose(shares, 100 * model.weights_, atol=0.05)
+    widths = [int(width) for width in re.findall(r"width:(\d+)px", html)][:3]
+    np.testing.assert_allclose(widths, 160 * model.weights_ / model.weights_.max(), atol=1)
+    for finding in model.findings_:
+        assert finding.name not in ("", None)
+    assert html.count("<li>") == max(1, len(model.findings_))
+    assert "<script" not in html.split("<style")[0]
+
+
+def test_names_are_text_whatever_they_hold(model):
+    again = GMVAE.__new__(GMVAE)
+    again.__dict__ = model.__dict__.copy()
+    again.relabel({"names": {"0": "<script>alert(1)</script>"}, "merge": [[1, 2]]})
+    html = shown(again)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "<script>alert" not in html
+    shares = [float(share) for share in re.findall(r">([\d.]+)%</td>", html)]
+    assert shares == pytest.approx([100 * model.weights_[0], 100 * model.weights_[1:].sum()], abs=0.06)
+
+
+def test_in_a_pipeline_it_is_as_scikit_learn_shows_it(model):
+    assert "Pipeline" in make_pipeline(StandardScaler(), model)._repr_mimebundle_()["text/html"]
