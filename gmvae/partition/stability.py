@@ -33,8 +33,9 @@ LOOKED_AT = 5_000
 """Rows that a number is chosen by, at most."""
 SAMPLED = 0.8
 """Share of these in a sample."""
-STABLE, NEARLY = 0.85, 0.75
-"""Stabilities from which on clusters are highly stable, and valid (Hennig, 2007)."""
+STABLE, NEARLY, TRUSTED = 0.85, 0.75, 0.6
+"""Stabilities from which on clusters are highly stable, and valid, and below which they are not to be trusted
+(Hennig, 2007)."""
 ROWS_EACH = 5
 """The least rows for each cluster that is tried."""
 
@@ -102,10 +103,20 @@ def choose(
 
 
 def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
-    """The greatest stable number of clusters or, where none is, the most stable one; and why."""
+    """The greatest stable number of clusters or, where none is, the most stable one, and 1 where that is not
+    to be trusted; and why."""
     curve = tuple((k, round(float(s), 4)) for k, s in zip(counts, stabilities, strict=True))
     known, stable = dict(curve), [k for k, s in curve if s >= STABLE]
     chosen = max(stable) if stable else max(curve, key=lambda point: point[1])[0]
+    if known[chosen] < TRUSTED:
+        return Choice(
+            1,
+            False,
+            f"no number of clusters is found again in other samples of the data: nearest to it is {chosen} "
+            f"({known[chosen]:.2f} of 1, {TRUSTED} would be worth a look), so there is 1, or there are "
+            "clusters of another kind",
+            curve,
+        )
     if not stable:
         return Choice(
             chosen,

@@ -41,6 +41,11 @@ def test_it_says_so_where_no_number_is_stable():
     none = decide([2, 3, 4], np.array([0.3, 0.6, 0.5]))
     assert (none.clusters, none.sure) == (3, False)
     assert none.reason.startswith("no number of clusters is stable: nearest to it is 3 (0.60 of 1")
+    noise = decide([2, 3, 4], np.array([0.3, 0.59, 0.5]))
+    assert (noise.clusters, noise.sure) == (1, False)
+    assert noise.reason.startswith(
+        "no number of clusters is found again in other samples of the data: nearest"
+    )
 
 
 @pytest.mark.parametrize(("load", "rivals"), [(load_iris, [2]), (load_wine, [])])
@@ -56,9 +61,13 @@ def test_three_kinds_of_flowers_and_of_wines_are_counted(load, rivals):
     assert told[-1] == 1
 
 
-def test_noise_is_nothing_to_be_sure_of():
-    rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
-    assert not choose([(means, [rows], 10)], 6, 0).sure
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_one_cluster_and_nothing_to_be_sure_of(seed):
+    rows = np.random.default_rng(seed).normal(size=(300, 30)).astype(np.float32)
+    found = choose([(means, [rows], 10)], 6, 0)
+    assert (found.clusters, found.sure) == (1, False)
+    few = choose([(means, [rows[:, :5]], 10)], 6, 0)  # in few dimensions halves of noise are found again
+    assert not few.sure
 
 
 def arms(count: int = 5, each: int = 240) -> np.ndarray:
