@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from gmvae.show.watching import Watched
 from gmvae.store.files import versions
 from gmvae.store.kept import keep
 from gmvae.store.model_file import ModelFile
-from gmvae.store.run_folder import RunFolder
+from gmvae.store.run_folder import RunFolder, asked, fresh_folder
 from gmvae.store.writer import Writer
 from gmvae.training.devices import pick_device
 from gmvae.training.workers import ALONE, Workers
@@ -158,7 +157,7 @@ class Run:
             "holdout": None,
             "versions": versions(),
         }
-        self._in(create(config.run.run_dir or _fresh_name(name), about))
+        self._in(create(config.run.run_dir or fresh_folder(name), about))
         return self
 
     @classmethod
@@ -260,7 +259,7 @@ class Run:
         about = folder.began(whole=whole)
         if "restarts" not in about["config"]["training"]:
             raise ValueError(f"{path} was begun by an older version of gmvae: start a new run")
-        config, choice, holdout = _asked(folder, about)
+        config, choice, holdout = asked(folder, about)
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
         prepared = None
@@ -384,44 +383,7 @@ class Run:
         take_snapshot(self.folder, self.engine.moment())
 
 
-def follow(config: Config, workers: Workers) -> None:
-    """Train beside the process that has the run: this one writes nothing."""
-    run_dir = config.run.run_dir
-    if workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
-        follow_resumed(run_dir, workers)
-        return
-    config = replace(config, data=absolute(config.data))
-    config, _, prepared = gather(config, pick_device(config.training.device), workers)
-    Engine(config, prepared, workers=workers).fit()
-
-
-def follow_resumed(path: str | Path, workers: Workers, **changes: Any) -> None:
-    """The same for a run that is gone on with."""
-    Run._restored(path, None, workers, **changes).engine.fit()
-
-
 def take_missing_snapshot(folder: RunFolder) -> None:
     """Take the snapshot of a run that has drawn no picture yet, from its checkpoint, where it has one."""
     if not folder.snapshot.exists() and folder.checkpoint.exists():
         Run.open(folder.path).take_snapshot()
-
-
-def _fresh_name(name: str) -> Path:
-    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    names = (Path("runs", stem if i == 1 else f"{stem}-{i}") for i in range(1, 1000))
-    return next(path for path in names if not path.exists())
-
-
-def _asked(folder: RunFolder, about: Mapping[str, Any]) -> tuple[Config, Choice | None, Holdout | None]:
-    """What config.json says of the fit."""
-    choice, holdout = about.get("choice"), about.get("holdout")
-    try:
-        return (
-            Config.from_json(about["config"]),
-            None if choice is None else Choice.from_json(choice),
-            None if holdout is None else Holdout.from_json(holdout),
-        )
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{folder.path} holds no run: its config.json is not one that gmvae train wrote"
-        ) from error

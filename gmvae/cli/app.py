@@ -89,7 +89,8 @@ def train(arguments: list[str]) -> None:
     default = experiment(name)
     config = parse(Config, f"gmvae train {name}", list(settled(rest)), default, DESCRIPTIONS[name])
     check_data(config.data)
-    from gmvae.run import Run, follow
+    from gmvae.cli.beside import follow
+    from gmvae.run import Run
     from gmvae.store.run_folder import RunFolder
     from gmvae.training.workers import start_workers
 

@@ -45,7 +45,8 @@ class Resume:
     """Another device than before: auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
     def __call__(self) -> None:
-        from gmvae.run import Run, follow_resumed
+        from gmvae.cli.beside import follow_resumed
+        from gmvae.run import Run
         from gmvae.training.workers import start_workers
 
         workers = start_workers(self.device or "auto")

@@ -8,12 +8,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gmvae.assess.holdout import Holdout
 from gmvae.config import Config
 from gmvae.fit.state import State
 from gmvae.model.objective import Terms
+from gmvae.partition.stability import Choice
 from gmvae.store.files import (
     checksum,
     parse_json,
@@ -282,3 +285,29 @@ def newest_run(runs: str | Path = "runs") -> RunFolder:
 
 def _place(record: Mapping[str, Any]) -> tuple[Any, Any]:
     return record.get("restart"), record.get("epoch")
+
+
+def fresh_folder(name: str) -> Path:
+    """A folder for a new run of this name, which is not there yet."""
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    names = (Path("runs", stem if i == 1 else f"{stem}-{i}") for i in range(1, 1000))
+    return next(path for path in names if not path.exists())
+
+
+def asked(folder: RunFolder, about: Mapping[str, Any]) -> tuple[Config, Choice | None, Holdout | None]:
+    """What config.json says of the fit: its configuration, and how clusters and epochs were chosen.
+
+    Raises:
+        ValueError: where it is not one that training wrote.
+    """
+    choice, holdout = about.get("choice"), about.get("holdout")
+    try:
+        return (
+            Config.from_json(about["config"]),
+            None if choice is None else Choice.from_json(choice),
+            None if holdout is None else Holdout.from_json(holdout),
+        )
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder.path} holds no run: its config.json is not one that gmvae train wrote"
+        ) from error
