@@ -7,6 +7,7 @@ from pathlib import Path
 from gmvae.estimator.gmvae import GMVAE
 from gmvae.model.isolation import isolated
 from gmvae.store.model_file import ModelFile, find, sound
+from gmvae.store.run_folder import RunFolder
 from gmvae.training.devices import pick_device
 
 
@@ -29,4 +30,9 @@ def load(path: str | Path, device: str = "auto") -> GMVAE:
     file, target = find(path), pick_device(device)
     whole = ModelFile.load(file, target)
     with sound(file):
-        return GMVAE.of_file(whole, device)
+        model = GMVAE.of_file(whole, device)
+    if Path(path).is_dir():
+        folder = RunFolder(path)
+        kept = (folder.read_summary() or {}).get("restart", 1)
+        model.history_ = [record for record in folder.history() if record["restart"] == kept]
+    return model

@@ -14,7 +14,7 @@ import torch
 from commands import here, records
 from scipy import sparse
 from sklearn.base import clone
-from small_fits import quick, three_blobs
+from small_fits import SMALL, quick, three_blobs
 
 import gmvae
 from gmvae import GMVAE
@@ -40,6 +40,15 @@ def run(tmp_path_factory):
     """A folder with its rows, and the fit that wrote it."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     return folder, quick(**OPTIONS, run_dir=folder).fit(Y, sample_weight=WEIGHTS)
+
+
+def test_a_run_that_is_loaded_has_the_records_of_the_restart_that_was_kept(tmp_path):
+    y = np.random.default_rng(0).normal(size=(60, 2)) + 6 * (np.arange(60) % 2)[:, None]
+    options = {**SMALL, "n_clusters": 2, "n_init": 3, "epochs": 3}
+    model = GMVAE(**options, run_dir=tmp_path / "run").fit(y)
+    again = gmvae.load(tmp_path / "run")
+    assert [record["epoch"] for record in again.history_] == [1, 2, 3]
+    assert [r["loss"] for r in again.history_] == [r["loss"] for r in model.history_]
 
 
 def test_a_folder_changes_nothing_of_the_fit(run, alone):
