@@ -65,10 +65,18 @@ def gather(
 
 
 def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
-    """A folder for the rows of a stream, which is gone when this process ends."""
+    """A folder for the rows of a stream, which is gone when this process ends. Processes that train together
+    share one, and remove what those that died before them have left."""
     parent = Path(os.environ.get("TMPDIR") or parent)
-    job = f"{os.environ.get('MASTER_PORT', '')}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '')}"
-    place = parent / f".gmvae-rows-{os.getpid() if workers.size == 1 else job}"
+    if workers.size == 1:
+        place = parent / f".gmvae-rows-{os.getpid()}"
+    else:
+        job = os.environ.get("TORCHELASTIC_RUN_ID", "none")  # the same after a restart, as the port need not be
+        job = os.environ.get("MASTER_PORT", "") if job == "none" else job
+        place = parent / f".gmvae-rows-{job}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+        if workers.local == 0:
+            for left in parent.glob(f"{place.name.rpartition('-')[0]}-*"):
+                shutil.rmtree(left, ignore_errors=True)
     if workers.local == 0:
         clean = partial(shutil.rmtree, place, ignore_errors=True)
         atexit.register(clean)
