@@ -15,6 +15,7 @@ import tyro
 from gmvae.cli.relabel import Relabel
 from gmvae.cli.report import Report, gather
 from gmvae.cli.update import Update
+from gmvae.cli.watch import Watch
 from gmvae.config import Plot
 
 if TYPE_CHECKING:
@@ -331,6 +332,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "sample": (Sample, "new observations, of one cluster or all, as a table, an array or a picture"),
     "evaluate": (Evaluate, "measure a run on its data, or on another file"),
     "plot": (DrawPlot, "draw a picture of a run, or follow a run in a window"),
+    "watch": (Watch, "follow runs in a browser while they train: table, curves, latent spaces"),
     "update": (Update, "go on with a model by one pass over new data, and say where they have drifted"),
     "report": (Report, "explain a fit in one HTML file: map, clusters, outliers, curves, doctor"),
     "relabel": (Relabel, "name clusters and merge them, as a report exports it, or undo that"),

@@ -64,10 +64,15 @@ def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figur
 
 def draw_from(path: Path, name: str, figure: Figure | None = None) -> Figure:
     """Draw one of the pictures of a snapshot from its file, on a figure or on a new one."""
-    return figures.OF_SNAPSHOT[name](_read_snapshot(path), figure)
+    return figures.OF_SNAPSHOT[name](read_snapshot(path), figure)
 
 
-def _read_snapshot(path: Path) -> Snapshot:
+def read_snapshot(path: Path) -> Snapshot:
+    """A snapshot from its file.
+
+    Raises:
+        ValueError: where another version wrote it.
+    """
     arrays = read_arrays(path)
     if set(arrays) != {field.name for field in fields(Snapshot)}:
         raise ValueError(f"{path} was written by another version: delete it, and it is made anew")

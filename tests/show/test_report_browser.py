@@ -14,20 +14,6 @@ from small_fits import quick, three_blobs
 
 pytestmark = pytest.mark.slow
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
-if not CHROMIUM.exists():
-    pytest.skip("there is no /usr/bin/chromium", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as p:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        started = p.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
-
 
 @pytest.fixture
 def opened(browser):

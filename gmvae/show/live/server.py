@@ -1,0 +1,103 @@
+"""The server of the page: Bokeh's, on loopback, for those who ask for it by a name that it knows."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+from bokeh.application import Application
+from bokeh.application.handlers import FunctionHandler
+from bokeh.server.server import BaseServer
+from bokeh.server.tornado import BokehTornado
+from bokeh.server.util import bind_sockets
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.web import ErrorHandler
+
+from gmvae.show.live.page import Page
+from gmvae.show.live.runs import Runs
+
+PORT = 5006
+"""The port that is tried first."""
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Guarded(BokehTornado):
+    """Bokeh's application, which answers no request whose Host is foreign: a page of another site could else
+    have its own name lead here (DNS rebinding). Bokeh itself checks the Origin of web sockets.
+
+    Arguments:
+        hosts: Hosts with ports that it answers to, as browsers write them.
+        open_page: Draws the page on a document.
+    """
+
+    def __init__(self, hosts: tuple[str, ...], open_page: Callable[[Any], Any]) -> None:
+        self.hosts = frozenset(hosts)
+        application = Application(FunctionHandler(open_page))
+        super().__init__({"/": application}, extra_websocket_origins=hosts)
+
+    def find_handler(self, request: Any, **given: Any) -> Any:
+        if request.host.lower() not in self.hosts:
+            return self.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
+        return super().find_handler(request, **given)
+
+
+def serve(
+    runs: Runs, host: str = "127.0.0.1", port: int | None = None, ready: Callable[[str], None] = print
+) -> None:
+    """Serve the page until the process is interrupted.
+
+    Arguments:
+        runs: The runs to show, and nothing else is served.
+        host: The address to listen on.
+        port: The port, 0 for any free one; 5006, or a free one where it is taken, unless given.
+        ready: Called with the page's address once it can be opened.
+
+    Raises:
+        ValueError: where the port is taken, or the address is not one of this machine.
+    """
+    sockets, bound = _bound(host, port)
+    names = {*LOOPBACK, host} if host in (*LOOPBACK, "::1") else {*LOOPBACK, host, *_own_names()}
+    hosts = tuple(sorted(f"{name.lower()}:{bound}" for name in names))
+
+    def open_page(document: Any) -> None:
+        Page(document, runs)
+
+    loop = IOLoop.current()
+    guarded = Guarded(hosts, open_page)
+    http = HTTPServer(guarded)
+    http.add_sockets(sockets)
+    server = BaseServer(loop, guarded, http)
+    server.start()
+    ready(f"http://{host if host not in ('0.0.0.0', '::') else _own_names()[0]}:{bound}/")  # noqa: S104
+    try:
+        loop.start()
+    finally:
+        server.stop()
+
+
+def _bound(host: str, port: int | None) -> tuple[list[Any], int]:
+    for wanted in (PORT, 0) if port is None else (port,):
+        try:
+            return bind_sockets(host, wanted)
+        except OSError as error:
+            taken = error
+            if error.errno != errno.EADDRINUSE:
+                break
+    raise ValueError(
+        f"{host} and port {port or PORT} cannot be listened on ({taken.strerror}): "
+        "name another --host or --port"
+    )
+
+
+def _own_names() -> list[str]:
+    """Names and addresses of this machine in its network."""
+    import socket
+
+    name = socket.gethostname()
+    try:
+        found = [str(one[4][0]) for one in socket.getaddrinfo(name, None, socket.AF_INET)]
+    except OSError:
+        found = []
+    return [name, *dict.fromkeys(found)]

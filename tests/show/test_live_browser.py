@@ -1,0 +1,130 @@
+"""The page that follows runs, in a browser, beside real processes that train."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TRAIN = ["train", "data", "--clusters", "3", "--hidden-size", "32", "--checkpoint-every", "0"]
+
+
+def process(*arguments, out=subprocess.DEVNULL) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "gmvae", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Begins to watch a folder; the page's address."""
+    begun = []
+
+    def served(*paths):
+        watching = process("watch", *paths, "--no-browser", "--port", "0", out=subprocess.PIPE)
+        begun.append(watching)
+        return re.match(r"http://\S+", watching.stdout.readline()).group()
+
+    yield served
+    for one in begun:
+        one.send_signal(signal.SIGINT)
+        assert "Traceback" not in one.communicate(timeout=60)[0]
+        assert one.returncode == 130
+
+
+@pytest.fixture
+def table(tmp_path):
+    from small_fits import three_blobs
+
+    path = tmp_path / "blobs.csv"
+    y, _ = three_blobs()
+    path.write_text("a,b,c\n" + "".join(",".join(map(str, row)) + "\n" for row in y))
+    return path
+
+
+def epochs_shown(page) -> dict[str, int]:
+    """The epochs of each run's curve, as the page in the browser has them."""
+    return page.evaluate("""() => {
+        const table = [...Bokeh.documents[0]._all_models.values()].find(m => m.type === "DataTable")
+        const {run, epoch} = table.source.data
+        return Object.fromEntries([...run].map((name, i) => [name.split("/").pop(), epoch[i]]))
+    }""")
+
+
+def until(check, seconds: float = 120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if check():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
+
+
+def written(run) -> int:
+    path = run / "metrics.jsonl"
+    return len(path.read_bytes().splitlines()) if path.exists() else 0
+
+
+def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served, table, tmp_path):
+    runs = tmp_path / "runs"
+    trained = [
+        process(*TRAIN, "--path", table, "--epochs", "100000", "--run-dir", runs / name)
+        for name in ("one", "two")
+    ]
+    try:
+        until(lambda: all(written(runs / name) > 3 for name in ("one", "two")))
+        page = browser.new_page(viewport={"width": 320, "height": 800}, color_scheme="dark")
+        said = []
+        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        loads = []
+        page.on("load", lambda *_: loads.append(1))
+        page.goto(served(runs))
+        page.wait_for_selector("h1", timeout=60_000)
+        until(lambda: set(epochs_shown(page)) == {"one", "two"})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+        trained[0].kill()
+        trained[0].wait()
+        last = written(runs / "one")
+        until(lambda: epochs_shown(page)["one"] == last)
+        before = epochs_shown(page)["two"]
+        until(lambda: epochs_shown(page)["two"] > before)
+
+        trained.append(process("resume", runs / "one"))
+        until(lambda: epochs_shown(page)["one"] > last)
+
+        trained[1].kill()
+        trained[1].wait()
+        shutil.rmtree(runs / "two")
+        until(lambda: set(epochs_shown(page)) == {"one"})
+        assert loads == [1]
+        assert said == []
+        page.close()
+    finally:
+        for one in trained:
+            one.kill()
+            one.wait()
+
+
+def test_an_epoch_shows_within_two_seconds_of_being_written(browser, served, table, tmp_path):
+    run = tmp_path / "run"
+    done = process(*TRAIN, "--path", table, "--epochs", "3", "--run-dir", run)
+    assert done.wait(timeout=120) == 0
+    page = browser.new_page()
+    page.goto(served(run))
+    page.wait_for_selector("h1", timeout=60_000)
+    until(lambda: epochs_shown(page) == {"run": 3})
+    record = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    for epoch in range(4, 8):
+        with open(run / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(record | {"epoch": epoch}) + "\n")
+        until(lambda epoch=epoch: epochs_shown(page) == {"run": epoch}, seconds=2)
+    page.close()
