@@ -24,7 +24,7 @@ napoleon_custom_sections = [("Arguments", "params_style")]
 COMMANDS = {
     "Train": ("train data", "train spiral", "resume", "update"),
     "Use a model": ("predict", "embed", "sample", "evaluate", "export"),
-    "Look at it": ("info", "describe", "plot", "report", "relabel"),
+    "Look at it": ("info", "describe", "plot", "report", "watch", "relabel"),
 }
 
 

@@ -1,0 +1,96 @@
+"""What it costs a run to be followed by gmvae watch, and how soon the page is there.
+
+    python benchmarks/watching.py [--repeats 5] [--epochs 200] [--browser /usr/bin/chromium] [--picture FILE]
+
+Two runs of the spiral are trained, one after the other: the first alone, the second while a browser shows it.
+The cost is the median over the pairs of the CPU seconds that the second takes beyond the first's, as a share:
+those of the process that trains, which other work on the machine hardly changes. Each pair is a line of
+benchmarks/results/watching.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from records import complete
+
+RESULTS = Path(__file__).parent / "results" / "watching.jsonl"
+ROWS = """() => [...Bokeh.documents[0]._all_models.values()]
+    .find(m => m.type === "DataTable").source.get_length()"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--browser", type=Path, default=Path("/usr/bin/chromium"))
+    parser.add_argument("--picture", type=Path)
+    given = parser.parse_args()
+    wanted = [{"pair": pair, "epochs": given.epochs} for pair in range(1, given.repeats + 1)]
+    found = complete(RESULTS, wanted, partial(measure, browser=given.browser, picture=given.picture))
+    cost = statistics.median(one["watched"] / one["alone"] - 1 for one in found)
+    print(f"cost of being watched: {cost:.1%} of the CPU time of training, {len(found)} pairs")
+    print(f"page there after {statistics.median(one['page'] for one in found):.1f} s, imports included")
+
+
+def measure(pair: int, epochs: int, browser: Path, picture: Path | None) -> dict[str, Any]:
+    """CPU seconds of training alone and watched, and the seconds until the page shows the run."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
+        runs = Path(folder)
+        alone = cpu_seconds(start(runs / "alone", epochs, pair))
+        training = start(runs / "watched", epochs, pair)
+        while not (runs / "watched" / "metrics.jsonl").exists():
+            time.sleep(0.05)
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "gmvae", "watch", str(runs), "--no-browser", "--port", "0"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        address = re.match(r"\S+", server.stdout.readline())
+        assert address is not None
+        flags = ["--no-sandbox", "--disable-gpu"]
+        page = p.chromium.launch(executable_path=browser, args=flags).new_page(
+            viewport={"width": 1320, "height": 1000}
+        )
+        page.goto(address.group())
+        page.wait_for_function(f"window.Bokeh && Bokeh.documents.length && ({ROWS})() === 2")
+        seconds = time.perf_counter() - began
+        watched = cpu_seconds(training)
+        if picture is not None:
+            page.screenshot(path=picture)
+        server.send_signal(signal.SIGINT)
+        server.communicate()
+    return {"alone": round(alone, 2), "watched": round(watched, 2), "page": round(seconds, 2)}
+
+
+def start(run: Path, epochs: int, seed: int) -> subprocess.Popen[bytes]:
+    """A process that trains on the spiral."""
+    options = {"epochs": epochs, "seed": seed, "threads": 1, "run-dir": run}
+    flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "gmvae", "train", "spiral", *flags]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Wait for a process; the CPU seconds that it has taken."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"training ended with status {process.returncode}")
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()
