@@ -71,7 +71,9 @@ def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
     if workers.size == 1:
         place = parent / f".gmvae-rows-{os.getpid()}"
     else:
-        job = os.environ.get("TORCHELASTIC_RUN_ID", "none")  # the same after a restart, as the port need not be
+        job = os.environ.get(
+            "TORCHELASTIC_RUN_ID", "none"
+        )  # the same after a restart, as the port need not be
         job = os.environ.get("MASTER_PORT", "") if job == "none" else job
         place = parent / f".gmvae-rows-{job}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
         if workers.local == 0:

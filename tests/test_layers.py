@@ -146,5 +146,6 @@ def calls(name: str) -> list[str]:
     ],
 )
 def test_a_thing_is_done_in_one_place(name, place):
-    assert set(calls(name)) <= {place}
+    written_out = {file for file in calls(name) if file.startswith("training.fast.")}  # without autograd
+    assert set(calls(name)) - written_out <= {place}
     assert calls(name)

@@ -22,8 +22,10 @@ from gmvae.fit.restart import Before, Outcome, Restart
 from gmvae.fit.result import Result, conclude
 from gmvae.fit.state import Record, State, joined, part
 from gmvae.model.isolation import isolated
+from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.partition.stability import LOOKED_AT, Choice
 from gmvae.training.devices import cpu_threads, pick_threads
+from gmvae.training.loop import by_hand
 from gmvae.training.random import RandomStream
 from gmvae.training.workers import ALONE, Workers
 
@@ -153,6 +155,11 @@ class Engine:
         """Whether the restart in progress has had its last epoch."""
         return self.current is not None and self.current.over
 
+    @property
+    def hand_written(self) -> bool:
+        """Whether models are trained by the hand-written gradient (:mod:`gmvae.training.fast`)."""
+        return self.workers.size == 1 and by_hand(self._model(), self.config.training)
+
     def build(self) -> None:
         """Make the first model already, so that one that is too large for the memory is found at once."""
         if self.config.model.clusters and not self.searches and not self.restart:
@@ -160,10 +167,12 @@ class Engine:
 
     def moment(self) -> Moment:
         """The model that is being trained or, once that is over, the last one there is."""
+        return Moment(self._model(), self.data)
+
+    def _model(self) -> GaussianMixtureVAE:
         if self.current is not None:
-            return Moment(self.current.model, self.data)
-        model = self.result.model if self.result is not None else self.outcomes[-1].model
-        return Moment(model, self.data)
+            return self.current.model
+        return self.result.model if self.result is not None else self.outcomes[-1].model
 
     def threads(self) -> Any:
         """A context in which torch uses as many CPU threads as suit the model."""

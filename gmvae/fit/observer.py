@@ -45,6 +45,10 @@ class Fit(Protocol):
     def over(self) -> bool:
         """Whether it has had its last epoch."""
 
+    @property
+    def hand_written(self) -> bool:
+        """Whether models are trained by the hand-written gradient."""
+
     def moment(self) -> Moment:
         """The model as it is now, as arrays."""
 

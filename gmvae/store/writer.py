@@ -177,4 +177,5 @@ class Writer(Observer):
             "wall_seconds": sum(record["wall_seconds"] for record in self.history),
             "samples_per_second": observations * len(self.history) / seconds,
             "device": str(rows.device),
+            "gradient": "hand-written" if self.fit.hand_written else "autograd",
         }

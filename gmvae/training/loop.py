@@ -21,6 +21,7 @@ from gmvae.model.isolation import isolated
 from gmvae.model.networks import FLOAT
 from gmvae.model.vae import GaussianMixtureVAE, Recognition
 from gmvae.training.augmentation import views
+from gmvae.training.fast.step import FastStep, covers
 from gmvae.training.optimisers import optimiser
 from gmvae.training.passes import WindowedBatches
 from gmvae.training.random import RandomStream
@@ -83,6 +84,11 @@ class Trainer:
             if isinstance(module, _BatchNorm):
                 module.momentum = MOMENTUM
         self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
+
+    @property
+    def fast(self) -> bool:
+        """Whether the gradient is the hand-written one (:mod:`gmvae.training.fast`), not autograd's."""
+        return self.workers.size == 1 and by_hand(self.model, self.config)
 
     @isolated
     def epochs(
@@ -182,10 +188,15 @@ class Trainer:
         now = self._pass
         steps, count, rows = self._batches(y, order, now.steps)
         epoch, noise, share = self.epoch + 1, self.stream.local, self.workers.share
+        fast = FastStep(self.model, self.objective, self.taught) if self.fast and not inspect else None
 
-        def losses() -> Iterator[Tensor]:
+        def losses() -> Iterator[Tensor | None]:
             for number, batch in enumerate(steps, start=now.steps + 1):
                 observed = scaled(y[share(batch).to(y.device)])
+                if fast is not None:
+                    now.totals.add_(fast(observed, epoch, noise))
+                    yield None
+                    continue
                 view = None if self.view is None else self.view(observed, self.workers.own(noise))
                 known = None if self.taught is None else self.taught(observed)[2]
                 loss, terms = self.workers.loss(
@@ -279,6 +290,11 @@ class Trainer:
             self._pass = Pass(given["order"].cpu(), given["totals"].to(self.stream.device), about["steps"])
 
 
+def by_hand(model: GaussianMixtureVAE, config: TrainingConfig) -> bool:
+    """Whether the gradient is the hand-written one where one process trains this model so."""
+    return covers(model, views=config.augment not in ("auto", "none"))
+
+
 @dataclass
 class Pass:
     """An epoch in progress."""
@@ -293,19 +309,21 @@ class Pass:
 
 def descend(
     optimiser: Optimizer,
-    losses: Iterable[Tensor],
+    losses: Iterable[Tensor | None],
     gradients: Callable[[Iterable[Tensor]], object] | None = None,
 ) -> Iterator[int]:
     """Take a step of an optimiser down each loss, or the mean of losses of shape (B,): the one loop that
-    everything is trained in. A loss is asked for once the step before it is done. ``gradients`` is called
-    with the parameters once they have their gradients.
+    everything is trained in. A loss is asked for once the step before it is done; ``None`` says that the
+    parameters have their gradients already. ``gradients`` is called with the parameters once they have their
+    gradients.
 
     Yields:
         The number of steps so far, after each.
     """
     for step, loss in enumerate(losses, start=1):
-        optimiser.zero_grad()
-        loss.mean().backward()
+        if loss is not None:
+            optimiser.zero_grad()
+            loss.mean().backward()
         if gradients is not None:
             gradients(p for group in optimiser.param_groups for p in group["params"])
         optimiser.step()

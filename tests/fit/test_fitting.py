@@ -29,6 +29,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.start.kmeans import guide, guided_passes, k_means
 from gmvae.start.material import Material
+from gmvae.training.fast.step import FastStep
 from gmvae.training.random import RandomStream
 
 
@@ -166,11 +167,14 @@ def test_a_warm_start_does_not_warm_up_again(blobs):
     """However many epochs follow: their objective has its full weights."""
     seen = []
     model = quick(warm_start=True, epochs=4, warm_up=0.5, cv_warm_up=0.5).fit(blobs[0])
-    loss = objective.loss
+    step = FastStep.__call__
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            objective, "loss", lambda *given: seen.append(given[2].warmth(given[3])) or loss(*given)
-        )
+
+        def watched(one, y, epoch, noise):
+            seen.append(one.objective.warmth(epoch))
+            return step(one, y, epoch, noise)
+
+        patch.setattr(FastStep, "__call__", watched)
         model.set_params(epochs=20, max_clusters=7).fit(blobs[0][:64])
     assert set(seen) == {(1.0, 1.0)}
 

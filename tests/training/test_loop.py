@@ -20,11 +20,11 @@ from gmvae.model.inference import assign
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.training.devices import cpu_threads, pick_device, pick_threads
+from gmvae.training.fast.step import FastStep
 from gmvae.training.loop import Trainer, batches
 from gmvae.training.optimisers import Sign, optimiser
 from gmvae.training.random import RandomStream
 from gmvae.training.recovery import SMALLER
-from gmvae.training.workers import ALONE
 
 CPU = torch.device("cpu")
 SMALL = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16)
@@ -277,16 +277,16 @@ def test_a_state_between_two_steps_is_gone_on_with_to_the_same_bits():
 
 
 def test_a_state_within_a_step_is_that_before_the_epoch(monkeypatch):
-    one, loss, calls = trainer(3, "adam", rate=1e-3), type(ALONE).loss, []
+    one, step, calls = trainer(3, "adam", rate=1e-3), FastStep.__call__, []
 
     def interrupted(*given):
         calls.append(0)
         if len(calls) == steps + 2:
             raise KeyboardInterrupt
-        return loss(*given)
+        return step(*given)
 
     steps = len(batches(len(Y), one.config.batch_size))
-    monkeypatch.setattr(type(ALONE), "loss", interrupted)
+    monkeypatch.setattr(FastStep, "__call__", interrupted)
     epochs = one.epochs(Y)
     next(epochs)
     tensors, about = one.state()

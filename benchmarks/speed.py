@@ -1,0 +1,259 @@
+"""How long a step takes beside autograd's and beside its floor, and fits beside another checkout's.
+
+    python benchmarks/speed.py steps [--threads 1] [--device cpu]
+    python benchmarks/speed.py fits --against CHECKOUT [--runs 3] [--threads 1]
+
+A step is what the loop does with a batch: loss, gradient, optimiser. *autograd* is the reference, plain eager
+PyTorch (:mod:`gmvae.model.objective`); the *floor* is the bare matrix products and convolutions of the step,
+forward and backward, the frozen teacher's forward ones, and the optimiser. The three take turns; a figure is
+the median of theirs. Tables have the teacher that anchors their clusters, as their fits do; conv and compact
+networks are left to autograd, so that ours is autograd's there.
+
+Fits are processes of their own, one here and one there in turn: seconds of ``fit`` alone, with all imported
+and compiled, and of the whole process. Each result is a line of benchmarks/results/speed.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gmvae.config import ModelConfig
+from gmvae.experiments import EXPERIMENTS
+from gmvae.model import objective
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.fast.step import FastStep, covers
+from gmvae.training.optimisers import optimiser
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
+BACKWARD = torch.ops.aten.convolution_backward.default
+FIT = """
+import sys, time
+import numpy as np
+from gmvae import GMVAE
+from sklearn.datasets import load_digits, load_wine
+name = sys.argv[1]
+if name == "wine":
+    X, K = load_wine().data, 3
+elif name == "digits":
+    X, K = load_digits().data, 10
+else:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100_000, 20)).astype(np.float32)
+    X += 4 * rng.normal(size=(10, 20)).astype(np.float32)[rng.integers(10, size=len(X))]
+    K = 10
+GMVAE(K, random_state=1, epochs=1).fit(X[:500])  # what is imported and compiled on first use
+before = time.perf_counter()
+GMVAE(K, random_state=1).fit(X)
+print("seconds", time.perf_counter() - before)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=("steps", "fits"))
+    parser.add_argument("--against", type=Path, help="another checkout, for fits")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    if given.what == "steps":
+        torch.set_num_threads(given.threads)
+        table_of_steps(given.steps, given.device, given.threads)
+    else:
+        if given.against is None:
+            parser.error("fits need --against CHECKOUT")
+        table_of_fits(given.against.resolve(), given.runs, given.threads)
+
+
+def table_of_steps(count: int, device: str, threads: int) -> None:
+    """Time a step of every kind, and print and keep a line of each."""
+    print("| step | ours, ms | autograd, ms | floor, ms | ours / floor | autograd / ours |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, (config, shape, batch, anchored) in cases().items():
+        times = measure(config, shape, batch, anchored=anchored, count=count, device=device)
+        ours, reference, floor = (1e3 * times[kind] for kind in ("ours", "autograd", "floor"))
+        cells = f"{ours:.2f} | {reference:.2f} | {floor:.2f} | {ours / floor:.2f} | {reference / ours:.2f}"
+        print(f"| {name} | {cells} |", flush=True)
+        keep({"step": name, "threads": threads, "device": device, "batch": batch} | times)
+
+
+def cases() -> dict[str, tuple[ModelConfig, tuple[int, ...], int, bool]]:
+    """Model, shape and number of observations, and whether clusters are anchored."""
+    table = partial(ModelConfig, clusters=10, hidden_size=128, x_size=10, w_size=10, likelihood="gaussian")
+    found: dict[str, tuple[ModelConfig, tuple[int, ...], int, bool]] = {
+        "spiral, batch 200": (EXPERIMENTS["spiral"].model, (2,), 200, False),
+        "spiral, batch 256": (EXPERIMENTS["spiral"].model, (2,), 256, False),
+        "table of 20 columns": (table(), (20,), 64, True),
+        "table of 200 columns": (table(), (200,), 64, True),
+    }
+    for name in ("mnist_fc", "mnist"):
+        one = EXPERIMENTS[name]
+        for batch in (one.training.batch_size, 256):
+            found[f"{name}, batch {batch}"] = (one.model, (1, 28, 28), batch, False)
+    compact = table(network="compact", likelihood="bernoulli")
+    return found | {"compact, 28 x 28, batch 64": (compact, (1, 28, 28), 64, False)}
+
+
+def measure(
+    config: ModelConfig, shape: tuple[int, ...], batch: int, *, anchored: bool, count: int, device: str
+) -> dict[str, Any]:
+    """Median seconds of a step of each kind; they take turns."""
+    torch.manual_seed(0)
+    model = GaussianMixtureVAE(shape, config).to(device).train()
+    y = torch.rand(batch, *shape, device=device)
+    if config.likelihood == "gaussian":
+        y = torch.randn(batch, *shape, device=device)
+        model.recognition.take_range(y.amin(0).cpu() - 1, y.amax(0).cpu() + 1)
+    teacher = copy.deepcopy(model.recognition).requires_grad_(False).eval() if anchored else None
+    weights = EXPERIMENTS["spiral"].objective
+    noise = Generator(device).manual_seed(0)
+    adam = optimiser("adam", model.parameters(), 1e-4)
+
+    def autograd() -> None:
+        adam.zero_grad()
+        known = None if teacher is None else teacher(y)[2]
+        loss, terms = objective.loss(model, y, weights, 100, None, known, noise)
+        loss.mean().backward()
+        adam.step()
+        torch.stack((loss, objective.elbo(terms), *terms)).detach().sum(1)
+
+    copied = copy.deepcopy(model)
+    own = optimiser("adam", copied.parameters(), 1e-4)
+    fast = FastStep(copied, weights, teacher) if covers(copied, views=False) else None
+
+    def ours() -> None:
+        if fast is not None:
+            fast(y, 100, noise)
+            own.step()
+
+    kinds: dict[str, Callable[[], object]] = {"autograd": autograd, "floor": floor(model, y, teacher)}
+    if fast is not None:
+        kinds["ours"] = ours
+    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    began = time.perf_counter()
+    for turn in range(count):
+        for kind, step in kinds.items():
+            if device != "cpu":
+                torch.cuda.synchronize()
+            before = time.perf_counter()
+            step()
+            if device != "cpu":
+                torch.cuda.synchronize()
+            if turn >= 3:
+                times[kind].append(time.perf_counter() - before)
+        if time.perf_counter() - began > 30 and turn > 20:
+            break
+    found = {kind: median(all_of) for kind, all_of in times.items()}
+    return {"ours": found["autograd"]} | found
+
+
+def floor(model: GaussianMixtureVAE, y: Tensor, teacher: nn.Module | None) -> Callable[[], None]:
+    """The products of a step: each layer's output, and its gradients by inputs and weights."""
+    work: list[Callable[[], object]] = []
+    body = model.recognition.body
+
+    def see(layer: Any, inputs: tuple[Tensor], out: Tensor, *, forward_only: bool) -> None:
+        given, made = inputs[0].detach(), torch.randn_like(out)
+        first = layer is next(iter(body.modules())) or given.shape[1:] == y.shape[1:]
+        weight, bias = layer.weight.detach(), layer.bias.detach()
+        if isinstance(layer, nn.Linear):
+            work.append(lambda: torch.addmm(bias, given, weight.t()))
+            if not forward_only:
+                work.append(lambda: made.t().mm(given))
+                if not first:
+                    work.append(lambda: made.mm(weight))
+            return
+        turned = isinstance(layer, nn.ConvTranspose2d)
+        extra = list(layer.output_padding) if turned else [0, 0]
+        where: list[Any] = [list(layer.stride), list(layer.padding), [1, 1], turned, extra, 1]
+        work.append(lambda: torch.convolution(given, weight, bias, *where))
+        work.append(lambda: BACKWARD(made, given, weight, [len(bias)], *where, [not first, True, True]))
+
+    layers = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    for module in (model, teacher):
+        if module is None:
+            continue
+        watch = partial(see, forward_only=module is teacher)
+        hooks = [one.register_forward_hook(watch) for one in module.modules() if isinstance(one, layers)]
+        with torch.no_grad():
+            module.infer(y) if module is model else module(y)
+        for hook in hooks:
+            hook.remove()
+    copied = copy.deepcopy(model)
+    adam = optimiser("adam", copied.parameters(), 1e-4)
+    for parameter in copied.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+
+    @torch.no_grad()
+    def step() -> None:
+        for one in work:
+            one()
+        adam.step()
+
+    return step
+
+
+def table_of_fits(other: Path, runs: int, threads: int) -> None:
+    """Time whole fits here and there in turn, and print and keep a line of each."""
+    print("| fit | seconds here | there | here / there | whole process, seconds | there | here / there |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in ("wine", "digits", "100,000 x 20", "./run.sh spiral"):
+        found: dict[Path, list[tuple[float, float]]] = {ROOT: [], other: []}
+        for _ in range(runs):
+            for place, all_of in found.items():
+                all_of.append(fit(name, place, threads))
+        cells = []
+        for which in (0, 1):
+            here, there = ([one[which] for one in found[place]] for place in (ROOT, other))
+            ratio = median(a / b for a, b in zip(here, there, strict=True))
+            cells += [f"{median(here):.1f}", f"{median(there):.1f}", f"{ratio:.2f}"]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        keep({"fit": name, "threads": threads, "here": found[ROOT], "there": found[other]})
+
+
+def fit(name: str, place: Path, threads: int) -> tuple[float, float]:
+    """Seconds of a fit, and of its process."""
+    env = os.environ | {"PYTHONPATH": str(place), "OMP_NUM_THREADS": str(threads)}
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "./run.sh spiral":
+            command = [sys.executable, "-m", "gmvae", "train", "spiral", "--run-dir", f"{folder}/run"]
+        else:
+            command = [sys.executable, "-c", FIT, name]
+        began = time.perf_counter()
+        said = subprocess.run(command, env=env, cwd=folder, check=True, capture_output=True, text=True).stdout
+        whole = time.perf_counter() - began
+    line = next((line for line in said.splitlines() if line.startswith("seconds ")), f"seconds {whole}")
+    return float(line.split()[1]), whole
+
+
+def keep(record: dict[str, Any]) -> None:
+    """Append a result, with what it was measured on."""
+    commit = subprocess.run(
+        ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    )
+    about = {"commit": commit.stdout.strip(), "torch": torch.__version__, "machine": platform.processor()}
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    with open(RESULTS, "a") as file:
+        file.write(json.dumps(record | about) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The hand-written gradient against autograd, in float64, and where it serves."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import product
+
+import pytest
+import torch
+from torch import Generator
+
+from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from gmvae.model import objective
+from gmvae.model.vae import LOG_VARIANCES, GaussianMixtureVAE
+from gmvae.training.fast.step import FastStep
+from gmvae.training.loop import Trainer
+from gmvae.training.random import RandomStream
+
+CPU = torch.device("cpu")
+FORMS = {
+    "recogniser": [{"cv_weight": 1.7, "z_prior_weight": 0.6}, {"cv_weight": 0.0}, {"z_prior_weight": 0.0}],
+    # less, and more, than the batch's information about z
+    "posterior": [{"min_information": 0.0}, {"min_information": 1e-3}, {"min_information": 5.0}],
+}
+CASES = [
+    (assignment, likelihood, samples, given)
+    for assignment, likelihood, samples in product(FORMS, ("gaussian", "bernoulli"), (1, 3))
+    for given in FORMS[assignment]
+]
+
+
+def small(assignment: str, likelihood: str, min_variance: float = 1e-3) -> GaussianMixtureVAE:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        clusters=4,
+        x_size=3,
+        w_size=2,
+        hidden_size=9,
+        assignment=assignment,
+        likelihood=likelihood,
+        min_variance=min_variance,
+    )
+    model = GaussianMixtureVAE((5,), config).double().train()
+    for parameter in model.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    if likelihood == "gaussian":  # some numbers of the rows are outside
+        model.recognition.take_range(torch.full((5,), -1.0), torch.full((5,), 1.0))
+    return model
+
+
+def compare(model: GaussianMixtureVAE, config: ObjectiveConfig, epoch: float, *, anchored: bool) -> None:
+    """Records, gradients and running statistics of a step, within 1e-10 of autograd's."""
+    y = torch.randn(11, 5, dtype=torch.float64)
+    y = y if model.config.likelihood == "gaussian" else y.sigmoid()
+    taught = None
+    if anchored:
+        taught = deepcopy(model.recognition).requires_grad_(False).eval()
+        for parameter in taught.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    other = deepcopy(model)
+    known = None if taught is None else taught(y)[2]
+    noise = lambda: Generator().manual_seed(3)  # noqa: E731
+    loss, terms = objective.loss(other, y, config, epoch, None, known, noise())
+    loss.mean().backward()
+    found = FastStep(model, config, taught)(y, epoch, noise())
+    expected = torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    most = max(1.0, *(float(parameter.grad.abs().max()) for parameter in other.parameters()))
+    for (name, ours), theirs in zip(model.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad / most, theirs.grad / most, rtol=1e-10, atol=1e-10, msg=name)
+    for ours, theirs in zip(model.buffers(), other.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("assignment", "likelihood", "samples", "given"), CASES)
+def test_it_is_the_gradient_of_autograd(assignment, likelihood, samples, given):
+    model = small(assignment, likelihood)
+    config = ObjectiveConfig(mc_samples=samples, view_weight=3.0, warm_up=4, **given)
+    compare(model, config, 3, anchored=assignment == "recogniser")
+
+
+@pytest.mark.parametrize("min_variance", [0.0, 0.2])
+@pytest.mark.parametrize("anchored", [False, True])
+def test_with_and_without_anchor_and_least_variance(min_variance, anchored):
+    model = small("recogniser", "gaussian", min_variance)
+    compare(model, ObjectiveConfig(warm_up=4, cv_warm_up=2), 5, anchored=anchored)
+
+
+def test_log_variances_beyond_their_limits_get_no_gradient():
+    model = small("recogniser", "gaussian")
+    low, high = LOG_VARIANCES
+    model.recognition.x.bias.data[3:] = torch.tensor([low - 30.0, high + 30.0, 0.0])
+    compare(model, ObjectiveConfig(), 100, anchored=True)
+    assert torch.equal(model.recognition.x.bias.grad[3:] != 0, torch.tensor([False, False, True]))
+
+
+def trained(*, fast: bool, monkeypatch) -> tuple[GaussianMixtureVAE, list[dict[str, float]]]:
+    """A model after three epochs, the second half of them anchored, and their records."""
+    if not fast:
+        monkeypatch.setattr("gmvae.training.loop.covers", lambda *_, **__: False)
+    stream = RandomStream(1, CPU)
+    torch.manual_seed(1)
+    model = GaussianMixtureVAE((5,), ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=16))
+    y = torch.randn(130, 5)
+    config = TrainingConfig(optimiser="sgd", batch_size=64, epochs=3, device="cpu")
+    trainer = Trainer(model, ObjectiveConfig(), config, stream)
+    assert trainer.fast == fast
+    records = trainer.epochs(y)
+    found = [next(records)]
+    trainer.anchor()
+    return model, found + list(records)
+
+
+def test_training_goes_the_same_way_but_for_rounding(monkeypatch):
+    ours, records = trained(fast=True, monkeypatch=monkeypatch)
+    theirs, expected = trained(fast=False, monkeypatch=monkeypatch)
+    for one, other in zip(records, expected, strict=True):
+        assert one.keys() == other.keys()
+        for name in one.keys() - {"seconds"}:
+            assert one[name] == pytest.approx(other[name], rel=1e-4, abs=1e-4), name
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_it_leaves_views_and_convolutions_to_autograd():
+    stream = RandomStream(1, CPU)
+    config = TrainingConfig(augment="image", device="cpu")
+    images = GaussianMixtureVAE((1, 8, 8), ModelConfig(clusters=3, network="fc", likelihood="bernoulli"))
+    assert not Trainer(images, ObjectiveConfig(), config, stream).fast
+    plain = TrainingConfig(device="cpu")
+    assert Trainer(images, ObjectiveConfig(), plain, stream).fast
+    compact = GaussianMixtureVAE((1, 16, 16), ModelConfig(clusters=3, network="compact", filters=4))
+    assert not Trainer(compact, ObjectiveConfig(), plain, stream).fast
