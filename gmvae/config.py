@@ -23,6 +23,7 @@ Optimiser = Literal[
 ]  # fmt: skip
 Start = Literal["auto", "random", "kmeans", "candidates", "manifold"]
 Augment = Literal["auto", "none", "image", "table"]
+Tracker = Literal["none", "tensorboard"]
 DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
 Plot = Literal[
     "latent", "recon", "samples", "styles", "bound", "terms", "consistency", "scores", "shares", "stability"
@@ -287,11 +288,14 @@ class RunConfig:
     """Observations of training and of test data each to measure on; after the last epoch all of them."""
     save_model: bool = True
     """Write model.safetensors at the end."""
+    tracker: Tracker = "none"
+    """Write the records for another program, too: tensorboard, into tensorboard/ of the run folder."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plots", tuple(self.plots))
         for plot in self.plots:
             _choice("plots", plot, Plot)
+        _choice("tracker", self.tracker, Tracker)
         _whole("plot_every", self.plot_every, minimum=0)
         _whole("keep_every", self.keep_every, minimum=0)
         _whole("measure_most", self.measure_most, minimum=1)

@@ -28,6 +28,7 @@ from gmvae.store.files import versions
 from gmvae.store.kept import keep
 from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder, asked, fresh_folder
+from gmvae.store.tracker import TensorBoard, check_tracker
 from gmvae.store.writer import Writer
 from gmvae.training.devices import pick_device
 from gmvae.training.workers import ALONE, Workers
@@ -138,6 +139,7 @@ class Run:
 
     def _begin(self, create: Callable[[str | Path, dict[str, Any]], RunFolder]) -> Run:
         """Make the folder of a new run."""
+        check_tracker(self.engine.config)
         data, name, prepared, config = self.data, self.name, self.engine.data, self.engine.config
         self.engine.build()
         about = {
@@ -336,7 +338,8 @@ class Run:
         run = self.config.run
         pictures = tuple(figures.OF_SNAPSHOT)
         drawing, watched = Drawing(self.folder, run), Watched(self.folder, pictures)
-        self.engine.observers = (self.writer, drawing, watched, *observers)
+        tracked = () if run.tracker == "none" else (TensorBoard(self.folder, self.config),)
+        self.engine.observers = (self.writer, *tracked, drawing, watched, *observers)
         with self.folder.locked():
             try:
                 yield from self.engine.run()

@@ -382,6 +382,7 @@ class GMVAE(Updated):
         self._fingerprint, self.relabelled_ = data.fingerprint, Relabelling()
         if self.outliers == "label":
             self.labels_ = np.where(self._beyond(data.everything), -1, self.labels_)
+        self._take_map(data.everything)
         self._take_stability(result)
         if going_on:
             return

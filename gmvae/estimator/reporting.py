@@ -17,7 +17,9 @@ from gmvae.assess.plane import planes
 from gmvae.assess.portrait import portrait
 from gmvae.data.chunks import dense
 from gmvae.data.files.labels import codes, plain
+from gmvae.data.observations import Observations
 from gmvae.estimator.stored import Stored
+from gmvae.model import inference
 from gmvae.model.isolation import isolated
 from gmvae.show.notebook import notebook_html
 from gmvae.store.files import versions
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 ROWS = 60_000
 """Rows that a report shows, at most, evenly spaced."""
+MAPPED = 1_000
+"""Rows on the map that a notebook shows, at most, evenly spaced."""
 NUMBERS = 50_000_000
 """Numbers of a table that are held in memory for it, at most: of very wide ones fewer rows are shown."""
 
@@ -68,6 +72,8 @@ class Reported(Stored):
     likelihood_reason_: str
     n_clusters_used_: int
     start_: dict[str, Any] | None
+    _map: tuple[NDArray[Any], NDArray[np.int64]] | None = None
+    """Means of x of some rows that the model was fitted to, and their clusters, for notebooks."""
 
     def report(self, X: Any, path: str | Path, labels: ArrayLike | None = None) -> None:
         """Write what the fit has come to, as rows of X show it, into one HTML file that needs no network: a
@@ -98,6 +104,11 @@ class Reported(Stored):
         """
         return content_of(self, X, self._context(labels))
 
+    def _take_map(self, rows: Observations) -> None:
+        """Keep what notebooks show of rows that the model was fitted to."""
+        some = rows.spaced(MAPPED).tensor()
+        self._map = inference.embed(self.model_, some), inference.assign(self.model_, some).argmax(1)
+
     def _html_repr(self) -> str:
         """What a notebook shows: what was found, and the parameters, as scikit-learn shows them."""
         shown: str = super()._html_repr()
@@ -110,7 +121,10 @@ class Reported(Stored):
         said += f"; bound {self.elbo_:.2f} nats per row after {self.n_iter_} epochs."
         size, stability = len(self.weights_), self.cluster_stability_
         shares, names = self.relabelled_.merged(self.weights_), self.relabelled_.called(size)
-        return notebook_html(said, shares, names, stability, self.findings_) + shown
+        points = self._map
+        if points is not None:
+            points = points[0], self.relabelled_.groups(size)[points[1]]
+        return notebook_html(said, shares, names, stability, self.findings_, points) + shown
 
     @isolated
     def describe(self, X: Any) -> pa.Table:
@@ -201,7 +215,7 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         flat = model._scaling.undo(y.reshape(-1, y.shape[-1]).astype(np.float64))
         return flat.reshape(*y.shape[:-1], -1)
 
-    schema = model.schema_ or model._schema(model._y_shape)
+    schema, sure = model.schema_ or model._schema(model._y_shape), model._confidence
     values = rows.source[numbers]
     return Content(
         title=context.title,
@@ -225,6 +239,7 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         history=context.history,
         facts=_facts(model) | {"data": context.data} | dict(context.facts or {}),
         repeat=context.repeat,
+        stability=None if sure is None else sure(shown.probabilities.astype(np.float64)),
         names=model.relabelled_.called(len(model.weights_)),
         merged=model.relabelled_.groups(len(model.weights_)).tolist(),
     )

@@ -46,6 +46,8 @@ class Content:
         history: Records of epochs.
         facts: JSON values: ``findings``, ``start``, ``choice``, ``holdout``, ``restarts``, ``versions``,
             ``parameters``, ``sha256``, ``elbo``, ``data``, ``epochs``, whatever is known.
+        stability: The probability that each row keeps its cluster in a fit that starts from another sample,
+            (N,), where it was calibrated.
         names: Names that people have given to clusters.
         merged: The cluster that each one is part of, (K,).
         repeat: Commands that lead to the same fit.
@@ -65,6 +67,7 @@ class Content:
     classes: tuple[str, ...] = ()
     history: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    stability: Array | None = None
     names: Mapping[int, str] = field(default_factory=dict)
     merged: Sequence[int] = ()
     repeat: Sequence[str] = ()

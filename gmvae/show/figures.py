@@ -38,7 +38,7 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
     Where x has more than two dimensions, it is seen along the two in which its means vary most.
     """
     figure, axes = _axes(figure, "x", "latent space; stars and ellipses: components at w = 0", shown.x)
-    centre, plane = _plane(shown.x)
+    centre, plane = principal_plane(shown.x)
     _scatter(axes, (shown.x - centre) @ plane, shown.clusters, len(shown.component_mean))
     means = (shown.component_mean - centre) @ plane
     for k, (mean, variance) in enumerate(zip(means, shown.component_variance, strict=True)):
@@ -75,7 +75,7 @@ def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
         axes.set(xticks=[], yticks=[])
         return figure
     figure, axes = _axes(figure, "y", "reconstructions", shown.y)
-    centre, plane = _plane(shown.y)
+    centre, plane = principal_plane(shown.y)
     axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=4, label="data")
     flat = (shown.reconstruction - centre) @ plane
     _scatter(axes, flat, shown.y_clusters, len(shown.component_mean))
@@ -115,8 +115,12 @@ def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
 
 
 def bound(history: History, figure: Figure | None = None) -> Figure:
-    """The lower bound by epoch, on training data and, where there are any, on test data."""
+    """The lower bound by epoch, on training data and, where there are any, on test data; and minus the loss
+    of the rows that early stopping holds out."""
     lines = {"training data, mean over the epoch": "elbo", "test data, after it": "test_elbo"}
+    if "validation_loss" in history[-1]:  # of early stopping
+        history = [record | {"held_out": -record["validation_loss"]} for record in history]
+        lines |= {"minus the loss of held-out rows": "held_out"}
     return _by_epoch(history, lines, "lower bound", "nats per observation", figure)
 
 
@@ -176,7 +180,7 @@ def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clu
     """
     if len(y_shape) < 3:
         figure, axes = _axes(None, "y", "samples", y)
-        centre, plane = _plane(y)
+        centre, plane = principal_plane(y)
         _scatter(axes, (y - centre) @ plane, clusters, n_clusters)
         return figure
     columns = min(20, int(np.ceil(np.sqrt(len(y)))))
@@ -221,10 +225,10 @@ def _axes(figure: Figure | None, name: str, title: str, points: Array) -> tuple[
 
 
 def _directions(name: str, points: Array) -> tuple[str, str]:
-    """What the axes of :func:`_plane` are called."""
+    """What the axes of :func:`principal_plane` are called."""
     if points.shape[1] <= 2:
         return f"{name}$_1$", f"{name}$_2$"
-    centre, plane = _plane(points)
+    centre, plane = principal_plane(points)
     first, second = ((points - centre) @ plane).var(0) / max(points.var(0).sum(), 1e-12)
     direction = f"{name}, principal direction"
     return f"{direction} 1 ({first:.0%} of its variance)", f"{direction} 2 ({second:.0%} of its variance)"
@@ -271,7 +275,7 @@ def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure:
         return _profiles(shown, y, titles, figure)
     figure, panels = _panels(figure, titles, y[0], shown)
     first, second = _directions("y", shown.y)
-    centre, plane = _plane(shown.y)
+    centre, plane = principal_plane(shown.y)
     for axes, drawn in zip(panels, y, strict=True):
         axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=3)
         for k in range(clusters):
@@ -356,7 +360,7 @@ def _legend_below(axes: Axes) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False)
 
 
-def _plane(points: Array) -> tuple[Array, Array]:
+def principal_plane(points: Array) -> tuple[Array, Array]:
     """A centre of shape (D,) and two orthonormal directions of shape (D, 2): those of greatest
     variance, or the axes themselves where D is at most 2."""
     size = points.shape[1]

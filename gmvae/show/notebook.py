@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from gmvae.show.colours import colour
+from gmvae.show.figures import principal_plane
 
 BAR = 160
 """Pixels of the bar of the largest cluster."""
@@ -21,8 +26,9 @@ def notebook_html(
     names: Mapping[int, str],
     stability: NDArray[np.float64] | None,
     findings: Sequence[Any],
+    points: tuple[NDArray[Any], NDArray[np.int64]] | None = None,
 ) -> str:
-    """A sentence, a bar for each cluster, and what the doctor says, as HTML without scripts.
+    """A sentence, a map, a bar for each cluster, and what the doctor says, as HTML without scripts.
 
     Arguments:
         said: What was found.
@@ -30,6 +36,7 @@ def notebook_html(
         names: Names of clusters, by number.
         stability: The mean stability of each cluster, (K,), where it was measured.
         findings: What the doctor says (:class:`gmvae.assess.doctor.Finding`).
+        points: Means of x of some rows, (n, x_size), and their clusters, (n,), where they are known.
     """
     right, left = "<td style='text-align:right'>", "<td style='text-align:left'>"
     rows = ""
@@ -41,4 +48,29 @@ def notebook_html(
     last = "" if stability is None else "<th>stability</th>"
     table = f"<table><tr><th>cluster</th><th></th><th>share</th><th></th>{last}</tr>{rows}</table>"
     doctor = "".join(f"<li>{escape(str(finding))}</li>" for finding in findings)
+    if points is not None:
+        table = f"<div style='display:flex;flex-wrap:wrap;gap:1em'>{picture(*points)}<div>{table}</div></div>"
     return f"<p>{escape(said)}</p>{table}<ul>{doctor or '<li>The doctor finds nothing wrong.</li>'}</ul>"
+
+
+def picture(x: NDArray[Any], clusters: NDArray[np.int64]) -> str:
+    """Means of x, (n, x_size), in the colours of their clusters, (n,), as an ``<img>`` that needs no file: x
+    itself, or its two principal directions where it has more."""
+    centre, plane = principal_plane(x)
+    flat = (x - centre) @ plane
+    figure = Figure(figsize=(3.6, 3.0))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.scatter(flat[:, 0], flat[:, 1], s=6, c=[colour(k) for k in clusters], linewidths=0)
+    used = np.unique(clusters).tolist()
+    for k in used:
+        spot = axes.annotate(
+            str(k), np.median(flat[clusters == k], 0), ha="center", va="center", weight="bold"
+        )
+        spot.set_path_effects([withStroke(linewidth=3, foreground="white")])
+    axes.set_axis_off()
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100)
+    code = base64.b64encode(drawn.getvalue()).decode()
+    directions = "x" if x.shape[1] <= 2 else "the two principal directions of x"
+    said = f"{len(x):,} rows in {directions}, coloured by their {len(used)} clusters"
+    return f"<img alt='{said}' title='{said}' src='data:image/png;base64,{code}' width='360' height='300'>"

@@ -77,6 +77,14 @@ HISTORY = [
 # ---- the latent space
 
 
+def test_the_bound_has_the_held_out_rows_of_early_stopping():
+    history = [{"epoch": e, "elbo": -3.0 - e, "validation_loss": 4.0 + e} for e in (1, 2, 3)]
+    seen, unseen = figures.bound(history).axes[0].lines
+    assert list(seen.get_ydata()) == [-4, -5, -6]
+    assert list(unseen.get_ydata()) == [-5, -6, -7]
+    assert "held-out" in unseen.get_label()
+
+
 def test_ellipses_are_of_two_standard_deviations():
     axes = figures.latent(shown()).axes[0]
     ellipses = [patch for patch in axes.patches if isinstance(patch, Ellipse)]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 
 import numpy as np
 import pytest
+from PIL import Image, ImageColor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from small_fits import quick, three_blobs
 
-from gmvae import GMVAE
+from gmvae import GMVAE, load
+from gmvae.show.colours import colour
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,28 @@ def test_clusters_their_shares_and_findings_are_shown(model):
         assert finding.name not in ("", None)
     assert html.count("<li>") == max(1, len(model.findings_))
     assert "<script" not in html.split("<style")[0]
+
+
+def test_the_map_shows_the_rows_in_the_colours_of_their_clusters(model):
+    html = shown(model)
+    assert "alt='240 rows in x, coloured by their 3 clusters'" in html
+    png = base64.b64decode(re.search(r"base64,([^']+)'", html).group(1))
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3)
+    painted = [np.all(pixels == ImageColor.getrgb(colour(k)), 1).sum() for k in range(4)]
+    assert min(painted[:3]) > 100  # a dot has about ten pixels
+    assert painted[3] == 0
+
+    again = GMVAE.__new__(GMVAE)
+    again.__dict__ = model.__dict__.copy()
+    again.relabel({"merge": [[1, 2]]})
+    assert "coloured by their 2 clusters" in shown(again)
+
+
+def test_a_loaded_model_has_no_rows_to_show(model, tmp_path):
+    model.save(tmp_path / "model.safetensors")
+    html = shown(load(tmp_path / "model.safetensors"))
+    assert "3 of 3 clusters in use" in html
+    assert "<img" not in html
 
 
 def test_names_are_text_whatever_they_hold(model):

@@ -52,7 +52,7 @@ def blobs_report(tmp_path_factory):
     """A report on blobs; the model, its rows and their labels."""
     path = tmp_path_factory.mktemp("blobs") / "report.html"
     y, labels = three_blobs()
-    model = quick(epochs=20).fit(y)
+    model = quick(epochs=20, resamples=5).fit(y)
     model.report(y, path, labels=np.array(["low", 'mid, "so"', "high"])[labels])
     return path, model, y, labels
 
@@ -67,6 +67,7 @@ def test_all_rows_as_csv(opened, blobs_report):
         [float(r["probability"]) for r in rows], model.predict_proba(y).max(1), rtol=1e-5
     )
     np.testing.assert_allclose([float(r["log_density"]) for r in rows], model.score_samples(y), rtol=1e-5)
+    np.testing.assert_allclose([float(r["stability"]) for r in rows], model.confidence(y), rtol=1e-5)
     np.testing.assert_allclose([[float(r[f"y{d}"]) for d in range(3)] for r in rows], y, rtol=1e-6)
     x = model.transform(y)
     np.testing.assert_allclose(
@@ -126,7 +127,7 @@ def test_a_row_is_found_and_hovered_over(opened, blobs_report):
 def test_colours_and_views_change_and_nothing_is_wider_than_the_window(opened, blobs_report, width, scheme):
     page = opened(blobs_report[0], width, scheme)
     names = page.locator("#colour option").all_inner_texts()
-    assert names == ["cluster", "probability", "log density, nats", "label", "y0", "y1", "y2"]
+    assert names == ["cluster", "probability", "log density, nats", "stability", "label", "y0", "y1", "y2"]
     for name in names:
         page.select_option("#colour", label=name)
     page.select_option("#colour", label="label")

@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from gmvae.show.colours import colour
+from gmvae.show.figures import principal_plane
 from gmvae.show.run_figures import read_snapshot
 from gmvae.show.watching import Watcher
 from gmvae.store.run_folder import RunFolder
@@ -78,11 +79,7 @@ def plane(x: NDArray[Any], before: NDArray[Any] | None) -> tuple[NDArray[Any], N
         x: Points, (N, D).
         before: The directions of the picture before, so that the new one is not mirrored against it.
     """
-    size = x.shape[1]
-    if size <= 2:
-        return np.zeros(size), np.eye(size, 2)
-    centre = x.mean(0)
-    found = np.linalg.svd(x - centre, full_matrices=False)[2][:2].T
+    centre, found = principal_plane(x)
     if before is not None and before.shape == found.shape:
         found = found * np.where((found * before).sum(0) < 0, -1, 1)
     return centre, found

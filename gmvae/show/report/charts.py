@@ -73,6 +73,8 @@ def rows(content: Content, columns: Sequence[int], pictures: np.ndarray | None) 
     }
     for place, points in enumerate(list(content.maps.values())[1:], 1):
         data |= {f"x{place}": points[:, 0], f"y{place}": points[:, 1]}
+    if content.stability is not None:
+        data["stability"] = content.stability.astype(np.float32)
     if content.labels is not None:
         data["label"] = content.labels.astype(np.float32)
     if pictures is not None:

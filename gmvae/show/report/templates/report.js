@@ -39,6 +39,7 @@ function colourings() {
     {key: "probability", name: "probability"},
     {key: "density", name: "log density, nats"},
   ];
+  if (rows.data.stability) found.push({key: "stability", name: "stability"});
   if (page.classes) found.push({key: "label", name: "label", kinds: page.classes.map((name, c) => [c, name])});
   for (const column of page.columns)
     found.push({key: column.key, name: column.name, kinds: column.texts.length ? column.texts.map((t, c) => [c, t]) : null});
@@ -111,6 +112,7 @@ function detail(i) {
   say("cluster", called(data.cluster[i]));
   say("probability", data.probability[i].toFixed(3));
   if (data.probability[i] < 0.995) say("else", called(data.second[i]));
+  if (data.stability) say("stability", data.stability[i].toFixed(3));
   say("log density", short(data.density[i]));
   if (data.label) say("label", page.classes[data.label[i]] ?? "unknown");
   for (const column of page.columns.slice(0, 60)) say(column.name, text(column, i));
@@ -156,6 +158,7 @@ function csv(indices) {
     ["cluster", i => data.cluster[i]],
     ...(Object.keys(page.names).length ? [["cluster_name", i => page.names[data.cluster[i]] ?? ""]] : []),
     ["probability", i => Number(data.probability[i].toPrecision(7))],
+    ...(data.stability ? [["stability", i => Number(data.stability[i].toPrecision(7))]] : []),
     ["log_density", i => Number(data.density[i].toPrecision(7))],
     ...(data.label ? [["label", i => page.classes[data.label[i]] ?? ""]] : []),
     ["map_x", i => Number(data.x[i].toPrecision(7))],

@@ -1,0 +1,83 @@
+"""The observer that writes records for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from typing import Any
+
+from gmvae.assess.moment import Moment
+from gmvae.config import Config
+from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.result import Result
+from gmvae.fit.state import Record
+from gmvae.store.run_folder import RunFolder
+
+GROUPS = ("test_", "validation_")
+"""Beginnings of keys whose curves TensorBoard shows apart."""
+LEFT_OUT = {"epoch", "restart"}
+
+
+def check_tracker(config: Config) -> None:
+    """See that the tracker that a configuration asks for is installed.
+
+    Raises:
+        ValueError: where it is not.
+    """
+    if config.run.tracker == "tensorboard" and find_spec("tensorboard") is None:
+        raise ValueError("tracker is tensorboard, which is not installed: pip install tensorboard")
+
+
+class TensorBoard(Observer):
+    """Writes each record's numbers, the configuration and what the doctor says into ``tensorboard/`` of a run
+    folder, with a folder inside for each restart after the first. A run that is gone on with takes back the
+    epochs after its checkpoint.
+
+    Arguments:
+        folder: The run's folder.
+        config: The configuration.
+    """
+
+    def __init__(self, folder: RunFolder, config: Config) -> None:
+        self.folder, self.config = folder, config
+        self._restart = 0
+
+    def begin(self, fit: Fit) -> None:
+        self._fit = fit
+
+    def epoch(self, record: Record, moment: Moment) -> None:  # noqa: ARG002
+        self._open(record)
+        for name, value in record.items():
+            if name not in LEFT_OUT and isinstance(value, int | float):
+                self._writer.add_scalar(tag(name), value, record["epoch"])
+        self._writer.flush()
+
+    def finished(self, result: Result) -> None:
+        if self._restart:
+            said = "\n\n".join(str(finding) for finding in result.findings) or "nothing is wrong"
+            self._writer.add_text("doctor", said, result.history[-1]["epoch"])
+            self._writer.close()
+
+    def _open(self, record: Record) -> None:
+        """The writer of the restart that a record belongs to."""
+        if self._restart == record["restart"]:
+            return
+        from torch.utils.tensorboard import SummaryWriter  # a second, so not before it is needed
+
+        if self._restart:
+            self._writer.close()
+        self._restart = record["restart"]
+        place = self.folder.path / "tensorboard"
+        if self._restart > 1:
+            place /= f"restart-{self._restart}"
+        self._writer: Any = SummaryWriter(str(place), purge_step=record["epoch"])
+        if record["epoch"] == 1:
+            self._writer.add_text("config", f"    {json.dumps(self.config.to_json(), indent=2)}")
+
+
+def tag(name: str) -> str:
+    """What TensorBoard calls a number of a record: those of held-out data stand beside those of training."""
+    for group in GROUPS:
+        if name.startswith(group):
+            return f"{name.removeprefix(group)}/{group[:-1]}"
+    return f"{name}/training"
