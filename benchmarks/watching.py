@@ -1,4 +1,4 @@
-"""What it costs a run to be followed by gmvae watch, and how soon the page is there.
+"""What it costs a run to be followed by gmvae watch, how soon the page is there, and how late it is.
 
     python benchmarks/watching.py [--repeats 5] [--epochs 200] [--browser /usr/bin/chromium] [--picture FILE]
 
@@ -41,6 +41,7 @@ def main() -> None:
     found = complete(RESULTS, wanted, partial(measure, browser=given.browser, picture=given.picture))
     cost = statistics.median(one["watched"] / one["alone"] - 1 for one in found)
     print(f"cost of being watched: {cost:.1%} of the CPU time of training, {len(found)} pairs")
+    print(f"an epoch shows after {statistics.median(one['behind'] for one in found):.1f} s")
     print(f"page there after {statistics.median(one['page'] for one in found):.1f} s, imports included")
 
 
@@ -67,12 +68,32 @@ def measure(pair: int, epochs: int, browser: Path, picture: Path | None) -> dict
         page.goto(address.group())
         page.wait_for_function(f"window.Bokeh && Bokeh.documents.length && ({ROWS})() === 2")
         seconds = time.perf_counter() - began
+        delay = statistics.median(behind(page, runs / "watched" / "metrics.jsonl") for _ in range(10))
         watched = cpu_seconds(training)
         if picture is not None:
             page.screenshot(path=picture)
         server.send_signal(signal.SIGINT)
         server.communicate()
-    return {"alone": round(alone, 2), "watched": round(watched, 2), "page": round(seconds, 2)}
+    return {
+        "alone": round(alone, 2),
+        "watched": round(watched, 2),
+        "page": round(seconds, 2),
+        "behind": round(delay, 2),
+    }
+
+
+def behind(page: Any, records: Path) -> float:
+    """Seconds from an epoch's being written until the table in the browser shows it, or a later one."""
+    before = len(records.read_bytes().splitlines())
+    while (epoch := len(records.read_bytes().splitlines())) == before:
+        time.sleep(0.005)
+    written = records.stat().st_mtime
+    shown = 0
+    while shown < epoch:
+        texts = page.locator(".slick-row").all_inner_texts()
+        cells = [text.split("\n") for text in texts if "watched" in text]
+        shown = next((int(row[4]) for row in cells if len(row) > 4), 0)
+    return time.time() - written
 
 
 def start(run: Path, epochs: int, seed: int) -> subprocess.Popen[bytes]:

@@ -105,18 +105,13 @@ class Page:
         lines = [row(run, self.colours[run.path]) for run in there]
         order = [run.path for run in there]
         data: dict[str, list[Any]] = {key: [line[key][0] for line in lines] for key in row(None)}
-        if order != self.order:
-            chosen = {self.order[i] for i in self.rows.selected.indices}
-            self.rows.data, self.order = data, order
-            self.rows.selected.indices = [i for i, path in enumerate(order) if path in chosen]
+        if order == self.order and data == self.rows.data:
             return
-        changed = {
-            key: [(i, new) for i, (new, old) in enumerate(zip(data[key], self.rows.data[key], strict=True))
-                  if new != old]
-            for key in data
-        }  # fmt: skip
-        if changed := {key: patches for key, patches in changed.items() if patches}:
-            self.rows.patch(changed)
+        chosen = {self.order[i] for i in self.rows.selected.indices}
+        self.rows.data, self.order = data, order
+        indices = [i for i, path in enumerate(order) if path in chosen]
+        if indices != self.rows.selected.indices:
+            self.rows.selected.indices = indices
 
     def _maps(self, there: list[Progress]) -> None:
         chosen = [there[i] for i in self.rows.selected.indices if i < len(there)]

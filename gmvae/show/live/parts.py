@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.models import ColumnDataSource, CustomJS, HoverTool
 from bokeh.models.widgets import (
     DataTable,
     HTMLTemplateFormatter,
@@ -65,7 +65,7 @@ def table(rows: ColumnDataSource) -> DataTable:
     for key, title in COLUMNS.items():
         form = NumberFormatter(format=FORMATS[key], nan_format="") if key in FORMATS else StringFormatter()
         columns.append(TableColumn(field=key, title=title, width=240 if key == "run" else 90, formatter=form))
-    return DataTable(
+    found = DataTable(
         source=rows,
         columns=columns,
         index_position=None,
@@ -74,6 +74,10 @@ def table(rows: ColumnDataSource) -> DataTable:
         selectable="checkbox",
         name="runs",
     )
+    # Bokeh draws a table anew where rows come or go, but not where values change
+    anew = CustomJS(args={"view": found.view}, code="view.change.emit()")
+    rows.js_on_change("data", anew)
+    return found
 
 
 def chart(title: str) -> Any:
