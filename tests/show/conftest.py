@@ -19,3 +19,21 @@ def browser():
         started = p.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def faults():
+    """What axe-core finds serious in a page, for people who cannot see it well or use no mouse."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+
+    def faults(page) -> list[str]:
+        found = axe.Axe().run(page).response
+        assert len(found["passes"]) > 5  # it has looked
+        return [
+            f"{one['impact']}: {one['id']}, {node['html'][:200]}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+
+    return faults

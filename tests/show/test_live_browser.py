@@ -56,6 +56,15 @@ def epochs_shown(page) -> dict[str, int]:
     return {run.split("/")[-1]: int(epoch) for _, run, _, _, epoch, *_ in whole}
 
 
+def choose(page, name: str) -> bool:
+    """Click on a run's row; whether its latent space alone is shown then. A row that is drawn anew between
+    the button's going down and up has seen no click."""
+    page.locator(".slick-row", has_text=f"/{name}").click()
+    shown = page.evaluate("""() => Bokeh.documents[0].roots()[0].children[2].children
+        .map(plot => plot.title.text)""")
+    return len(shown) == 1 and shown[0].endswith(f"/{name}")
+
+
 def until(check, seconds: float = 120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -95,6 +104,8 @@ def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served,
         before = epochs_shown(page).get("two", 0)
         until(lambda: epochs_shown(page).get("two", 0) > before)
 
+        until(lambda: choose(page, "one"))
+
         trained.append(process("resume", runs / "one"))
         until(lambda: epochs_shown(page).get("one", 0) > last)
 
@@ -113,7 +124,7 @@ def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served,
             one.wait()
 
 
-def test_each_epoch_shows_once_it_is_written(browser, served, table, tmp_path):
+def test_each_epoch_shows_once_it_is_written(browser, served, table, tmp_path, faults):
     run = tmp_path / "run"
     done = process(*TRAIN, "--path", table, "--epochs", "3", "--run-dir", run)
     assert done.wait(timeout=120) == 0
@@ -126,4 +137,5 @@ def test_each_epoch_shows_once_it_is_written(browser, served, table, tmp_path):
         with open(run / "metrics.jsonl", "a") as file:
             file.write(json.dumps(record | {"epoch": epoch}) + "\n")
         until(lambda epoch=epoch: epochs_shown(page) == {"run": epoch})
+    assert faults(page) == []
     page.close()

@@ -138,6 +138,11 @@ def test_colours_and_views_change_and_nothing_is_wider_than_the_window(opened, b
     assert page.evaluate("plot.background_fill_color") == ("#15181c" if dark else "#fff")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_can_be_read_and_reached(opened, blobs_report, faults, scheme):
+    assert faults(opened(blobs_report[0], scheme=scheme)) == []
+
+
 def test_names_and_merges_become_a_file_that_predictions_go_by(opened, blobs_report):
     path, model, y, _ = blobs_report
     page = opened(path)

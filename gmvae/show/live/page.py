@@ -21,7 +21,9 @@ EVERY = 500
 """Milliseconds between two looks at the folders."""
 MAPS = 4
 """Latent spaces side by side, at most."""
-HINT = "Select rows to see the latent spaces of those runs; click on a column to sort by it."
+HINT = (
+    "Click on rows (several with Ctrl) to see the latent spaces of those runs, and on a column to sort by it."
+)
 
 
 class Page:

@@ -71,7 +71,7 @@ def table(rows: ColumnDataSource) -> DataTable:
         index_position=None,
         height=220,
         sizing_mode="stretch_width",
-        selectable="checkbox",
+        selectable=True,
         name="runs",
     )
     # Bokeh draws a table anew where rows come or go, but not where values change
