@@ -27,7 +27,7 @@ from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.partition.relabelling import Relabelling
 from gmvae.run import Run
-from gmvae.show.lines import Lines
+from gmvae.show.bar import followed
 from gmvae.start.begin import teaches
 from gmvae.store.run_folder import RunFolder
 from gmvae.training.devices import pick_device
@@ -106,7 +106,7 @@ class GMVAE(Updated):
         random_state: Seed, ``RandomState`` or ``None``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
         threads: CPU threads; 0 chooses.
-        verbose: 1 prints a line for every tenth of a fit, 2 for every epoch.
+        verbose: 1 prints a line for every tenth of a fit (in a notebook: shows a bar), 2 for each epoch.
         run_dir: A new folder that the fit is written into as it goes on, as ``gmvae train data`` does it:
             checkpoints, records, pictures, and the model. ``gmvae resume`` or :meth:`resume` goes on with it
             after a break, and ``gmvae plot --live`` follows it.
@@ -289,7 +289,7 @@ class GMVAE(Updated):
                 f"X has n_samples={given}{counted}: there must be at least {least}, as many as n_clusters "
                 "and no fewer than 2"
             )
-        observers = (Lines(self.verbose),) if self.verbose else ()
+        observers = followed(self.verbose)
         if self.run_dir is None:
             before = self._before(config, data, renumber=renumber) if going_on else None
             self._take(Engine(config, data, observers, before).fit(), going_on)
@@ -353,7 +353,7 @@ class GMVAE(Updated):
         reader = cls(**{name: asked[name] for name in ("missing", "text") if name in asked})
         given = None if X is None else (reader._table(X, reset=True), sample_weight)
         run = Run.resume(path, device=device, rows=given)
-        result = run.finish(*((Lines(verbose),) if verbose else ()))
+        result = run.finish(*followed(verbose))
         model = cls.of_file(run.model_file(), run.config.training.device)
         model.labels_, model.history_ = result.labels, result.history
         return model

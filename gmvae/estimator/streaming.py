@@ -15,7 +15,7 @@ from gmvae.data.schema import Schema
 from gmvae.data.stream import prepare_stream
 from gmvae.fit.engine import Engine
 from gmvae.fit.result import Result
-from gmvae.show.lines import Lines
+from gmvae.show.bar import followed
 
 
 def fit_stream(
@@ -36,7 +36,7 @@ def fit_stream(
     blocks, shape = blocks_of(given)
     if image_shape is not None:
         shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
-    observers = (Lines(verbose),) if verbose else ()
+    observers = followed(verbose)
     with tempfile.TemporaryDirectory(prefix="gmvae-rows-") as folder:
         _, data = prepare_stream(
             blocks,
