@@ -19,6 +19,7 @@ from scipy import sparse
 from sklearn.base import clone, is_classifier, is_clusterer
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -26,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from small_fits import SMALL, UNITS, quick
 
-from gmvae import GMVAE
+from gmvae import GMVAE, load
 from gmvae.data import chunks, observations
 from gmvae.estimator import fitted as answering
 from gmvae.fit import numbering, result
@@ -130,6 +131,20 @@ def test_the_score_does_not_integrate_to_more_than_one(unit):
     grid = unit * np.linspace(-9, 9, 601)
     whole = np.exp(model.score_samples(grid[:, None])).sum() * (grid[1] - grid[0])
     assert 0.2 < whole < 1.02
+
+
+def test_means_are_those_of_samples_and_near_those_of_rows(fitted, blobs, tmp_path):
+    y = blobs[0]
+    drawn = [fitted.sample(20_000, cluster=k)[0] for k in range(3)]
+    for k in range(3):
+        error = drawn[k].std(0) * (1 / 1_000 + 1 / 20_000) ** 0.5
+        assert (abs(fitted.means_[k] - drawn[k].mean(0)) < 5 * error).all()
+        rows = y[fitted.labels_ == k]
+        assert (abs(fitted.means_[k] - rows.mean(0)) < 0.5 * y.std(0)).all()
+    fitted.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(load(tmp_path / "model.safetensors").means_, fitted.means_)
+    with pytest.raises(NotFittedError):
+        _ = GMVAE().means_
 
 
 def test_reconstructions_and_samples_have_the_units_of_the_data(fitted, blobs):
@@ -252,7 +267,7 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
 
 SCORING = """
 import numpy as np, torch
-from gmvae import GMVAE
+from gmvae import GMVAE, load
 torch.set_num_threads(1)
 peak = lambda: int(next(line for line in open("/proc/self/status") if "VmHWM" in line).split()[1]) / 1024
 table = np.random.default_rng(0).normal(size=(32_768, 20))

@@ -32,6 +32,8 @@ from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.random import RandomStream
 
 Array = NDArray[Any]
+MEANS = 1_000
+"""Draws of w and x that the mean of a cluster comes from."""
 
 
 class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -183,6 +185,26 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         samples = self._scaling.undo(drawn.cpu().numpy())
         samples[:, list(self._constants)] = list(self._constants.values())
         return samples, groups[z]
+
+    @property
+    @isolated
+    def means_(self) -> Array:
+        r"""The mean of each cluster in the units of the data, (K, D),
+        :math:`\mathbb E[y|z] = \mathbb E_{p(w)\,p_\beta(x|w,z)}\,\mathbb E_{p_\theta(y|x)}[y]`, from 1,000
+        draws that are always the same. It is the model's: :meth:`describe` has the means of rows. Of a column
+        of text it has the share of each text."""
+        check_is_fitted(self)
+        c, model = self.model_.config, precise(self.model_)
+        zero, found = model.generative.zero, []
+        stream = RandomStream(0, zero.device)
+        with self._threads(), inference.evaluating(model):
+            w = torch.randn(MEANS, c.w_size, generator=stream.cpu, dtype=torch.float32).to(zero)
+            x = model.generative.p_x(w).rsample(1, stream.local)[0]
+            for k in range(c.clusters):  # one after the other, since an observation may be wide
+                found.append(model.generative.p_y(x[:, k]).mean.mean(0).cpu().numpy())
+        means = self._scaling.undo(np.stack(found))
+        means[:, list(self._constants)] = list(self._constants.values())
+        return means
 
     @property
     def _log_det(self) -> float:

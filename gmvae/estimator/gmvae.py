@@ -115,6 +115,7 @@ class GMVAE(Updated):
     Attributes:
         labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
         weights_: Mean of q(z | y) over the data, (K,).
+        means_: The mean of each cluster in the units of the data, (K, D).
         n_clusters_: K.
         choice_: How ``n_clusters="auto"`` came to it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
             stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` where K was given.
