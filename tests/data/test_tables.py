@@ -163,6 +163,18 @@ def test_quotes_line_ends_and_marks_of_bytes(write):
     assert ids == ["x\r\ny", 'say "z"']
 
 
+@pytest.mark.parametrize("decimal", [",", "."])
+def test_semicolons_are_marks_where_there_are_no_commas(tmp_path, decimal):
+    """As spreadsheets write tables where people write 1,5 for 1.5, and elsewhere."""
+    table = pd.DataFrame({"a": [1.5, -2.25, 1e-9, 3.0], "b": [1, 2, 3, 4], "kind": ["x;y", "z", "z", "x;y"]})
+    table.to_csv(tmp_path / "t.csv", sep=";", decimal=decimal, index=False)
+    table.to_csv(tmp_path / "plain.csv", index=False)
+    options = ReadOptions(columns=("a", "b", "kind"), text="one-hot")
+    found, *_ = features(tmp_path / "t.csv", options)
+    np.testing.assert_array_equal(found[:, 0], table.a)
+    np.testing.assert_array_equal(found, features(tmp_path / "plain.csv", options)[0])
+
+
 def test_row_numbers_of_pandas_are_no_feature(tmp_path):
     table = sample()[["a", "b"]]
     table.to_csv(tmp_path / "t.csv")
@@ -183,7 +195,11 @@ def test_row_numbers_of_pandas_are_no_feature(tmp_path):
         ("a,b\n1\n", "t.csv has 1 values in row 2, counted with the line of names: it must have 2"),
         ("a,b\n1,2\n1,2,3\n", "t.csv has 3 values in row 3"),
         ("a,a,b\n1,2,3\n", "t.csv has more than one column a: rename all but one"),
-        ("a;b\n1,5;2\n", "t.csv has no commas in its first line, but semicolons"),
+        ("a;b\n1,5;2\n3;4.5\n", "t.csv has 1,5 and 4.5: its numbers must all have a comma before their"),
+        ("a;b\n1,5;2\n1.234,5;3\n", "t.csv has columns of text: a; make 0/1 features"),
+        ("0.3;0.1;0.7\n1;2;3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line"),
+        ("0,3;0,1;0,7\n1;2;3\n", "t.csv has 1 values in row 2"),
+        ("a|b\n1|2\n", "t.csv has no commas in its first line, but bars"),
         ("a\tb\n1\t2\n", "but tabs: values must have commas between them, so name it .tsv"),
         ("a,é\n1,2\n".encode("latin-1"), "t.csv has letters that are not UTF-8: save it anew in UTF-8"),
         ("a,b\n1,é\n".encode("latin-1"), "t.csv has columns that are neither numbers nor text: b (binary)"),

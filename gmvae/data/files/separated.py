@@ -37,14 +37,17 @@ class SeparatedFile(Table):
     What a column holds is guessed from the first block; where that says numbers, a text further down is an
     error that names its row, unless text is wanted: then all of the file decides.
 
+    Where there should be commas, but the line of names has semicolons and no comma, semicolons stand between
+    values, as where people write 1,5 for 1.5; whether they do here, the first rows say.
+
     Arguments:
         path: Where it is.
-        mark: What stands between values.
+        mark: What should stand between values.
     """
 
     def __init__(self, path: Path, mark: str) -> None:
         super().__init__(path)
-        self.mark, self._alone = mark, False
+        self.mark, self.decimal, self._alone = mark, ".", False
 
     def count(self) -> int | None:
         return None
@@ -93,7 +96,10 @@ class SeparatedFile(Table):
             for batch in reader if names else ():
                 for name in set(names) - found:
                     try:
-                        pc.cast(_nulled(pc.utf8_trim_whitespace(batch.column(name))), self._number(name))
+                        values = _nulled(pc.utf8_trim_whitespace(batch.column(name)))
+                        if self.decimal == ",":
+                            values = pc.replace_substring(values, ",", ".")
+                        pc.cast(values, self._number(name))
                     except pa.ArrowInvalid:
                         found.add(name)
         return found
@@ -106,7 +112,10 @@ class SeparatedFile(Table):
             delimiter=self.mark, newlines_in_values=True, ignore_empty_lines=not self._alone
         )
         options = csv.ConvertOptions(
-            column_types=kinds or {}, include_columns=list(kinds or {}), null_values=NONE
+            column_types=kinds or {},
+            include_columns=list(kinds or {}),
+            null_values=NONE,
+            decimal_point=self.decimal,
         )
         packed = self.path.suffix.lower() == ".gz"
         return csv.open_csv(Unpacked(self.path) if packed else self.path, reading, parsing, options)
@@ -134,7 +143,9 @@ class SeparatedFile(Table):
                 f"{self.path} has numbers with spaces between them in its first line: values must have "
                 f"{MARKS[self.mark]} between them, and the first line must name the columns"
             )
-        if others and self.mark not in first:
+        if self.mark == "," and others == [";"]:
+            self.mark, self.decimal, self._alone = ";", self._decimal(head), False
+        elif others and self.mark not in first:
             remedy = (
                 "name it .tsv" if others[0] == "\t" else "name it .csv" if others[0] == "," else "save it so"
             )
@@ -143,8 +154,24 @@ class SeparatedFile(Table):
                 f"must have {MARKS[self.mark]} between them, so {remedy}"
             )
 
+    def _decimal(self, head: bytes) -> str:
+        """What stands before the decimals of numbers with semicolons between them."""
+        values = [value.strip() for value in re.split(r"[;\r\n]+", head.decode("latin-1"))[:-1]]
+        commas, points = (
+            next((v for v in values if re.fullmatch(form, v)), None)
+            for form in (r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+        )
+        if commas and points:
+            raise ValueError(
+                f"{self.path} has {commas} and {points}: its numbers must all have a comma before their "
+                "decimals, or all a point"
+            )
+        return "," if commas else "."
+
     def _check_header(self, names: Sequence[str], first: pa.RecordBatch) -> None:
         """``ValueError`` where the first line is no line of names but the first row."""
+        if self.decimal == ",":
+            names = [name.replace(",", ".") for name in names]
         if not is_row(names, first):
             return
         what = "values" if any(number(name) is None for name in names) else "numbers"
