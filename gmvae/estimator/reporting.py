@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from gmvae.data.files.labels import codes, plain
 from gmvae.data.observations import Observations
 from gmvae.estimator.stored import Stored
 from gmvae.model import inference
+from gmvae.model.answers import precise
 from gmvae.model.isolation import isolated
 from gmvae.show.notebook import notebook_html
 from gmvae.store.files import versions
@@ -34,6 +36,8 @@ ROWS = 60_000
 """Rows that a report shows, at most, evenly spaced."""
 MAPPED = 1_000
 """Rows on the map that a notebook shows, at most, evenly spaced."""
+MAPPED_AT_ONCE = 40_000
+"""Numbers of these rows that are held in memory at once, at most."""
 NUMBERS = 50_000_000
 """Numbers of a table that are held in memory for it, at most: of very wide ones fewer rows are shown."""
 
@@ -106,8 +110,13 @@ class Reported(Stored):
 
     def _take_map(self, rows: Observations) -> None:
         """Keep what notebooks show of rows that the model was fitted to."""
-        some = rows.spaced(MAPPED).tensor()
-        self._map = inference.embed(self.model_, some), inference.assign(self.model_, some).argmax(1)
+        exact, at_once = precise(self.model_), max(1, MAPPED_AT_ONCE // math.prod(rows.y_shape))
+        parts = [
+            (inference.embed(exact, y), inference.assign(exact, y).argmax(1))
+            for y in rows.spaced(MAPPED).batches(at_once)
+        ]
+        x, clusters = map(np.concatenate, zip(*parts, strict=True))
+        self._map = x, clusters
 
     def _html_repr(self) -> str:
         """What a notebook shows: what was found, and the parameters, as scikit-learn shows them."""
