@@ -12,6 +12,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from gmvae.assess.contrast import typical
+from gmvae.show import generated
 from gmvae.show.colours import colour
 from gmvae.show.content import Content
 from gmvae.show.report.facts import confusion as counted
@@ -157,6 +158,11 @@ OF_CONTENT: dict[str, Callable[[Content], Figure]] = {
     "confusion": confusion,
     "overlap": overlap,
     "reliability": reliability,
+    "samples": generated.samples,
+    "styles": generated.styles,
+    "bound": generated.bound,
+    "terms": generated.terms,
+    "stability": generated.stability,
 }
 """Figures by name."""
 
