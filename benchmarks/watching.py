@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from records import complete
 
 RESULTS = Path(__file__).parent / "results" / "watching.jsonl"
@@ -65,7 +66,7 @@ def measure(pair: int, epochs: int, browser: Path, picture: Path | None) -> dict
         ready = time.perf_counter() - began
         flags = ["--no-sandbox", "--disable-gpu"]
         page = p.chromium.launch(executable_path=browser, args=flags).new_page(
-            viewport={"width": 1320, "height": 1000}
+            viewport={"width": 1320, "height": 910}
         )
         page.goto(address.group())
         page.wait_for_function(f"window.Bokeh && Bokeh.documents.length && ({ROWS})() === 2")
@@ -74,6 +75,7 @@ def measure(pair: int, epochs: int, browser: Path, picture: Path | None) -> dict
         watched = cpu_seconds(training)
         if picture is not None:
             page.screenshot(path=picture)
+            Image.open(picture).convert("RGB").quantize(64).save(picture, optimize=True)
         server.send_signal(signal.SIGINT)
         server.communicate()
     return {
