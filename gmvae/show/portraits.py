@@ -15,13 +15,12 @@ from gmvae.assess.contrast import typical
 from gmvae.show import generated
 from gmvae.show.colours import colour
 from gmvae.show.content import Content
+from gmvae.show.generated import COLUMNS
 from gmvae.show.report.facts import confusion as counted
 from gmvae.show.report.facts import near, trust
 from gmvae.show.report.pictures import shades
 
 Array = NDArray[Any]
-COLUMNS = 20
-"""Columns of a table in a figure, at most."""
 PROTOTYPES, LINES = 12, 4
 """Typical members of a cluster in a figure, as pictures and as lines."""
 

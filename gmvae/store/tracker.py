@@ -8,7 +8,7 @@ from typing import Any
 
 from gmvae.assess.moment import Moment
 from gmvae.config import Config
-from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.observer import Observer
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record
 from gmvae.store.run_folder import RunFolder
@@ -41,9 +41,6 @@ class TensorBoard(Observer):
     def __init__(self, folder: RunFolder, config: Config) -> None:
         self.folder, self.config = folder, config
         self._restart = 0
-
-    def begin(self, fit: Fit) -> None:
-        self._fit = fit
 
     def epoch(self, record: Record, moment: Moment) -> None:  # noqa: ARG002
         self._open(record)

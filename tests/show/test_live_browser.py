@@ -25,15 +25,15 @@ def process(*arguments, out=subprocess.DEVNULL) -> subprocess.Popen[str]:
 @pytest.fixture
 def served(tmp_path):
     """Begins to watch a folder; the page's address."""
-    begun = []
+    servers = []
 
     def served(*paths):
         watching = process("watch", *paths, "--no-browser", "--port", "0", out=subprocess.PIPE)
-        begun.append(watching)
+        servers.append(watching)
         return re.match(r"http://\S+", watching.stdout.readline()).group()
 
     yield served
-    for one in begun:
+    for one in servers:
         one.send_signal(signal.SIGINT)
         assert "Traceback" not in one.communicate(timeout=60)[0]
         assert one.returncode == 130
