@@ -54,8 +54,9 @@ case ${1:-} in
   test)
     set_up '[test]'
     cd -- "$root"
-    # on all cores, each file in one of the processes; -n 0 runs them in this one
-    exec "$python" -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile "${@:2}"
+    # on all cores, each file in one of the processes; -n 0 runs them in this one. A process that crashes ends
+    # it all, since xdist waits forever for a new one.
+    exec "$python" -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --max-worker-restart 0 "${@:2}"
     ;;
   gmvae)
     set_up ''
