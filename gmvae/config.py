@@ -218,6 +218,8 @@ class DataConfig:
     """Column that names the rows: no feature, and copied beside predictions."""
     weight_column: str | None = None
     """Column of the rows' weights: no feature. Only shares of all weight count."""
+    layer: str | None = None
+    """Layer or embedding of a .h5ad file to take in place of its X, such as counts or X_pca."""
     columns: tuple[str, ...] = ()
     """Columns to take as features; all others than these two unless given."""
     drop: tuple[str, ...] = ()

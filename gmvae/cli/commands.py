@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import tyro
 
+from gmvae.cli.answers import Describe, Embed, FilePath, Predict, RunPath, Sample, warn
 from gmvae.cli.relabel import Relabel
 from gmvae.cli.report import Report, gather
 from gmvae.cli.update import Update
@@ -23,15 +23,9 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from gmvae.data.files.base import Source
-    from gmvae.data.schema import Schema
-    from gmvae.estimator.gmvae import GMVAE
     from gmvae.run import Run
 
-RunPath = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-FilePath = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE]")]
 MorePlot = Literal["map", "profiles", "prototypes", "confusion", "overlap", "reliability"]
-OutPath = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 
 
 @dataclass(frozen=True)
@@ -178,114 +172,8 @@ class Evaluate:
         with waiting(f"measuring on {source.path.name}"):
             labels = None if path is None else read_labels(str(path))
             found = evaluation(model, source, schema, labels, self.samples)
-        _warn(source)
+        warn(source)
         return found
-
-
-@dataclass(frozen=True)
-class Predict:
-    """The cluster of each row of a file: its number, its probability, that of every cluster, and the bound on
-    log p(y) as an outlier score (the lower, the less like the training data). Rows are read and written piece
-    by piece, so that a file may be larger than memory."""
-
-    run: RunPath
-    """A run folder or a model file."""
-    file: FilePath = None
-    """A file or folder of data, read as the training data were; the training data themselves unless given."""
-    out: OutPath = Path("predictions.csv")
-    """File to write: .csv, .tsv, .parquet, .arrow, .feather or, numbers only, .npy."""
-    id_column: str | None = None
-    """Column to copy beside the answers, where it is not the one of the training data."""
-    scores: bool = True
-    """Whether to compute the outlier score, which takes most of the time."""
-    outliers: Literal["keep", "label"] = "keep"
-    """Whether rows that belong to no cluster have the nearest cluster's number (keep), or -1 (label)."""
-    keep_columns: bool = False
-    """Write all columns of the file before the answers."""
-    device: str = "auto"
-    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
-
-    def __call__(self) -> None:
-        from gmvae.apply.apply import asked, predictions
-
-        model, source, schema = _applied(self.run, self.file, self.device)
-        schema = asked(source, schema, id_column=self.id_column)
-        model.set_params(outliers=self.outliers)
-        source.keeps_columns = self.keep_columns
-        _write(self.out, self.run, source, predictions(model, source, schema, scores=self.scores))
-
-
-@dataclass(frozen=True)
-class Describe:
-    """What each cluster is: its size, its mean probability and, by how far they set it apart, the mean and
-    spread of each column within it, and the mean of the other rows."""
-
-    run: RunPath
-    """A run folder or a model file."""
-    file: FilePath = None
-    """A file of data, read as the training data were; the training data themselves unless given."""
-    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """File to write all of it to: .csv, .tsv, .parquet, .arrow or .feather."""
-    top: int = 5
-    """Columns of each cluster to print."""
-    device: str = "auto"
-    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
-
-    def __call__(self) -> None:
-        from gmvae.apply.apply import describe
-        from gmvae.show.tables import clusters_table
-
-        model, source, schema = _applied(self.run, self.file, self.device)
-        found = describe(model, source, schema)
-        print(clusters_table(found.to_pylist(), self.top))
-        if self.out is not None:
-            _write(self.out, self.run, source, iter(found.to_batches()))
-
-
-@dataclass(frozen=True)
-class Embed:
-    """The latent x of each row of a file: the means of q(x | y)."""
-
-    run: RunPath
-    """A run folder or a model file."""
-    file: FilePath = None
-    """A file or folder of data, read as the training data were; the training data themselves unless given."""
-    out: OutPath = Path("embedding.csv")
-    """File to write: .csv, .tsv, .parquet, .arrow, .feather or, numbers only, .npy."""
-    id_column: str | None = None
-    """Column to copy beside the answers, where it is not the one of the training data."""
-    device: str = "auto"
-    """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
-
-    def __call__(self) -> None:
-        from gmvae.apply.apply import asked, embeddings
-
-        model, source, schema = _applied(self.run, self.file, self.device)
-        schema = asked(source, schema, id_column=self.id_column)
-        _write(self.out, self.run, source, embeddings(model, source, schema))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Draw new observations from a model, as a table, an array or a picture."""
-
-    run: RunPath
-    """A run folder or a model file."""
-    out: OutPath = Path("samples.csv")
-    """File to write: .csv, .tsv, .parquet, .arrow, .feather, .npy or, a picture, .png."""
-    count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 100
-    """Number of observations."""
-    cluster: int | None = None
-    """The cluster to draw them from; each as often as the data have it unless given."""
-    seed: int = 1
-    """Seed of the draws."""
-
-    def __call__(self) -> None:
-        from gmvae.apply.apply import write_samples
-        from gmvae.estimator.loading import load
-
-        write_samples(load(self.run), self.run, self.out, self.count, self.cluster, self.seed)
-        print(self.out)
 
 
 @dataclass(frozen=True)
@@ -363,33 +251,3 @@ def waiting(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
-
-
-def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, Schema]:
-    """A model, the file it is applied to, and how to read that."""
-    from gmvae.apply.apply import opened
-    from gmvae.estimator.loading import load
-
-    model = load(run, device)
-    return model, *opened(model, run, file)
-
-
-def _write(out: Path, run: Path, source: Source, batches: Iterator[Any]) -> None:
-    from gmvae.apply.apply import check_out
-    from gmvae.show.console import counting
-    from gmvae.store.tables import check_ending, write_table
-
-    check_ending(out)
-    check_out(out, run, source)
-    rows = write_table(out, counting(batches, source.count(), source.path.name))
-    print(f"{rows:,} rows: {out}")
-    _warn(source)
-
-
-def _warn(source: Source) -> None:
-    """Say on standard error which texts of a file training did not see."""
-    from gmvae.data.printable import printable
-    from gmvae.data.schema import unseen_lines
-
-    for line in unseen_lines(source.path.name, source.unseen):
-        print(f"gmvae: warning: {printable(line)}", file=sys.stderr)

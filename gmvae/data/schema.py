@@ -36,6 +36,8 @@ class ReadOptions:
     """Pixels of each side that images of a folder are brought to; 0 for as they are."""
     grey: bool = False
     """Whether images of a folder lose their colours."""
+    layer: str | None = None
+    """What to take of an .h5ad file in place of its ``X``: one of its layers, or an embedding in ``obsm``."""
 
     @property
     def beside(self) -> set[str]:
@@ -61,6 +63,7 @@ class Schema:
         id_column: The column that names the rows, if there is one.
         weight_column: The column of the weights of the rows, if there is one.
         resize: Whether pictures of a folder are brought to the size of ``y_shape``.
+        layer: The layer or embedding of an .h5ad file that is taken, if it is not ``X``.
     """
 
     y_shape: tuple[int, ...]
@@ -72,6 +75,7 @@ class Schema:
     id_column: str | None = None
     resize: bool = False
     weight_column: str | None = None
+    layer: str | None = None
 
     @property
     def beside(self) -> set[str]:
@@ -208,7 +212,7 @@ class Schema:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The schema that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
-        given = {"weight_column": None, **values}  # which older files do not have
+        given = {"weight_column": None, "layer": None, **values}  # which older files do not have
         lacking = {one.name for one in fields(cls)} - given.keys()
         if lacking:
             raise TypeError(f"the schema lacks {', '.join(sorted(lacking))}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,21 +17,31 @@ from gmvae.store.files import write_whole
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENDINGS = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".npy")
+ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".arrow", ".feather", ".npy")
+STANDARD = Path("-")
+"""Standard output, which tables are written to as .csv."""
 
 
 def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
     """``ValueError`` where a file's name does not say in which form to write it."""
-    if path.suffix not in endings:
-        raise ValueError(f"{path} ends in {path.suffix!r}: it must end in {', '.join(endings)}")
+    if ending(path) not in endings:
+        raise ValueError(f"{path} ends in {ending(path)!r}: it must end in {', '.join(endings)}")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file to write")
+
+
+def ending(path: Path) -> str:
+    """How a file's name ends, with what it is packed with: ``.csv.gz``. Standard output is .csv."""
+    if path == STANDARD:
+        return ".csv"
+    return "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
 
 
 def write_table(path: Path, batches: Iterator[pa.RecordBatch]) -> int:
     """Write batches of rows, all with the same columns, as they come; the number of rows.
 
-    The file appears when it is whole. ``.npy`` holds the numbers of all columns, shape (rows, columns).
+    The file appears when it is whole; standard output has the rows as they come. ``.npy`` holds the numbers
+    of all columns, shape (rows, columns).
 
     Raises:
         ValueError: where there is no row, or the file's name has another ending than those of ``ENDINGS``.
@@ -46,8 +58,11 @@ def write_table(path: Path, batches: Iterator[pa.RecordBatch]) -> int:
             written += len(batch)
             yield batch
 
-    write = _write_npy if path.suffix == ".npy" else _write_arrow(path.suffix)
-    write_whole(path, lambda part: write(part, first.schema, counted()))
+    write = _write_npy if path.suffix == ".npy" else _write_arrow(ending(path))
+    if path == STANDARD:
+        write(sys.stdout.buffer, first.schema, counted())
+    else:
+        write_whole(path, lambda part: write(part, first.schema, counted()))
     return written
 
 
@@ -61,8 +76,8 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     write_whole(path, write)
 
 
-def _write_arrow(ending: str) -> Callable[[Path, pa.Schema, Iterator[pa.RecordBatch]], None]:
-    def write(part: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+def _write_arrow(ending: str) -> Callable[[Any, pa.Schema, Iterator[pa.RecordBatch]], None]:
+    def write(part: Any, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         with _opened(part, ending, schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
@@ -70,18 +85,30 @@ def _write_arrow(ending: str) -> Callable[[Path, pa.Schema, Iterator[pa.RecordBa
     return write
 
 
-def _opened(part: Path, ending: str, schema: pa.Schema) -> Any:
-    from pyarrow import csv, ipc, parquet
+@contextmanager
+def _opened(part: Any, ending: str, schema: pa.Schema) -> Iterator[Any]:
+    """A writer of record batches into a file, or into standard output, which stays open."""
+    from pyarrow import csv, ipc, output_stream, parquet
 
     if ending == ".parquet":
-        return parquet.ParquetWriter(part, schema)
-    if ending in (".csv", ".tsv"):
-        options = csv.WriteOptions(delimiter="\t" if ending == ".tsv" else ",", quoting_style="needed")
-        return csv.CSVWriter(part, schema, write_options=options)
-    return ipc.new_file(part, schema)
+        with parquet.ParquetWriter(part, schema) as writer:
+            yield writer
+    elif ending.startswith((".csv", ".tsv")):
+        packed = "gzip" if ending.endswith(".gz") else None
+        options = csv.WriteOptions(delimiter="\t" if ending[1] == "t" else ",", quoting_style="needed")
+        with (
+            output_stream(part, compression=packed)
+            if isinstance(part, Path)
+            else nullcontext(part) as stream,
+            csv.CSVWriter(stream, schema, write_options=options) as writer,
+        ):
+            yield writer
+    else:
+        with ipc.new_file(part, schema) as writer:
+            yield writer
 
 
-def _write_npy(part: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+def _write_npy(part: Any, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
     """The header has room for a longer number of rows, so that it is written again once that is known."""
     numbers = [place for place, field in enumerate(schema) if _is_number(field.type)]
     kind, rows = np.dtype(np.float64), 0

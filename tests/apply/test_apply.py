@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,7 @@ from gmvae.partition.metrics import clusters_used
 SMALL = ["--clusters", 3, "--hidden-size", 32, "--x-size", 2, "--w-size", 2, "--epochs", 30]
 READ = {
     ".csv": pd.read_csv, ".tsv": lambda path: pd.read_csv(path, sep="\t"), ".parquet": pd.read_parquet,
-    ".arrow": pd.read_feather, ".feather": pd.read_feather,
+    ".arrow": pd.read_feather, ".feather": pd.read_feather, ".csv.gz": pd.read_csv,
 }  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def test_every_kind_of_file_goes_in_and_comes_out(run, model, wines, tmp_path, e
     """A new file with its columns in another order, one more, and without labels."""
     new = wines.drop(columns="grower").iloc[::-1, ::-1].assign(more="text").reset_index(drop=True)
     path = tmp_path / f"new{'.parquet' if ending == '.npy' else ending}"
-    if path.suffix in (".csv", ".tsv"):
+    if path.suffix in (".csv", ".tsv", ".gz"):
         new.to_csv(path, index=False, sep="\t" if ending == ".tsv" else ",")
     else:
         new.to_parquet(path) if path.suffix == ".parquet" else new.to_feather(path)
@@ -86,6 +89,19 @@ def test_every_kind_of_file_goes_in_and_comes_out(run, model, wines, tmp_path, e
     np.testing.assert_allclose(x, model.transform(wines)[::-1], atol=1e-5)
     if ending != ".npy":
         assert READ[ending](out)["bottle"].tolist() == wines["bottle"].tolist()[::-1]
+
+
+def test_it_stands_between_two_programs(run, model, wines):
+    new = wines.drop(columns="grower").iloc[:40]
+    command = [sys.executable, "-m", "gmvae", "predict", run, "-", "-o", "-"]
+    done = subprocess.run(command, input=new.to_csv(index=False).encode(), capture_output=True, check=True)
+    found = pd.read_csv(io.BytesIO(done.stdout))  # no other word is there
+    assert found["bottle"].tolist() == new["bottle"].tolist()
+    np.testing.assert_array_equal(found["cluster"], model.predict(new))
+    done = subprocess.run(command, input=b"a,b\n1,2\n", capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_evaluation_of_a_file_is_scikit_learns(run, model, wines, tmp_path):

@@ -39,6 +39,12 @@ def check_id(path: Path, options: ReadOptions) -> None:
         )
 
 
+def check_layer(path: Path, options: ReadOptions) -> None:
+    """``ValueError`` where a layer is wanted of a file that can have none."""
+    if options.layer is not None:
+        raise ValueError(f"layer is {options.layer!r}, but {path} is no .h5ad file, which alone has layers")
+
+
 def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
     """``ValueError`` where a name that is wanted is that of more than one column."""
     twice = [name for name, count in Counter(names).items() if count > 1 and name in {*wanted}]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_id, check_names, check_once, chosen, places, some
+from gmvae.data.files.columns import check_id, check_layer, check_names, check_once, chosen, places, some
 from gmvae.data.files.missing import gaps_error
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
 
@@ -36,8 +36,11 @@ class Matrix(Source):
         self, path: Path, array: Any, names: Sequence[str] = (), beside: Any = None, ids: Any = None
     ) -> None:
         super().__init__(path)
-        self.array, self.columns, self.ids = array, tuple(names), ids
-        self.beside = {} if beside is None else beside
+        self.ids, self.beside = ids, {} if beside is None else beside
+        self._hold(array, names)
+
+    def _hold(self, array: Any, names: Sequence[str]) -> None:
+        self.array, self.columns = array, tuple(names)
         self._check_array()
         self.levels = array.dtype == np.uint8 and len(array.shape) in (3, 4)
         self.shape = tuple(array.shape[1:]) if len(array.shape) != 3 else (1, *array.shape[1:])
@@ -52,6 +55,7 @@ class Matrix(Source):
         columns: tuple[str, ...] = ()
         if len(self.shape) == 3 and (options.columns or options.drop):
             raise ValueError(f"{self.path} holds images, which have no columns to choose or drop")
+        check_layer(self.path, options)
         known = self._known
         check_once(self.path, known, known)
         check_names(self.path, options, self.names())

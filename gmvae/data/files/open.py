@@ -37,10 +37,14 @@ def open_source(path: str | Path) -> Source:
         from gmvae.data.files.arrow import open_table
 
         return open_table(path, inner if ending == ".gz" else ending)
-    if ending in ARRAYS or ending == ".h5ad":
-        from gmvae.data.files.stores import open_array, open_h5ad
+    if ending in ARRAYS:
+        from gmvae.data.files.stores import open_array
 
-        return open_h5ad(path) if ending == ".h5ad" else open_array(path)
+        return open_array(path)
+    if ending == ".h5ad":
+        from gmvae.data.files.annotated import open_h5ad
+
+        return open_h5ad(path)
     raise ValueError(f"{path} ends in {path.suffix!r}: it must be one of {KINDS}")
 
 

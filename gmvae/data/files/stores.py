@@ -1,10 +1,9 @@
-"""Files that hold arrays: .npy, .t7, .npz, scipy's sparse .npz, and AnnData's .h5ad."""
+"""Files that hold arrays: .npy, .t7, .npz and scipy's sparse .npz."""
 
 from __future__ import annotations
 
 import math
 import struct
-import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,40 +45,6 @@ def open_array(path: Path) -> Matrix:
         OSError: where it cannot be read.
     """
     return _open_npz(path) if path.suffix.lower() == ".npz" else Matrix(path, read_array(path, mapped=True))
-
-
-def open_h5ad(path: Path) -> Matrix:
-    """The X of an AnnData file, read from disk by rows: features are its variables, labels and ids columns of
-    its ``obs``, and without an id column the names of its observations are the ids.
-
-    Raises:
-        ValueError: where ``anndata`` is not installed, or the file is not whole.
-    """
-    try:
-        import anndata
-    except ImportError as error:
-        raise ValueError(f"{path} needs the package anndata: pip install 'gmvae[h5ad]'") from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # names that occur twice: an error of ours
-            data = anndata.read_h5ad(path, backed="r")
-        X = data.X
-    except Exception as error:  # h5py and anndata raise whatever comes
-        if isinstance(error, PermissionError):
-            raise
-        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
-    if X is None:
-        raise ValueError(f"{path} has no X: it must hold the observations there")
-    check_shape(path, X.shape)
-    try:
-        if getattr(X, "format", "csr") == "csc":  # by columns on disk: rows of it would take for ever
-            X = X.to_memory().tocsr()
-        names, ids = list(map(str, data.var_names)), np.asarray(data.obs_names, dtype=object)
-        return Matrix(path, X, names, data.obs, ids)
-    except ValueError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
 
 
 def _open_npz(path: Path) -> Matrix:

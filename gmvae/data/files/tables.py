@@ -14,7 +14,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_distinct, check_id, check_names, check_once, chosen, places, some
+from gmvae.data.files.columns import (
+    check_distinct,
+    check_id,
+    check_layer,
+    check_names,
+    check_once,
+    chosen,
+    places,
+    some,
+)
 from gmvae.data.files.missing import gaps, gaps_error
 from gmvae.data.files.values import index_columns, kind, numbers, texts
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
@@ -48,6 +57,7 @@ class Table(Source):
         with self.reading():
             found = self.arrow_schema(options)
             there = found.names
+        check_layer(self.path, options)
         check_once(self.path, there, there)
         check_names(self.path, options, there)
         check_id(self.path, options)

@@ -1,0 +1,57 @@
+"""Answers beside what an AnnData file holds already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmvae.data.files.base import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ARRAYS = {"p": "gmvae_probabilities", "x": "X_gmvae"}
+"""What numbered columns become, such as p0, p1, ...: an array in ``obsm``."""
+
+
+def annotate(out: Path, source: Source, *answers: Iterator[pa.RecordBatch]) -> int:
+    """Copy an .h5ad file with answers about its rows, and return their number.
+
+    ``obs`` gets ``gmvae_cluster``, a category, and ``gmvae_probability`` and so on; ``obsm`` gets ``X_gmvae``
+    and ``gmvae_probabilities``.
+
+    Arguments:
+        out: The file to write.
+        source: The file that the answers are about.
+        answers: Their columns, as :mod:`gmvae.apply.apply` gives them.
+
+    Raises:
+        ValueError: where the source is no .h5ad file.
+    """
+    if source.path.suffix.lower() != ".h5ad":
+        raise ValueError(f"{out} is to be an .h5ad file, which only answers about an .h5ad file can become")
+    import pyarrow as pa
+
+    from gmvae.store.annotated import write_annotated
+
+    columns = chain.from_iterable(
+        zip(table.column_names, table.columns, strict=True) for table in map(pa.Table.from_batches, answers)
+    )
+    obs, parts = {}, dict[str, list[np.ndarray]]()
+    for name, column in columns:
+        values = column.to_numpy()
+        numbered = re.fullmatch(r"([px])\d+", name)
+        if numbered:
+            parts.setdefault(ARRAYS[numbered[1]], []).append(values)
+        elif name == "cluster":
+            obs["gmvae_cluster"] = values.astype(str).astype(object)
+        elif name in ("cluster_name", "probability", "confidence", "log_density"):
+            obs[f"gmvae_{name}"] = values
+    obsm = {name: np.column_stack(found) for name, found in parts.items()}
+    write_annotated(out, source.path, obs, obsm)
+    return len(next(iter((*obs.values(), *obsm.values()))))

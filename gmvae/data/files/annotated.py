@@ -1,0 +1,113 @@
+"""AnnData's .h5ad files: cells or other observations, with what is known of each beside it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmvae.data.files.base import ROWS, Block
+from gmvae.data.files.columns import some
+from gmvae.data.files.matrices import Matrix
+from gmvae.data.limits import check_shape
+from gmvae.data.schema import ReadOptions, Schema, first_line
+
+
+class AnnotatedMatrix(Matrix):
+    """The X of an AnnData file, one of its layers, or an embedding of its ``obsm``, read from disk by rows.
+
+    Features are its variables, or the columns of the embedding (``X_pca0``, ``X_pca1``, ...); labels and ids
+    are columns of its ``obs``, and without an id column the names of its observations are the ids.
+
+    Arguments:
+        path: Where it is.
+        data: What ``anndata`` read of it.
+    """
+
+    def __init__(self, path: Path, data: Any) -> None:
+        self.path, self.data, self.layer = path, data, None
+        first = self._layers()[0]
+        self.layer = None if first == "X" else first
+        super().__init__(path, *self._of(self.layer), data.obs, np.asarray(data.obs_names, dtype=object))
+
+    def schema(self, options: ReadOptions) -> Schema:
+        self._take(options.layer)
+        return replace(super().schema(replace(options, layer=None)), layer=options.layer)
+
+    def blocks(self, schema: Schema, rows: int = ROWS) -> Iterator[Block]:
+        self._take(schema.layer)
+        yield from super().blocks(schema, rows)
+
+    def _take(self, layer: str | None) -> None:
+        there = self._layers()
+        if layer is None and "X" not in there:
+            raise ValueError(f"{self.path} has no X: name what to take with --layer: {some(there)}")
+        if layer is not None and layer not in there:
+            near = get_close_matches(layer, there, 3, 0.5)
+            rest = f"did you mean {' or '.join(near)}?" if near else f"it has {some(there)}"
+            raise ValueError(f"layer is {layer!r}, which {self.path} does not have: {rest}")
+        layer = None if layer == "X" else layer
+        if layer != self.layer:
+            self._hold(*self._of(layer))
+            self.layer = layer
+
+    def _layers(self) -> list[str]:
+        """What there is to take."""
+        first = [] if _observations(self.data) is None else ["X"]
+        return [*first, *self.data.layers.keys(), *self.data.obsm.keys()]
+
+    def _of(self, layer: str | None) -> tuple[Any, tuple[str, ...]]:
+        """An array, and the names of its columns."""
+        names: Sequence[Any] = self.data.var_names
+        if layer is None:
+            found = self.data.X
+        elif layer in self.data.layers:
+            found = self.data.layers[layer]
+        else:
+            found = self.data.obsm[layer]
+            names = getattr(found, "columns", [f"{layer}{d}" for d in range(found.shape[1])])
+            found = found.to_numpy() if hasattr(found, "to_numpy") else found
+        check_shape(self.path, found.shape)
+        if getattr(found, "format", "csr") == "csc":  # by columns on disk: rows of it would take for ever
+            found = (found.to_memory() if hasattr(found, "to_memory") else found).tocsr()
+        return found, tuple(map(str, names))
+
+
+def _observations(data: Any) -> Any:
+    """Its ``X``, or ``None`` where it has none."""
+    try:
+        return data.X
+    except KeyError:  # anndata looks for it on the disk
+        return None
+
+
+def open_h5ad(path: Path) -> AnnotatedMatrix:
+    """An AnnData file.
+
+    Raises:
+        ValueError: where ``anndata`` is not installed, or the file is not whole.
+    """
+    try:
+        import anndata
+    except ImportError as error:
+        raise ValueError(f"{path} needs the package anndata: pip install 'gmvae[h5ad]'") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # names that occur twice: an error of ours
+            data = anndata.read_h5ad(path, backed="r")
+        if _observations(data) is None and not data.layers.keys() and not data.obsm.keys():
+            raise ValueError(f"{path} has no X: it must hold the observations there")
+        return AnnotatedMatrix(path, data)
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
+    except Exception as error:  # h5py and anndata raise whatever comes
+        if isinstance(error, PermissionError):
+            raise
+        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error

@@ -1,0 +1,62 @@
+"""Answers written into a copy of an AnnData file, where the tools of the field look for them."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gmvae.store.files import write_whole
+
+
+def write_annotated(
+    out: Path, source: Path, obs: Mapping[str, NDArray[Any]], obsm: Mapping[str, NDArray[Any]]
+) -> None:
+    """Copy an .h5ad file, with more columns in its ``obs`` and more arrays in its ``obsm``. What is there
+    under the same names is replaced; all else stays as it is, and is not read.
+
+    Arguments:
+        out: The file to write, which appears when it is whole.
+        source: The file to copy.
+        obs: Columns of shape (N,); texts become categories.
+        obsm: Arrays of shape (N, D).
+
+    Raises:
+        ValueError: where it has another number of observations.
+    """
+    import anndata
+    import h5py
+    from anndata.io import read_elem, write_elem
+
+    def taken(table: Any) -> Any:
+        """The ``obs`` with the new columns."""
+        for name, values in obs.items():
+            if len(values) != len(table):
+                raise ValueError(f"{source} has {len(table):,} observations, not {len(values):,}")
+            table[name] = values
+            if values.dtype == object:
+                table[name] = table[name].astype("category")
+        return table
+
+    def write(part: Path) -> None:
+        with h5py.File(source) as file:
+            old = not isinstance(file["obs"], h5py.Group)
+        if old:  # in the form of AnnData 0.6 and older, which is read as a whole and written in today's
+            data = anndata.read_h5ad(source)
+            taken(data.obs)
+            data.obsm.update(obsm)
+            data.write_h5ad(part)
+            return
+        shutil.copyfile(source, part)
+        with h5py.File(part, "r+") as file:
+            write_elem(file, "obs", taken(read_elem(file["obs"])))
+            for name, array in obsm.items():
+                write_elem(file, f"obsm/{name}", array)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that occur twice, and older forms
+        write_whole(out, write)
