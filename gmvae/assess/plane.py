@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsRegressor
 
 from gmvae.model.isolation import isolated
+from gmvae.partition import reducer
+from gmvae.partition.neighbours import neighbours
 
 FITTED = 10_000
-"""Rows that UMAP is fitted to, at most, evenly spaced; the others are placed among them."""
+"""Rows that UMAP is fitted to, at most, evenly spaced; the others are placed between these."""
 NEIGHBOURS = 15
-"""Neighbours of a row in UMAP."""
+"""Neighbours of a row in UMAP, itself among them."""
+AMONG = 3
+"""Nearest fitted rows that another row is placed between, nearer to those that it is more like."""
 
 Array = NDArray[np.floating]
 
@@ -35,19 +37,18 @@ def planes(x: Array, seed: int = 0) -> dict[str, Array]:
 @isolated
 def umap(x: Array, seed: int = 0) -> Array:
     """UMAP (McInnes et al., arXiv 1802.03426) of rows of shape (N, x_size): points, (N, 2)."""
-    threads = torch.get_num_threads()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there is no TensorFlow, and that a seed means one thread
-            from umap import UMAP  # which takes seconds, so not before it is needed
-
-            fitted = np.arange(0, len(x), -(-len(x) // FITTED))
-            mapper = UMAP(n_neighbors=NEIGHBOURS, min_dist=0.1, random_state=seed, n_jobs=1)
-            points = np.empty((len(x), 2), dtype=np.float32)
-            points[fitted] = mapper.fit_transform(x[fitted])
-            others = np.setdiff1d(np.arange(len(x)), fitted)
-            if len(others):
-                points[others] = mapper.transform(x[others])
-            return points
-    finally:
-        torch.set_num_threads(threads)  # numba has set OpenMP's, which are torch's as well
+    fitted = np.arange(0, len(x), -(-len(x) // FITTED))
+    known = x[fitted]
+    itself = np.arange(len(known))[:, None]
+    near, distances = neighbours(known, NEIGHBOURS - 1)
+    near, distances = np.hstack([itself, near]), np.hstack([np.zeros_like(itself, np.float32), distances])
+    points = np.empty((len(x), 2), dtype=np.float32)
+    with reducer.umap(
+        n_neighbors=near.shape[1], min_dist=0.1, random_state=seed, precomputed_knn=(near, distances)
+    ) as mapper:
+        points[fitted] = mapper.fit_transform(known)
+    others = np.setdiff1d(np.arange(len(x)), fitted)
+    if len(others):
+        closeness = KNeighborsRegressor(AMONG, weights="distance")
+        points[others] = closeness.fit(known, points[fitted]).predict(x[others])
+    return points

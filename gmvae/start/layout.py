@@ -7,15 +7,13 @@ et al., arXiv 1908.05968). No label has a part in it.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-import torch
 
 from gmvae.model.isolation import isolated
 from gmvae.partition.communities import Clusters, merge
 from gmvae.partition.mixture import components
 from gmvae.partition.neighbours import Floats, Graph
+from gmvae.partition.reducer import umap
 
 DIMENSIONS = 10
 """Of the layout, at most."""
@@ -30,28 +28,18 @@ CELLS, LEAST = 6, 50
 @isolated
 def layout(values: Floats, graph: Graph, seed: int) -> Floats:
     """UMAP's layout of rows of shape (n, D) whose neighbours are known: shape (n, at most 10)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # that there is no TensorFlow
-        from umap import UMAP  # which takes seconds, so not before it is needed
-
     itself = np.arange(len(values))[:, None]
     indices = np.hstack([itself, graph[0]])
     distances = np.hstack([np.zeros_like(itself, dtype=np.float32), graph[1]])
-    reducer = UMAP(
+    with umap(
         n_neighbors=indices.shape[1],
         min_dist=0.0,
         n_components=max(1, min(DIMENSIONS, values.shape[1], len(values) - 2)),
         precomputed_knn=(indices, distances),
         random_state=seed,
-        n_jobs=1,
-    )
-    threads = torch.get_num_threads()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a layout without a search index cannot transform
-            return reducer.fit_transform(values)
-    finally:
-        torch.set_num_threads(threads)  # numba has set OpenMP's, which are torch's as well
+    ) as reducer:
+        found: Floats = reducer.fit_transform(values)
+    return found
 
 
 def partition(values: Floats, graph: Graph, clusters: int, seed: int, *, joined: bool) -> Clusters:
