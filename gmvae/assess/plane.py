@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsRegressor
 
 from gmvae.model.isolation import isolated
-from gmvae.partition import reducer
 from gmvae.partition.neighbours import neighbours
+from gmvae.start import reducer
 
 FITTED = 10_000
 """Rows that UMAP is fitted to, at most, evenly spaced; the others are placed between these."""

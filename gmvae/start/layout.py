@@ -13,7 +13,7 @@ from gmvae.model.isolation import isolated
 from gmvae.partition.communities import Clusters, merge
 from gmvae.partition.mixture import components
 from gmvae.partition.neighbours import Floats, Graph
-from gmvae.partition.reducer import umap
+from gmvae.start.reducer import umap
 
 DIMENSIONS = 10
 """Of the layout, at most."""

@@ -25,7 +25,7 @@ sys.path.insert(0, sys.argv[3])
 from test_workers import trained
 from gmvae.training.workers import start_workers
 workers = start_workers("cpu")
-state, record = trained(sys.argv[1], workers)
+state, record, _ = trained(sys.argv[1], workers)
 if not workers.rank:
     torch.save((state, record), sys.argv[2])
 workers.end()
@@ -38,7 +38,7 @@ FORMS = {
 
 
 def trained(form, workers=ALONE):
-    """The weights after a few epochs of a small model, in 32 bits, and the last record."""
+    """The weights after a few epochs of a small model in 32 bits, the last record, and the weights before."""
     config, shape = FORMS[form]
     likelihood = "gaussian" if config.likelihood == "auto" else config.likelihood
     config = ModelConfig(**{
@@ -47,11 +47,12 @@ def trained(form, workers=ALONE):
     })  # fmt: skip
     stream = RandomStream(5, torch.device("cpu"))
     model = fresh(lambda: GaussianMixtureVAE(shape, config), stream.cpu)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     y = torch.rand(101, *shape, generator=torch.Generator().manual_seed(1))
     training = TrainingConfig(optimiser="sgd", learning_rate=0.01, batch_size=33, epochs=2)
     objective = ObjectiveConfig(min_information=0.02)
     *_, record = Trainer(model, objective, training, stream, workers).epochs(y)
-    return model.state_dict(), record
+    return model.state_dict(), record, before
 
 
 @pytest.mark.slow
@@ -67,9 +68,13 @@ def test_workers_take_the_steps_of_one_process(tmp_path, form, size):
     said = subprocess.run([*launch, str(script), form, str(out), here], capture_output=True, text=True)
     assert not said.returncode, said.stderr
     state, record = torch.load(out)
-    expected, alone = trained(form)
+    expected, alone, before = trained(form)
     for name, value in expected.items():
-        np.testing.assert_allclose(state[name], value, rtol=2e-4, atol=2e-5, err_msg=name)
+        if form == "images":  # the last bit of an image decides whether some unit is 0: 1e-4 of a weight
+            moved, apart = (torch.dist(value.double(), one[name].double()) for one in (before, state))
+            assert apart <= 0.01 * moved + 1e-6, name
+        else:
+            np.testing.assert_allclose(state[name], value, rtol=2e-4, atol=2e-5, err_msg=name)
     for name in ("loss", "elbo", "reconstruction", "z_prior"):
         assert record[name] == pytest.approx(alone[name], rel=1e-4)
 
