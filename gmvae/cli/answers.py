@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-STANDARD = Path("-")
-"""Standard input, or output."""
-
 if TYPE_CHECKING:
     from gmvae.data.files.base import Source
     from gmvae.data.schema import Schema
@@ -73,7 +70,8 @@ class Describe:
     """A file of data, read as the training data were, or - for a .csv at standard input; the training data
     themselves unless given."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """File to write all of it to: .csv, .tsv, .parquet, .arrow or .feather."""
+    """File to write all of it to: .csv, .tsv, each also .gz, .parquet, .arrow or .feather; - for standard
+    output, in place of what is printed."""
     top: int = 5
     """Columns of each cluster to print."""
     device: str = "auto"
@@ -82,10 +80,14 @@ class Describe:
     def __call__(self) -> None:
         from gmvae.apply.apply import describe
         from gmvae.show.tables import clusters_table
+        from gmvae.store.tables import STANDARD, check_ending
 
+        if self.out is not None:
+            check_ending(self.out)
         model, source, schema = _applied(self.run, self.file, self.device)
         found = describe(model, source, schema)
-        print(clusters_table(found.to_pylist(), self.top))
+        if self.out != STANDARD:
+            print(clusters_table(found.to_pylist(), self.top))
         if self.out is not None:
             _write(self.out, self.run, source, iter(found.to_batches()))
 
@@ -134,6 +136,7 @@ class Sample:
     def __call__(self) -> None:
         from gmvae.apply.apply import write_samples
         from gmvae.estimator.loading import load
+        from gmvae.store.tables import STANDARD
 
         write_samples(load(self.run), self.run, self.out, self.count, self.cluster, self.seed)
         if self.out != STANDARD:
@@ -144,6 +147,7 @@ def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, 
     """A model, the file it is applied to, and how to read that."""
     from gmvae.apply.apply import opened
     from gmvae.estimator.loading import load
+    from gmvae.store.tables import STANDARD
 
     model = load(run, device)
     return model, *opened(model, run, standard_input() if file == STANDARD else file)
@@ -168,7 +172,7 @@ def _write(out: Path, run: Path, source: Source, batches: Iterator[Any], *more: 
     from gmvae.apply.annotate import annotate
     from gmvae.apply.apply import check_out
     from gmvae.show.console import counting
-    from gmvae.store.tables import ENDINGS, check_ending, write_table
+    from gmvae.store.tables import ENDINGS, STANDARD, check_ending, write_table
 
     check_ending(out, (*ENDINGS, ".h5ad"))
     check_out(out, run, source)

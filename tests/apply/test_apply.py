@@ -104,6 +104,14 @@ def test_it_stands_between_two_programs(run, model, wines):
     assert done.stderr.count(b"\n") == 1
 
 
+def test_a_description_is_written_in_place_of_what_is_printed(run, model, wines, tmp_path):
+    command = [sys.executable, "-m", "gmvae", "describe", run, "-o", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    found = pd.read_csv(io.BytesIO(done.stdout))
+    assert sorted(set(found["cluster"])) == sorted(set(model.predict(wines)))
+    assert "it must end in .csv" in bad(here("describe", run, "-o", tmp_path / "out.h5ad"))
+
+
 def test_evaluation_of_a_file_is_scikit_learns(run, model, wines, tmp_path):
     some = wines.iloc[40:160].rename(columns={"grower": "maker"})
     some.to_parquet(tmp_path / "some.parquet")
