@@ -110,11 +110,11 @@ def conclude(
     model = copy.deepcopy(outcome.model)
     if data.own:
         labels, weights = number(model, data.everything, rows, by_size=renumber)
-        sample = rows.sample(MEASURED)
-        density = elbo(each_terms(model, sample)).numpy()
+        sample, exact = rows.sample(MEASURED), precise(model)
+        density = elbo(each_terms(exact, sample)).numpy()
         bound = float(np.average(density, weights=sample.weights)) + data.log_det
-        limits = Limits.of(density, probabilities(model, sample))
-        diagnostics, _ = examine(precise(model), batches(rows.sample(MEASURED)))
+        limits = Limits.of(density, probabilities(exact, sample))
+        diagnostics, _ = examine(exact, batches(sample))
     else:
         q = assign(model, data.everything.tensor())
         labels, weights = q.argmax(1), q.mean(0, dtype=np.float64)

@@ -25,9 +25,11 @@ AT_ONCE = 1000
 
 
 def precise(model: GaussianMixtureVAE) -> GaussianMixtureVAE:
-    """A copy of a model for answers: in 64 bits, where rounding hides what else was in a batch."""
-    on = model.generative.zero.device
-    return copy.deepcopy(model).to(torch.float32 if on.type == "mps" else torch.float64)
+    """A copy of a model for answers, in 64 bits, where rounding hides what else was in a batch; the model
+    itself if it has them."""
+    zero = model.generative.zero
+    dtype = torch.float32 if zero.device.type == "mps" else torch.float64
+    return model if zero.dtype == dtype else copy.deepcopy(model).to(dtype)
 
 
 def batches(rows: Observations) -> torch.Tensor:

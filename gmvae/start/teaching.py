@@ -18,6 +18,8 @@ from gmvae.model.weights import initialise
 from gmvae.progress import Progress
 from gmvae.training.adversarial import inconsistency, reach
 from gmvae.training.augmentation import View
+from gmvae.training.fast.stages import FastReconstruction, FastTeaching
+from gmvae.training.fast.step import covers
 from gmvae.training.loop import Indexable, descend
 from gmvae.training.random import RandomStream
 
@@ -60,8 +62,13 @@ def reconstruct(
         progress: Called after each step with the share of them that is done.
     """
 
-    def loss(observed: Tensor) -> Tensor:
-        q_x = model.recognition(observed if view is None else view(observed, stream.local))[0]
+    by_hand = FastReconstruction(model) if covers(model, views=False) else None
+
+    def loss(observed: Tensor) -> Tensor | None:
+        shown = observed if view is None else view(observed, stream.local)
+        if by_hand is not None:
+            return by_hand(shown, observed)
+        q_x = model.recognition(shown)[0]
         p_y = model.generative.p_y(q_x.mean.unsqueeze(0))
         return -p_y.log_prob(observed.flatten(1)).mean()
 
@@ -109,12 +116,16 @@ def teach(
         raise ValueError("the model has no q(z | y) to teach: assignment must be recogniser")
     radius = reach(scaled(subset), stream.local) if view is None else 0.0
     before = copy.deepcopy(recognition.state_dict())
+    by_hand = FastTeaching(recognition) if view is not None and covers(model, views=False) else None
 
-    def loss(robustness: float) -> Tensor:
+    def loss(robustness: float) -> Tensor | None:
         batch = torch.randint(len(subset), (BATCH,), generator=stream.local, device=subset.device)
         shown = scaled(subset[batch])
-        hidden = recognition.body(shown if view is None else view(shown, stream.local))
-        wrong = mistaken(head(dropped(hidden, stream.local)), clusters[batch], robustness)
+        shown = shown if view is None else view(shown, stream.local)
+        dropout = kept(shown.new_empty(BATCH, head.in_features), stream.local)
+        if by_hand is not None:
+            return by_hand(shown, clusters[batch], dropout, robustness)
+        wrong = mistaken(head(recognition.body(shown) * dropout), clusters[batch], robustness)
         if view is not None:
             return wrong
         near = draw(y, stream)
@@ -153,7 +164,7 @@ def gave_up(model: GaussianMixtureVAE, subset: Tensor, clusters: Tensor) -> bool
 
 def one_cycle(
     module: nn.Module,
-    loss: Callable[[], Tensor],
+    loss: Callable[[], Tensor | None],
     steps: int,
     progress: Progress = lambda _: None,
     after: Callable[[], object] = lambda: None,
@@ -163,7 +174,8 @@ def one_cycle(
 
     Arguments:
         module: What is trained.
-        loss: The loss of a new batch, each time it is called.
+        loss: The loss of a new batch, each time it is called; ``None`` says that the parameters have its
+            gradient already.
         steps: How often.
         progress: Called after each step with the share of them that is done.
         after: Called after each step.
@@ -183,18 +195,22 @@ class Averaged:
     """A moving average of the weights, and the statistics, of a module."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.of, self.module, self.updates = module, copy.deepcopy(module), 0
+        self.module, self.updates = copy.deepcopy(module), 0
+        states = self.module.state_dict(), module.state_dict()
+        pairs = list(zip(*(state.values() for state in states), strict=True))
+        self.counts = [pair for pair in pairs if not pair[0].dtype.is_floating_point]
+        self.means, self.values = zip(
+            *(pair for pair in pairs if pair[0].dtype.is_floating_point), strict=True
+        )
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights of now."""
         self.updates += 1
         keep = min(MEMORY, self.updates / (self.updates + 10))
-        for mean, value in zip(self.module.state_dict().values(), self.of.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - keep)
-            else:
-                mean.copy_(value)
+        torch._foreach_lerp_(self.means, self.values, 1 - keep)
+        for mean, value in self.counts:
+            mean.copy_(value)
 
 
 def draw(y: Indexable, stream: RandomStream) -> Tensor:
@@ -202,7 +218,7 @@ def draw(y: Indexable, stream: RandomStream) -> Tensor:
     return scaled(y[torch.randint(len(y), (BATCH,), generator=stream.cpu).to(y.device)])
 
 
-def dropped(hidden: Tensor, generator: Generator) -> Tensor:
-    """Features of which a random share, ``DROPOUT``, is 0 and the others are larger by as much (torch's own
-    dropout has no generator but the global one)."""
-    return hidden * torch.empty_like(hidden).bernoulli_(1 - DROPOUT, generator=generator).div_(1 - DROPOUT)
+def kept(features: Tensor, generator: Generator) -> Tensor:
+    """What features are multiplied by: 0 for a random share of them, ``DROPOUT``, and for the others as much
+    more as makes up for it (torch's own dropout has no generator but the global one). In place."""
+    return features.bernoulli_(1 - DROPOUT, generator=generator).div_(1 - DROPOUT)

@@ -1,0 +1,65 @@
+"""The gradients of the stages of a start, by hand: of an auto-encoder, and of q(z | y) taught clusters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gmvae.model.vae import GaussianMixtureVAE, Recognition
+from gmvae.training.fast import terms
+from gmvae.training.fast.layers import Chain, Linear
+
+
+class FastReconstruction:
+    r"""The gradient of :math:`-\log p_\theta(y \mid x = \mathbb E_{q_\phi(x|v)}[x])`, the mean over a batch,
+    in the ``grad`` of the parameters that it depends on.
+
+    Arguments:
+        model: The model, fully connected and in training mode.
+    """
+
+    def __init__(self, model: GaussianMixtureVAE) -> None:
+        recognition, self.config = model.recognition, model.config
+        self.body, self.head = Chain(recognition.body), Linear(recognition.x)  # type: ignore[arg-type]
+        self.decoder = Chain(model.generative.decoder)  # type: ignore[arg-type]
+        self.range = recognition.range.unbind(-1) if self.config.likelihood == "gaussian" else None
+
+    @torch.no_grad()
+    def __call__(self, shown: Tensor, observed: Tensor) -> None:
+        """Of observations and what is shown of them, (B, *y_shape) each."""
+        y, shown = observed.flatten(1), shown.flatten(1)
+        inside = shown if self.range is None else torch.clamp(shown, *self.range)
+        mean, log_variance = self.head.forward(self.body.forward(inside)).chunk(2, 1)
+        p_y = self.decoder.forward(mean)
+        if self.config.likelihood == "bernoulli":
+            _, d_p_y = terms.bernoulli(y, p_y.view(1, len(y), -1))
+        else:
+            _, d_p_y = terms.gaussian(y, p_y.view(1, len(y), 2, -1), self.config.min_variance)
+        d_mean = self.decoder.backward(d_p_y.view_as(p_y))
+        self.body.last(self.head.backward(torch.cat((d_mean, torch.zeros_like(log_variance)), 1)))
+
+
+class FastTeaching:
+    r"""The gradient of the mean of :math:`(1 - q_c^r) / r` over a batch, where :math:`q = q_\phi(z|v)` and c
+    is the given cluster:
+
+    .. math:: \frac{\partial}{\partial \mathrm{logits}_k} \frac{1 - q_c^r}{r} = q_c^r\,(q_k - [k = c])
+
+    Arguments:
+        recognition: Of a fully connected model with q(z | y), in training mode.
+    """
+
+    def __init__(self, recognition: Recognition) -> None:
+        self.body, self.head = Chain(recognition.body), Linear(recognition.z)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def __call__(self, shown: Tensor, clusters: Tensor, dropout: Tensor, robustness: float) -> None:
+        """Of observations, (B, *y_shape), their clusters, (B,), and what their features are multiplied by,
+        (B, H)."""
+        hidden = self.body.forward(shown.flatten(1))
+        log_q = self.head.forward(hidden * dropout).log_softmax(-1)
+        chosen = clusters.unsqueeze(1)
+        by_logits = log_q.exp().scatter_add_(1, chosen, log_q.new_full((1, 1), -1.0).expand_as(chosen))
+        if robustness:
+            by_logits.mul_(log_q.gather(1, chosen).mul_(robustness).exp_())
+        self.body.last(self.head.backward(by_logits.div_(len(shown))).mul_(dropout))

@@ -1,0 +1,63 @@
+"""The hand-written gradients of the stages of a start against autograd, in float64."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+
+from gmvae.config import ModelConfig
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.start.teaching import mistaken
+from gmvae.training.fast.stages import FastReconstruction, FastTeaching
+
+
+def small(likelihood: str) -> GaussianMixtureVAE:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        clusters=4, x_size=3, w_size=2, hidden_size=9, likelihood=likelihood, min_variance=1e-3
+    )
+    model = GaussianMixtureVAE((5,), config).double().train()
+    for parameter in model.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    if likelihood == "gaussian":  # some numbers of the rows are outside
+        model.recognition.take_range(torch.full((5,), -1.0), torch.full((5,), 1.0))
+    return model
+
+
+def compare(by_hand: torch.nn.Module, reference: torch.nn.Module) -> None:
+    """The same gradients, none where autograd has none, and the same running statistics."""
+    named = dict(reference.named_parameters())
+    for name, parameter in by_hand.named_parameters():
+        expected = named[name].grad
+        assert (parameter.grad is None) == (expected is None), name
+        if expected is not None:
+            torch.testing.assert_close(parameter.grad, expected, rtol=1e-10, atol=1e-12, msg=name)
+    for (name, found), expected in zip(by_hand.named_buffers(), reference.buffers(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_a_reconstruction_has_autograds_gradient(likelihood):
+    model = small(likelihood)
+    reference = deepcopy(model)
+    observed, shown = torch.randn(2, 11, 5, dtype=torch.float64)
+    if likelihood == "bernoulli":
+        observed, shown = observed.sigmoid(), shown.sigmoid()
+    FastReconstruction(model)(shown, observed)
+    q_x = reference.recognition(shown)[0]
+    (-reference.generative.p_y(q_x.mean.unsqueeze(0)).log_prob(observed).mean()).backward()
+    compare(model, reference)
+
+
+@pytest.mark.parametrize("robustness", [0.0, 0.7])
+def test_teaching_has_autograds_gradient(robustness):
+    model = small("gaussian")
+    reference = deepcopy(model)
+    shown, clusters = torch.randn(11, 5, dtype=torch.float64), torch.arange(11) % 4
+    dropout = torch.randint(2, (11, 9)).double() / 0.7
+    FastTeaching(model.recognition)(shown, clusters, dropout, robustness)
+    logits = reference.recognition.z(reference.recognition.body(shown) * dropout)
+    mistaken(logits, clusters, robustness).backward()
+    compare(model.recognition, reference.recognition)
