@@ -45,6 +45,7 @@ def fitted(blobs):
 # K is 4 in these, since scikit-learn 1.9.1 asks for four probabilities in its checks of sparse input
 
 
+@pytest.mark.slow
 @parametrize_with_checks([GMVAE(4, **{**SMALL, "random_state": None, "batch_size": 16}, epochs=3)])
 def test_scikit_learns_checks(monkeypatch, estimator, check):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without it, scikit-learn skips a check
@@ -58,6 +59,7 @@ def test_scikit_learns_checks_of_the_default(monkeypatch, estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 def test_pipelines_and_searches(blobs):
     y, labels = blobs
     assert (is_clusterer(GMVAE()), is_classifier(GMVAE())) == (True, False)
@@ -179,6 +181,7 @@ def test_answers_do_not_depend_on_order_or_company(fitted, blobs):
         np.testing.assert_allclose(single, whole[:20], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_seed_decides_and_the_order_of_rows_does_not(blobs):
     y = blobs[0]
     torch.manual_seed(5)
@@ -290,6 +293,7 @@ def test_memory_does_not_grow_with_the_scores():
 # ---- starts, weights, restarts, going on, stopping
 
 
+@pytest.mark.slow
 def test_the_likelihood_explains_itself(blobs):
     rng = np.random.default_rng(0)
     bits, grey = (rng.random((60, 6)) < 0.4).astype(float), rng.random((60, 6))

@@ -4,8 +4,10 @@ gmvae`` is light."""
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,15 @@ FILES = {
 }
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path, *, typing: bool = True) -> set[str]:
     """The package's files that a file imports, wherever in it; with or without those for type checkers
     only."""
-    tree, skipped = ast.parse(path.read_text()), set()
+    tree, skipped = parsed(path), set()
     if not typing:
         for node in ast.walk(tree):
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -89,7 +96,7 @@ def test_no_files_import_each_other_in_a_circle():
 def test_clusters_as_arrays_need_no_torch():
     for path in (PACKAGE / "partition").glob("*.py"):
         assert "torch" not in {
-            alias.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import)
+            alias.name for node in ast.walk(parsed(path)) if isinstance(node, ast.Import)
             for alias in node.names
         }, path  # fmt: skip
 
@@ -102,8 +109,7 @@ def test_figures_and_data_never_touch_the_model():
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith("__init__")])
 def test_each_folder_says_what_lives_there(name):
-    tree = ast.parse(FILES[name].read_text())
-    assert ast.get_docstring(tree)
+    assert ast.get_docstring(parsed(FILES[name]))
 
 
 def test_importing_the_package_imports_no_torch():
@@ -120,16 +126,17 @@ def test_every_name_is_handed_on():
         gmvae.nothing  # noqa: B018
 
 
-def calls(name: str) -> list[str]:
-    """The files in which a function, a method or a class of this name is called, once for each call."""
-    found = []
+@functools.cache
+def callers() -> dict[str, set[str]]:
+    """The files in which a function, a method or a class is called, by its name."""
+    found = defaultdict(set)
     for file, path in FILES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call):
-                called = (
+                name = (
                     node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 )
-                found += [file] * (called == name)
+                found[name].add(file)
     return found
 
 
@@ -146,6 +153,6 @@ def calls(name: str) -> list[str]:
     ],
 )
 def test_a_thing_is_done_in_one_place(name, place):
-    written_out = {file for file in calls(name) if file.startswith("training.fast.")}  # without autograd
-    assert set(calls(name)) - written_out <= {place}
-    assert calls(name)
+    written_out = {file for file in callers()[name] if file.startswith("training.fast.")}  # without autograd
+    assert callers()[name]
+    assert callers()[name] - written_out <= {place}

@@ -78,6 +78,7 @@ def test_clusters_probabilities_and_x_stand_beside_what_was_there(run, cells, tm
     assert "which would be overwritten" in bad(here("predict", run, out, "-o", out))
 
 
+@pytest.mark.slow
 def test_an_embedding_has_columns_to_choose_from(cells, tmp_path):
     flags = ["--layer", "X_pca", "--drop", "X_pca1", "--label-column", "kind", *SMALL]
     said = here("train", "data", "--path", cells, *flags, "--run-dir", tmp_path / "run")
@@ -112,6 +113,7 @@ def test_only_annotated_files_have_layers_and_become_one(run, tmp_path, monkeypa
     assert not Path("out.h5ad").exists()
 
 
+@pytest.mark.slow
 def test_a_file_of_an_embedding_alone(tmp_path):
     y, _ = three_blobs()
     anndata.AnnData(

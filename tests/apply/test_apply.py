@@ -61,6 +61,7 @@ def ours(*arguments: object) -> str:
     return said.out
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_the_model(run, model, wines, tmp_path, monkeypatch):
     monkeypatch.setattr(apply, "ROWS", 50)  # four pieces
     assert "178 rows: " in ours("predict", run, "-o", tmp_path / "own.csv")
@@ -91,6 +92,7 @@ def test_every_kind_of_file_goes_in_and_comes_out(run, model, wines, tmp_path, e
         assert READ[ending](out)["bottle"].tolist() == wines["bottle"].tolist()[::-1]
 
 
+@pytest.mark.slow
 def test_it_stands_between_two_programs(run, model, wines):
     new = wines.drop(columns="grower").iloc[:40]
     command = [sys.executable, "-m", "gmvae", "predict", run, "-", "-o", "-"]
@@ -104,6 +106,7 @@ def test_it_stands_between_two_programs(run, model, wines):
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_a_description_is_written_in_place_of_what_is_printed(run, model, wines, tmp_path):
     command = [sys.executable, "-m", "gmvae", "describe", run, "-o", "-"]
     done = subprocess.run(command, capture_output=True, check=True)

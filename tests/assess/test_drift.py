@@ -13,6 +13,7 @@ def fitted():
     return quick(epochs=20).fit(three_blobs()[0])
 
 
+@pytest.mark.slow
 def test_partial_fit_goes_on_by_one_pass_and_keeps_scaling_and_numbers(fitted):
     y, labels = three_blobs()
     rare = np.concatenate((y[labels == 2], y[labels == 1][:30], y[labels == 0][:20]))  # sizes the other way

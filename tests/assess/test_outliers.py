@@ -70,6 +70,7 @@ def test_a_cluster_of_few_rows_is_measured_by_all_rows():
     assert Limits.from_json(json.loads(json.dumps(limits.to_json()))) == limits
 
 
+@pytest.mark.slow
 def test_a_fit_labels_them_where_it_is_asked_to(tmp_path):
     X, _ = three_blobs()
     planted = np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]]) * 4 * np.ptp(X, 0)[:2]

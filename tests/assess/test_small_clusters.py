@@ -23,6 +23,7 @@ def ten_rows():
     return quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
 
 
+@pytest.mark.slow
 def test_ten_rows_are_a_cluster(ten_rows):
     np.testing.assert_array_equal(ten_rows.labels_, LABELS)
     assert ten_rows.n_clusters_used_ == 4

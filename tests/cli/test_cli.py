@@ -36,6 +36,7 @@ def finished(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_folder_holds_what_the_readme_lists(finished):
     assert {p.name for p in finished.iterdir()} == {
         "config.json", "metrics.jsonl", "summary.json", "model.safetensors", "checkpoint", "plots",
@@ -108,6 +109,7 @@ def test_pictures_of_a_run_that_drew_none_are_drawn_from_its_checkpoint(finished
     assert (run / "plots" / "latent.png").read_bytes() == (finished / "plots" / "latent.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_is_told_to_and_not_backwards(tmp_path):
     run = tmp_path / "run"
     assert here(*TRAIN, "--run-dir", run).status == 0
@@ -168,6 +170,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     assert [line["epoch"] for line in records(run)] == list(range(1, last + 3))
 
 
+@pytest.mark.slow
 def test_a_run_is_found_again_from_another_folder(tmp_path, monkeypatch):
     np.save(tmp_path / "y.npy", np.random.default_rng(0).normal(size=(400, 2)))
     (tmp_path / "elsewhere").mkdir()
@@ -224,6 +227,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(finished, tmp_path):
         assert {**one, **TIMES} == {**other, **TIMES}
 
 
+@pytest.mark.slow
 def test_data_of_a_file_with_labels(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)

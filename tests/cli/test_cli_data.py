@@ -63,6 +63,7 @@ def trained(named, tmp_path_factory) -> tuple[Path, str]:
     return folder, said.out
 
 
+@pytest.mark.slow
 def test_it_says_what_it_took_and_what_comes_next(trained):
     folder, said = trained
     assert "iris.csv: 150 observations of shape (4,), with labels (for measuring only)" in said
@@ -71,6 +72,7 @@ def test_it_says_what_it_took_and_what_comes_next(trained):
     assert f"gmvae predict {folder} [FILE] -o clusters.csv" in said
 
 
+@pytest.mark.slow
 def test_what_was_left_open_is_settled_in_the_run_folder(trained):
     config = Config.from_json(json.loads((trained[0] / "config.json").read_text())["config"])
     assert (config.model.likelihood, config.model.network) == ("gaussian", "fc")
@@ -153,6 +155,7 @@ def test_pictures_of_small_images_train(tmp_path):
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["acc_aae"] == 1
 
 
+@pytest.mark.slow
 def test_a_run_whose_file_changed_does_not_go_on(flowers, named, tmp_path):
     copy = tmp_path / "iris.csv"
     copy.write_bytes(flowers.read_bytes())

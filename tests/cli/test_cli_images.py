@@ -72,6 +72,7 @@ def bounds(folder: Path, images: torch.Tensor, times: int = 30) -> np.ndarray:
         return np.array([elbo(five_terms(model, images)).mean().item() for _ in range(times)])
 
 
+@pytest.mark.slow
 def test_measures_are_those_of_the_saved_model(digits, small_mnist):
     summary = json.loads((digits / "summary.json").read_text())
     for part, prefix in (("train", ""), ("t10k", "test_")):
@@ -85,6 +86,7 @@ def test_measures_are_those_of_the_saved_model(digits, small_mnist):
     assert ours.std() < 1
 
 
+@pytest.mark.slow
 def test_every_record_of_images_has_every_measure(digits):
     first, last = records(digits)
     assert first.keys() == last.keys() >= SCORES | {f"test_{key}" for key in SCORES}
@@ -94,6 +96,7 @@ def test_every_record_of_images_has_every_measure(digits):
     }
 
 
+@pytest.mark.slow
 def test_every_picture_is_drawn_and_can_be_drawn_again(digits):
     before = contents(digits / "plots")
     assert {path.name for path in before} == {f"{name}.png" for name in PICTURES} | {"snapshot.npz"}
@@ -105,6 +108,7 @@ def test_every_picture_is_drawn_and_can_be_drawn_again(digits):
     assert picture.read_bytes() == before[picture][1]
 
 
+@pytest.mark.slow
 def test_evaluate_prints_what_the_summary_says_and_an_estimate_of_the_likelihood(digits, small_mnist):
     before = contents(digits)
     said = here("evaluate", digits, "--samples", 20)
@@ -122,6 +126,7 @@ def test_evaluate_prints_what_the_summary_says_and_an_estimate_of_the_likelihood
     assert "test_log_likelihood" not in json.loads(here("evaluate", digits).out)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_is_not_evaluated(digits, tmp_path):
     folder = tmp_path / "begun"
     shutil.copytree(digits, folder, ignore=shutil.ignore_patterns("checkpoint"))
@@ -157,6 +162,7 @@ def test_measures_on_the_way_are_of_a_part_and_at_the_end_of_all(small_mnist, tm
         assert of_part != pytest.approx(measured(tmp_path / "one", images, labels))
 
 
+@pytest.mark.slow
 def test_an_epoch_of_images_may_be_shorter_than_the_data(small_mnist, tmp_path):
     train = [
         *IMAGES,
@@ -207,6 +213,7 @@ def small_svhn(small_mnist, tmp_path_factory) -> Path:
     return data_dir
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flag", "count"), [("--extra", 260), ("--no-extra", 200)])
 def test_a_small_svhn_trains(small_svhn, tmp_path, flag, count):
     train = ["train", "svhn", "--filters", 4, "--hidden-size", 16, "--x-size", 4, "--w-size", 3]

@@ -27,6 +27,7 @@ def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path):
     assert here("train", "data", *given, *mended, *tiny).status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["none.csv", "t.csv"])
 def test_nobody_waits_for_torch_to_hear_what_is_wrong_with_a_file(tmp_path, name):
     (tmp_path / "t.csv").write_text(UNTIDY)

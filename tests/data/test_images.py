@@ -293,6 +293,7 @@ def test_a_matlab_file_damaged_anywhere_is_read_or_named(tmp_path, digits, packe
     assert spoilt > 50
 
 
+@pytest.mark.slow
 def test_svhn_is_never_in_memory_twice(tmp_path):
     rng = np.random.default_rng(0)
     for name, count, packed in zip(images.SVHN.files, (12_000, 50, 8_000), (False, True, True), strict=True):

@@ -53,6 +53,7 @@ def train(path, *flags):
     return run, said.out, next((line for line in here("info", run).out.splitlines() if "columns" in line), "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("index", ["row", "levels", "none"])
 def test_the_index_is_left_out_and_said(tmp_path, name, index):

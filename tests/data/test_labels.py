@@ -68,6 +68,7 @@ def expected(run, known=slice(None), labels=TRUE) -> float:
     return adjusted_rand_score(np.asarray(labels)[known], clusters[known])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [
@@ -91,6 +92,7 @@ def test_a_gap_makes_no_other_classes(run, tmp_path, monkeypatch, kind):
     assert found["ari"] == pytest.approx(expected(run, known))
 
 
+@pytest.mark.slow
 def test_parts_of_a_folder_may_have_other_types(run, tmp_path):
     """One file has whole numbers, and another has them as floats, since one is missing there."""
     (tmp_path / "parts").mkdir()
@@ -118,6 +120,7 @@ def test_words_are_classes_whatever_they_say(run, tmp_path, name):
     assert found["ari"] == pytest.approx(expected(run))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npz", "t.h5ad"])
 @pytest.mark.parametrize("gap", ["", "NaN", "nan", "<NA>", "#N/A", " "])
 def test_what_stands_for_no_label_is_unknown(run, tmp_path, name, gap):

@@ -173,6 +173,7 @@ def test_torch_datasets_and_iterables_give_their_rows():
         blocks_of(iter([y]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_estimator_finds_in_batches_sorted_by_class_what_it_finds_in_memory(seed):
     from sklearn.metrics import adjusted_rand_score

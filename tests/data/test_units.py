@@ -64,6 +64,7 @@ def test_measurements_shares_and_tf_idf_are_gaussian(name):
     assert chosen(MEASURED[name](np.random.default_rng(0))) == "gaussian"
 
 
+@pytest.mark.slow
 def test_levels_of_images_are_bernoulli_as_a_table(mnist_dir):
     from gmvae.data.sets.idx import read_idx
 
@@ -89,6 +90,7 @@ def three():
     return np.array([[2, 8, 5], [8, 2, 5], [5, 5, 9.0]])[labels] + rng.normal(0, 0.3, (150, 3)), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "origin"),
     [(1e-3, 0), (1e-60, 0), (1e160, 0), (1, 1e9), (1e-60, 1e-51)],
@@ -106,6 +108,7 @@ def test_units_never_change_clusters(three, unit, origin):
     assert abs(model.score(y) + 3 * np.log(unit) + 2) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", ["kmeans", "random"])
 def test_another_unit_is_the_same_fit_to_the_bit(init):
     """Unclear rows among them: of iris, two groups overlap."""
@@ -116,6 +119,7 @@ def test_another_unit_is_the_same_fit_to_the_bit(init):
         assert same_weights(first, other)
 
 
+@pytest.mark.slow
 def test_levels_and_fractions_of_images_are_the_same_fit():
     levels = (load_digits().data[:200] * 15).astype(np.uint8)
     options = {"image_shape": (8, 8), "network": "fc", "init": "kmeans"}

@@ -50,6 +50,7 @@ def other() -> pd.DataFrame:
 SAID = "3 rows with a text in column colour that training did not see, such as 'Green': it counts as missing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["new.csv", "new.tsv", "new.parquet", "new.feather"])
 def test_texts_that_training_did_not_see_are_counted(run, tmp_path, name):
     path, new = tmp_path / name, other()
@@ -92,6 +93,7 @@ def trained(path: Path, *flags: object) -> str:
     return said.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npy"])
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_column_that_counts_the_rows_is_named(tmp_path, name, order):

@@ -174,6 +174,7 @@ def test_arrays_are_the_tables_that_they_hold():
         assert (model.predict(X) == usual.labels_).all()
 
 
+@pytest.mark.slow
 def test_tensors_stacks_of_images_and_shapes_of_any_type():
     options = {**TINY, "random_state": 0, "network": "fc"}
     y = torch.from_numpy(numbers().to_numpy())

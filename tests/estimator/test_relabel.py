@@ -35,6 +35,7 @@ def test_answers_go_by_merges_until_they_are_undone(fitted):
     np.testing.assert_array_equal(model.relabel(None).predict_proba(y), before)
 
 
+@pytest.mark.slow
 def test_a_fit_starts_without_them(fitted):
     model, y = fitted
     model.relabel(EDITS).fit(y)
@@ -49,6 +50,7 @@ def test_files_keep_them(fitted, tmp_path):
     np.testing.assert_array_equal(again.predict(y), model.predict(y))
 
 
+@pytest.mark.slow
 def test_bad_edits_change_nothing(fitted):
     model, _ = fitted
     model.relabel(EDITS)
@@ -57,6 +59,7 @@ def test_bad_edits_change_nothing(fitted):
     assert model.relabelled_.merge == ((1, 2),)
 
 
+@pytest.mark.slow
 def test_the_next_report_shows_them(fitted):
     model, y = fitted
     content = model.relabel(EDITS).snapshot(y)

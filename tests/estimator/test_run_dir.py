@@ -42,6 +42,7 @@ def run(tmp_path_factory):
     return folder, quick(**OPTIONS, run_dir=folder).fit(Y, sample_weight=WEIGHTS)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_loaded_has_the_records_of_the_restart_that_was_kept(tmp_path):
     y = np.random.default_rng(0).normal(size=(60, 2)) + 6 * (np.arange(60) % 2)[:, None]
     options = {**SMALL, "n_clusters": 2, "n_init": 3, "epochs": 3}
@@ -51,6 +52,7 @@ def test_a_run_that_is_loaded_has_the_records_of_the_restart_that_was_kept(tmp_p
     assert [r["loss"] for r in again.history_] == [r["loss"] for r in model.history_]
 
 
+@pytest.mark.slow
 def test_a_folder_changes_nothing_of_the_fit(run, alone):
     folder, model = run
     assert same(model, alone)
@@ -59,6 +61,7 @@ def test_a_folder_changes_nothing_of_the_fit(run, alone):
     assert clone(model).run_dir == folder
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_over_is_resumed_as_it_is(run, alone):
     again = GMVAE.resume(run[0])
     assert same(again, alone)
@@ -68,6 +71,7 @@ def test_a_fit_that_is_over_is_resumed_as_it_is(run, alone):
     assert (again.start_, again.n_iter_, again.n_features_in_) == (alone.start_, 8, 3)
 
 
+@pytest.mark.slow
 def test_commands_know_the_folder_wherever_it_is(run, alone, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(run[0], moved)
@@ -101,6 +105,7 @@ def test_without_its_rows_it_needs_them(alone, tmp_path):
             GMVAE.resume(folder, rows, weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [pd.DataFrame, sparse.csr_array, lambda y: y.astype(np.float64)])
 def test_every_kind_of_table_is_kept(tmp_path, kind):
     y = pd.DataFrame(Y, columns=["a", "b", "c"]) if kind is pd.DataFrame else kind(Y)
@@ -112,6 +117,7 @@ def test_every_kind_of_table_is_kept(tmp_path, kind):
         assert again.feature_names_in_.tolist() == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 def test_images_are_kept(tmp_path):
     y = np.random.default_rng(0).integers(0, 256, (60, 36)).astype(np.uint8)
     options = {"image_shape": (6, 6), "network": "fc", "init": "random"}
@@ -120,6 +126,7 @@ def test_images_are_kept(tmp_path):
     assert same(quick(**options).fit(y), model)
 
 
+@pytest.mark.slow
 def test_what_a_folder_cannot_be_is_one_line(run, tmp_path):
     model = quick(epochs=1).fit(Y)
     before = model.labels_
@@ -133,6 +140,7 @@ def test_what_a_folder_cannot_be_is_one_line(run, tmp_path):
         GMVAE.resume(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_of_the_command_line_is_resumed_in_python(tmp_path):
     np.save(tmp_path / "y.npy", Y)
     flags = ["--clusters", "3", "--epochs", "2", "--hidden-size", "8", "--run-dir", tmp_path / "run"]

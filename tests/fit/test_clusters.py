@@ -25,6 +25,7 @@ def fitted():
     return GMVAE("auto", max_clusters=6, epochs=8, random_state=0).fit(WINE.data)
 
 
+@pytest.mark.slow
 def test_the_estimator_counts_the_wines(fitted, tmp_path):
     assert fitted.n_clusters_ == 3
     assert fitted.predict_proba(WINE.data).shape == (178, 3)
@@ -35,6 +36,7 @@ def test_the_estimator_counts_the_wines(fitted, tmp_path):
     assert (again.n_clusters, again.n_clusters_, again.choice_) == ("auto", 3, fitted.choice_)
 
 
+@pytest.mark.slow
 def test_a_fit_that_goes_on_keeps_its_number(fitted):
     before = fitted.choice_
     fitted.set_params(warm_start=True, epochs=1).fit(WINE.data[:100])

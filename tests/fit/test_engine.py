@@ -93,6 +93,7 @@ def test_a_column_of_weights_is_sample_weight(tmp_path):
     assert pd.read_csv(tmp_path / "p.csv")["cluster"].tolist() == model.labels_.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES]
 )
@@ -163,6 +164,7 @@ def data() -> Prepared:
     return prepare(blobs(), device=CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "training",
     [
@@ -251,6 +253,7 @@ def test_fits_beside_each_other_are_as_alone():
     assert torch.equal(torch.rand(2), expected)
 
 
+@pytest.mark.slow
 def test_a_fit_that_fails_leaves_the_estimator_as_it_was(monkeypatch):
     y = blobs()
     model = GMVAE(3, **SMALL, epochs=3, random_state=0).fit(y)

@@ -33,6 +33,7 @@ from gmvae.training.fast.step import FastStep
 from gmvae.training.random import RandomStream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
 def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     """On data without clusters, where only k-means draws these borders."""
@@ -70,6 +71,7 @@ def test_kmeans_sees_weights_and_narrow_groups():
     assert adjusted_rand_score(np.repeat([0, 1, 2], 20), found) == 1
 
 
+@pytest.mark.slow
 def test_weights_are_numbers_of_rows(blobs):
     y = blobs[0][::4]
     weights = np.random.default_rng(0).integers(0, 4, len(y))
@@ -223,6 +225,7 @@ def test_verbose_tells_of_epochs(blobs, capsys):
     assert lines[-10].startswith("GMVAE, restart 1 of 1, epoch 2 of 20: loss ")
 
 
+@pytest.mark.slow
 def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(blobs):
     y, labels = blobs
     models = [quick(epochs=15, x_size=size, random_state=size).fit(y) for size in (2, 3)]

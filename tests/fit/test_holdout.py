@@ -34,6 +34,7 @@ def fitted() -> GMVAE:
     return GMVAE(2, random_state=0, threads=1, **SMALL).fit(wide()[0])
 
 
+@pytest.mark.slow
 def test_few_rows_are_fitted_for_as_long_as_others_gain(fitted):
     found = fitted.holdout_
     assert (found["rows"], found["full"]) == (10, 400)  # passes of two steps
@@ -46,6 +47,7 @@ def test_few_rows_are_fitted_for_as_long_as_others_gain(fitted):
     assert adjusted_rand_score(wide()[1], fitted.labels_) > 0.9
 
 
+@pytest.mark.slow
 def test_all_rows_are_fitted_for_the_epochs_that_were_found(fitted):
     """Just as where this number is given, with warm-ups that are shares of it."""
     y = wide()[0]
@@ -62,6 +64,7 @@ def test_copies_of_rows_change_nothing(fitted):
     np.testing.assert_array_equal(twice.labels_[::2], fitted.labels_)
 
 
+@pytest.mark.slow
 def test_the_doctor_tells_both_bounds(fitted, tmp_path):
     (finding,) = [finding for finding in fitted.findings_ if finding.name == "overfit"]
     (trial,) = [trial for trial in fitted.holdout_["trials"] if trial["epochs"] == fitted.n_iter_]
@@ -94,6 +97,7 @@ def test_which_rows_are_few(rows, y_shape, answer):
     assert few(rows, y_shape) == answer
 
 
+@pytest.mark.slow
 def test_a_fit_that_stops_too_late_overfits():
     """On noise of heavy tails, that may stop once warm-ups have ended."""
     y = np.random.default_rng(0).standard_t(2, size=(60, 200))

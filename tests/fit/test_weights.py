@@ -24,6 +24,7 @@ def answers():
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.1, 3.0, 1e8, 1e308, 1e-300, 5e-324])
 def test_a_factor_on_all_weights_changes_nothing(answers, factor):
     given = {"none": np.full(len(Y), factor)}

@@ -27,6 +27,7 @@ def rays(y, seed=0, count=20):
     return y.mean(0) + TIMES[:, None] * (steps / np.linalg.norm(steps, axis=-1, keepdims=True)) * y.std(0)
 
 
+@pytest.mark.slow
 def test_scores_fall_along_rays(fitted):
     for ray in rays(load_iris().data):
         scores = fitted.score_samples(ray)

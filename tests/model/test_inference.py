@@ -166,6 +166,7 @@ def test_the_likelihood_is_that_of_numerical_integration(build, monkeypatch, ass
         np.testing.assert_array_less(abs(ratios.mean(0) - 1), 4.5 * error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("assignment", "likelihood"), ONE_DIMENSIONAL)
 def test_the_likelihood_rises_with_samples_from_the_bound_to_the_truth(
     build, monkeypatch, assignment, likelihood

@@ -61,6 +61,7 @@ def test_three_kinds_of_flowers_and_of_wines_are_counted(load, rivals):
     assert told[-1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_is_one_cluster_and_nothing_to_be_sure_of(seed):
     rows = np.random.default_rng(seed).normal(size=(300, 30)).astype(np.float32)

@@ -275,6 +275,7 @@ def rendered(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba()).copy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*figures.OF_SNAPSHOT, *figures.OF_HISTORY])
 def test_every_picture_can_be_drawn_again_on_a_figure(name):
     """As a window that follows a run does: what was there before leaves no trace."""

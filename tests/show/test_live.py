@@ -48,6 +48,7 @@ def curves(page: Page) -> dict[str, list[float]]:
     return {path.name: list(source.data["elbo"]) for path, source in page.lines.items()}
 
 
+@pytest.mark.slow
 def test_runs_come_grow_go_back_and_go(tmp_path):
     one = make(tmp_path / "one", record(1, -5.0), record(2, -4.0))
     page = Page(Document(), Runs([tmp_path]))
@@ -79,6 +80,7 @@ def test_runs_come_grow_go_back_and_go(tmp_path):
     assert curves(page) == {}
 
 
+@pytest.mark.slow
 def test_a_resumed_run_that_caught_up_between_two_looks_has_its_new_values(tmp_path):
     run = make(tmp_path / "run", record(1, -5.0), record(2, -4.0))
     page = Page(Document(), Runs([run]))

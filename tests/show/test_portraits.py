@@ -25,6 +25,7 @@ def images_snapshot():
     return model.fit(y).snapshot(y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in OF_CONTENT if name != "stability"])
 def test_each_can_be_drawn_and_is_not_empty(blobs_snapshot, name, tmp_path):
     figure = OF_CONTENT[name](blobs_snapshot[0])
@@ -110,6 +111,7 @@ def test_pictures_stand_in_rows_of_their_cluster(images_snapshot):
         OF_CONTENT["confusion"](images_snapshot)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 @pytest.mark.parametrize("name", ["map", "bound", "latent"])
 def test_the_command_draws_into_any_file(tmp_path_factory, ending, name):
@@ -124,6 +126,7 @@ def test_the_command_draws_into_any_file(tmp_path_factory, ending, name):
     assert out.read_bytes().startswith(start)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_cannot_draw(tmp_path):
     run = tmp_path / "run"
     assert here("train", "spiral", "--epochs=1", "--points=300", "--run-dir", run).status == 0

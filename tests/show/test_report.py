@@ -48,6 +48,7 @@ def blobs_content():
     return content_of(model, y, context), model, y, labels
 
 
+@pytest.mark.slow
 def test_sizes_means_and_differences(blobs_content):
     content, model, y, _ = blobs_content
     clusters = model.predict(y)
@@ -233,6 +234,7 @@ def test_a_run_on_a_table(table):
     assert "<i>red" not in html.replace(json.dumps(known), "")
 
 
+@pytest.mark.slow
 def test_a_model_on_another_file(table):
     lines = (table / "t.csv").read_text().splitlines()
     (table / "other.csv").write_text("\n".join(lines[:31]) + "\n")
@@ -241,6 +243,7 @@ def test_a_model_on_another_file(table):
     assert "in 30 rows" in Text((table / "o.html").read_text()).words
 
 
+@pytest.mark.slow
 def test_what_a_report_is_written_to(table):
     assert "must end in .html" in bad(here("report", table / "run", "-o", table / "r.txt"))
     assert "holds no run" in bad(here("report", table, "-o", table / "r.html"))
@@ -268,6 +271,7 @@ def test_the_command_to_repeat_a_run_is_the_one_that_made_it(table, tmp_path, fl
     assert records(tmp_path / "again")[-1]["loss"] == records(tmp_path / "run")[-1]["loss"]
 
 
+@pytest.mark.slow
 def test_a_fit_in_python_is_repeated_in_python(tmp_path):
     y, _ = three_blobs()
     quick(run_dir=tmp_path / "run").fit(y)

@@ -64,6 +64,7 @@ def watched(tmp_path_factory):
     return alone, records, drawn, before, run
 
 
+@pytest.mark.slow
 def test_a_window_changes_nothing_that_is_trained(watched):
     alone, records, *_ = watched
     assert records == alone

@@ -62,6 +62,7 @@ def test_the_criterion_is_that_of_the_densities():
     assert np.isfinite(criterion(np.repeat(y[:2], 5, axis=0), np.repeat([0, 1], [9, 1])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: f"{method.__module__}.{method.__name__}")
 def test_every_method_finds_what_is_plain(method):
     y, labels = make_blobs([80, 50, 30], 3, centers=np.eye(3) * 20, random_state=0)
@@ -71,6 +72,7 @@ def test_every_method_finds_what_is_plain(method):
         assert adjusted_rand_score(labels, clusters) == 1, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 4, 8, 14, 20])
 @pytest.mark.parametrize("clusters", [2, 3])
 def test_few_rows_are_enough(count, clusters):
@@ -80,6 +82,7 @@ def test_few_rows_are_enough(count, clusters):
     assert len(found.clusters) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_shapes_are_taken_where_they_come_apart_and_gaussians_where_they_touch(seed):
     y, labels = moons(seed=seed)
@@ -103,6 +106,7 @@ def test_images_are_not_judged_as_gaussians():
     assert found.name == found.candidates[0].name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [moons, blobs])
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_fit_ends_where_it_started(make, seed):

@@ -28,7 +28,15 @@ from gmvae.data.sets.spiral import spiral
 from gmvae.store.files import checksum, read_tensors, write_tensors
 from gmvae.store.model_file import ModelFile
 
-QUICK = {"hidden_size": 32, "x_size": 2, "w_size": 2, "epochs": 5, "random_state": 0, "threads": 1}
+QUICK = {
+    "hidden_size": 32,
+    "x_size": 2,
+    "w_size": 2,
+    "epochs": 5,
+    "init": "kmeans",
+    "random_state": 0,
+    "threads": 1,
+}
 
 
 class Bomb:
@@ -102,6 +110,7 @@ def test_tables_are_read_by_name_and_arrays_by_place(fitted, saved, wine):
         again.predict(np.full((2, 14), np.nan))
 
 
+@pytest.mark.slow
 def test_a_loaded_estimator_is_an_estimator(fitted, saved, wine):
     again = gmvae.load(saved)
     copy = pickle.loads(pickle.dumps(again))

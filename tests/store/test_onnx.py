@@ -55,6 +55,7 @@ def test_onnx_runtime_gives_what_the_estimator_gives(y, options, tmp_path):
     assert json.loads(about["features"]) == list(getattr(y, "columns", []))
 
 
+@pytest.mark.slow
 def test_without_onnx_the_remedy_is_said(tmp_path, monkeypatch):
     GMVAE(3, **{**QUICK, "epochs": 1}).fit(WINE).save(tmp_path / "m.safetensors")
     monkeypatch.setitem(sys.modules, "onnx", None)

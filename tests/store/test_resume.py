@@ -52,6 +52,7 @@ def assert_same(one: Path, other: Path) -> None:
 RARE = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "name", "call"),
     [
@@ -85,6 +86,7 @@ def test_a_run_that_is_killed_ends_as_if_it_had_not_been(finished, tmp_path, mon
     assert_same(folder, finished)
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_how_to_train_it_for_longer(finished):
     before = contents(finished)
     for more in ([], ["--epochs", "2"]):
@@ -101,6 +103,7 @@ def test_a_finished_run_says_how_to_train_it_for_longer(finished):
     assert contents(finished) == before
 
 
+@pytest.mark.slow
 def test_more_epochs_are_kept_for_the_next_time(finished, tmp_path):
     folder, whole = tmp_path / "run", tmp_path / "whole"
     shutil.copytree(finished, folder)

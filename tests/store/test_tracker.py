@@ -55,6 +55,7 @@ def test_it_has_every_number_of_every_epoch(tmp_path):
     assert texts == {"config", "doctor"}
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_takes_back_what_it_lost(tmp_path):
     """With two epochs after its last checkpoint when it was killed: they are made again, and there once."""
     run = run_of(tmp_path, epochs=5)
@@ -71,6 +72,7 @@ def test_a_run_that_goes_on_takes_back_what_it_lost(tmp_path):
     assert [step for step, _ in numbers["elbo/training"]] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_restarts_have_folders_of_their_own(tmp_path):
     list(run_of(tmp_path, epochs=2, restarts=2).train())
     for place in ("tensorboard", "tensorboard/restart-2"):

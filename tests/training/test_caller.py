@@ -130,11 +130,13 @@ def as_always(tmp_path_factory) -> dict[str, Any]:
     return life_of_a_model(tmp_path_factory.mktemp("models"))()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_model_is_the_same_in_any_setting(as_always, tmp_path, name):
     assert_same(in_setting(SETTINGS[name], life_of_a_model(tmp_path)), as_always)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

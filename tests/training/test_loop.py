@@ -134,6 +134,7 @@ def test_bytes_train_as_levels_of_255(network, likelihood):
         assert torch.equal(value, models[1][name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", get_args(Optimiser))
 def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
     whole = trainer(4, name)
@@ -150,6 +151,7 @@ def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
         assert torch.equal(ours, theirs), key
 
 
+@pytest.mark.slow
 def test_what_was_taught_is_held_and_restored():
     def taught(epochs: int, seed: int = 1) -> Trainer:
         ours = trainer(epochs, seed=seed, augment="table", rate=0.02)

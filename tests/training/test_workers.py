@@ -86,6 +86,7 @@ def test_one_process_has_no_workers(monkeypatch):
     assert ALONE.share(batch) is batch
 
 
+@pytest.mark.slow
 def test_an_epoch_resumes_in_its_middle():
     """A state taken after any step goes on to the same bits, of tensors in memory."""
     y = torch.randn(101, 6, generator=torch.Generator().manual_seed(1))
