@@ -23,6 +23,7 @@ Optimiser = Literal[
 ]  # fmt: skip
 Start = Literal["auto", "random", "kmeans", "candidates", "manifold"]
 Augment = Literal["auto", "none", "image", "table"]
+Scale = Literal["auto", "standard", "robust", "log", "unit", "common", "none"]
 Tracker = Literal["none", "tensorboard"]
 DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
 Plot = Literal[
@@ -235,8 +236,11 @@ class DataConfig:
     stream: bool = False
     """Shuffle the rows onto the disk once and read them from there while training, for data larger than
     memory; on its own where they would take more than a quarter of the memory."""
-    standardise: bool = False
-    """Bring each column to mean 0 and standard deviation 1 for a gaussian likelihood."""
+    scale: Scale = "none"
+    """What is done to the columns for a gaussian likelihood: mean 0 and standard deviation 1 (standard), by
+    median and quartiles, far values tamed (robust), logarithms (log), rows of length 1, for embeddings whose
+    neighbours are those of the cosine (unit), one scale for all columns (common), nothing (none), or what
+    suits the data (auto)."""
     data_dir: str | None = None
     """Folder with the images' files, or for them; $GMVAE_DATA_DIR and the usual folders are looked in too."""
     extra: bool = False
@@ -255,6 +259,7 @@ class DataConfig:
         _whole("data_seed", self.data_seed, minimum=0)
         _choice("missing", self.missing, Literal["error", "impute"])
         _choice("text", self.text, Literal["error", "one-hot"])
+        _choice("scale", self.scale, Scale)
         _whole("image_size", self.image_size, minimum=0)
         for name in ("columns", "drop"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -328,7 +333,9 @@ class Config:
         sections: dict[str, Any] = {}
         for section in fields(cls):
             kind = section.default_factory
-            given = values.get(section.name, {})
+            given = dict(values.get(section.name, {}))
+            if section.name == "data" and "standardise" in given:  # what it was before 0.2.0 was released
+                given["scale"] = "standard" if given.pop("standardise") else "none"
             sections[section.name] = from_mapping(kind, given, section.name)  # type: ignore[arg-type]
         _known("configuration", values, {section.name for section in fields(cls)})
         return cls(**sections)

@@ -54,7 +54,7 @@ def gather(
         schema,
         place,
         likelihood=config.model.likelihood,
-        standardise=config.data.standardise,
+        scale=config.data.scale,
         device=device,
         name=source.path.name,
         seed=config.training.seed,
@@ -102,14 +102,14 @@ def large(config: DataConfig) -> bool:
 
 def read(config: DataConfig, folder: str | None = None) -> Dataset:
     """The data that a configuration names; ``folder`` is where published ones were found before."""
-    given = {name: value for name, value in asdict(config).items() if name not in ("standardise", "stream")}
+    given = {name: value for name, value in asdict(config).items() if name not in ("scale", "stream")}
     return load(**given | ({} if folder is None else {"data_dir": folder}))
 
 
 def prepared_for(config: Config, data: Dataset, device: torch.device) -> Prepared:
     """Data as a configuration wants them: somebody's own, or a data set of the paper as it is."""
-    likelihood, standardise = config.model.likelihood, config.data.standardise
-    if not standardise and config.data.dataset != "file":
+    likelihood, scale = config.model.likelihood, config.data.scale
+    if scale == "none" and config.data.dataset != "file":
         if data.weights is not None:
             raise ValueError(
                 "weight column is for gmvae train data: the paper's experiments weigh all rows alike"
@@ -120,9 +120,10 @@ def prepared_for(config: Config, data: Dataset, device: torch.device) -> Prepare
         data.weights,
         likelihood=likelihood,
         image_shape=data.y_shape if len(data.y_shape) == 3 else None,
-        standardise=standardise,
+        scale=scale,
         device=device,
         name=data.name,
+        names=() if data.origin is None else data.origin.schema.features,
     )
 
 

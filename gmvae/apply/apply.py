@@ -107,11 +107,12 @@ def evaluation(
         rows += len(y)
         sums[0] += model.score_samples(y).sum()
         with model._threads():
-            for batch in model._rows(y).batches(AT_ONCE):
+            observed = model._rows(y)
+            for batch in observed.batches(AT_ONCE):
                 examined.add(batch)
                 if samples:
-                    of_batch = log_likelihood(exact, batch, samples) + model._log_det
-                    sums[1] += of_batch.sum(dtype=np.float64)
+                    sums[1] += log_likelihood(exact, batch, samples).sum(dtype=np.float64)
+            sums[1] += model._log_dets(observed).sum()
         if block.labels is not None:
             found += plain(block.labels)
     if not rows:

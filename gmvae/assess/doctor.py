@@ -10,6 +10,7 @@ from typing import Any, Literal
 from gmvae.assess.diagnostics import Signs
 from gmvae.assess.holdout import Holdout
 from gmvae.config import ModelConfig, ObjectiveConfig
+from gmvae.data.oddities import NOTHING_ODD, Oddities
 
 IGNORED = 0.1
 """Information between z and y, nats, below which clusters say nothing of the data."""
@@ -33,6 +34,8 @@ WORSE = 1.0
 """Nats that the bound may fall between the first and the last tenth of the epochs with full weights."""
 OVERFIT = 0.5
 """Nats for each column, by which a bound on held-out rows is far below that on rows that were fitted to."""
+COPIES = 0.5
+"""Share of the rows that are copies of others, from which they are worth a note."""
 UNBOUNDED = 1e-3
 """Variance of a Gaussian p(y | x), where columns have 1, from which a density grows without end."""
 
@@ -65,7 +68,7 @@ WORDS = {
         "Look at the weights, and at whether that row is data: copies of a row weigh as one row.",
     ),
     "merged": (
-        "Clusters {pairs} share their observations: each pair is one group.",
+        "Clusters {groups} share their observations: {each} one group.",
         "Raise cv_weight, which parts clusters, or ask for fewer clusters.",
     ),
     "disagreement": (
@@ -89,6 +92,23 @@ WORDS = {
         "After {epochs} epochs the bound is {seen:.1f} nats on rows that were fitted to, and {unseen:.1f} on "
         "{rows} that were held out{so}.",
         "Take more rows or fewer columns (their principal components, say), or fewer epochs.",
+    ),
+    "heavy-tails": (
+        "Columns with heavy tails, of which a few values lie so far out that the others look alike: "
+        "{columns}.",
+        "Look at these values. A scale of robust or log brings them nearer.",
+    ),
+    "nearly-constant": (
+        "Columns with one value in more than 99 % of the rows: {columns}. The other rows lie far from these.",
+        "Leave the columns out, unless those rows are groups that you look for.",
+    ),
+    "wide": (
+        "There are {columns:,} columns and {rows:,} distinct rows: chance may part so few rows.",
+        "Take fewer columns, such as their principal components, and look at other seeds.",
+    ),
+    "duplicates": (
+        "{share:.0%} of the rows are copies of others: {distinct:,} of {rows:,} differ.",
+        "A row counts as often as it is there. If that is a fault of the data, remove the copies.",
     ),
     "unstable": (
         "The bound fell from {first:.1f} to {end:.1f} nats while all weights were full.",
@@ -123,6 +143,7 @@ def diagnose(
     history: Sequence[Mapping[str, Any]] = (),
     heaviest: float = 0.0,
     holdout: Holdout | None = None,
+    oddities: Oddities = NOTHING_ODD,
 ) -> list[Finding]:
     """What is wrong, warnings first; nothing where all is well.
 
@@ -133,8 +154,10 @@ def diagnose(
         history: The records of its epochs, of which ``elbo`` and ``moved`` are looked at, where they are.
         heaviest: The greatest share that a distinct row has of all weight.
         holdout: What rows say that were held out, where some were.
+        oddities: What is odd about the table.
     """
     found = [
+        *_of_table(oddities),
         *([_say("one-row", share=heaviest)] if heaviest > ALL_WEIGHT else []),
         *_of_clusters(signs, model, objective),
         *_of_latents(signs, model),
@@ -170,11 +193,41 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
     yield from _small(signs)
     if share >= LOPSIDED:
         yield _say("lopsided", "note", largest=largest, share=share)
-    pairs = [f"{i} and {j}" for i, j, confusion in signs.confused if confusion >= CONFUSED]
-    if pairs:
-        yield _say("merged", pairs=", ".join(pairs[:3]) + (", ..." if len(pairs) > 3 else ""))
+    groups = _overlapping(signs, k)
+    if groups:
+        named = "; ".join(map(_listed, groups[:3])) + ("; ..." if len(groups) > 3 else "")
+        yield _say("merged", groups=named, each="they are" if len(groups) == 1 else "each of these is")
     if signs.agreement < DISAGREE:
         yield _say("disagreement", agreement=signs.agreement)
+
+
+def _overlapping(signs: Signs, k: int) -> list[list[int]]:
+    """Groups of clusters that share observations, each of which is linked to another one of its group."""
+    group = list(range(k))
+    for i, j, confusion in signs.confused:
+        if confusion >= CONFUSED:
+            low, high = sorted((group[i], group[j]))
+            group = [low if of == high else of for of in group]
+    members = [[i for i in range(k) if group[i] == of] for of in sorted(set(group))]
+    return [found for found in members if len(found) > 1]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """1, 2 and 3."""
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} and {last}"
+
+
+def _of_table(found: Oddities) -> Iterator[Finding]:
+    if found.heavy:
+        yield _say("heavy-tails", "note", columns=found.called(found.heavy))
+    if found.rare:
+        yield _say("nearly-constant", "note", columns=found.called(found.rare))
+    if found.columns >= found.distinct > 0:
+        yield _say("wide", "note", columns=found.columns, rows=found.distinct)
+    copies = found.rows - found.distinct
+    if copies > COPIES * found.rows:
+        yield _say("duplicates", "note", share=copies / found.rows, distinct=found.distinct, rows=found.rows)
 
 
 def _small(signs: Signs) -> Iterator[Finding]:

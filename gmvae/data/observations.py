@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from gmvae.data.chunks import dense
-from gmvae.data.scaling import Floats, Scaling, choose
+from gmvae.data.likelihood import choose
+from gmvae.data.moments import Floats
+from gmvae.data.scales import choose_scale
+from gmvae.data.scaling import Scaling
 from gmvae.data.survey import Survey
 
 AT_ONCE = 1000
@@ -72,9 +76,14 @@ class Observations:
         """The distinct rows of a table, or images, scaled as a fit would that is told nothing else; on the
         CPU."""
         survey = Survey.of(source, np.ones(source.shape[0]))
-        _, _, scaling, y_shape = choose(survey.moments, source.dtype, "auto", image_shape)
+        _, _, scaling, shape = choose(survey.moments, source.dtype, "auto", image_shape)
+        if scaling is None:
+            measure, every = partial(survey.measure, source), shape is not None
+            scaling = choose_scale(
+                "auto", survey.traits(source), survey.moments, measure, every=every
+            ).scaling
         order = survey.arranged(source, scaling).order
-        return cls(source, scaling, y_shape, torch.device("cpu"), order)
+        return cls(source, scaling, shape or (len(scaling.kept),), torch.device("cpu"), order)
 
     def __len__(self) -> int:
         return self._draws
@@ -140,6 +149,12 @@ class Observations:
         dtype = torch.float32 if self.device.type == "mps" else torch.float64
         for start in range(0, len(self.order), size):
             yield self._rows(self.order[start : start + size], dtype)
+
+    def log_dets(self, scaling: Scaling) -> Floats:
+        """What the density of each row, in order, lacks to be one in the units of the data, (n,), nats, where
+        a scaling brought it here."""
+        parts = self.batches(AT_ONCE)
+        return np.concatenate([scaling.log_dets(y.double().flatten(1).cpu().numpy()) for y in parts])
 
     def _rows(self, numbers: NDArray[np.int64], dtype: torch.dtype) -> torch.Tensor:
         scale = self.scaling.rounded if dtype == torch.float32 else self.scaling.apply

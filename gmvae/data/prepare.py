@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from gmvae.data.dataset import Dataset
+from gmvae.data.likelihood import choose
+from gmvae.data.moments import Floats, Moments
 from gmvae.data.observations import Observations
-from gmvae.data.scaling import Floats, Moments, Scaling, choose, dividing
+from gmvae.data.oddities import NOTHING_ODD, Oddities
+from gmvae.data.scales import Scaled, choose_scale
+from gmvae.data.scaling import Scaling, dividing
 from gmvae.data.survey import Survey, weighed
+
+AVERAGED = 10_000
+"""Rows that a mean over the data is taken of, where there are more."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class Prepared:
         fingerprint: SHA-256 of the data, 64 hexadecimal digits.
         own: Whether they are somebody's own data: distinct rows with weights, whose order makes no
             difference, and clusters numbered by size. The paper's experiments keep each row as it is.
+        scale_reason: Why the columns have their scale, in a sentence, where there is a reason.
+        oddities: What is odd about the table.
     """
 
     rows: Observations
@@ -44,16 +54,23 @@ class Prepared:
     constants: dict[int, float]
     fingerprint: str
     own: bool
+    scale_reason: str = ""
+    oddities: Oddities = NOTHING_ODD
 
     @property
     def y_shape(self) -> tuple[int, ...]:
         """Shape of an observation."""
         return self.rows.y_shape
 
-    @property
+    @cached_property
     def log_det(self) -> float:
-        """What a density of observations lacks to be one in the units of the data, nats."""
-        return self.scaling.log_det if self.own and self.likelihood == "gaussian" else 0.0
+        """What a density of observations lacks on average to be one in the units of the data, nats."""
+        if not self.own or self.likelihood != "gaussian":
+            return 0.0
+        if self.scaling.affine:
+            return float(self.scaling.log_dets(np.zeros((1, len(self.scaling.kept))))[0])
+        rows = self.rows.at_hand.sample(AVERAGED)
+        return float(np.average(rows.log_dets(self.scaling), weights=rows.weights))
 
 
 def prepare(
@@ -62,9 +79,10 @@ def prepare(
     *,
     likelihood: str = "auto",
     image_shape: Sequence[int] | None = None,
-    standardise: bool = True,
+    scale: str = "auto",
     device: torch.device,
     name: str = "X",
+    names: Sequence[str] = (),
     scaling: Scaling | None = None,
 ) -> Prepared:
     """Somebody's own rows as observations.
@@ -74,34 +92,55 @@ def prepare(
         weights: What each row counts, (N,); all the same unless given.
         likelihood: The likelihood that is asked for, or ``"auto"``.
         image_shape: (height, width) or (channels, height, width) of rows that are images.
-        standardise: Whether columns are brought to mean 0 and standard deviation 1 for a Gaussian.
+        scale: What is done to the columns of a Gaussian model (:func:`gmvae.data.scales.choose_scale`).
         device: Where batches are wanted.
         name: What messages call the data.
+        names: What the columns are called.
         scaling: The scaling of an earlier fit that this one goes on with.
 
     Raises:
-        ValueError: where the values do not suit the likelihood or the shape, or weights break a rule.
+        ValueError: where the values do not suit the likelihood, the scale or the shape, or weights break a
+            rule.
     """
-    survey = Survey.of(X, weighed(X, weights))
+    weights = weighed(X, weights)
+    survey = Survey.of(X, weights)
     shape = None if image_shape is None else tuple(image_shape)
-    likelihood, reason, suited, y_shape = choose(survey.moments, X.dtype, likelihood, shape, name)
-    if likelihood == "gaussian" and not standardise:
-        suited = dividing(X.shape[1])
-        y_shape = y_shape if shape is not None else (X.shape[1],)
-        survey.moments.check_digits(name)
+    likelihood, reason, given, shape = choose(survey.moments, X.dtype, likelihood, shape, name, scale)
+    scaled = Scaled(scaling or given or dividing(X.shape[1]), survey.moments)
+    oddities = Oddities(int(np.count_nonzero(weights)), len(survey.order), X.shape[1], names=tuple(names))
     if scaling is not None:
-        suited = scaling
-        y_shape = y_shape if shape is not None else (len(scaling.kept),)
+        scaled = Scaled(scaling, survey.measure(X, scaling))
+    elif given is None:
+        traits = survey.traits(X)
+        measure = partial(survey.measure, X)
+        scaled = choose_scale(scale, traits, survey.moments, measure, every=shape is not None, name=name)
+        oddities = oddities.of_columns(scaled.heavy, traits.rare)
+    suited, moments = scaled.scaling, scaled.moments
+    y_shape = shape or (len(suited.kept),)
     survey = survey.arranged(X, suited)
     rows = Observations(X, suited, y_shape, device, survey.order, survey.weights)
-    same = survey.moments.constant
-    constants = dict(zip(np.flatnonzero(same).tolist(), survey.moments.minimum[same].tolist(), strict=True))
     everything = Observations(X, suited, y_shape, device)
-    low, high = suited.rounded(np.stack((survey.moments.minimum, survey.moments.maximum))).astype(np.float64)
     return Prepared(
-        rows, everything, suited, likelihood, reason, survey.moments.binary, (low, high), constants,
-        survey.fingerprint, own=True,
+        rows, everything, suited, likelihood, reason, survey.moments.binary, edges(suited, moments),
+        constants(suited, survey.moments, moments), survey.fingerprint, True, scaled.reason,
+        oddities if shape is None else NOTHING_ODD,
     )  # fmt: skip
+
+
+def edges(scaling: Scaling, moments: Moments) -> tuple[Floats, Floats]:
+    """The least and the greatest of each number of an observation, from the moments of what is
+    standardised."""
+    ends = np.stack((moments.minimum, moments.maximum))
+    low, high = scaling.grained(scaling.standardised(ends)).astype(np.float64)
+    return low, high
+
+
+def constants(scaling: Scaling, moments: Moments, shaped: Moments) -> dict[int, float]:
+    """The value of each column that has one only: in the data or, where rows are brought to length 1, after
+    that."""
+    of = shaped if scaling.unit_rows else moments
+    same = of.constant
+    return dict(zip(np.flatnonzero(same).tolist(), of.minimum[same].tolist(), strict=True))
 
 
 def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
@@ -116,7 +155,7 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
     if likelihood == "auto":
         likelihood = "bernoulli" if bytes_ else "gaussian"
         reason = f"{data.name} has {'bytes' if bytes_ else 'numbers'}, so likelihood auto is {likelihood}"
-    edges = np.zeros(width), np.ones(width)
+    ends = np.zeros(width), np.ones(width)
     if not levels:
         moments = Moments(width)
         moments.add(source.astype(np.float64, copy=False))
@@ -127,7 +166,7 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
                 f"{data.name} has numbers from {low:g} to {high:g}, but likelihood bernoulli is for "
                 "numbers from 0 to 1: bring them there, or choose --likelihood gaussian"
             )
-        source, edges = source.astype(np.float32, copy=False), (moments.minimum, moments.maximum)
+        source, ends = source.astype(np.float32, copy=False), (moments.minimum, moments.maximum)
     scaling = dividing(width, 255.0 if levels else 1.0)
     rows = Observations(source, scaling, data.y_shape, device, resident=True)
-    return Prepared(rows, rows, scaling, likelihood, reason, False, edges, {}, data.fingerprint(), own=False)
+    return Prepared(rows, rows, scaling, likelihood, reason, False, ends, {}, data.fingerprint(), own=False)

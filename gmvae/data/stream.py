@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,43 @@ from numpy.typing import NDArray
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.base import Block
 from gmvae.data.files.labels import codes, plain
-from gmvae.data.prepare import Prepared
-from gmvae.data.scaling import Floats, Moments, Scaling, choose, dividing
+from gmvae.data.likelihood import choose
+from gmvae.data.moments import Moments
+from gmvae.data.oddities import NOTHING_ODD, Oddities
+from gmvae.data.prepare import Prepared, constants, edges
+from gmvae.data.scales import Scaled, choose_scale
+from gmvae.data.scaling import Scaling, dividing
 from gmvae.data.schema import Schema
 from gmvae.data.shuffled import ShuffledRows, shuffle
 from gmvae.data.streamed import Streamed
+from gmvae.data.traits import LOOKED_AT, Traits
 
 Blocks = Callable[[], Iterator[Block]]
 """Begins a stream anew: what it gives is read twice, and must be the same both times."""
+
+
+class Sample:
+    """Every k-th row of a stream, k the least power of two that leaves at most ``LOOKED_AT`` of them."""
+
+    def __init__(self) -> None:
+        self._rows: list[NDArray[Any]] = []
+        self._step, self._next, self._count = 1, 0, 0
+
+    def add(self, y: NDArray[Any]) -> None:
+        """Take in the next rows, (B, D)."""
+        places = np.arange(self._next, len(y), self._step)
+        self._next = int(places[-1] if len(places) else self._next - self._step) + self._step - len(y)
+        self._rows.append(y[places])
+        self._count += len(places)
+        while self._count > LOOKED_AT:
+            rows = self.rows
+            self._next += self._step * (len(rows) % 2)
+            self._rows, self._step, self._count = [rows[::2]], 2 * self._step, -(-len(rows) // 2)
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """Those that are kept, (n, D)."""
+        return np.concatenate(self._rows)
 
 
 @dataclass(frozen=True)
@@ -39,6 +69,8 @@ class StreamSurvey:
     names: tuple[str, ...]
     """What these are called."""
     fingerprint: str
+    sample: Sample
+    """Rows from all over it."""
 
     @classmethod
     def of(cls, blocks: Blocks, width: int, name: str) -> StreamSurvey:
@@ -48,12 +80,13 @@ class StreamSurvey:
             ValueError: where it is empty, or a number is not finite.
         """
         moments, rows, labels, levels = Moments(width), 0, set[Any](), True
-        digest = hashlib.sha256()
+        digest, sample = hashlib.sha256(), Sample()
         for block in blocks():
             y = block.y.reshape(len(block.y), -1)
             _check(y, width, rows, name)
             levels &= y.dtype == np.uint8
             moments.add(y.astype(np.float64, copy=False))
+            sample.add(y)
             digest.update(np.ascontiguousarray(y).data)
             rows += len(y)
             if block.labels is not None:
@@ -63,7 +96,7 @@ class StreamSurvey:
         found = list(labels)
         numbers, names = codes(found)
         places = {} if numbers is None else dict(zip(found, numbers.tolist(), strict=True))
-        return cls(moments, rows, levels, places, names, digest.hexdigest())
+        return cls(moments, rows, levels, places, names, digest.hexdigest(), sample)
 
 
 def _check(y: NDArray[Any], width: int, before: int, name: str) -> None:
@@ -80,7 +113,7 @@ def prepare_stream(
     folder: Path,
     *,
     likelihood: str = "auto",
-    standardise: bool = True,
+    scale: str = "auto",
     device: torch.device,
     name: str,
     seed: int = 0,
@@ -95,7 +128,7 @@ def prepare_stream(
         schema: What a row is.
         folder: Where the shuffled rows go, float32 or uint8 each number.
         likelihood: The likelihood that is asked for, or ``"auto"``.
-        standardise: Whether columns are brought to mean 0 and standard deviation 1 for a Gaussian.
+        scale: What is done to the columns of a Gaussian model (:func:`gmvae.data.scales.choose_scale`).
         device: Where batches are wanted.
         name: What messages call the data.
         seed: Where the order comes from.
@@ -111,24 +144,31 @@ def prepare_stream(
     """
     width = math.prod(schema.y_shape)
     survey = StreamSurvey.of(blocks, width, name)
-    image = schema.y_shape if len(schema.y_shape) == 3 else None
+    image: tuple[int, ...] | None = schema.y_shape if len(schema.y_shape) == 3 else None
     dtype = np.dtype(np.uint8 if survey.levels else np.float64)
-    likelihood, reason, suited, y_shape = choose(survey.moments, dtype, likelihood, image, name)
-    if likelihood == "gaussian" and not standardise:
-        suited, y_shape = dividing(width), image or (width,)
-        survey.moments.check_digits(name)
+    likelihood, reason, given, image = choose(survey.moments, dtype, likelihood, image, name, scale)
+    scaled = Scaled(scaling or given or dividing(width), survey.moments)
+    oddities = Oddities(survey.rows, survey.rows, width, names=schema.features)
+    measure = partial(_measure, blocks, width)
     if scaling is not None:
-        suited, y_shape = scaling, image or (len(scaling.kept),)
+        scaled = Scaled(scaling, survey.moments if scaling.affine else measure(scaling))
+    elif given is None:
+        rows = survey.sample.rows.astype(np.float64)
+        traits, every = Traits.of(rows, np.ones(len(rows))), image is not None
+        scaled = choose_scale(scale, traits, survey.moments, measure, every=every, name=name)
+        oddities = oddities.of_columns(scaled.heavy, traits.rare)
+    suited = scaled.scaling
+    y_shape = image or (len(suited.kept),)
     levels = survey.levels and suited.of_levels
     kept = [(math.prod(y_shape), np.uint8 if levels else np.float32), (1, np.int32)]
     if writes:
         size = survey.rows * sum(count * np.dtype(kind).itemsize for count, kind in kept)
         shuffle(_encoded(blocks, survey, suited, levels), folder, size, seed)
     ready()
-    rows, labels = (ShuffledRows(folder / f"{i}.rows", *kind) for i, kind in enumerate(kept))
-    if rows.shape[0] != survey.rows:
-        raise ValueError(f"{name} had {survey.rows} rows, then {rows.shape[0]}: a stream is read twice")
-    streamed = Streamed(rows, y_shape, device)
+    stored, labels = (ShuffledRows(folder / f"{i}.rows", *kind) for i, kind in enumerate(kept))
+    if stored.shape[0] != survey.rows:
+        raise ValueError(f"{name} had {survey.rows} rows, then {stored.shape[0]}: a stream is read twice")
+    streamed = Streamed(stored, y_shape, device)
     at_hand = streamed.at_hand
     values: Any = at_hand.source
     y = values if levels else suited.undo(values.astype(np.float64))
@@ -137,9 +177,18 @@ def prepare_stream(
         name, y.reshape(-1, *schema.y_shape), known, origin=Origin(schema, survey.names), rows=survey.rows
     )
     return data, Prepared(
-        streamed, at_hand, suited, likelihood, reason, survey.moments.binary, _edges(survey, suited),
-        _constants(survey.moments), survey.fingerprint, own=True,
+        streamed, at_hand, suited, likelihood, reason, survey.moments.binary, edges(suited, scaled.moments),
+        constants(suited, survey.moments, scaled.moments), survey.fingerprint, True, scaled.reason,
+        oddities if image is None else NOTHING_ODD,
     )  # fmt: skip
+
+
+def _measure(blocks: Blocks, width: int, scaling: Scaling) -> Moments:
+    """The moments of the columns once a scaling has shaped them, by another pass over the stream."""
+    moments = Moments(width)
+    for block in blocks():
+        moments.add(scaling.shape(block.y.reshape(len(block.y), -1).astype(np.float64, copy=False)))
+    return moments
 
 
 def _encoded(
@@ -151,14 +200,3 @@ def _encoded(
         labels = [-1] * len(y) if block.labels is None else plain(block.labels)
         numbers = np.array([survey.classes.get(label, -1) for label in labels], np.int32)
         yield (y if levels else scaling.rounded(y.astype(np.float64, copy=False))), numbers[:, None]
-
-
-def _edges(survey: StreamSurvey, scaling: Scaling) -> tuple[Floats, Floats]:
-    ends = np.stack((survey.moments.minimum, survey.moments.maximum))
-    low, high = scaling.rounded(ends).astype(np.float64)
-    return low, high
-
-
-def _constants(moments: Moments) -> dict[int, float]:
-    same = moments.constant
-    return dict(zip(np.flatnonzero(same).tolist(), moments.minimum[same].tolist(), strict=True))

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from gmvae.data.chunks import chunks
+from gmvae.data.chunks import chunks, dense
 from gmvae.data.hashing import hashes
-from gmvae.data.scaling import Floats, Moments, Scaling
+from gmvae.data.moments import Floats, Moments
+from gmvae.data.scaling import Scaling
+from gmvae.data.traits import LOOKED_AT, Traits
 
 LEAST = 2.0**-32
 """The least relative weight: a row of less would not be drawn in any fit, and cost digits of the others."""
@@ -54,6 +56,20 @@ class Survey:
             moments.add(values, shares[start : start + len(values)])
         fingerprint = hashlib.sha256(distinct.tobytes() + shares.tobytes()).hexdigest()
         return cls(moments, order, shares, fingerprint)
+
+    def traits(self, source: Any) -> Traits:
+        """What a sample of the distinct rows says of the columns."""
+        step = -(-len(self.order) // LOOKED_AT)
+        return Traits.of(dense(source[self.order[::step]]), self.weights[::step])
+
+    def measure(self, source: Any, scaling: Scaling) -> Moments:
+        """The moments of the columns once a scaling has shaped them."""
+        if scaling.affine:
+            return self.moments
+        moments = Moments(source.shape[1])
+        for start, values in chunks(source, self.order):
+            moments.add(scaling.shape(values), self.weights[start : start + len(values)])
+        return moments
 
     def arranged(self, source: Any, scaling: Scaling) -> Survey:
         """The same with the distinct rows in a random order that hashes of their scaled values decide, so

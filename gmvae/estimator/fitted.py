@@ -141,7 +141,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
         density over the columns in the units of X. Its noise is a function of the
         row's values: the score of a row does not depend on the others, and is the same every time."""
-        return self._density(self._rows(X)) + self._log_det
+        rows = self._rows(X)
+        return self._density(rows) + self._log_dets(rows)
 
     def score(self, X: Any, y: object = None) -> float:
         """The mean of :meth:`score_samples`; ``y`` is ignored."""
@@ -206,9 +207,11 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         means[:, list(self._constants)] = list(self._constants.values())
         return means
 
-    @property
-    def _log_det(self) -> float:
-        return self._scaling.log_det if self.likelihood_ == "gaussian" else 0.0
+    def _log_dets(self, rows: Observations) -> Array:
+        """What the density of each row lacks to be one in the units of the data, (n,), nats."""
+        if self.likelihood_ != "gaussian":
+            return np.zeros(len(rows.order))
+        return rows.log_dets(self._scaling)
 
     def _table(self, X: Any, *, reset: bool) -> Any:
         """X as rows of numbers, (N, D)."""

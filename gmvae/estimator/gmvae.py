@@ -62,6 +62,9 @@ class GMVAE(Updated):
         missing: ``"impute"`` fills missing numbers with their column's mean; by default they are an error.
         text: ``"one-hot"`` makes a feature of 0 and 1 for each text of a column; by default they
             are an error.
+        scale: What is done to the columns of a Gaussian model: ``"standard"``, ``"robust"``, ``"log"``,
+            ``"unit"`` (for embeddings), ``"common"``, ``"none"``, or ``"auto"``, which explains itself in
+            ``scale_reason_`` (:func:`gmvae.data.scales.choose_scale` says what each is).
         likelihood: p(y | x): ``"bernoulli"``, ``"gaussian"`` or ``"auto"``, which explains itself in
             ``likelihood_reason_``.
         min_variance: Least variance of the Gaussian, where a column has variance 1.
@@ -125,6 +128,7 @@ class GMVAE(Updated):
             ``None``.
         n_clusters_used_: Clusters that hold a row (of those whose weight is not 0), however few.
         likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
+        scale_reason_: Why ``scale="auto"`` is not the standard one, where it is not.
         constant_features_: Columns with one value. A Gaussian model leaves them out; ``sample`` gives that
             value for them with any likelihood.
         elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
@@ -167,6 +171,7 @@ class GMVAE(Updated):
         image_shape: tuple[int, ...] | None = None,
         missing: Literal["error", "impute"] = "error",
         text: Literal["error", "one-hot"] = "error",
+        scale: str = "auto",
         likelihood: str = "auto",
         min_variance: float = 0.01,
         assignment: str = "recogniser",
@@ -209,6 +214,7 @@ class GMVAE(Updated):
         self.image_shape = image_shape
         self.missing = missing
         self.text = text
+        self.scale = scale
         self.likelihood = likelihood
         self.min_variance = min_variance
         self.assignment = assignment
@@ -274,7 +280,9 @@ class GMVAE(Updated):
             sample_weight,
             likelihood=self.likelihood_ if going_on else self.likelihood,
             image_shape=shape,
+            scale=self.scale,
             device=device,
+            names=tuple(getattr(self, "feature_names_in_", ())),
             scaling=self._scaling if going_on else None,
         )
         seed = self._seed()
@@ -311,14 +319,16 @@ class GMVAE(Updated):
                 f"X comes in batches, and {name} is given: that is for rows in memory, so leave it out"
             )
         config, device = configuration(self.get_params(), self._seed()), pick_device(self.device)
-        result, self.n_features_in_ = fit_stream(X, config, self.image_shape, device, self.verbose)
+        result, self.n_features_in_ = fit_stream(
+            X, config, self.image_shape, device, self.verbose, self.scale
+        )
         self.__dict__.pop("feature_names_in_", None)
         self._take(result, going_on=False)
 
     def _run(self, config: Config, data: Prepared, X: Any, weights: ArrayLike | None) -> Run:
         """The run in ``run_dir`` that makes the fit."""
         folder = replace(DATA.run, run_dir=str(self.run_dir))
-        config = replace(config, data=DataConfig(dataset="file", standardise=True), run=folder)
+        config = replace(config, data=DataConfig(dataset="file", scale=self.scale), run=folder)  # type: ignore[arg-type]
         weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         shape = data.y_shape if len(data.y_shape) == 3 else None
         schema = self.schema_ or self._schema(data.y_shape)
@@ -388,8 +398,8 @@ class GMVAE(Updated):
         if going_on:
             return
         self.likelihood_, self.likelihood_reason_ = data.likelihood, data.reason
+        self.scale_reason_, self._constants = data.scale_reason, data.constants
         self._scaling, self._y_shape, self._binary = data.scaling, data.y_shape, data.binary
-        self._constants = data.constants
         self.constant_features_ = np.array(list(data.constants), dtype=np.int64)
         self.choice_ = None if result.choice is None else result.choice.to_json()
         self.start_ = None if result.start is None else result.start.to_json()

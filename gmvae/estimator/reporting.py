@@ -231,7 +231,7 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         portrait=replace(
             shown,
             probabilities=model.relabelled_.merged(shown.probabilities),
-            density=shown.density + model._log_det,
+            density=shown.density + model._log_dets(rows),
             samples=_mixed(undone(shown.samples), model.relabelled_.merge),
             styles=undone(shown.styles),
         ),
@@ -273,5 +273,6 @@ def _facts(model: Reported) -> dict[str, Any]:
         "elbo": model.elbo_,
         "epochs": model.n_iter_,
         "likelihood": f"{model.likelihood_}: {model.likelihood_reason_}",
+        "scale": getattr(model, "scale_reason_", "") or "",
         "versions": versions(),
     }

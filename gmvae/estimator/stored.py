@@ -20,8 +20,8 @@ from gmvae.partition.relabelling import Relabelling
 from gmvae.store.model_file import ModelFile, plain
 
 OF_FIT = (
-    "likelihood_reason", "choice", "holdout", "start", "n_iter", "elbo", "n_clusters_used", "history",
-    "restarts",
+    "likelihood_reason", "scale_reason", "choice", "holdout", "start", "n_iter", "elbo", "n_clusters_used",
+    "history", "restarts",
 )  # fmt: skip
 """Attributes of a fitted estimator, without their underscore, that a model file keeps as they are."""
 
@@ -86,7 +86,7 @@ class Stored(Fitted):
             given["image_shape"] = tuple(given["image_shape"])
         model = cls(**{**given, "device": device})
         for name in OF_FIT:
-            setattr(model, f"{name}_", about.get(name))
+            setattr(model, f"{name}_", about.get(name, "" if name.endswith("reason") else None))
         model.model_, model._scaling, model.schema_ = file.model, file.scaling, file.schema
         model.n_clusters_ = file.model.config.clusters
         model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size

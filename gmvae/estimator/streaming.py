@@ -19,7 +19,12 @@ from gmvae.show.bar import followed
 
 
 def fit_stream(
-    given: Any, config: Config, image_shape: tuple[int, ...] | None, device: torch.device, verbose: int
+    given: Any,
+    config: Config,
+    image_shape: tuple[int, ...] | None,
+    device: torch.device,
+    verbose: int,
+    scale: str,
 ) -> tuple[Result, int]:
     """What a fit to a torch dataset, or to an iterable of batches, comes to, and the numbers in a row.
 
@@ -29,6 +34,7 @@ def fit_stream(
         image_shape: (height, width) or (channels, height, width) of rows that are images.
         device: Where it is computed.
         verbose: As the estimator's.
+        scale: Likewise.
 
     Raises:
         ValueError: where the rows are not what they should be, or the disk has no room for them.
@@ -43,6 +49,7 @@ def fit_stream(
             Schema(shape),
             Path(folder),
             likelihood=config.model.likelihood,
+            scale=scale,
             device=device,
             name="X",
             seed=config.training.seed,

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from gmvae.config import Config, ModelConfig, ObjectiveConfig, Section, TrainingConfig
+from gmvae.config import Config, ModelConfig, ObjectiveConfig, Scale, Section, TrainingConfig
 
-WORDS = {"missing": ("error", "impute"), "text": ("error", "one-hot"), "outliers": ("keep", "label")}
+WORDS = {
+    "scale": get_args(Scale),
+    "missing": ("error", "impute"),
+    "text": ("error", "one-hot"),
+    "outliers": ("keep", "label"),
+}
 """Parameters of the estimator that no section of the configuration has, and what they may be."""
 
 

@@ -143,7 +143,7 @@ def ask_doctor(
     """What the doctor says of diagnostics of a fit, over or not, and of records of its epochs."""
     weights = data.rows.weights
     heaviest = float(weights.max() / weights.sum())
-    return diagnose(diagnostics, config.model, config.objective, history, heaviest, holdout)
+    return diagnose(diagnostics, config.model, config.objective, history, heaviest, holdout, data.oddities)
 
 
 def stopped(outcome: Outcome, used: Observations, held_out: Observations, epochs: int) -> Holdout:

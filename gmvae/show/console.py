@@ -191,6 +191,8 @@ def prepared(fit: Fit, data: Dataset) -> str:
     if origin is None:
         return ""
     lines = f"        {fit.data.reason}\n"
+    if fit.data.scale_reason:
+        lines += f"        {fit.data.scale_reason}\n"
     if data.labels is not None:
         lines += f"        {classes(data.labels, origin.classes)}\n"
     if origin.index:

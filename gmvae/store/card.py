@@ -62,6 +62,8 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
         names = file.schema.features or tuple(map(str, range(len(file.scaling.mean))))
         yield "constant", _some([names[column] for column in left_out])
     yield "likelihood", f"{c.likelihood}: {about['likelihood_reason']}"
+    if reason := about.get("scale_reason"):
+        yield "scale", reason
     if start := about.get("start"):
         yield "start", start["reason"]
     if found := about.get("resampling"):

@@ -21,6 +21,7 @@ from torch import Tensor
 from gmvae.config import ModelConfig, from_mapping
 from gmvae.data.scaling import Scaling
 from gmvae.data.schema import Schema
+from gmvae.data.warp import Warp
 from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
@@ -56,7 +57,7 @@ class ModelFile:
     def save(self, path: Path) -> None:
         """Write the file; one of that name is replaced once the new one is whole."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= {f"scaling.{name}": torch.from_numpy(v) for name, v in vars(self.scaling).items()}
+        tensors |= {f"scaling.{name}": tensor for name, tensor in _of_scaling(self.scaling).items()}
         about = {
             "format": FORMAT,
             "versions": versions(),
@@ -91,7 +92,7 @@ class ModelFile:
             _check_sizes(build, parts["model"])
             model = blank(build)
             model.load_state_dict(parts["model"])
-            scaling = Scaling(**{name: tensor.numpy() for name, tensor in parts["scaling"].items()})
+            scaling = _scaling(parts["scaling"])
             schema = Schema.from_json(found["recipe"])
             about = {**found["about"], "versions": {**found["versions"]}}
             _check(model, scaling, schema, about)
@@ -126,9 +127,11 @@ def of_result(
     """
     config, data = result.config, result.data
     fields = {**asdict(config.model), **asdict(config.objective), **asdict(config.training)}
+    fields["scale"] = config.data.scale
     about = {
         "name": name[0],
         "likelihood_reason": data.reason,
+        "scale_reason": data.scale_reason,
         "binary": data.binary,
         "constants": data.constants,
         "weights": result.weights,
@@ -174,6 +177,28 @@ def find(path: str | Path) -> Path:
     raise ValueError(f"{path} holds no run: it must be a run folder or a model file")
 
 
+def _of_scaling(scaling: Scaling) -> dict[str, Tensor]:
+    """The arrays of a scaling, without what is not there."""
+    found = {"mean": scaling.mean, "scale": scaling.scale, "kept": scaling.kept}
+    if scaling.warp is not None:
+        found |= {f"warp.{name}": values for name, values in vars(scaling.warp).items()}
+    if scaling.unit_rows:
+        found["unit_rows"] = np.ones(1, dtype=np.int64)
+    return {name: torch.from_numpy(values) for name, values in found.items()}
+
+
+def _scaling(tensors: Mapping[str, Tensor]) -> Scaling:
+    """The scaling of these arrays."""
+    given: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
+    warp = {
+        name: given.pop(f"warp.{name}")
+        for name in ("origin", "unit", "knee", "power", "furthest")
+        if f"warp.{name}" in given
+    }
+    unit_rows = "unit_rows" in given and bool(given.pop("unit_rows").any())
+    return Scaling(**given, warp=Warp(**warp) if warp else None, unit_rows=unit_rows)
+
+
 def _check_sizes(build: Callable[[], GaussianMixtureVAE], tensors: Mapping[str, Tensor]) -> None:
     """``ValueError`` where tensors are not those of a model, which is built without any memory for it: a
     small file may claim any size."""
@@ -194,7 +219,10 @@ def _check(model: GaussianMixtureVAE, scaling: Scaling, schema: Schema, about: M
     """``ValueError`` where parts of a file do not belong together."""
     width = len(scaling.mean)
     kept = scaling.kept
-    if scaling.scale.shape != (width,) or len(kept) != math.prod(model.y_shape):
+    warp = () if scaling.warp is None else vars(scaling.warp).values()
+    if any(values.shape != (width,) for values in (scaling.scale, *warp)) or len(kept) != math.prod(
+        model.y_shape
+    ):
         raise ValueError(f"scaling is of {width} numbers, an observation has shape {model.y_shape}")
     if kept.min() < 0 or kept.max() >= width:
         raise ValueError(f"scaling keeps columns from {kept.min()} to {kept.max()} of {width}")

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gmvae.data.scaling import Scaling
+from gmvae.data.warp import NEAREST, Warp
 from gmvae.model.answers import precise
 from gmvae.model.inference import evaluating
 from gmvae.model.isolation import isolated
@@ -28,6 +30,48 @@ if TYPE_CHECKING:
 OPSET = 18
 FILES = ("encoder.onnx", "decoder.onnx")
 """What is written."""
+
+
+class Warped(nn.Module):
+    """:class:`gmvae.data.warp.Warp` of rows of shape (B, D)."""
+
+    origin: Tensor
+    unit: Tensor
+    knee: Tensor
+    power: Tensor
+    furthest: Tensor
+    p: Tensor
+    straight: Tensor
+    logarithm: Tensor
+
+    def __init__(self, warp: Warp) -> None:
+        super().__init__()
+        for name, values in vars(warp).items():
+            self.register_buffer(name, torch.from_numpy(values))
+        self.register_buffer("p", torch.where(self.power == 0, 1.0, self.power))
+        self.register_buffer("straight", self.power == 1)
+        self.register_buffer("logarithm", self.power == 0)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """g of y."""
+        u = (y - self.origin) / self.unit
+        log_beyond = (u.abs() - self.knee).clamp(min=0).log1p()
+        bent = torch.where(self.logarithm, log_beyond, ((self.p * log_beyond).exp() - 1) / self.p)
+        bent = torch.sign(u) * (torch.minimum(u.abs(), self.knee) + bent)
+        return torch.where(self.straight, u, bent)
+
+    def undo(self, shaped: Tensor) -> Tensor:
+        """The inverse."""
+        bent = (shaped.abs() - self.knee).clamp(min=0)
+        inside = (1 + self.p * bent).clamp(min=NEAREST).log() / self.p
+        log_beyond = torch.where(self.logarithm, bent, inside)
+        log_beyond = torch.minimum(log_beyond, self.furthest)
+        u = torch.sign(shaped) * (torch.minimum(shaped.abs(), self.knee) + log_beyond.exp() - 1)
+        return torch.where(self.straight, shaped, u) * self.unit + self.origin
+
+
+def _warp(scaling: Scaling) -> Warped | None:
+    return None if scaling.warp is None else Warped(scaling.warp)
 
 
 class Encoder(nn.Module):
@@ -45,11 +89,16 @@ class Encoder(nn.Module):
     def __init__(self, model: GMVAE) -> None:
         super().__init__()
         scaling, self.model, self.y_shape = model._scaling, _network(model), model._y_shape
+        self.warp, self.unit_rows = _warp(scaling), scaling.unit_rows
         self.register_buffer("mean", torch.from_numpy(scaling.mean[scaling.kept]))
         self.register_buffer("scale", torch.from_numpy(scaling.divisor[scaling.kept]))
         self.register_buffer("kept", torch.from_numpy(scaling.kept))
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.unit_rows:
+            y = y / y.square().sum(1, keepdim=True).sqrt().clamp(min=torch.finfo(y.dtype).tiny)
+        if self.warp is not None:
+            y = self.warp(y)
         y = ((y[:, self.kept] - self.mean) / self.scale).reshape(-1, *self.y_shape)
         y = y.to(self.model.generative.zero.dtype)
         q_x = self.model.recognition(y)[0]
@@ -67,6 +116,7 @@ class Decoder(nn.Module):
     def __init__(self, model: GMVAE) -> None:
         super().__init__()
         scaling, self.model = model._scaling, _network(model)
+        self.warp = _warp(scaling)
         place = np.zeros((len(scaling.kept), len(scaling.mean)))
         place[np.arange(len(scaling.kept)), scaling.kept] = scaling.scale[scaling.kept]
         self.register_buffer("place", torch.from_numpy(place))
@@ -74,7 +124,8 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mean = self.model.generative.p_y(x.to(self.model.generative.zero.dtype)).mean
-        return mean.flatten(1).double() @ self.place + self.constant
+        y = mean.flatten(1).double() @ self.place + self.constant
+        return y if self.warp is None else self.warp.undo(y)
 
 
 @isolated

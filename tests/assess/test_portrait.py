@@ -19,7 +19,11 @@ def test_a_portrait_agrees_with_the_estimator(fitted):
     np.testing.assert_allclose(shown.probabilities, model.predict_proba(y), rtol=1e-9)
     np.testing.assert_array_equal(shown.clusters, model.predict(y))
     np.testing.assert_allclose(shown.x, model.transform(y), rtol=1e-9)
-    np.testing.assert_allclose(shown.density + model._log_det, model.score_samples(y), rtol=1e-9)
+    np.testing.assert_allclose(
+        shown.density + float(model._scaling.log_dets(np.zeros((1, len(model._scaling.kept))))[0]),
+        model.score_samples(y),
+        rtol=1e-9,
+    )
     assert shown.samples.shape == (3, 10, 3)
     assert shown.styles.shape == (2, 3, 9, 3)
     assert shown.agrees.shape == (240,)
@@ -30,7 +34,11 @@ def test_much_data_is_looked_at_in_32_bits(fitted, monkeypatch):
     monkeypatch.setattr(portrait, "COSTLY", 10)
     shown = portrait.portrait(model.model_, model._rows(y))
     np.testing.assert_allclose(shown.probabilities, model.predict_proba(y), atol=1e-4)
-    exact = np.isclose(shown.density + model._log_det, model.score_samples(y), rtol=1e-6)
+    exact = np.isclose(
+        shown.density + float(model._scaling.log_dets(np.zeros((1, len(model._scaling.kept))))[0]),
+        model.score_samples(y),
+        rtol=1e-6,
+    )
     assert exact.sum() == portrait.AGAIN  # the least likely ones
     assert shown.density[~exact].min() > np.median(shown.density)
 

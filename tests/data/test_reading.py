@@ -47,7 +47,7 @@ def test_columns_are_standardised(tmp_path, table, kind):
     assert (made.likelihood, list(made.constants)) == ("gaussian", [1])
     np.testing.assert_allclose(made.scaling.undo(y.astype(float)), table, rtol=1e-6, atol=GRAIN)
     assert made.log_det == pytest.approx(-np.log(varying.std(ddof=0)).sum(), rel=1e-5)
-    plain = prepared(tmp_path / f"t.{kind}", standardise=False)
+    plain = prepared(tmp_path / f"t.{kind}", scale="none")
     np.testing.assert_allclose(plain.everything.tensor(), table, rtol=1e-6)
     assert plain.log_det == 0
 

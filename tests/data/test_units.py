@@ -152,4 +152,4 @@ def test_files_of_small_units_are_read_as_any(three, tmp_path):
     for scaled in (y * 1e-60, y * 1e-3 + 1e7):
         np.save(tmp_path / "t.npy", scaled)
         with pytest.raises(ValueError, match=r"column 0 of t\.npy goes from .* float32 does not tell its"):
-            prepare(read_file(tmp_path / "t.npy").y, device=CPU, name="t.npy", standardise=False)
+            prepare(read_file(tmp_path / "t.npy").y, device=CPU, name="t.npy", scale="none")

@@ -254,7 +254,7 @@ def test_what_a_report_is_written_to(table):
     "flags",
     [
         ["spiral", "--epochs=1", "--points=300", "--optimiser=sign"],
-        ["data", "--clusters=2", "--epochs=2", "--text=one-hot", "--drop", "a", "id", "--no-standardise"],
+        ["data", "--clusters=2", "--epochs=2", "--text=one-hot", "--drop", "a", "id", "--scale=none"],
     ],
 )
 def test_the_command_to_repeat_a_run_is_the_one_that_made_it(table, tmp_path, flags):

@@ -1,0 +1,136 @@
+"""What one reading finds in the numbers of each column."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+INTERIOR = 0.1
+"""Share of values strictly between 0 and 1 from which on a column holds more than zeros and ones."""
+TOTAL = 0.02
+"""How far from 1 the sum of a row of shares may be, which are often rounded."""
+FINE = 0.01
+"""Most that a step of float32 may be of a column's standard deviation, where nothing scales it."""
+
+Floats = NDArray[np.float64]
+
+
+class Moments:
+    """Weighted means, standard deviations and ranges of columns, from values that come piece by piece.
+
+    Values are taken relative to the first row, and in a power of two of each column's own. So neither a mean
+    that is large beside the spread nor a tiny or huge unit costs digits.
+
+    Arguments:
+        width: The number of columns, D.
+
+    Attributes:
+        least, most: The least and the greatest value of each column, (D,).
+        binary: Whether every value is 0 or 1.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.minimum, self.maximum = np.full(width, np.inf), np.full(width, -np.inf)
+        self.binary, self._total = True, 0.0
+        self._origin, self._exponent = np.zeros(width), np.full(width, -2000)
+        self._shift, self._squares = np.zeros(width), np.zeros(width)  # relative to origin, over 2^exponent
+        self._interior = np.zeros(width)
+        self._rows, self._norms = 0.0, np.zeros(2)
+
+    def add(self, values: Floats, weights: Floats | None = None) -> None:
+        """Take rows of shape (B, D) in, with weights above 0 of shape (B,); 1 unless given."""
+        if not len(values):
+            return
+        w = np.ones((len(values), 1)) if weights is None else weights[:, None]
+        if not self._total:
+            self._origin = values[0].copy()
+        self._total += w.sum()
+        share = w.sum() / self._total
+        with np.errstate(over="ignore", invalid="ignore"):
+            from_origin = values - self._origin
+            most = abs(from_origin).max(0)
+            exponent = np.maximum(self._exponent, np.where(most > 0, np.frexp(most)[1], -2000))
+            self._shift = np.ldexp(self._shift, self._exponent - exponent)
+            self._squares = np.ldexp(self._squares, 2 * (self._exponent - exponent))
+            self._exponent = exponent
+            y = np.ldexp(from_origin, -exponent)
+            shift = (w * y).sum(0) / w.sum() - self._shift
+            self._squares += (w * (y - self._shift - shift) ** 2).sum(0)
+            self._squares += w.sum() * (1 - share) * shift**2
+            self._shift = self._shift + share * shift
+        self.minimum, self.maximum = (
+            np.minimum(self.minimum, values.min(0)),
+            np.maximum(self.maximum, values.max(0)),
+        )
+        self._add_levels(values, w)
+
+    def _add_levels(self, values: Floats, w: Floats) -> None:
+        """Take in how rows lie in [0, 1], as long as all of them do."""
+        inside = self.unit_interval
+        interior = (values != 0) & (values != 1)
+        self.binary &= not interior.any()
+        if not inside or self.binary:
+            return
+        self._interior += (w * interior).sum(0)
+        odd = interior.any(1)
+        sums = np.stack((values[odd].sum(1), np.square(values[odd]).sum(1)), 1)
+        self._rows += float(w[odd].sum())
+        self._norms += (w[odd] * (abs(sums - 1) <= TOTAL)).sum(0)
+
+    @property
+    def mean(self) -> Floats:
+        """Weighted mean of each column, (D,)."""
+        return self._origin + np.ldexp(self._shift, self._exponent)
+
+    @property
+    def deviation(self) -> Floats:
+        """Weighted standard deviation of each column, (D,)."""
+        return np.ldexp(np.sqrt(self._squares / self._total), self._exponent)
+
+    @property
+    def unit_interval(self) -> bool:
+        """Whether every value lies in [0, 1]."""
+        return bool(self.minimum.min() >= 0 and self.maximum.max() <= 1)
+
+    @property
+    def binarity(self) -> float:
+        r"""How much values in [0, 1] are like 0/1 data,
+        :math:`\sum_d \sigma_d^2 / \sum_d \mu_d (1 - \mu_d)`: the variance over that of 0/1 data with the same
+        means. It is in [0, 1], and the lesser of that of all columns and of those that hold more than zeros
+        and ones (``INTERIOR``).
+
+        For values from Beta(a, b) it is 1 / (a + b + 1), and above 1/3 where they gather at both ends.
+        """
+        variance, greatest = self.deviation**2, self.mean * (1 - self.mean)
+        measured = self._interior > INTERIOR * self._total
+        groups = [np.ones_like(measured), measured]
+        found = [variance[g].sum() / greatest[g].sum() for g in groups if greatest[g].sum() > 0]
+        return float(min(found, default=1.0))
+
+    @property
+    def shares(self) -> str:
+        """What the rows have in common, of those with more than zeros and ones, where most add up to 1 or
+        have length 1; else empty."""
+        if len(self.minimum) < 2 or not self._rows:
+            return ""
+        total, length = self._norms > self._rows / 2
+        return "add up to 1" if total else "have length 1" if length else ""
+
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """The columns with one value only, (D,)."""
+        return self.minimum == self.maximum
+
+    def check_digits(self, name: str) -> None:
+        """``ValueError`` where values that nobody scales would lose their differences in float32."""
+        kind = np.finfo(np.float32)
+        greatest = np.maximum(abs(self.minimum), abs(self.maximum))
+        step = np.maximum(kind.eps * greatest, kind.tiny)
+        fine = self.constant | ((self.deviation > 1 / FINE * step) & (greatest < kind.max))
+        if not fine.all():
+            column = int(np.argmin(fine))
+            raise ValueError(
+                f"column {column} of {name} goes from {self.minimum[column]:g} to {self.maximum[column]:g}, "
+                "and float32 does not tell its values apart: leave out scale none, or bring it to "
+                "another scale"
+            )

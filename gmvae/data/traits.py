@@ -1,0 +1,147 @@
+"""What a sample of rows says of the columns of a table, for their scale and for the doctor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.data.moments import Floats
+
+LOOKED_AT = 20_000
+"""Rows that are looked at."""
+SIGMAS = 1.349
+"""The distance between the quartiles of a normal distribution, in standard deviations."""
+KNEE = 5.0
+"""How far from its median a value may lie, in standard deviations of a normal distribution with the same
+quartiles, before it counts as far out."""
+HEAVY, ABSURD = 8.0, 100.0
+"""Standard deviation over that of a normal distribution with the same quartiles, above which tails are
+heavy, and above which a few values hide all others. It is 1 for normal values, 2 for lognormal ones with a
+shape of 1, and 20 with a shape of 2."""
+SKEWED, LEANING, EVEN = 2.0, 0.3, 1.0
+"""Skewness, and how far the median lies from the middle of the quartiles, in units of their distance, of a
+skewed column, at least; and the skewness of its logarithms, at most. Lognormal values with a shape of 1 have
+6.2, 0.32 and 0."""
+ALIKE = 0.99
+"""Share of the rows with one value, above which a column is nearly constant."""
+LENGTH = 0.01
+"""How far from 1 rows of length 1 may be."""
+EMBEDDED = 5
+"""Least number of columns of an embedding."""
+ORDERED = 0.95
+"""How well the spreads of principal components are in order, at least (Spearman's correlation)."""
+CENTRED = 0.25
+"""How far from 0 their means may be, in standard deviations."""
+CORRELATED = 2.0
+"""Root mean square of their correlations, at most, in units of 1 / sqrt(rows): that of independent columns
+is 1."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a sample of rows says of the columns."""
+
+    centre: Floats
+    spread: Floats
+    """Mean and standard deviation of the values of each column that lie within ``KNEE`` of its median, in
+    standard deviations of a normal distribution with its quartiles, (D,); of all where these are one."""
+    smallest: Floats
+    """The least value above 0 of each column, (D,); 1 where there is none."""
+    positive: NDArray[np.bool_]
+    """Whether a column has no value below 0, (D,)."""
+    heavy: NDArray[np.bool_]
+    """Whether a column has heavy tails, (D,)."""
+    absurd: NDArray[np.bool_]
+    """Whether they hide all other values, (D,)."""
+    skewed: NDArray[np.bool_]
+    """Whether a column without negative values is skewed, and its logarithms are not, (D,)."""
+    rare: NDArray[np.bool_]
+    """Whether a column is nearly constant, (D,)."""
+    unit_rows: bool
+    """Whether the rows are of length 1."""
+    components: bool
+    """Whether the columns are principal components: uncorrelated, centred, in the order of their spread."""
+
+    @classmethod
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is too large is said of the moments
+    def of(cls, y: Floats, weights: Floats) -> Self:
+        """Of rows, (n, D), and their weights, (n,)."""
+        first, median, third = _quantiles(y, weights, (0.25, 0.5, 0.75))
+        deviation = _moments(y, weights[:, None])[1]
+        spread = (third - first) / SIGMAS
+        near = (spread <= 0) | (abs(y - median) <= KNEE * spread)
+        centre, trimmed = _moments(y, weights[:, None] * near)
+        positive: NDArray[np.bool_] = np.all(y >= 0, axis=0)
+        smallest = np.where(y > 0, y, np.inf).min(0)
+        smallest = np.where(np.isfinite(smallest), smallest, 1.0)
+        logs = np.log1p(np.maximum(y, 0) / smallest)
+        low, high = _quantiles(logs, weights, (0.25, 0.75))
+        skewed = positive & (third - first > 0) & (first + third - 2 * median >= LEANING * (third - first))
+        skewed &= _skewness(y, weights) >= SKEWED
+        skewed &= (abs(_skewness(logs, weights)) <= EVEN) & (
+            _moments(logs, weights[:, None])[1] <= high - low
+        )
+        alike = np.average(y == median, axis=0, weights=weights) > ALIKE
+        return cls(
+            centre,
+            np.where(trimmed > 0, trimmed, np.where(deviation > 0, deviation, 1.0)),
+            smallest,
+            positive,
+            (spread > 0) & (deviation > HEAVY * spread),
+            (spread > 0) & (deviation > ABSURD * spread),
+            skewed,
+            np.asarray((y.min(0) < y.max(0)) & alike, dtype=bool),
+            _of_length_one(y),
+            _components(y, deviation),
+        )
+
+
+def _quantiles(y: Floats, weights: Floats, at: tuple[float, ...]) -> Floats:
+    """Weighted quantiles of each column, (len(at), D)."""
+    if (weights == weights[0]).all():
+        return np.quantile(y, at, axis=0, method="inverted_cdf")
+    order = np.argsort(y, axis=0)
+    shares = np.cumsum(weights[order], axis=0)
+    found = [np.argmax(shares >= share * shares[-1] - 1e-12 * shares[-1], axis=0) for share in at]
+    return np.stack([np.take_along_axis(y, order[f, range(y.shape[1])][None], 0)[0] for f in found])
+
+
+def _moments(y: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Weighted mean and standard deviation of each column, (D,), of numbers of any size; weights of shape
+    (n, 1) or (n, D)."""
+    largest = np.maximum(abs(y).max(0), np.finfo(np.float64).tiny)
+    y, weights = y / largest, np.broadcast_to(weights, y.shape)
+    mean = np.average(y, axis=0, weights=weights)
+    return mean * largest, largest * np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
+
+
+def _of_length_one(y: Floats) -> bool:
+    if y.shape[1] < EMBEDDED or abs(y).max() > 1 + LENGTH:
+        return False
+    lengths = np.linalg.norm(y, axis=1)
+    return bool((abs(lengths[lengths > 0] - 1) <= LENGTH).all() and (lengths > 0).mean() > ALIKE)
+
+
+def _skewness(y: Floats, weights: Floats) -> Floats:
+    """Weighted skewness of each column, (D,); 0 where it does not vary."""
+    largest = np.maximum(abs(y).max(0), np.finfo(np.float64).tiny)
+    y = y / largest
+    apart = y - np.average(y, axis=0, weights=weights)
+    variance = np.average(apart**2, axis=0, weights=weights)
+    cubes = np.average(apart**3, axis=0, weights=weights)
+    return np.where(variance > 0, cubes / np.where(variance > 0, variance, 1.0) ** 1.5, 0.0)
+
+
+def _components(y: Floats, deviation: Floats) -> bool:
+    rows, width = y.shape
+    if width < EMBEDDED or rows <= width or (abs(y.mean(0)) >= CENTRED * deviation).any():
+        return False
+    ranks = np.argsort(np.argsort(-deviation))
+    if np.corrcoef(ranks, np.arange(width))[0, 1] < ORDERED:
+        return False
+    correlations: Any = np.corrcoef(y / deviation, rowvar=False)
+    others = correlations[~np.eye(width, dtype=bool)]
+    return bool(np.sqrt(np.mean(others**2)) < CORRELATED / np.sqrt(rows))

@@ -1,0 +1,78 @@
+"""What the doctor finds odd about a table, on fits to tables that have it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_blobs
+from small_fits import quick
+
+from gmvae.assess.diagnostics import Signs
+from gmvae.assess.doctor import diagnose
+from gmvae.config import ModelConfig, ObjectiveConfig
+
+BLOBS, LABELS = make_blobs(240, 3, centers=3, random_state=1)
+ODD = {"heavy-tails", "nearly-constant", "wide", "duplicates"}
+
+
+def odd(y, **options) -> dict[str, str]:
+    """What is found of a table, by name."""
+    findings = quick(**options).fit(y).findings_
+    return {f.name: f"{f.severity}: {f.message}" for f in findings if f.name in ODD}
+
+
+def test_nothing_is_odd_about_blobs():
+    assert odd(BLOBS) == {}
+
+
+def test_columns_with_heavy_tails_are_named():
+    rng = np.random.default_rng(0)
+    y = pd.DataFrame(BLOBS, columns=["a", "b", "c"]).assign(d=rng.standard_cauchy(240) ** 3)
+    assert odd(y, scale="standard")["heavy-tails"].endswith("alike: d.")
+    assert odd(y, scale="robust") == {}
+    assert "heavy-tails" not in odd(y.clip(-50, 50).assign(d=rng.normal(size=240)))
+
+
+def test_a_column_that_is_nearly_constant_is_named():
+    y = np.c_[BLOBS, np.zeros(240)]
+    y[7, 3] = 1.0
+    assert odd(y)["nearly-constant"].startswith("note: Columns with one value in more than 99 % of the rows: 3.")
+    y[:5, 3] = 1.0  # six of 240
+    assert odd(y) == {}
+
+
+def test_more_columns_than_rows():
+    rng = np.random.default_rng(0)
+    y = np.c_[BLOBS[:60], rng.normal(size=(60, 57))]
+    assert odd(y)["wide"].startswith("note: There are 60 columns and 60 distinct rows")
+    assert odd(y[:, :59]) == {}
+
+
+def test_copies_of_rows():
+    assert odd(np.repeat(BLOBS, 3, axis=0)) == {
+        "duplicates": "note: 67% of the rows are copies of others: 240 of 720 differ."
+    }
+    assert odd(np.repeat(BLOBS, 2, axis=0)) == {}  # half of them, and no more
+
+
+@pytest.mark.parametrize(
+    ("pairs", "groups"),
+    [
+        ([(0, 1)], "Clusters 0 and 1 share their observations: they are one group."),
+        ([(0, 1), (1, 3), (0, 3)], "Clusters 0, 1 and 3 share their observations: they are one group."),
+        ([(2, 3), (0, 1)], "Clusters 0 and 1; 2 and 3 share their observations: each of these is one group."),
+        ([(1, 2), (3, 4), (2, 4)], "Clusters 1, 2, 3 and 4 share their observations: they are one group."),
+    ],
+)
+def test_a_group_of_clusters_is_said_once(pairs, groups):
+    signs = Signs(
+        occupancy=(0.2,) * 5, z_entropy=0.1, z_information=1.5, active_x=2, active_w=1, agreement=1.0,
+        confused=(), least_variance=1.0,
+    )  # fmt: skip
+    shared = tuple((i, j, 0.4) for i, j in pairs)
+    found = diagnose(replace(signs, confused=shared), ModelConfig(clusters=5, x_size=2), ObjectiveConfig())
+    assert [f.message for f in found if f.name == "merged"] == [groups]
+    assert diagnose(signs, ModelConfig(clusters=5, x_size=2), ObjectiveConfig()) == []
