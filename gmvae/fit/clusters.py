@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from torch import Tensor
 
 from gmvae.config import ModelConfig, TrainingConfig
@@ -11,6 +12,7 @@ from gmvae.data.dataset import scaled
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
+from gmvae.partition.lone import TELLS, departure
 from gmvae.partition.stability import LOOKED_AT, Choice, Floats, choose
 from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
@@ -42,7 +44,8 @@ def choose_clusters(
 ) -> Choice:
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.partition.stability`).
 
-    Few rows, images too, are parted by k-means; those of larger tables along their own manifold, and along
+    Few rows, images too, are parted by k-means, and compared with one Gaussian (:mod:`gmvae.partition.lone`);
+    those of larger tables along their own manifold, and along
     that of the features of auto-encoders; images along the latter.
 
     Arguments:
@@ -60,7 +63,9 @@ def choose_clusters(
     subset, image = subset[:LOOKED_AT], len(subset.shape) == 4
     rows = scaled(subset).flatten(1).float().cpu().numpy()
     if len(rows) < MANIFOLD_FROM:
-        return choose([(means, [rows], MEANS)], config.most_clusters, seed, progress)
+        rows = measured(rows)
+        found = choose([(means, [rows], MEANS)], config.most_clusters, seed, progress)
+        return _unless_one(found, rows, seed)
     each = EMBEDDING / EMBEDDINGS
     embedded = [
         _embedded(y, subset, config, training, stream, part(progress, i * each, each))
@@ -69,6 +74,31 @@ def choose_clusters(
     looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
     looked_at.append((groups, embedded, LAYOUTS_EACH))
     return choose(looked_at, config.most_clusters, seed, part(progress, EMBEDDING, 1 - EMBEDDING))
+
+
+def measured(rows: Floats) -> Floats:
+    """The columns of rows, (n, D), that have more than two values, where these are at least half of all:
+    one of two values parts any rows into two that are far apart, which says nothing of clusters."""
+    low, high = rows.min(0), rows.max(0)
+    two = ((rows == low) | (rows == high)).all(0)
+    return rows if 2 * two.sum() > rows.shape[1] else rows[:, ~two]
+
+
+def _unless_one(choice: Choice, rows: Floats, seed: int) -> Choice:
+    """The choice, or 1 where one Gaussian would have such clusters as well: in few dimensions the parts that
+    k-means makes of it are stable, too."""
+    if choice.clusters == 1:
+        return choice
+    apart = departure(rows.astype(np.float64), choice.clusters, seed)
+    if apart >= TELLS:
+        return choice
+    reason = (
+        f"{choice.clusters} clusters would be the greatest number that are found again in other samples of "
+        "the data, but they are no clearer than those that k-means makes of one Gaussian (by "
+        f"{apart:.1f} standard deviations of the inertia, {TELLS} would tell), so there is 1, or there are "
+        "clusters of another kind"
+    )
+    return replace(choice, clusters=1, sure=apart < 1, reason=reason)
 
 
 def _embedded(

@@ -5,8 +5,9 @@ For each number K the rows of several samples of the data are parted, and the st
 .. math:: S_K = \operatorname{median}_{a \ne b} \min_k \max_j \frac{|A_k \cap B_j|}{|A_k \cup B_j|}
 
 over pairs of samples a, b and their clusters :math:`A_k, B_j`, counted on the rows that both samples hold: 1
-where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). No label has a
-part in it.
+where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). Of ten samples
+or more it is the mean; of fewer the median, since one of them may come out otherwise. No label has a part in
+it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ SAMPLED = 0.8
 STABLE, NEARLY, TRUSTED = 0.85, 0.75, 0.6
 """Stabilities from which on clusters are highly stable, and valid, and below which they are not to be trusted
 (Hennig, 2007)."""
+CLEARLY = 0.12
+"""How far the stability of a number may be below that of a smaller one: further clusters are not there in all
+samples."""
+MANY = 10
+"""Samples whose mean counts, not their median."""
 ROWS_EACH = 5
 """The least rows for each cluster that is tried."""
 
@@ -47,7 +53,7 @@ class Choice:
     clusters: int
     """The number that was chosen."""
     sure: bool
-    """Whether it is stable, and no other number nearly so."""
+    """Whether it is stable, no smaller number is, and no greater one nearly so."""
     reason: str
     """Why, in a sentence."""
     curve: tuple[tuple[int, float], ...]
@@ -103,10 +109,11 @@ def choose(
 
 
 def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
-    """The greatest stable number of clusters or, where none is, the most stable one, and 1 where that is not
-    to be trusted; and why."""
+    """The greatest stable number of clusters, whose stability is not clearly below that of a smaller one; or,
+    where none is stable, the most stable one, and 1 where that is not to be trusted; and why."""
     curve = tuple((k, round(float(s), 4)) for k, s in zip(counts, stabilities, strict=True))
-    known, stable = dict(curve), [k for k, s in curve if s >= STABLE]
+    known, best = dict(curve), np.maximum.accumulate([s for _, s in curve])
+    stable = [k for (k, s), most in zip(curve, best, strict=True) if s >= max(STABLE, most - CLEARLY)]
     chosen = max(stable) if stable else max(curve, key=lambda point: point[1])[0]
     if known[chosen] < TRUSTED:
         return Choice(
@@ -125,7 +132,8 @@ def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
             "would be), so there may be no clusters, or many sizes of them",
             curve,
         )
-    rivals = ", ".join(f"{k} ({s:.2f})" for k, s in curve if s >= NEARLY and k != chosen)
+    close = [(k, s) for k, s in curve if k != chosen and s >= (NEARLY if k > chosen else STABLE)]
+    rivals = ", ".join(f"{k} ({s:.2f})" for k, s in close)
     return Choice(
         chosen,
         not rivals,
@@ -152,7 +160,12 @@ def _overlaps(parts: Sequence[Sequence[Clusters]], counts: Sequence[int]) -> Ove
 
 def _curve(overlaps: Sequence[Overlaps]) -> NDArray[np.float64]:
     """The stability of each number in the way in which it is the most stable, (numbers,)."""
-    return np.max([np.nanmedian(found, (1, 2)) for found in overlaps], 0)
+    return np.max([_middle(found) for found in overlaps], 0)
+
+
+def _middle(overlaps: Overlaps) -> NDArray[np.float64]:
+    """Of pairs of samples, (numbers, S, S), to (numbers,)."""
+    return (np.nanmean if overlaps.shape[1] >= MANY else np.nanmedian)(overlaps, (1, 2))
 
 
 def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps]) -> bool:

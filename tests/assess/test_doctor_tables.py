@@ -39,7 +39,9 @@ def test_columns_with_heavy_tails_are_named():
 def test_a_column_that_is_nearly_constant_is_named():
     y = np.c_[BLOBS, np.zeros(240)]
     y[7, 3] = 1.0
-    assert odd(y)["nearly-constant"].startswith("note: Columns with one value in more than 99 % of the rows: 3.")
+    assert odd(y)["nearly-constant"].startswith(
+        "note: Columns with one value in more than 99 % of the rows: 3."
+    )
     y[:5, 3] = 1.0  # six of 240
     assert odd(y) == {}
 

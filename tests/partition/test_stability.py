@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from gmvae.partition.stability import NEARLY, Choice, choose, decide, stability
+from gmvae.partition.stability import NEARLY, STABLE, Choice, choose, decide, stability
 from gmvae.show import figures
 from gmvae.start.ways import arcs, groups, means
 
@@ -37,6 +37,12 @@ def test_the_greatest_stable_number_is_chosen():
     assert scales.reason.endswith("rivals are 2 (0.95)")
 
 
+def test_a_number_clearly_less_stable_than_a_smaller_one_is_not_taken():
+    assert decide([2, 3, 4, 5], np.array([1.0, 1.0, 0.87, 0.5])).clusters == 3
+    assert decide([2, 3, 4, 5], np.array([0.9, 1.0, 0.89, 0.5])).clusters == 4
+    assert decide([2, 3, 4, 5], np.array([0.5, 0.86, 0.75, 0.97])).clusters == 5
+
+
 def test_it_says_so_where_no_number_is_stable():
     none = decide([2, 3, 4], np.array([0.3, 0.6, 0.5]))
     assert (none.clusters, none.sure) == (3, False)
@@ -55,7 +61,8 @@ def test_three_kinds_of_flowers_and_of_wines_are_counted(load, rivals):
     told = []
     found = choose([(means, [rows], 10)], 8, 0, told.append)
     assert (found.clusters, found.sure) == (3, not rivals), found.reason
-    assert [k for k, s in found.curve if s >= NEARLY and k != 3] == rivals
+    close = [k for k, s in found.curve if k != 3 and s >= (NEARLY if k > 3 else STABLE)]
+    assert close == rivals
     assert [k for k, _ in found.curve] == list(range(2, 9))
     assert told == sorted(told)
     assert told[-1] == 1

@@ -1,0 +1,52 @@
+"""One Gaussian is told from several, and numbers of clusters are found in tables made with a known one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_iris, load_wine, make_blobs
+from sklearn.preprocessing import StandardScaler
+
+from gmvae.config import ModelConfig, TrainingConfig
+from gmvae.fit.clusters import choose_clusters
+from gmvae.partition.lone import TELLS, departure
+from gmvae.training.random import RandomStream
+
+
+def chosen(y: np.ndarray, seed: int = 0) -> int:
+    rows = torch.from_numpy(StandardScaler().fit_transform(y)).float()
+    stream = RandomStream(seed, torch.device("cpu"))
+    config = ModelConfig(clusters=0, most_clusters=8)
+    return choose_clusters(rows, rows, config, TrainingConfig(), seed=seed, stream=stream).clusters
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5])
+def test_a_gaussian_does_not_depart_from_itself(columns):
+    found = [
+        departure(np.random.default_rng(seed).normal(size=(200, columns)) * 3 + 7, k, seed)
+        for seed in range(8)
+        for k in (2, 3)
+    ]
+    assert abs(np.mean(found)) < 2  # its own covariance is estimated, too
+    assert sum(z >= TELLS for z in found) <= 1
+
+
+def test_groups_depart_from_a_gaussian():
+    assert departure(StandardScaler().fit_transform(load_iris().data), 3, 0) > TELLS
+    assert departure(StandardScaler().fit_transform(load_wine().data), 3, 0) > TELLS
+    assert departure(make_blobs(200, 2, centers=2, random_state=2, cluster_std=1.5)[0], 2, 0) > TELLS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_one_three_and_seven_are_found(seed):
+    rng = np.random.default_rng(seed)
+    assert chosen(rng.normal(size=(240, 2)), seed) == 1
+    assert chosen(rng.normal(size=(240, 6)), seed) == 1
+    centres = [[0, 0, 0], [9, 0, 5], [0, 9, -5]]
+    three = make_blobs(240, centers=centres, random_state=seed)[0]
+    assert chosen(three, seed) == 3
+    assert chosen(np.c_[three, rng.integers(0, 2, 240)], seed) == 3  # a column of 0 and 1 makes no clusters
+    seven = np.eye(7)[:, :6] * 12
+    assert chosen(make_blobs(280, centers=seven, random_state=seed)[0], seed) == 7
