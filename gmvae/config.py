@@ -193,6 +193,9 @@ OF_FILES = (
     "id_column",
     "weight_column",
     "stream",
+    "separator",
+    "decimal",
+    "thousands",
     "columns",
     "drop",
     "image_size",
@@ -221,6 +224,12 @@ class DataConfig:
     """Column of the rows' weights: no feature. Only shares of all weight count."""
     layer: str | None = None
     """Layer or embedding of a .h5ad file to take in place of its X, such as counts or X_pca."""
+    separator: str | None = None
+    """What stands between the values of a table of text, such as ; or tab; found out unless given."""
+    decimal: str | None = None
+    """What stands before the decimals of its numbers, . or a comma; found out unless given."""
+    thousands: str | None = None
+    """What stands between the thousands of its numbers, such as a comma in 1,234.5."""
     columns: tuple[str, ...] = ()
     """Columns to take as features; all others than these two unless given."""
     drop: tuple[str, ...] = ()

@@ -93,6 +93,7 @@ def test_the_readme_is_short():
         "your-data.md",
         "choosing.md",
         "confidence.md",
+        "embeddings.md",
         "doctor.md",
         "deploy.md",
         "report.md",

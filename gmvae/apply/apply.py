@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.assess.diagnostics import Examination
+from gmvae.config import Config
 from gmvae.data.files.base import Block, Source, same
 from gmvae.data.files.columns import check_names
 from gmvae.data.files.labels import Labels, codes, plain
+from gmvae.data.files.loaded import Loaded
 from gmvae.data.files.open import open_source
 from gmvae.data.schema import ReadOptions, Schema
+from gmvae.inputs import read
 from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.inference import agreement, bits_per_dimension, log_likelihood
 from gmvae.show.figures import drawn
@@ -146,20 +149,25 @@ def labels_of(run: Path, file: Path | None) -> Path | None:
 
 
 def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Schema]:
-    """The file that a model is to be applied to, or else the one that its run was trained on, and how to read
-    it.
+    """The file that a model is to be applied to, or else the data that its run was trained on, and how to
+    read it.
 
     Raises:
         ValueError: where there is neither.
         OSError: where it cannot be read.
     """
-    if file is None:
-        trained_on = RunFolder(run).began()["config"]["data"]["path"] if run.is_dir() else None
-        if trained_on is None:
-            raise ValueError(f"{run} was not trained on a file: name the one to apply it to")
-        file = Path(trained_on)
     schema: Schema = model.schema_ or Schema(model.model_.y_shape)
-    return open_source(file), schema
+    if file is not None:
+        return open_source(file), schema
+    began = RunFolder(run).began() if run.is_dir() else None
+    if began is None or (
+        began["config"]["data"]["dataset"] == "file" and not began["config"]["data"]["path"]
+    ):
+        raise ValueError(f"{run} does not say where its data are: name a file to apply it to")
+    data = Config.from_json(began["config"]).data
+    if data.path is not None:
+        return open_source(data.path), schema
+    return Loaded(read(data, began["data"]["folder"])), schema
 
 
 def asked(

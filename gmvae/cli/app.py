@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -43,9 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with terminable():
             call(command, rest)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads, as `head`, has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, ArithmeticError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:  # who reads, as `head`, has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         if os.environ.get("GMVAE_TRACEBACK"):
             raise
         print(f"gmvae: {one_line(error)}", file=sys.stderr)
@@ -166,7 +169,8 @@ def parse(
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise ValueError(f"{complaint(said.getvalue())} ({prog} --help lists the flags)") from None
+        text = complaint(said.getvalue())
+        raise ValueError(f"{suggested(text, arguments, kind)} ({prog} --help lists the flags)") from None
 
 
 def complaint(box: str) -> str:
@@ -175,6 +179,33 @@ def complaint(box: str) -> str:
     rules = [i for i, line in enumerate(lines) if line.startswith(("─", "╰"))]
     text = " ".join(" ".join(lines[1 : rules[0] if rules else None]).split())
     return re.sub(r"^Error parsing (?:(--\S+)|\S+): ", lambda m: f"{m[1]}: " if m[1] else "", text)
+
+
+def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:
+    """A complaint about flags that are not there, with what may have been meant; any other as it is."""
+    if "Unrecognized options" not in text:
+        return text
+    known = set(flags(kind))
+    given = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    unknown = [flag for flag in dict.fromkeys(given) if flag.replace("_", "-") not in known]
+    if not unknown:
+        return text
+    said = []
+    for flag in unknown:
+        near = get_close_matches(flag, known, 1, 0.7)
+        said.append(f"there is no {flag}" + (f": did you mean {near[0]}?" if near else ""))
+    return "; ".join(said)
+
+
+def flags(kind: Any) -> Iterator[str]:
+    """The flags of a dataclass, and of those within it."""
+    for one in fields(kind):
+        inner = one.default_factory
+        if is_dataclass(inner):
+            yield from flags(inner)
+        else:
+            name = one.name.replace("_", "-")
+            yield from (f"--{name}", f"--no-{name}")
 
 
 def one_line(error: BaseException) -> str:

@@ -39,6 +39,13 @@ class ReadOptions:
     layer: str | None = None
     """What to take of an .h5ad file in place of its ``X``: one of its layers, or an embedding in ``obsm``."""
 
+    separator: str | None = None
+    """What stands between the values of a table of text; found out unless given."""
+    decimal: str | None = None
+    """What stands before the decimals of its numbers, likewise."""
+    thousands: str | None = None
+    """What stands between their thousands; nothing unless given."""
+
     @property
     def beside(self) -> set[str]:
         """Names of the columns that are no features."""
@@ -64,6 +71,9 @@ class Schema:
         weight_column: The column of the weights of the rows, if there is one.
         resize: Whether pictures of a folder are brought to the size of ``y_shape``.
         layer: The layer or embedding of an .h5ad file that is taken, if it is not ``X``.
+        separator: What stands between values of tables of text, where it was given, not found out.
+        decimal: What stands before the decimals of their numbers, likewise.
+        thousands: What stands between the thousands of their numbers, if anything does.
     """
 
     y_shape: tuple[int, ...]
@@ -76,6 +86,9 @@ class Schema:
     resize: bool = False
     weight_column: str | None = None
     layer: str | None = None
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
 
     @property
     def beside(self) -> set[str]:
@@ -212,7 +225,8 @@ class Schema:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The schema that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
-        given = {"weight_column": None, "layer": None, **values}  # which older files do not have
+        later = ("weight_column", "layer", "separator", "decimal", "thousands")  # older files lack these
+        given = {**dict.fromkeys(later), **values}
         lacking = {one.name for one in fields(cls)} - given.keys()
         if lacking:
             raise TypeError(f"the schema lacks {', '.join(sorted(lacking))}")

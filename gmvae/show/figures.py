@@ -156,9 +156,8 @@ def stability(choice: dict[str, Any], figure: Figure | None = None) -> Figure:
     counts, values = zip(*choice["curve"], strict=True)
     axes.plot(counts, values, "o-", color="0.3", clip_on=False)
     chosen = choice["clusters"]
-    axes.plot(
-        chosen, dict(choice["curve"])[chosen], "o", color=PALETTE[1], markersize=11, label=f"chosen: {chosen}"
-    )
+    at = dict(choice["curve"]).get(chosen, 0.0)  # 1 is not tried
+    axes.plot(chosen, at, "o", color=PALETTE[1], markersize=11, clip_on=False, label=f"chosen: {chosen}")
     axes.axhline(STABLE, color=PALETTE[2], linewidth=1, linestyle="--", label=f"stable from {STABLE}")
     axes.axhline(NEARLY, color=PALETTE[3], linewidth=1, linestyle=":", label=f"nearly so from {NEARLY}")
     axes.set(xlabel="number of clusters K", ylabel="stability", ylim=(0, 1.03))

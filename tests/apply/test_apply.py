@@ -18,6 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import gmvae
 from gmvae.apply import apply
+from gmvae.data.sets.spiral import spiral
 from gmvae.partition.metrics import clusters_used
 
 SMALL = ["--clusters", 3, "--hidden-size", 32, "--x-size", 2, "--w-size", 2, "--epochs", 30]
@@ -176,7 +177,7 @@ def model_versions(run: Path) -> dict[str, str]:
             ["evaluate", "RUN", "wine.csv", "--label-column", "maker"],
             "label column has 'maker', which wine.csv does not",
         ),
-        (["predict", "RUN/model.safetensors"], "was not trained on a file: name the one to apply it to"),
+        (["predict", "RUN/model.safetensors"], "does not say where its data are: name a file to apply it to"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_what_was_there(
@@ -192,3 +193,28 @@ def test_bad_input_is_one_line_and_leaves_what_was_there(
     before = contents(tmp_path)
     assert message in bad(here(*(argument.replace("RUN", str(run)) for argument in arguments)))
     assert contents(tmp_path) == before
+
+
+def test_runs_of_the_paper_are_predicted_from_their_own_data(tmp_path):
+    run, out = tmp_path / "spiral", tmp_path / "out.csv"
+    flags = ["--epochs", 1, "--points", 300, "--plot-every", 0, "--device", "cpu"]
+    assert here("train", "spiral", *flags, "--run-dir", run).status == 0
+    said = here("predict", run, "--keep-columns", "-o", out)
+    assert (said.status, said.out) == (0, f"300 rows: {out}\n")
+    found = pd.read_csv(out)
+    y = spiral(300, 5, 0).y
+    np.testing.assert_allclose(found[["y0", "y1"]], y, rtol=1e-6)
+    model = gmvae.load(run)
+    np.testing.assert_array_equal(found["cluster"], model.predict(y.astype(np.float64)))
+    assert here("embed", run, "-o", out).status == 0
+    assert list(pd.read_csv(out).columns) == ["x0", "x1"]
+
+
+@pytest.mark.slow
+def test_who_has_read_enough_gets_no_word(tmp_path):
+    run = tmp_path / "spiral"
+    assert here("train", "spiral", "--epochs", 1, "--plot-every", 0, "--run-dir", run).status == 0
+    command = f"{sys.executable} -m gmvae predict {run} -o - | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, check=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.startswith('"cluster"')

@@ -260,7 +260,7 @@ def test_a_run_whose_data_changed_does_not_go_on(tmp_path, monkeypatch):
             "mc_samples is 0: it must be a whole number of at least 1",
         ),
         (["train", "spiral", "--clusters", "many"], "--clusters: invalid literal for int"),
-        (["train", "spiral", "--colour", "3"], "Unrecognized options: --colour"),
+        (["train", "spiral", "--colour", "3"], "there is no --colour: did you mean --columns?"),
         (["train", "spiral", "--device", "cuda:63"], "device is 'cuda:63', but there are"),
         (["train", "spiral", "--path", "none.npy"], "none.npy: No such file or directory"),
         (["train", "spiral", "--run-dir", "/dev/null/run"], "/dev/null/run: Not a directory"),

@@ -76,3 +76,14 @@ def test_auto_is_a_word_for_what_is_left_open(tmp_path):
     assert said.status == 0, said.err
     assert "clusters" in said.out
     assert "--batch-size" in bad(here("train", "data", *flags, "--batch-size", "auto"))
+
+
+def test_flags_that_are_not_there_are_suggested():
+    said = bad(here("train", "spiral", "--cluster", 3, "--epoch=2"))
+    assert (
+        "there is no --cluster: did you mean --clusters?; there is no --epoch: did you mean --epochs?" in said
+    )
+    assert "there is no --keep-colums: did you mean --keep-columns?" in bad(
+        here("predict", "run", "--keep-colums")
+    )
+    assert "there is no --zzz (gmvae" in bad(here("predict", "run", "--zzz", "--no-scores"))

@@ -14,16 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from gmvae.data.files.columns import chosen
+from gmvae.data.files.columns import chosen, some
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
+from gmvae.data.files.written import NONE, THOUSANDS, Written, marked, nulled, unmarked
 from gmvae.data.limits import check_size
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
-NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
-"""What stands for a missing value. Ids and labels stay as they are written: no id is missing, and what is no
-label is for :mod:`gmvae.data.files.labels` to say."""
 BLOCK = 1 << 22
 """Bytes that are parsed together."""
 HEAD = 1 << 16
@@ -48,6 +46,13 @@ class SeparatedFile(Table):
     def __init__(self, path: Path, mark: str) -> None:
         super().__init__(path)
         self.mark, self.decimal, self._alone = mark, ".", False
+        self.usual, self.written = mark, Written()
+
+    def told(self, given: ReadOptions | Schema) -> None:
+        written = Written.of(given)
+        if written != self.written:
+            self.written, self.mark, self.decimal = written, self.usual, "."
+            self.__dict__.pop("_first", None)
 
     def count(self) -> int | None:
         return None
@@ -71,9 +76,10 @@ class SeparatedFile(Table):
             name: pa.string() if name in words or name not in features else self._number(name)
             for name in names
         }
-        with self._opened(kinds) as reader:
+        with self._opened(self._as_written(kinds)) as reader:
             for batch in reader:
-                columns = [_nulled(batch.column(n)) if n in words else batch.column(n) for n in names]
+                batch = self._unmarked(batch, kinds)
+                columns = [nulled(batch.column(n)) if n in words else batch.column(n) for n in names]
                 yield pa.RecordBatch.from_arrays(columns, list(names))
 
     @cached_property
@@ -84,7 +90,37 @@ class SeparatedFile(Table):
             schema = reader.schema
             first = next(iter(reader), schema.empty_table().combine_chunks())
         self._check_header(schema.names, first)
+        self._marked = {mark: marked(first, mark, self.decimal) for mark in THOUSANDS}
+        for name in self._marked.get(self.written.thousands or "", ()):
+            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.float64()))
         return schema
+
+    def hint(self, words: Sequence[str]) -> str:
+        for mark, names in self._marked.items():
+            found = [name for name in words if name in names]
+            if found and mark != self.decimal:
+                shown = f'"{mark}"' if mark in " '" else mark
+                return f"; numbers with their thousands apart in {some(found)}: --thousands {shown}"
+        return ""
+
+    def _as_written(self, kinds: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
+        """The types to read columns in: as text where thousands may be apart."""
+        if self.written.thousands is None:
+            return kinds
+        return {name: pa.string() if kind == pa.float64() else kind for name, kind in kinds.items()}
+
+    def _unmarked(self, batch: pa.RecordBatch, kinds: dict[str, pa.DataType]) -> pa.RecordBatch:
+        """A batch whose numbers are numbers, whatever stands between their thousands."""
+        mark = self.written.thousands
+        if mark is None:
+            return batch
+        columns = [
+            unmarked(batch.column(name), mark, self.decimal, f"{self.path} has {{}} in column {name}")
+            if kinds[name] == pa.float64()
+            else batch.column(name)
+            for name in batch.schema.names
+        ]
+        return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
     def _number(self, name: str) -> pa.DataType:
         return pa.bool_() if self._first.field(name).type == pa.bool_() else pa.float64()
@@ -96,7 +132,7 @@ class SeparatedFile(Table):
             for batch in reader if names else ():
                 for name in set(names) - found:
                     try:
-                        values = _nulled(pc.utf8_trim_whitespace(batch.column(name)))
+                        values = nulled(pc.utf8_trim_whitespace(batch.column(name)))
                         if self.decimal == ",":
                             values = pc.replace_substring(values, ",", ".")
                         pc.cast(values, self._number(name))
@@ -137,6 +173,9 @@ class SeparatedFile(Table):
         first = head.decode("latin-1").lstrip("\r\n").splitlines()[0]
         self._alone = self.mark not in first
         others = [mark for mark in MARKS if mark in first]
+        if self.written.separator is not None:
+            self._check_separator(first)
+            return
         apart = first.split()
         if not others and len(apart) > 1 and all(number(value) is not None for value in apart):
             raise ValueError(
@@ -144,15 +183,28 @@ class SeparatedFile(Table):
                 f"{MARKS[self.mark]} between them, and the first line must name the columns"
             )
         if self.mark == "," and others == [";"]:
-            self.mark, self.decimal, self._alone = ";", self._decimal(head), False
+            decimal = self.written.decimal or self._decimal(head)
+            self.mark, self.decimal, self._alone = ";", decimal, False
         elif others and self.mark not in first:
             remedy = (
                 "name it .tsv" if others[0] == "\t" else "name it .csv" if others[0] == "," else "save it so"
             )
             raise ValueError(
                 f"{self.path} has no {MARKS[self.mark]} in its first line, but {MARKS[others[0]]}: values "
-                f"must have {MARKS[self.mark]} between them, so {remedy}"
+                f"must have {MARKS[self.mark]} between them, so {remedy}, or name them with --separator"
             )
+        elif self.written.decimal:
+            self.decimal = self.written.decimal
+
+    def _check_separator(self, first: str) -> None:
+        """``ValueError`` where what should stand between values is not in the first line."""
+        self.mark = self.written.separator or self.mark
+        self._alone = self.mark not in first
+        if self._alone and any(mark in first for mark in MARKS):
+            raise ValueError(
+                f"separator is {self.mark!r}, but {self.path} has none in its first line, {first[:40]!r}"
+            )
+        self.decimal = self.written.decimal or "."
 
     def _decimal(self, head: bytes) -> str:
         """What stands before the decimals of numbers with semicolons between them."""
@@ -226,9 +278,3 @@ class Unpacked(gzip.GzipFile):
         self.total += len(found)
         check_size(self.path, self.total, "it unpacks to at least")
         return found
-
-
-def _nulled(values: pa.Array) -> pa.Array:
-    """Texts with null in place of what stands for a missing value."""
-    missing = pc.is_in(values, value_set=pa.array(NONE, values.type))
-    return pc.if_else(missing, pa.scalar(None, values.type), values)

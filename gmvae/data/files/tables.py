@@ -45,6 +45,13 @@ class Table(Source):
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
         """These columns, in batches of rows."""
 
+    def told(self, given: ReadOptions | Schema) -> None:
+        """Take in how the file is written, where a person said so."""
+
+    def hint(self, words: Sequence[str]) -> str:  # noqa: ARG002
+        """What columns of text may be instead, and how to read them so."""
+        return ""
+
     def names(self) -> Sequence[str]:
         with self.reading():
             return self.arrow_schema().names
@@ -55,6 +62,7 @@ class Table(Source):
 
     def schema(self, options: ReadOptions) -> Schema:
         with self.reading():
+            self.told(options)
             found = self.arrow_schema(options)
             there = found.names
         check_layer(self.path, options)
@@ -77,7 +85,7 @@ class Table(Source):
         if words and options.text == "error":
             wrong.append(
                 f"columns of text: {some(words)}; make 0/1 features of them with "
-                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
+                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}{self.hint(words)}"
             )
         if wrong:
             raise ValueError(f"{self.path} has {'; and '.join(self._and_gaps(wrong, kinds, options))}")
@@ -89,6 +97,9 @@ class Table(Source):
             label_column=options.label_column,
             id_column=options.id_column,
             weight_column=options.weight_column,
+            separator=options.separator,
+            decimal=options.decimal,
+            thousands=options.thousands,
         )
         made = self._surveyed(made) if words or made.impute else made
         check_distinct(self.path, made.features, self.advice["drop"])
@@ -109,6 +120,7 @@ class Table(Source):
 
     def _found(self, schema: Schema) -> tuple[Schema, list[str]]:
         """The schema with this file's own names, and all names of the file."""
+        self.told(schema)
         found = self.arrow_schema()
         there = found.names
         apart = ({*self.index()} - {*schema.columns}) | schema.beside

@@ -1,0 +1,90 @@
+"""How a table of text is written, where a person says so: what stands between values, and within numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gmvae.data.files.values import kind
+from gmvae.data.schema import ReadOptions, Schema
+
+NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
+"""What stands for a missing value. Ids and labels stay as they are written: no id is missing, and what is no
+label is for :mod:`gmvae.data.files.labels` to say."""
+THOUSANDS = (",", ".", "'", " ", "_")
+"""What may stand between thousands."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What stands between values, before decimals and between thousands; ``None`` where it is to be found
+    out, or, of thousands, where nothing does."""
+
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+
+    @classmethod
+    def of(cls, given: ReadOptions | Schema) -> Self:
+        """What a person said.
+
+        Raises:
+            ValueError: where it cannot be.
+        """
+        separator = "\t" if given.separator in ("tab", "\\t") else given.separator
+        if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
+            raise ValueError(f"separator is {given.separator!r}: it must be one character, or tab")
+        if given.decimal not in (None, ".", ","):
+            raise ValueError(f"decimal is {given.decimal!r}: it must be . or a comma")
+        if given.thousands is not None and given.thousands not in THOUSANDS:
+            listed = " ".join(map(repr, THOUSANDS))
+            raise ValueError(f"thousands is {given.thousands!r}: it must be one of {listed}")
+        if given.thousands is not None and given.thousands == given.decimal:
+            raise ValueError(f"thousands and decimal are both {given.decimal!r}: they must differ")
+        decimal = "," if given.thousands == "." else given.decimal
+        return cls(separator, decimal, given.thousands)
+
+
+def form(mark: str, decimal: str) -> str:
+    """The pattern of a number whose thousands may be apart."""
+    mark, decimal = re.escape(mark), re.escape(decimal)
+    return rf"^\s*[+-]?(\d+|\d{{1,3}}({mark}\d{{3}})+)({decimal}\d*)?([eE][+-]?\d+)?\s*$"
+
+
+def marked(batch: pa.RecordBatch, mark: str, decimal: str) -> set[str]:
+    """Columns of text whose values are all numbers with this mark between thousands, some of them with it."""
+    found = set()
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        if kind(values.type) != "text" or mark == decimal:
+            continue
+        fits = pc.match_substring_regex(nulled(values), form(mark, decimal))
+        if pc.all(fits).as_py() and pc.any(pc.match_substring(values, mark)).as_py():
+            found.add(name)
+    return found
+
+
+def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
+    """Texts as the numbers that they are.
+
+    Raises:
+        ValueError: where one is none.
+    """
+    values = nulled(values)
+    odd = values.filter(pc.invert(pc.match_substring_regex(values, form(mark, decimal)).fill_null(True)))
+    if len(odd):
+        raise ValueError(
+            f"{where.format(repr(odd[0].as_py()))}: it must be a number or empty, with {mark!r} between "
+            "thousands, if anything"
+        )
+    plain = pc.replace_substring(pc.utf8_trim_whitespace(values), mark, "")
+    return pc.cast(pc.replace_substring(plain, decimal, "."), pa.float64())
+
+
+def nulled(values: pa.Array) -> pa.Array:
+    """Texts with null in place of what stands for a missing value."""
+    missing = pc.is_in(values, value_set=pa.array(NONE, values.type))
+    return pc.if_else(missing, pa.scalar(None, values.type), values)

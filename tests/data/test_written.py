@@ -1,0 +1,98 @@
+"""Tables of text that are written in other ways: separators, decimals, thousands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from commands import bad, here
+
+from gmvae.data.files.read import read_file
+from gmvae.data.schema import ReadOptions, Schema
+
+Y = np.stack((np.linspace(1000.5, 9_876_543.25, 40), np.arange(40) % 7 + 0.5), 1)
+TINY = [
+    "--clusters", 2, "--epochs", 1, "--init", "kmeans", "--hidden-size", 8, "--plot-every", 0,
+    "--device", "cpu",
+]  # fmt: skip
+
+
+def grouped(value: float, mark: str, decimal: str) -> str:
+    """1234.5 with a mark between thousands."""
+    return f"{value:,.2f}".replace(".", "D").replace(",", mark).replace("D", decimal)
+
+
+def write(path, separator: str, mark: str, decimal: str):
+    cell = '"{}"' if separator in (mark, decimal) else "{}"
+    rows = [separator.join(cell.format(grouped(v, mark, decimal)) for v in row) for row in Y]
+    path.write_text("\n".join([f"size{separator}price", *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("separator", "mark", "decimal", "options"),
+    [
+        (",", ",", ".", {"thousands": ","}),
+        (";", ".", ",", {"thousands": "."}),
+        (";", " ", ",", {"thousands": " "}),
+        ("|", "'", ".", {"separator": "|", "thousands": "'"}),
+        ("\t", ",", ".", {"separator": "tab", "thousands": ","}),
+        (" ", "", ",", {"separator": " ", "decimal": ","}),
+        ("|", "", ".", {"separator": "|"}),
+    ],
+)
+def test_numbers_are_what_they_mean(tmp_path, separator, mark, decimal, options):
+    found = read_file(write(tmp_path / "t.csv", separator, mark, decimal), ReadOptions(**options))
+    np.testing.assert_allclose(found.y, Y, rtol=1e-9, atol=0.006)  # two decimals are written
+    assert found.origin.schema.columns == ("size", "price")
+    assert Schema.from_json(found.origin.schema.to_json()) == found.origin.schema
+
+
+def test_gaps_stay_gaps_and_words_are_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n1.000;1\n;2\n3.500;x\n" + "2.000;5\n" * 20)
+    options = {"thousands": ".", "drop": ("b",), "missing": "impute"}
+    found = read_file(path, ReadOptions(**options)).y[:, 0]
+    np.testing.assert_allclose(found[[0, 2]], [1000, 3500])
+    assert found[1] == pytest.approx(np.delete(found, 1).mean())
+    path.write_text("a;b\n" + "1.000;1\n" * 5 + "1.00.0;2\n")
+    with pytest.raises(ValueError, match="column"):
+        read_file(path, ReadOptions(thousands="."))
+
+
+def test_the_complaint_says_how_to_read_it(tmp_path):
+    path = write(tmp_path / "t.csv", ";", ".", ",")
+    said = bad(here("train", "data", "--path", path, *TINY))
+    assert "columns of text: size" in said
+    assert "numbers with their thousands apart in size: --thousands ." in said
+    said = bad(here("train", "data", "--path", write(tmp_path / "b.csv", "|", "", "."), *TINY))
+    assert (
+        "but bars: values must have commas between them, so save it so, or name them with --separator" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"separator": "ab"}, "separator is 'ab': it must be one character, or tab"),
+        ({"separator": "@"}, "separator is '@', but"),
+        ({"decimal": "x"}, "decimal is 'x': it must be . or a comma"),
+        ({"thousands": "x"}, "thousands is 'x': it must be one of"),
+        ({"decimal": ",", "thousands": ","}, "thousands and decimal are both ','"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path, options, said):
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    path = write(tmp_path / "t.csv", ";", "", ".")
+    assert said in bad(here("train", "data", "--path", path, *flags, *TINY))
+
+
+def test_another_file_is_read_in_the_same_way(tmp_path):
+    path, run = write(tmp_path / "t.csv", "|", "'", "."), tmp_path / "run"
+    flags = ["--separator", "|", "--thousands", "'"]
+    assert here("train", "data", "--path", path, *flags, *TINY, "--run-dir", run).status == 0
+    other = write(tmp_path / "u.csv", "|", "'", ".")
+    for given in ([], [other]):
+        said = here("predict", run, *given, "--keep-columns", "-o", tmp_path / "out.csv")
+        assert said.status == 0, said.err
+        first = (tmp_path / "out.csv").read_text().splitlines()[1]
+        assert first.startswith("1000.5,0.5,")
