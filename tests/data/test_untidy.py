@@ -126,3 +126,20 @@ def test_no_row_of_a_column_alone_is_lost(tmp_path):
     assert "30 observations" in trained(tmp_path / "t.csv", "--missing", "impute")
     assert here("predict", tmp_path / "run", "-o", tmp_path / "out.csv").status == 0
     assert len(pd.read_csv(tmp_path / "out.csv")) == ROWS
+
+
+def test_what_mends_an_untidy_table_is_said_as_flags_that_do(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        f"c{i},2020-01-{1 + i % 28:02d},{rng.normal(40 + 20 * (i % 2)):.1f},{'' if i % 17 == 0 else i % 5},"
+        f"{'yes' if i % 3 else 'no'},note {i}"
+        for i in range(80)
+    ]
+    path, run = tmp_path / "t.csv", tmp_path / "run"
+    path.write_text("\n".join(["customer,since,age,visits,active,remark", *rows]) + "\n")
+    train = ["train", "data", "--path", path, "--clusters", 2, "--epochs", 1, "--plot-every", 0]
+    said = bad(here(*train, "--run-dir", run))
+    flags = said.strip().rpartition("; so add ")[2]
+    assert flags == "--id-column customer --drop since remark --text one-hot --missing impute"
+    assert here(*train, *flags.split(), "--run-dir", run).status == 0
+    assert here("predict", run, "--keep-columns", "-o", tmp_path / "out.csv").status == 0

@@ -63,7 +63,9 @@ def test_the_complaint_says_how_to_read_it(tmp_path):
     path = write(tmp_path / "t.csv", ";", ".", ",")
     said = bad(here("train", "data", "--path", path, *TINY))
     assert "columns of text: size" in said
-    assert "numbers with their thousands apart in size: --thousands ." in said
+    assert (
+        "numbers with their thousands apart in size: --thousands . reads them; so add --thousands ." in said
+    )
     said = bad(here("train", "data", "--path", write(tmp_path / "b.csv", "|", "", "."), *TINY))
     assert (
         "but bars: values must have commas between them, so save it so, or name them with --separator" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shlex
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from gmvae.data.files.columns import chosen, some
+from gmvae.data.files.columns import chosen
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
@@ -95,13 +96,12 @@ class SeparatedFile(Table):
             schema = schema.set(schema.get_field_index(name), pa.field(name, pa.float64()))
         return schema
 
-    def hint(self, words: Sequence[str]) -> str:
+    def thousands(self, words: Sequence[str]) -> tuple[str, list[str]]:
         for mark, names in self._marked.items():
             found = [name for name in words if name in names]
             if found and mark != self.decimal:
-                shown = f'"{mark}"' if mark in " '" else mark
-                return f"; numbers with their thousands apart in {some(found)}: --thousands {shown}"
-        return ""
+                return f"--thousands {shlex.quote(mark)}", found
+        return "", []
 
     def _as_written(self, kinds: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
         """The types to read columns in: as text where thousands may be apart."""
@@ -211,7 +211,10 @@ class SeparatedFile(Table):
         values = [value.strip() for value in re.split(r"[;\r\n]+", head.decode("latin-1"))[:-1]]
         commas, points = (
             next((v for v in values if re.fullmatch(form, v)), None)
-            for form in (r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+            for form in (
+                r"[+-]?(\d*|\d{1,3}([. ']\d{3})+),\d+(?:[eE][+-]?\d+)?",
+                r"[+-]?(\d*|\d{1,3}([, ']\d{3})+)\.\d+(?:[eE][+-]?\d+)?",
+            )
         )
         if commas and points:
             raise ValueError(

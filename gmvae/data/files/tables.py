@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gmvae.data.files.base import ROWS, Block, Source, at_most
+from gmvae.data.files.base import FLAGS, ROWS, Block, Source, at_most
 from gmvae.data.files.columns import (
     check_distinct,
     check_id,
@@ -48,9 +50,9 @@ class Table(Source):
     def told(self, given: ReadOptions | Schema) -> None:
         """Take in how the file is written, where a person said so."""
 
-    def hint(self, words: Sequence[str]) -> str:  # noqa: ARG002
-        """What columns of text may be instead, and how to read them so."""
-        return ""
+    def thousands(self, words: Sequence[str]) -> tuple[str, list[str]]:  # noqa: ARG002
+        """Those columns of text that are numbers with their thousands apart, and the flag to read them by."""
+        return "", []
 
     def names(self) -> Sequence[str]:
         with self.reading():
@@ -85,10 +87,21 @@ class Table(Source):
         if words and options.text == "error":
             wrong.append(
                 f"columns of text: {some(words)}; make 0/1 features of them with "
-                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}{self.hint(words)}"
+                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
             )
+        apart, by_thousands = self.thousands(words)
+        if apart and wrong:
+            wrong.append(f"numbers with their thousands apart in {some(by_thousands)}: {apart} reads them")
         if wrong:
-            raise ValueError(f"{self.path} has {'; and '.join(self._and_gaps(wrong, kinds, options))}")
+            said = list(self._and_gaps(wrong, kinds, options))
+            flags = [apart] * bool(apart)
+            flags += self._flags(
+                [name for name in names if kinds[name] == "other"],
+                [name for name in words if name not in by_thousands], options,
+            )  # fmt: skip
+            flags += ["--missing impute"] * (len(said) > len(wrong))
+            together = f"; so add {' '.join(flags)}" if self.advice is FLAGS else ""
+            raise ValueError(f"{self.path} has {'; and '.join(said)}{together}")
         made = Schema(
             y_shape=(len(names),),
             columns=names,
@@ -158,6 +171,26 @@ class Table(Source):
                 said = gaps(names, self._gaps(Schema((len(names),), names, words)), self.advice["impute"])
             if said:
                 yield said
+
+    def _flags(self, odd: Sequence[str], words: Sequence[str], options: ReadOptions) -> list[str]:
+        """Flags with which columns that hold no numbers make no trouble. Texts that all differ name the
+        rows."""
+        first: Any = None
+        many, names = list(odd), list[str]()
+        words = () if options.text == "one-hot" else words
+        if words:
+            as_text = Schema((1,), tuple(words), dict.fromkeys(words, ()))
+            first = next(self.batches(list(words), as_text, ROWS), None)
+        for name in () if first is None else words:
+            count = pc.count_distinct(first.column(name)).as_py()
+            if count == len(first) > 1 and options.id_column is None:
+                names.append(name)
+            elif count > CATEGORIES:
+                many.append(name)
+        flags = [f"--id-column {shlex.quote(names[0])}"] if names else []
+        many += names[1:]
+        flags += [f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}"] if many else []
+        return flags + ["--text one-hot"] * (len({*words} - {*many, *names}) > 0)
 
     def _gaps(self, schema: Schema) -> Iterator[NDArray[np.bool_]]:
         """Where values are missing, (B, columns)."""
