@@ -107,7 +107,7 @@ def read(config: DataConfig, folder: str | None = None) -> Dataset:
 
 
 def prepared_for(config: Config, data: Dataset, device: torch.device) -> Prepared:
-    """Data as a configuration wants them: somebody's own, or a data set of the paper as it is."""
+    """Data as a configuration wants them: the user's own, or a data set of the paper as it is."""
     likelihood, scale = config.model.likelihood, config.data.scale
     if scale == "none" and config.data.dataset != "file":
         if data.weights is not None:

@@ -1,4 +1,4 @@
-"""How much of a piece of work is done, told to whoever waits for it."""
+"""Progress: the share of a piece of work that is done."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Run:
         *,
         keep_data: bool = True,
     ) -> Run:
-        """Begin a run on rows that somebody has in memory.
+        """Start a run on rows in memory.
 
         Arguments:
             config: The configuration, which names the folder.
@@ -260,7 +260,7 @@ class Run:
         folder = RunFolder(path)
         about = folder.began(whole=whole)
         if "restarts" not in about["config"]["training"]:
-            raise ValueError(f"{path} was begun by an older version of gmvae: start a new run")
+            raise ValueError(f"{path} was started by an older version of gmvae: start a new run")
         config, choice, holdout = asked(folder, about)
         changes = {name: value for name, value in changes.items() if value is not None}
         config = replace(config, training=replace(config.training, **changes))
@@ -328,7 +328,7 @@ class Run:
         """Train to the end, writing the run folder on the way.
 
         Arguments:
-            observers: What else is told of it.
+            observers: Further observers.
 
         Yields:
             The record of each epoch that metrics.jsonl gets.

@@ -14,7 +14,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 
 class Moment:
-    """What a model is now. Nothing is computed before somebody asks for it.
+    """What a model is now. Nothing is computed before it is asked for.
 
     Arguments:
         model: The model.

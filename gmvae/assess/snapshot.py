@@ -1,4 +1,4 @@
-"""What the pictures of a model show, as plain arrays: once taken, nobody needs the model to draw them."""
+"""What the pictures of a model show, as plain arrays: once taken, they are drawn without the model."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def flag(name: str, value: Any) -> str:
 
 
 def data_name(run: Run) -> str:
-    """What to call a run: its experiment or, of somebody's own data, these."""
+    """What to call a run: its experiment or, of the user's own data, these."""
     return run.data.name if run.name == "data" else run.name
 
 

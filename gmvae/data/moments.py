@@ -122,7 +122,7 @@ class Moments:
         return self.minimum == self.maximum
 
     def check_digits(self, name: str) -> None:
-        """``ValueError`` where values that nobody scales would lose their differences in float32."""
+        """``ValueError`` where values that are not scaled would lose their differences in float32."""
         kind = np.finfo(np.float32)
         greatest = np.maximum(abs(self.minimum), abs(self.maximum))
         step = np.maximum(kind.eps * greatest, kind.tiny)

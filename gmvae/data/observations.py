@@ -73,7 +73,7 @@ class Observations:
 
     @classmethod
     def of(cls, source: Any, image_shape: tuple[int, ...] | None = None) -> Observations:
-        """The distinct rows of a table, or images, scaled as a fit would that is told nothing else; on the
+        """The distinct rows of a table, or images, scaled as a fit with default settings would; on the
         CPU."""
         survey = Survey.of(source, np.ones(source.shape[0]))
         _, _, scaling, shape = choose(survey.moments, source.dtype, "auto", image_shape)

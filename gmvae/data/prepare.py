@@ -38,7 +38,7 @@ class Prepared:
         edges: The least and the greatest of each number of an observation, (size of y,) each.
         constants: The value of each column that has one value only.
         fingerprint: SHA-256 of the data, 64 hexadecimal digits.
-        own: Whether they are somebody's own data: distinct rows with weights, whose order makes no
+        own: Whether they are the user's own data: distinct rows with weights, whose order makes no
             difference, and clusters numbered by size. The paper's experiments keep each row as it is.
         scale_reason: Why the columns have their scale, in a sentence, where there is a reason.
         oddities: What is odd about the table.
@@ -85,7 +85,7 @@ def prepare(
     names: Sequence[str] = (),
     scaling: Scaling | None = None,
 ) -> Prepared:
-    """Somebody's own rows as observations.
+    """The user's own rows as observations.
 
     Arguments:
         X: The rows, (N, D): an array, a memmap or a sparse matrix.

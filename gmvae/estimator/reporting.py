@@ -187,7 +187,7 @@ class Reported(Stored):
 
 
 def usual(model: BaseEstimator) -> dict[str, Any]:
-    """The parameters of an estimator of this kind where nobody says otherwise."""
+    """The default parameters of an estimator of this kind."""
     return dict(type(model)().get_params())
 
 

@@ -1,4 +1,4 @@
-"""Which of several models to keep, told without labels."""
+"""Choose one of several models, without labels."""
 
 from __future__ import annotations
 

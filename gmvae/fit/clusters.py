@@ -1,4 +1,4 @@
-"""The number of clusters of observations, where nobody says it."""
+"""Choose the number of clusters where it is not given."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
 MEANS, LAYOUTS = 20, 6
-"""Samples of rows that are parted by k-means, and along their manifold."""
+"""Samples of rows that are clustered by k-means, and along their manifold."""
 EMBEDDINGS, LAYOUTS_EACH = 2, 3
 """Auto-encoders, so that what one of them alone sees is not stable, and samples of the features of each."""
 EMBEDDING = 0.5
@@ -44,8 +44,8 @@ def choose_clusters(
 ) -> Choice:
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.partition.stability`).
 
-    Few rows, images too, are parted by k-means, and compared with one Gaussian (:mod:`gmvae.partition.lone`);
-    those of larger tables along their own manifold, and along
+    Few rows, images too, are clustered by k-means, and compared with one Gaussian
+    (:mod:`gmvae.partition.lone`); those of larger tables along their own manifold, and along
     that of the features of auto-encoders; images along the latter.
 
     Arguments:

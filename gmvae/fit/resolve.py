@@ -13,7 +13,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.start.begin import auto_epochs, teaches
 
 HIDDEN, HIDDEN_IMAGES = 128, 256
-"""Units of each hidden layer where nobody says how many: for the network fc, and for images."""
+"""Units of each hidden layer where their number is left open: for the network fc, and for images."""
 
 
 def resolve(config: Config, data: Prepared, rows: Observations) -> Config:

@@ -39,7 +39,7 @@ class Result:
     Arguments:
         config: The resolved configuration.
         data: What it was fitted to.
-        model: The model that is kept; of somebody's own data its clusters are numbered by size.
+        model: The model that is kept; of the user's own data its clusters are numbered by size.
         labels: The cluster of each row of the data, (N,); of a stream those of the rows at hand.
         weights: Means of q(z | ...) over the data, (K,).
         elbo: The mean lower bound, nats per observation, in the units of the data.
@@ -51,7 +51,7 @@ class Result:
         holdout: What rows say that were held out, where some were.
         diagnostics, findings: What the data show of the model, and what the doctor says of that.
         clusters_used: Clusters that hold a row, however few.
-        limits: Beyond which a row of somebody's own data belongs to no cluster.
+        limits: Beyond which a row of the user's own data belongs to no cluster.
         resampling: What starts from other samples say of the clusters, where they are asked for.
     """
 
@@ -90,7 +90,7 @@ def conclude(
 ) -> Result:
     """What a fit came to whose restarts are all over.
 
-    Answers about somebody's own data come in 64 bits and do not depend on the order of the rows; those about
+    Answers about the user's own data come in 64 bits and do not depend on the order of the rows; those about
     the paper's data sets, which are large, in 32 bits and from the last epoch.
 
     Arguments:
@@ -100,7 +100,7 @@ def conclude(
         parts: The rows that were fitted to, and those that early stopping held out.
         choice: How the number of clusters was chosen, where it was open.
         holdout: What held-out rows said of the number of epochs, where they were asked.
-        renumber: Whether clusters of somebody's own data are numbered by size, or keep their numbers.
+        renumber: Whether clusters of the user's own data are numbered by size, or keep their numbers.
     """
     kept, scores, rows, limits = 0, [{"agreement": 0.0}], data.rows.at_hand, None
     if len(outcomes) > 1:

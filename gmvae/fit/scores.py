@@ -1,4 +1,4 @@
-"""How good partitions of the same rows are, told without labels."""
+"""Scores of restarts: how good partitions of the same rows are, without labels."""
 
 from __future__ import annotations
 

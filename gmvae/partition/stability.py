@@ -1,6 +1,6 @@
 r"""How many clusters there are: the most that are found again when other rows of the data are looked at.
 
-For each number K the rows of several samples of the data are parted, and the stability of K is
+For each number K the rows of several samples of the data are clustered, and the stability of K is
 
 .. math:: S_K = \operatorname{median}_{a \ne b} \min_k \max_j \frac{|A_k \cap B_j|}{|A_k \cup B_j|}
 

@@ -58,7 +58,7 @@ class Screen(Observer):
             TimeRemainingColumn(elapsed_when_finished=True),
         )
         self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
-        self.said, self.told = time.monotonic(), set[str]()
+        self.said, self.reported = time.monotonic(), set[str]()
 
     def begin(self, fit: Fit) -> None:
         self.fit = fit
@@ -129,13 +129,13 @@ class Screen(Observer):
         return True
 
     def _news(self, epoch: int) -> list[Finding]:
-        """Warnings that have not been told yet, once all weights are full: that clusters still move is no
-        news on the way."""
+        """Warnings that have not been reported yet, once all weights are full. Clusters that still move are
+        no news before the end."""
         if min(self.fit.config.objective.warmth(epoch)) < 1:
             return []
-        known = self.told | {"moving", "unstable"}
+        known = self.reported | {"moving", "unstable"}
         fresh = [f for f in self.writer.findings() if f.severity == "warning" and f.name not in known]
-        self.told |= {finding.name for finding in fresh}
+        self.reported |= {finding.name for finding in fresh}
         return fresh
 
 

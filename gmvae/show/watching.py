@@ -1,6 +1,6 @@
 """A run in progress, and a window that follows it: the window asks through a file, the run answers with one.
 
-``watch/latent`` in the run folder says, by the time it was written, that somebody looks at the latent space;
+``watch/latent`` in the run folder says, by the time it was written, that a window shows the latent space;
 ``watch/latent.npz`` is the answer. The run measures what its answers cost, and keeps to a share of its time.
 """
 
@@ -41,7 +41,7 @@ class Watcher:
         self.request, self.answer = request(folder, picture), answer(folder, picture)
 
     def ask(self) -> None:
-        """Say that somebody still looks. A folder that cannot be written to shows what it has."""
+        """Say that a window is still open. A folder that cannot be written to shows what it has."""
         with suppress(OSError):
             self.request.parent.mkdir(exist_ok=True)
             self.request.touch()
@@ -115,7 +115,7 @@ class Answers:
 
 
 def request(folder: RunFolder, picture: str) -> Path:
-    """The file that says that somebody looks at a picture."""
+    """The file that says that a window shows a picture."""
     return folder.path / "watch" / picture
 
 

@@ -35,13 +35,13 @@ TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 1000, 5e-3
 WIDE = 50
 """Columns of a table above which its clusters are looked for in features that are learned of them."""
 AUTO_STEPS, AUTO_PASSES = 1500, 20
-"""A fit that is not told how long makes at least so many steps, and at least so many passes over the data."""
+"""The least steps, and the least passes over the data, of a fit whose length is left open."""
 AUTO_STEPS_ON, AUTO_PASSES_ON = 800, 4
 """The same where clusters have been taught to q(z | y), in steps of their own."""
 
 
 def auto_epochs(count: int, batch_size: int, *, taught: bool) -> int:
-    """The passes over so many observations of a fit that is not told how long."""
+    """The passes over so many observations of a fit whose length is left open."""
     steps, passes = (AUTO_STEPS_ON, AUTO_PASSES_ON) if taught else (AUTO_STEPS, AUTO_PASSES)
     return max(passes, -(-steps // -(-count // batch_size)))
 

@@ -1,6 +1,6 @@
 r"""Clusters along the manifold that embedded observations lie on.
 
-The graph of nearest neighbours is laid out in few dimensions by UMAP (McInnes et al., arXiv 1802.03426),
+The graph of nearest neighbours is embedded in few dimensions by UMAP (McInnes et al., arXiv 1802.03426),
 where groups with few edges between them come apart, and a Gaussian mixture is fitted there (N2D: McConville
 et al., arXiv 1908.05968). No label has a part in it.
 """

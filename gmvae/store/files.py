@@ -1,6 +1,6 @@
 """What is written to disk, and the run folder.
 
-A file is written under a temporary name, brought to the disk and renamed, so that nobody ever reads half of
+A file is written under a temporary name, brought to the disk and renamed, so that no reader ever sees half of
 one, not even after a power cut. Tensors are safetensors, everything else is JSON or plain .npz: nothing is
 ever loaded with pickle.
 """
@@ -99,7 +99,7 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # it is somebody else's
+    except PermissionError:  # it is another user's
         return True
     return True
 

@@ -270,7 +270,7 @@ class RunFolder:
 
 
 def newest_run(runs: str | Path = "runs") -> RunFolder:
-    """The run that was begun, or gone on with, last of those in a folder.
+    """The run in a folder that was started, or resumed, last.
 
     Raises:
         ValueError: where it holds none.

@@ -1,4 +1,4 @@
-"""Virtual adversarial training: the views of observations of which nobody says what may be done to them."""
+"""Virtual adversarial training: views of observations for which no augmentation is known."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gmvae.training.distances import distances
 PROBE = 0.1
 """Length of the step, in the space of y, that finds the direction."""
 REACH, NEAREST, ASKED = 0.4, 10, 500
-"""Share of the distance to so manieth a neighbour that a perturbation has, and how many observations the
-median of that distance is taken of."""
+"""The length of a perturbation, as a share of the distance to a neighbour; which neighbour that is; and how
+many observations the median of that distance is taken over."""
 
 
 def reach(y: Tensor, generator: Generator | None = None) -> float:

@@ -73,7 +73,7 @@ class AnnotatedMatrix(Matrix):
             names = getattr(found, "columns", [f"{layer}{d}" for d in range(found.shape[1])])
             found = found.to_numpy() if hasattr(found, "to_numpy") else found
         check_shape(self.path, found.shape)
-        if getattr(found, "format", "csr") == "csc":  # by columns on disk: rows of it would take for ever
+        if getattr(found, "format", "csr") == "csc":  # by columns on disk: rows of it would take too long
             found = (found.to_memory() if hasattr(found, "to_memory") else found).tocsr()
         return found, tuple(map(str, names))
 

@@ -27,7 +27,7 @@ def index_columns(schema: pa.Schema) -> tuple[str, ...]:
     """The columns of a table of Arrow that were the index of a pandas data frame."""
     try:
         levels = (schema.pandas_metadata or {}).get("index_columns", ())
-    except (ValueError, AttributeError):  # whoever wrote the file may have written anything there
+    except (ValueError, AttributeError):  # a file may have anything there
         return ()
     return tuple(name for name in levels if isinstance(name, str) and name in schema.names)
 

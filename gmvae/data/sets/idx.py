@@ -23,7 +23,7 @@ PIECE = 1 << 20
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:
     """The array in an IDX file: 0, 0, 8 for bytes, the number of dimensions, each size as four bytes
-    (big-endian), then the numbers. Whether it is packed is told by its content, not by its name.
+    (big-endian), then the numbers. Its content, not its name, decides whether it is packed.
 
     Raises:
         ValueError: where the file is not IDX or does not hold what its header says.

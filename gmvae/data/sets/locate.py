@@ -78,7 +78,7 @@ def _roots(given: list[Path]) -> Iterator[Path]:
     yield from given
     yield from map(Path, BEFORE)
     yield _cache()
-    # Path.expanduser raises where nobody knows the home
+    # Path.expanduser raises where there is no home
     yield from (Path(os.path.expanduser(root)) for root in AFTER)  # noqa: PTH111
 
 
@@ -89,8 +89,8 @@ def _cache() -> Path:
 
 
 def _may_be_it(root: Path, source: Source, data_dir: str | Path | None) -> bool:
-    """Whether files of this name in a folder are those of this data set: MNIST and Fashion-MNIST share names,
-    so that a person must have named the folder for it, or somebody have named it after the data set."""
+    """Whether files of this name in a folder are those of this data set: MNIST and Fashion-MNIST share names.
+    So the folder must have been given for this data set, or be named after it."""
     named = bool(data_dir) and root == Path(os.path.expanduser(data_dir or ""))  # noqa: PTH111
     return named or any(root.parts[-len(Path(f).parts) :] == Path(f).parts for f in source.folders)
 

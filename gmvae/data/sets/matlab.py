@@ -65,7 +65,7 @@ class Variable:
         """The numbers in file order, ``count`` steps of the last axis at a time.
 
         Yields:
-            Arrays of shape (*shape[:-1], count), the last of them shorter, whose memory is laid out
+            Arrays of shape (*shape[:-1], count), the last of them shorter, whose memory is arranged
             as MATLAB does: the first axis runs fastest.
 
         Raises:

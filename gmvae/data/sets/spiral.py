@@ -1,4 +1,4 @@
-"""The paper's synthetic data: points on arcs, laid out as a pinwheel."""
+"""The paper's synthetic data: points on arcs, arranged as a pinwheel."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from gmvae.start.candidates.base import Rows
 
 STARTS = 10
 WIDEST = 100
-"""Columns above which there are no mixtures: covariances take minutes, and are told by too few rows."""
+"""Columns above which there are no mixtures: covariances take minutes, and too few rows determine them."""
 
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
