@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from commands import here
+from commands import bad, contents, here
 from pyarrow import csv
 
 import gmvae
@@ -68,3 +68,10 @@ def test_a_half_done_run_is_drawn(tmp_path):
     for plot in ("latent", "bound"):
         assert here("plot", plot, folder).status == 0
         assert (folder / "plots" / f"{plot}.png").stat().st_size > 10_000
+
+
+def test_a_half_done_run_of_then_is_not_gone_on_with(tmp_path):
+    folder = shutil.copytree(FILES / "half_done", tmp_path / "run")
+    before = contents(folder)
+    assert "written by an older version of gmvae" in bad(here("resume", folder))
+    assert contents(folder) == before

@@ -142,6 +142,11 @@ def read_sealed(path: Path, *, whole: bool = True) -> dict[str, Any]:
     known = value.get("sha256")
     if known is None and not whole:
         return value
+    if known is None:
+        raise ValueError(
+            f"{path} has no checksum: it was written by an older version of gmvae, or was damaged or changed "
+            "after it was written: start a new run"
+        )
     text = path.read_bytes()
     rest = {name: item for name, item in value.items() if name != "sha256"}
     if known != checksum({}, rest) or text != text_of({**rest, "sha256": known}).encode():
