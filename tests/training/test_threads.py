@@ -1,4 +1,4 @@
-"""Eight threads at once, Python's own and joblib's: the same answers, and the caller's generators untouched."""
+"""Eight threads at once, Python's and joblib's: the same answers, and the caller's generators untouched."""
 
 from __future__ import annotations
 
