@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gmvae.data.dataset import scaled
-from gmvae.model.inference import BATCH
+from gmvae.model.inference import BATCH as EVALUATED
 from gmvae.model.networks import Linear
 from gmvae.model.weights import fresh
 from gmvae.progress import Progress
-from gmvae.start.teaching import draw, one_cycle
+from gmvae.start.teaching import BATCH, draw, one_cycle
 from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
@@ -24,8 +24,13 @@ SIZES = (500, 500, 1000)
 """Units of the encoder's layers; the decoder has them in reverse."""
 CODE = 10
 """Numbers in the code."""
-STEPS = 6_000
-"""Steps of the training."""
+STEPS, PASSES = 6_000, 200
+"""Steps of the training, at most, and passes over the observations, where these are fewer steps."""
+
+
+def steps(count: int) -> int:
+    """The steps of the training on so many observations."""
+    return min(STEPS, max(1, PASSES * count // BATCH))
 
 
 def code(y: Indexable, subset: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
@@ -55,9 +60,9 @@ def code(y: Indexable, subset: Tensor, stream: RandomStream, progress: Progress)
         observed = draw(y, stream)
         return size * F.mse_loss(decoder(encoder(observed)), observed.flatten(1))
 
-    one_cycle(both, loss, STEPS, progress)
+    one_cycle(both, loss, steps(len(y)), progress)
     with torch.no_grad():
-        return torch.cat([encoder(scaled(batch)) for batch in subset.split(BATCH)]).cpu().numpy()
+        return torch.cat([encoder(scaled(batch)) for batch in subset.split(EVALUATED)]).cpu().numpy()
 
 
 def _layers(*sizes: int) -> nn.Sequential:

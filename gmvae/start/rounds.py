@@ -57,7 +57,7 @@ class Rounds:
         self.deep = self.image and self.view is None
         self.beginnings = BEGINNINGS if len(subset) <= FEW and not self.deep else 1
         self.steps = self.beginnings * RECONSTRUCTING + (self.rounds + 1) * TEACHING
-        self.steps, self.done = self.steps + autoencoder.STEPS * self.deep, 0
+        self.steps, self.done = self.steps + autoencoder.steps(len(self.y)) * self.deep, 0
         # links between rows of a table say more of clusters than those between features; of images it is less
         self.graph = None
         if not self.image:
@@ -81,7 +81,9 @@ class Rounds:
     def _embed(self) -> Floats:
         """The features of the auto-encoder or, of images without views, the code of a deeper one."""
         if self.deep:
-            return autoencoder.code(self.y, self.subset, self.stream, self._stage(autoencoder.STEPS))
+            return autoencoder.code(
+                self.y, self.subset, self.stream, self._stage(autoencoder.steps(len(self.y)))
+            )
         return features(self.model, self.subset)
 
     def teach(self) -> Iterator[dict[str, float]]:
