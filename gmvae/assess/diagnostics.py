@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gmvae.data.dataset import scaled
-from gmvae.data.moments import Moments
+from gmvae.data.scales.moments import Moments
 from gmvae.model.distributions import DiagonalGaussian
 from gmvae.model.inference import BATCH, evaluating
 from gmvae.model.vae import GaussianMixtureVAE

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gmvae.data.moments import Floats
+from gmvae.data.scales.moments import Floats
 
 CHUNK = 1 << 20
 """Numbers that are looked at together: what a survey needs beside the table."""

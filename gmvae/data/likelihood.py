@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmvae.data.moments import Moments
-from gmvae.data.scaling import Scaling, dividing
+from gmvae.data.scales.moments import Moments
+from gmvae.data.scales.scaling import Scaling, dividing
 
 NEAR = 0.05
 """How far below 1 the greatest value in [0, 1] may be for 1 to count as the top of the scale."""
@@ -25,7 +25,7 @@ class Suited(NamedTuple):
     likelihood: str
     reason: str
     scaling: Scaling | None
-    """Of a Bernoulli model; of a Gaussian one it is to be found (:mod:`gmvae.data.scales`)."""
+    """Of a Bernoulli model; of a Gaussian one it is to be found (:mod:`gmvae.data.scales.choice`)."""
     image_shape: tuple[int, ...] | None
     """(channels, height, width) of images."""
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from gmvae.data.chunks import dense
 from gmvae.data.likelihood import choose
-from gmvae.data.moments import Floats
-from gmvae.data.scales import choose_scale
-from gmvae.data.scaling import Scaling
+from gmvae.data.scales.choice import choose_scale
+from gmvae.data.scales.moments import Floats
+from gmvae.data.scales.scaling import Scaling
 from gmvae.data.survey import Survey
 
 AT_ONCE = 1000

@@ -13,11 +13,11 @@ import torch
 
 from gmvae.data.dataset import Dataset
 from gmvae.data.likelihood import choose
-from gmvae.data.moments import Floats, Moments
 from gmvae.data.observations import Observations
 from gmvae.data.oddities import NOTHING_ODD, Oddities
-from gmvae.data.scales import Scaled, choose_scale
-from gmvae.data.scaling import Scaling, dividing
+from gmvae.data.scales.choice import Scaled, choose_scale
+from gmvae.data.scales.moments import Floats, Moments
+from gmvae.data.scales.scaling import Scaling, dividing
 from gmvae.data.survey import Survey, weighed
 
 AVERAGED = 10_000
@@ -92,7 +92,8 @@ def prepare(
         weights: What each row counts, (N,); all the same unless given.
         likelihood: The likelihood that is asked for, or ``"auto"``.
         image_shape: (height, width) or (channels, height, width) of rows that are images.
-        scale: What is done to the columns of a Gaussian model (:func:`gmvae.data.scales.choose_scale`).
+        scale: What is done to the columns of a Gaussian model: see
+            :func:`gmvae.data.scales.choice.choose_scale`.
         device: Where batches are wanted.
         name: What messages call the data.
         names: What the columns are called.

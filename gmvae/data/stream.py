@@ -18,15 +18,15 @@ from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.base import Block
 from gmvae.data.files.labels import codes, plain
 from gmvae.data.likelihood import choose
-from gmvae.data.moments import Moments
 from gmvae.data.oddities import NOTHING_ODD, Oddities
 from gmvae.data.prepare import Prepared, constants, edges
-from gmvae.data.scales import Scaled, choose_scale
-from gmvae.data.scaling import Scaling, dividing
+from gmvae.data.scales.choice import Scaled, choose_scale
+from gmvae.data.scales.moments import Moments
+from gmvae.data.scales.scaling import Scaling, dividing
+from gmvae.data.scales.traits import LOOKED_AT, Traits
 from gmvae.data.schema import Schema
 from gmvae.data.shuffled import ShuffledRows, shuffle
 from gmvae.data.streamed import Streamed
-from gmvae.data.traits import LOOKED_AT, Traits
 
 Blocks = Callable[[], Iterator[Block]]
 """Begins a stream anew: what it gives is read twice, and must be the same both times."""
@@ -128,7 +128,8 @@ def prepare_stream(
         schema: What a row is.
         folder: Where the shuffled rows go, float32 or uint8 each number.
         likelihood: The likelihood that is asked for, or ``"auto"``.
-        scale: What is done to the columns of a Gaussian model (:func:`gmvae.data.scales.choose_scale`).
+        scale: What is done to the columns of a Gaussian model: see
+            :func:`gmvae.data.scales.choice.choose_scale`.
         device: Where batches are wanted.
         name: What messages call the data.
         seed: Where the order comes from.

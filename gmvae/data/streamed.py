@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gmvae.data.observations import SAMPLE, Observations
-from gmvae.data.scaling import dividing
+from gmvae.data.scales.scaling import dividing
 from gmvae.data.shuffled import ShuffledRows
 
 AT_HAND = 100_000

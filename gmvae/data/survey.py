@@ -12,9 +12,9 @@ from sklearn.utils.validation import _check_sample_weight
 
 from gmvae.data.chunks import chunks, dense
 from gmvae.data.hashing import hashes
-from gmvae.data.moments import Floats, Moments
-from gmvae.data.scaling import Scaling
-from gmvae.data.traits import LOOKED_AT, Traits
+from gmvae.data.scales.moments import Floats, Moments
+from gmvae.data.scales.scaling import Scaling
+from gmvae.data.scales.traits import LOOKED_AT, Traits
 
 LEAST = 2.0**-32
 """The least relative weight: a row of less would not be drawn in any fit, and cost digits of the others."""

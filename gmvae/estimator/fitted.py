@@ -18,7 +18,7 @@ from gmvae.assess.outliers import Limits
 from gmvae.data.chunks import chunks
 from gmvae.data.frame import encoded
 from gmvae.data.observations import Observations
-from gmvae.data.scaling import Scaling
+from gmvae.data.scales.scaling import Scaling
 from gmvae.data.schema import ReadOptions, Schema, without_index
 from gmvae.estimator.intake import rows_of, taken, without_gaps
 from gmvae.model import inference

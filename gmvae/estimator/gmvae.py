@@ -64,7 +64,7 @@ class GMVAE(Updated):
             are an error.
         scale: What is done to the columns of a Gaussian model: ``"standard"``, ``"robust"``, ``"log"``,
             ``"unit"`` (for embeddings), ``"common"``, ``"none"``, or ``"auto"``, which explains itself in
-            ``scale_reason_`` (:func:`gmvae.data.scales.choose_scale` says what each is).
+            ``scale_reason_`` (:func:`gmvae.data.scales.choice.choose_scale` says what each is).
         likelihood: p(y | x): ``"bernoulli"``, ``"gaussian"`` or ``"auto"``, which explains itself in
             ``likelihood_reason_``.
         min_variance: Least variance of the Gaussian, where a column has variance 1.

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from gmvae.config import ModelConfig, from_mapping
-from gmvae.data.scaling import Scaling
+from gmvae.data.scales.scaling import Scaling
+from gmvae.data.scales.warp import Warp
 from gmvae.data.schema import Schema
-from gmvae.data.warp import Warp
 from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE

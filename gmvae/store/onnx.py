@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmvae.data.scaling import Scaling
-from gmvae.data.warp import NEAREST, Warp
+from gmvae.data.scales.scaling import Scaling
+from gmvae.data.scales.warp import NEAREST, Warp
 from gmvae.model.answers import precise
 from gmvae.model.inference import evaluating
 from gmvae.model.isolation import isolated
@@ -33,7 +33,7 @@ FILES = ("encoder.onnx", "decoder.onnx")
 
 
 class Warped(nn.Module):
-    """:class:`gmvae.data.warp.Warp` of rows of shape (B, D)."""
+    """:class:`gmvae.data.scales.warp.Warp` of rows of shape (B, D)."""
 
     origin: Tensor
     unit: Tensor

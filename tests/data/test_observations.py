@@ -9,7 +9,7 @@ from scipy import sparse
 
 from gmvae.data import chunks, observations
 from gmvae.data.observations import Observations
-from gmvae.data.scaling import dividing, standardising
+from gmvae.data.scales.scaling import dividing, standardising
 from gmvae.data.survey import Survey
 
 CPU = torch.device("cpu")

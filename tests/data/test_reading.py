@@ -11,7 +11,7 @@ from gmvae.data.files.labels import codes
 from gmvae.data.files.open import open_source
 from gmvae.data.files.read import read_file
 from gmvae.data.prepare import Prepared, prepare
-from gmvae.data.scaling import GRAIN
+from gmvae.data.scales.scaling import GRAIN
 from gmvae.data.schema import ReadOptions
 
 

@@ -14,7 +14,7 @@ import gmvae
 from gmvae import GMVAE
 from gmvae.config import Config
 from gmvae.data.prepare import prepare
-from gmvae.data.warp import Warp
+from gmvae.data.scales.warp import Warp
 from gmvae.store.onnx import export
 
 IRIS = load_iris()

@@ -15,7 +15,7 @@ from small_fits import quick
 
 import gmvae
 from gmvae.data.observations import Observations
-from gmvae.data.scaling import standardising
+from gmvae.data.scales.scaling import standardising
 from gmvae.data.survey import Survey
 from gmvae.fit import result
 from gmvae.fit.engine import Engine

@@ -21,7 +21,7 @@ from sklearn.datasets import load_wine
 
 import gmvae
 from gmvae import GMVAE
-from gmvae.data.scaling import dividing
+from gmvae.data.scales.scaling import dividing
 from gmvae.data.schema import Schema
 from gmvae.data.sets.images import mnist
 from gmvae.data.sets.spiral import spiral

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.moments import Floats
+from gmvae.data.scales.moments import Floats
 
 FURTHEST = 600.0
 """The greatest logarithm whose inverse is taken, so that it is finite."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.moments import Floats, Moments
-from gmvae.data.scaling import Scaling, dividing, standardising, together
-from gmvae.data.traits import KNEE, Traits
-from gmvae.data.warp import Warp
+from gmvae.data.scales.moments import Floats, Moments
+from gmvae.data.scales.scaling import Scaling, dividing, standardising, together
+from gmvae.data.scales.traits import KNEE, Traits
+from gmvae.data.scales.warp import Warp
 
 
 @dataclass(frozen=True)

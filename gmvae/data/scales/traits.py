@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.moments import Floats
+from gmvae.data.scales.moments import Floats
 
 LOOKED_AT = 20_000
 """Rows that are looked at."""

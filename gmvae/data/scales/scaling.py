@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.moments import Floats, Moments
-from gmvae.data.warp import Warp
+from gmvae.data.scales.moments import Floats, Moments
+from gmvae.data.scales.warp import Warp
 
 FLOAT32 = float(np.finfo(np.float32).max)
 """The greatest number in float32."""
