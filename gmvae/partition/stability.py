@@ -5,7 +5,7 @@ For each number K the rows of several samples of the data are clustered, and the
 .. math:: S_K = \operatorname{median}_{a \ne b} \min_k \max_j \frac{|A_k \cap B_j|}{|A_k \cup B_j|}
 
 over pairs of samples a, b and their clusters :math:`A_k, B_j`, counted on the rows that both samples hold: 1
-where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). Of ten samples
+where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). Of fifteen samples
 or more it is the mean; of fewer the median, since one of them may come out otherwise. No label has a part in
 it.
 """
@@ -40,7 +40,7 @@ STABLE, NEARLY, TRUSTED = 0.85, 0.75, 0.6
 CLEARLY = 0.12
 """How far the stability of a number may be below that of a smaller one: further clusters are not there in all
 samples."""
-MANY = 10
+MANY = 15
 """Samples whose mean counts, not their median."""
 ROWS_EACH = 5
 """The least rows for each cluster that is tried."""

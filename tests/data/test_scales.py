@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from commands import bad, here
@@ -14,7 +16,9 @@ import gmvae
 from gmvae import GMVAE
 from gmvae.config import Config
 from gmvae.data.prepare import prepare
+from gmvae.data.scales.traits import LOOKED_AT
 from gmvae.data.scales.warp import Warp
+from gmvae.data.stream import Sample
 from gmvae.store.onnx import export
 
 IRIS = load_iris()
@@ -223,3 +227,43 @@ def test_runs_of_earlier_versions_name_their_scale():
     for before, now in ((True, "standard"), (False, "none")):
         data = {name: value for name, value in given["data"].items() if name != "scale"}
         assert Config.from_json({**given, "data": {**data, "standardise": before}}).data.scale == now
+
+
+# ---- a stream
+
+
+class Batches:
+    """What gives rows in batches each time."""
+
+    def __init__(self, y: np.ndarray) -> None:
+        self.y = y
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield from (self.y[i : i + 50] for i in range(0, len(self.y), 50))
+
+
+@pytest.mark.parametrize("scale", ["auto", "log", "robust", "unit", "common", "none"])
+def test_a_stream_is_scaled_as_rows_in_memory_are(scale):
+    y = lognormal()[0]
+    y[7, 1] = 1e7
+    streamed, in_memory = (quick(scale=scale, epochs=1).fit(rows) for rows in (Batches(y), y))
+    assert streamed.scale_reason_ == in_memory.scale_reason_
+    for name in ("mean", "scale", "kept"):
+        np.testing.assert_allclose(
+            getattr(streamed._scaling, name), getattr(in_memory._scaling, name), rtol=1e-9
+        )
+    np.testing.assert_allclose(streamed._scaling.apply(y), in_memory._scaling.apply(y), rtol=1e-9)
+    names = [{f.name for f in model.findings_} & {"heavy-tails"} for model in (streamed, in_memory)]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("blocks", [[7, 100, 1, 20_000, 3, 50_000, 12_345], [82_456], [1] * 50])
+def test_the_sample_of_a_stream_is_every_kth_row(blocks):
+    sample, start = Sample(), 0
+    for size in blocks:
+        sample.add(np.arange(start, start + size)[:, None])
+        start += size
+    rows = sample.rows[:, 0]
+    step = max(1, int(np.diff(rows).max()))
+    np.testing.assert_array_equal(rows, np.arange(0, start, step))
+    assert start <= LOOKED_AT or LOOKED_AT / 2 <= len(rows) <= LOOKED_AT
