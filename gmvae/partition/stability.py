@@ -5,9 +5,9 @@ For each number K the rows of several samples of the data are clustered, and the
 .. math:: S_K = \operatorname{median}_{a \ne b} \min_k \max_j \frac{|A_k \cap B_j|}{|A_k \cup B_j|}
 
 over pairs of samples a, b and their clusters :math:`A_k, B_j`, counted on the rows that both samples hold: 1
-where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). Of fifteen samples
-or more it is the mean; of fewer the median, since one of them may come out otherwise. No label has a part in
-it.
+where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). Of ``MANY``
+samples or more it is the mean; of fewer the median, since one of them may come out otherwise. No label has a
+part in it.
 """
 
 from __future__ import annotations
