@@ -18,8 +18,8 @@ import tyro
 from gmvae import __version__
 from gmvae.cli.commands import COMMANDS, watch
 from gmvae.cli.preflight import check_data
+from gmvae.cli.shown import narrowed, widened
 from gmvae.cli.signals import status, terminable
-from gmvae.config import Config
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
 
@@ -89,8 +89,8 @@ def train(arguments: list[str]) -> None:
         print("usage: gmvae train EXPERIMENT [flags]; gmvae train EXPERIMENT --help lists the flags\n")
         print(table(DESCRIPTIONS))
         return
-    default = experiment(name)
-    config = parse(Config, f"gmvae train {name}", list(settled(rest)), default, DESCRIPTIONS[name])
+    kind, default = narrowed(name, experiment(name))
+    config = widened(parse(kind, f"gmvae train {name}", list(settled(rest)), default, DESCRIPTIONS[name]))
     check_data(config.data)
     from gmvae.cli.beside import follow
     from gmvae.run import Run
@@ -155,9 +155,9 @@ def parse(
         ValueError: with tyro's message, on one line, where the arguments do not fit.
     """
     options: dict[str, Any] = {} if default is None else {"default": default}
-    said = io.StringIO()
+    said, helped = Boxes(), Boxes()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(helped):
             return tyro.cli(
                 kind,
                 prog=prog,
@@ -168,9 +168,35 @@ def parse(
             )
     except SystemExit as stop:
         if not stop.code:
+            text = plain_metavars(helped.getvalue())
+            sys.stdout.write(text if lined(sys.stdout) else text.translate(PLAIN))
             raise
         text = complaint(said.getvalue())
         raise ValueError(f"{suggested(text, arguments, kind)} ({prog} --help lists the flags)") from None
+
+
+class Boxes(io.StringIO):
+    """Text in which tyro draws boxes with lines."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+
+PLAIN = str.maketrans(dict.fromkeys("│╭╮╰╯", " ") | {"─": "-"})
+"""Boxes without lines, where letters of UTF-8 cannot be written."""
+
+
+def lined(stream: Any) -> bool:
+    """Whether lines can be written to a stream."""
+    return str(getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def plain_metavars(text: str) -> str:
+    """Help in which what may be left out has the name of its kind, not also that of nothing."""
+    return re.sub(
+        r"\{None\}\|([A-Z]+)( *)", lambda m: f"{m[1]}{m[2]}{' ' * len('{None}|')}" if m[2] else m[1], text
+    )
 
 
 def complaint(box: str) -> str:

@@ -20,7 +20,9 @@ from commands import SIGNS, TIMES, bad, contents, gmvae, here, records
 from PIL import Image
 
 from gmvae.cli import app
+from gmvae.cli.shown import HIDDEN, narrowed, widened
 from gmvae.config import Config
+from gmvae.experiments import experiment
 from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
 
@@ -318,16 +320,29 @@ def test_version():
     assert here("--version") == (0, f"gmvae {version('gmvae')}\n", "")
 
 
-def test_every_field_is_a_flag_with_its_help(capsys, monkeypatch):
+@pytest.mark.parametrize("name", ["spiral", "mnist_fc", "svhn", "data"])
+def test_every_field_is_a_flag_with_its_help(capsys, monkeypatch, name):
+    """But for those of other experiments; the data's come first."""
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as stop:
-        app.main(["train", "spiral", "--help"])
+        app.main(["train", name, "--help"])
     assert not stop.value.code
     out = capsys.readouterr().out
+    hidden = HIDDEN[name.partition("_")[0]]
     for section in Config().to_json().values():
-        for name in section:
-            assert f"--{name.replace('_', '-')}" in out
+        for field in section:
+            there = re.search(rf"--{field.replace('_', '-')}(?![\w-])", out) is not None
+            assert there != (field in hidden), field
     assert "Number of clusters, K; 0 or auto chooses" in out
+    assert "None}" not in out  # what may be left out has the name of its kind
+    assert out.index("data options") < out.index("model options")
+
+
+def test_a_configuration_is_of_the_class_that_all_others_know():
+    default = experiment("data")
+    kind, shown = narrowed("data", default)
+    assert type(shown) is kind is not Config
+    assert widened(shown) == default
 
 
 def test_points_are_evaluated_without_bits(finished):

@@ -1,0 +1,43 @@
+"""The flags of an experiment: without those that mean nothing to it."""
+
+from __future__ import annotations
+
+from dataclasses import field, fields, make_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import tyro
+
+from gmvae.config import Config, DataConfig
+
+GENERATED = ("points", "arms", "data_seed")
+"""Flags of generated points."""
+HIDDEN = {
+    "data": ("dataset", "data_dir", "extra", *GENERATED),
+    "spiral": ("data_dir", "extra", "image_size", "grey"),
+    "mnist": ("extra", *GENERATED),
+    "svhn": GENERATED,
+}
+"""Flags of the data that mean nothing to an experiment, by the first word of its name."""
+
+
+def narrowed(name: str, default: Config) -> tuple[type[Config], Config]:
+    """The configuration with the flags of an experiment, a class of its own, and the defaults in it."""
+    hidden = HIDDEN.get(name.split("_")[0], HIDDEN["mnist"])
+    hints = get_type_hints(DataConfig, include_extras=True)
+    kept = {one.name: one for one in fields(DataConfig)}
+    overridden: list[Any] = [
+        (one, Annotated[hints[one], tyro.conf.Suppress], field(default=kept[one].default)) for one in hidden
+    ]
+    data: Any = make_dataclass("DataConfig", overridden, bases=(DataConfig,), frozen=True)
+    data.__doc__ = DataConfig.__doc__
+    whole: Any = make_dataclass(
+        "Config", [("data", data, field(default_factory=data))], bases=(Config,), frozen=True
+    )
+    parts = {one.name: getattr(default, one.name) for one in fields(Config)}
+    return whole, whole(**{**parts, "data": data(**vars(default.data))})
+
+
+def widened(config: Config) -> Config:
+    """The same configuration, of the class that everything else knows."""
+    parts = {one.name: getattr(config, one.name) for one in fields(Config)}
+    return Config(**{**parts, "data": DataConfig(**vars(config.data))})
