@@ -23,7 +23,7 @@ from gmvae.data.prepare import Prepared, constants, edges
 from gmvae.data.scales.choice import Scaled, choose_scale
 from gmvae.data.scales.moments import Moments
 from gmvae.data.scales.scaling import Scaling, dividing
-from gmvae.data.scales.traits import LOOKED_AT, Traits
+from gmvae.data.scales.traits import LOOKED_AT, Traits, looked_at
 from gmvae.data.schema import Schema
 from gmvae.data.shuffled import ShuffledRows, shuffle
 from gmvae.data.streamed import Streamed
@@ -33,9 +33,10 @@ Blocks = Callable[[], Iterator[Block]]
 
 
 class Sample:
-    """Every k-th row of a stream, k the least power of two that leaves at most ``LOOKED_AT`` of them."""
+    """Every k-th row of a stream, k the least power of two that leaves at most so many of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._rows: list[NDArray[Any]] = []
         self._step, self._next, self._count = 1, 0, 0
 
@@ -45,7 +46,7 @@ class Sample:
         self._next = int(places[-1] if len(places) else self._next - self._step) + self._step - len(y)
         self._rows.append(y[places])
         self._count += len(places)
-        while self._count > LOOKED_AT:
+        while self._count > self._most:
             rows = self.rows
             self._next += self._step * (len(rows) % 2)
             self._rows, self._step, self._count = [rows[::2]], 2 * self._step, -(-len(rows) // 2)
@@ -80,7 +81,7 @@ class StreamSurvey:
             ValueError: where it is empty, or a number is not finite.
         """
         moments, rows, labels, levels = Moments(width), 0, set[Any](), True
-        digest, sample = hashlib.sha256(), Sample()
+        digest, sample = hashlib.sha256(), Sample(looked_at(LOOKED_AT, width))
         for block in blocks():
             y = block.y.reshape(len(block.y), -1)
             _check(y, width, rows, name)
@@ -154,7 +155,7 @@ def prepare_stream(
     if scaling is not None:
         scaled = Scaled(scaling, survey.moments if scaling.affine else measure(scaling))
     elif given is None:
-        rows = survey.sample.rows.astype(np.float64)
+        rows = survey.sample.rows
         traits, every = Traits.of(rows, np.ones(len(rows))), image is not None
         scaled = choose_scale(scale, traits, survey.moments, measure, every=every, name=name)
         oddities = oddities.of_columns(scaled.heavy, traits.rare)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from gmvae.data.chunks import chunks, dense
+from gmvae.data.chunks import chunks
 from gmvae.data.hashing import hashes
 from gmvae.data.scales.moments import Floats, Moments
 from gmvae.data.scales.scaling import Scaling
-from gmvae.data.scales.traits import LOOKED_AT, Traits
+from gmvae.data.scales.traits import Traits, looked_at
 
 LEAST = 2.0**-32
 """The least relative weight: a row of less would not be drawn in any fit, and cost digits of the others."""
@@ -59,8 +59,8 @@ class Survey:
 
     def traits(self, source: Any) -> Traits:
         """What a sample of the distinct rows says of the columns."""
-        step = -(-len(self.order) // LOOKED_AT)
-        return Traits.of(dense(source[self.order[::step]]), self.weights[::step])
+        step = -(-len(self.order) // looked_at(len(self.order), source.shape[1]))
+        return Traits.of(source[self.order[::step]], self.weights[::step])
 
     def measure(self, source: Any, scaling: Scaling) -> Moments:
         """The moments of the columns once a scaling has shaped them."""

@@ -259,7 +259,7 @@ def test_a_stream_is_scaled_as_rows_in_memory_are(scale):
 
 @pytest.mark.parametrize("blocks", [[7, 100, 1, 20_000, 3, 50_000, 12_345], [82_456], [1] * 50])
 def test_the_sample_of_a_stream_is_every_kth_row(blocks):
-    sample, start = Sample(), 0
+    sample, start = Sample(LOOKED_AT), 0
     for size in blocks:
         sample.add(np.arange(start, start + size)[:, None])
         start += size

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gmvae.data.files.base import FLAGS, ROWS, Block, Source, at_most
@@ -182,7 +181,7 @@ class Table(Source):
             as_text = Schema((1,), tuple(words), dict.fromkeys(words, ()))
             first = next(self.batches(list(words), as_text, ROWS), None)
         for name in () if first is None else words:
-            count = pc.count_distinct(first.column(name)).as_py()
+            count = len(texts(first.column(name)).unique())
             if count == len(first) > 1 and options.id_column is None:
                 names.append(name)
             elif count > CATEGORIES:

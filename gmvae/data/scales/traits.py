@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.data import chunks
 from gmvae.data.scales.moments import Floats
 
-LOOKED_AT = 20_000
-"""Rows that are looked at."""
+LOOKED_AT, LEAST = 20_000, 200
+"""Rows that are looked at, at most, and of wide tables at least."""
 SIGMAS = 1.349
 """The distance between the quartiles of a normal distribution, in standard deviations."""
 KNEE = 5.0
@@ -67,36 +68,55 @@ class Traits:
 
     @classmethod
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is too large is said of the moments
-    def of(cls, y: Floats, weights: Floats) -> Self:
-        """Of rows, (n, D), and their weights, (n,)."""
-        first, median, third = _quantiles(y, weights, (0.25, 0.5, 0.75))
-        deviation = _moments(y, weights[:, None])[1]
-        spread = (third - first) / SIGMAS
-        near = (spread <= 0) | (abs(y - median) <= KNEE * spread)
-        centre, trimmed = _moments(y, weights[:, None] * near)
-        positive: NDArray[np.bool_] = np.all(y >= 0, axis=0)
-        smallest = np.where(y > 0, y, np.inf).min(0)
-        smallest = np.where(np.isfinite(smallest), smallest, 1.0)
-        logs = np.log1p(np.maximum(y, 0) / smallest)
-        low, high = _quantiles(logs, weights, (0.25, 0.75))
-        skewed = positive & (third - first > 0) & (first + third - 2 * median >= LEANING * (third - first))
-        skewed &= _skewness(y, weights) >= SKEWED
-        skewed &= (abs(_skewness(logs, weights)) <= EVEN) & (
-            _moments(logs, weights[:, None])[1] <= high - low
-        )
-        alike = np.average(y == median, axis=0, weights=weights) > ALIKE
+    def of(cls, rows: Any, weights: Floats) -> Self:
+        """Of rows, (n, D), an array or a sparse matrix, and their weights, (n,); a few columns at a time."""
+        count, width = rows.shape
+        step = max(1, chunks.CHUNK // count)
+        parts, squares = list[dict[str, NDArray[Any]]](), np.zeros(count)
+        for start in range(0, width, step):
+            y = chunks.dense(rows[:, start : start + step])
+            parts.append(_of_columns(y, weights))
+            squares += np.square(y).sum(1)
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        deviation = columns.pop("deviation")
         return cls(
-            centre,
-            np.where(trimmed > 0, trimmed, np.where(deviation > 0, deviation, 1.0)),
-            smallest,
-            positive,
-            (spread > 0) & (deviation > HEAVY * spread),
-            (spread > 0) & (deviation > ABSURD * spread),
-            skewed,
-            np.asarray((y.min(0) < y.max(0)) & alike, dtype=bool),
-            _of_length_one(y),
-            _components(y, deviation),
+            **columns, unit_rows=_of_length_one(squares, width), components=_components(rows, deviation)
         )
+
+
+def looked_at(count: int, width: int) -> int:
+    """How many of so many rows are looked at, of so many columns."""
+    return min(count, LOOKED_AT, max(LEAST, chunks.CHUNK // width))
+
+
+def _of_columns(y: Floats, weights: Floats) -> dict[str, NDArray[Any]]:
+    """The traits of columns, (n, C), each of shape (C,), and their standard deviations."""
+    first, median, third = _quantiles(y, weights, (0.25, 0.5, 0.75))
+    deviation = _moments(y, weights[:, None])[1]
+    spread = (third - first) / SIGMAS
+    near = (spread <= 0) | (abs(y - median) <= KNEE * spread)
+    centre, trimmed = _moments(y, weights[:, None] * near)
+    positive = np.all(y >= 0, axis=0)
+    smallest = np.where(y > 0, y, np.inf).min(0)
+    smallest = np.where(np.isfinite(smallest), smallest, 1.0)
+    logs = np.log1p(np.maximum(y, 0) / smallest)
+    low, high = _quantiles(logs, weights, (0.25, 0.75))
+    skewed = positive & (third - first > 0) & (first + third - 2 * median >= LEANING * (third - first))
+    skewed &= _skewness(y, weights) >= SKEWED
+    skewed &= abs(_skewness(logs, weights)) <= EVEN
+    skewed &= _moments(logs, weights[:, None])[1] <= high - low
+    alike = np.average(y == median, axis=0, weights=weights) > ALIKE
+    return {
+        "centre": centre,
+        "spread": np.where(trimmed > 0, trimmed, np.where(deviation > 0, deviation, 1.0)),
+        "smallest": smallest,
+        "positive": positive,
+        "heavy": (spread > 0) & (deviation > HEAVY * spread),
+        "absurd": (spread > 0) & (deviation > ABSURD * spread),
+        "skewed": skewed,
+        "rare": (y.min(0) < y.max(0)) & alike,
+        "deviation": deviation,
+    }
 
 
 def _quantiles(y: Floats, weights: Floats, at: tuple[float, ...]) -> Floats:
@@ -118,11 +138,11 @@ def _moments(y: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return mean * largest, largest * np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
 
 
-def _of_length_one(y: Floats) -> bool:
-    if y.shape[1] < EMBEDDED or abs(y).max() > 1 + LENGTH:
-        return False
-    lengths = np.linalg.norm(y, axis=1)
-    return bool((abs(lengths[lengths > 0] - 1) <= LENGTH).all() and (lengths > 0).mean() > ALIKE)
+def _of_length_one(squares: Floats, width: int) -> bool:
+    """Whether rows have length 1, but for a few without any, from the squares of their lengths, (n,)."""
+    lengths = np.sqrt(squares[squares > 0])
+    known = width >= EMBEDDED and len(lengths) > ALIKE * len(squares)
+    return bool(known and (abs(lengths - 1) <= LENGTH).all())
 
 
 def _skewness(y: Floats, weights: Floats) -> Floats:
@@ -135,13 +155,17 @@ def _skewness(y: Floats, weights: Floats) -> Floats:
     return np.where(variance > 0, cubes / np.where(variance > 0, variance, 1.0) ** 1.5, 0.0)
 
 
-def _components(y: Floats, deviation: Floats) -> bool:
-    rows, width = y.shape
-    if width < EMBEDDED or rows <= width or (abs(y.mean(0)) >= CENTRED * deviation).any():
+def _components(rows: Any, deviation: Floats) -> bool:
+    """Whether the columns of rows, (n, D), are principal components."""
+    count, width = rows.shape
+    if not EMBEDDED <= width < count or count * width > chunks.CHUNK:
+        return False
+    y = chunks.dense(rows)
+    if (abs(y.mean(0)) >= CENTRED * deviation).any():
         return False
     ranks = np.argsort(np.argsort(-deviation))
     if np.corrcoef(ranks, np.arange(width))[0, 1] < ORDERED:
         return False
     correlations: Any = np.corrcoef(y / deviation, rowvar=False)
     others = correlations[~np.eye(width, dtype=bool)]
-    return bool(np.sqrt(np.mean(others**2)) < CORRELATED / np.sqrt(rows))
+    return bool(np.sqrt(np.mean(others**2)) < CORRELATED / np.sqrt(count))
