@@ -93,14 +93,13 @@ class Table(Source):
             wrong.append(f"numbers with their thousands apart in {some(by_thousands)}: {apart} reads them")
         if wrong:
             said = list(self._and_gaps(wrong, kinds, options))
-            flags = [apart] * bool(apart)
-            flags += self._flags(
-                [name for name in names if kinds[name] == "other"],
-                [name for name in words if name not in by_thousands], options,
-            )  # fmt: skip
-            flags += ["--missing impute"] * (len(said) > len(wrong))
-            together = f"; so add {' '.join(flags)}" if self.advice is FLAGS else ""
-            raise ValueError(f"{self.path} has {'; and '.join(said)}{together}")
+            remedy = ""
+            if self.advice is FLAGS:
+                others = [name for name in names if kinds[name] == "other"]
+                flags = [apart] * bool(apart)
+                flags += self._flags(others, [name for name in words if name not in by_thousands], options)
+                remedy = f"; so add {' '.join(flags + ['--missing impute'] * (len(said) > len(wrong)))}"
+            raise ValueError(f"{self.path} has {'; and '.join(said)}{remedy}")
         made = Schema(
             y_shape=(len(names),),
             columns=names,
