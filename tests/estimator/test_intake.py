@@ -42,6 +42,11 @@ def gaps() -> pd.DataFrame:
     return y
 
 
+def directions() -> pd.DataFrame:
+    y = np.random.default_rng(0).normal(size=(40, 6)) + 2 * (np.arange(40) % 2)[:, None]
+    return pd.DataFrame(y / np.linalg.norm(y, axis=1, keepdims=True), columns=list("abcdef"))
+
+
 def nothing(**columns: object) -> pd.DataFrame:
     return numbers().assign(**columns)
 
@@ -70,6 +75,13 @@ WORK = {
     "one column": (lambda: numbers()[["a"]], {}),
     "copies": (lambda: pd.concat([mixed()] * 3, ignore_index=True), ONE_HOT),
     "huge numbers": (lambda: numbers() * 1e30, {}),
+    "skewed columns": (lambda: np.exp(numbers()), {}),
+    "a value that hides the others": (lambda: nothing(a=numbers()["a"].where(np.arange(40) != 7, 1e12)), {}),
+    "rows of length 1": (lambda: directions(), {}),
+    "logarithms": (lambda: np.exp(numbers()), {"scale": "log"}),
+    "directions": (lambda: 7 * directions(), {"scale": "unit"}),
+    "one scale": (numbers, {"scale": "common"}),
+    "no scale": (numbers, {"scale": "none"}),
 }
 """What both take."""
 REFUSE = {
@@ -90,6 +102,8 @@ REFUSE = {
     ),
     "an infinite number": (lambda: nothing(t=["x", "y"] * 20, a=np.inf), ONE_HOT, "a has an infinite number"),
     "one row": (lambda: mixed()[:1], ONE_HOT, "at least"),
+    "logarithms of what is below 0": (lambda: -1 - numbers() ** 2, {"scale": "log"}, "has values below 0"),
+    "an unknown scale": (numbers, {"scale": "loud"}, "loud"),
 }  # fmt: skip
 """What neither takes, and what both say."""
 
