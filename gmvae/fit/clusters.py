@@ -12,7 +12,7 @@ from gmvae.data.dataset import scaled
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
-from gmvae.partition.lone import TELLS, departure
+from gmvae.partition.gap import TELLS, Beside
 from gmvae.partition.stability import LOOKED_AT, Choice, Floats, choose
 from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
@@ -45,7 +45,7 @@ def choose_clusters(
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.partition.stability`).
 
     Few rows, images too, are clustered by k-means, and compared with one Gaussian
-    (:mod:`gmvae.partition.lone`); those of larger tables along their own manifold, and along
+    (:mod:`gmvae.partition.gap`); those of larger tables along their own manifold, and along
     that of the features of auto-encoders; images along the latter.
 
     Arguments:
@@ -64,8 +64,9 @@ def choose_clusters(
     rows = scaled(subset).flatten(1).float().cpu().numpy()
     if len(rows) < MANIFOLD_FROM:
         rows = measured(rows)
-        found = choose([(means, [rows], MEANS)], config.most_clusters, seed, progress)
-        return _unless_one(found, rows, seed)
+        beside = Beside(rows.astype(np.float64), seed)
+        ways = [(means, [rows], MEANS)]
+        return _unless_one(choose(ways, config.most_clusters, seed, progress, beside.worth), beside)
     each = EMBEDDING / EMBEDDINGS
     embedded = [
         _embedded(y, subset, config, training, stream, part(progress, i * each, each))
@@ -84,12 +85,12 @@ def measured(rows: Floats) -> Floats:
     return rows if 2 * two.sum() > rows.shape[1] else rows[:, ~two]
 
 
-def _unless_one(choice: Choice, rows: Floats, seed: int) -> Choice:
+def _unless_one(choice: Choice, beside: Beside) -> Choice:
     """The choice, or 1 where one Gaussian would have such clusters as well: in few dimensions the parts that
     k-means makes of it are stable, too."""
     if choice.clusters == 1:
         return choice
-    apart = departure(rows.astype(np.float64), choice.clusters, seed)
+    apart = beside.departure(choice.clusters)
     if apart >= TELLS:
         return choice
     reason = (

@@ -27,6 +27,9 @@ Floats = NDArray[np.float32]
 Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
 """From rows of shape (n, D), numbers of clusters and a seed to the clusters of each row, for each number."""
 
+Worth = Callable[[int, int], bool]
+"""Whether the first number of clusters has more to it than the second, a smaller one that is more stable."""
+
 Overlaps = NDArray[np.float64]
 """For each number of clusters, of pairs of samples, (numbers, S, S)."""
 
@@ -37,9 +40,8 @@ SAMPLED = 0.8
 STABLE, NEARLY, TRUSTED = 0.85, 0.75, 0.6
 """Stabilities from which on clusters are highly stable, and valid, and below which they are not to be trusted
 (Hennig, 2007)."""
-CLEARLY = 0.12
-"""How far the stability of a number may be below that of a smaller one: further clusters are not there in all
-samples."""
+AS_STABLE = 0.02
+"""How far the stability of a number may be below that of a smaller one that is as stable."""
 MANY = 15
 """Samples whose mean counts, not their median."""
 ROWS_EACH = 5
@@ -75,6 +77,7 @@ def choose(
     most: int,
     seed: int,
     progress: Progress = lambda _: None,
+    worth: Worth = lambda _, __: True,
 ) -> Choice:
     """Choose the greatest stable number of clusters.
 
@@ -85,6 +88,7 @@ def choose(
         most: The greatest number to try; 2 is the least.
         seed: Seed of the samples and of what happens in each.
         progress: Called with the share of the work that is done.
+        worth: As for :func:`decide`.
 
     Raises:
         ValueError: where there are too few rows for two clusters.
@@ -96,7 +100,7 @@ def choose(
     work, done = 2 * sum(len(shown) * samples for _, shown, samples in looked_at), 0
     parts: list[list[list[Clusters]]] = [[] for _ in looked_at]
     overlaps: list[Overlaps] = []
-    while done < work and (not overlaps or _hangs_on_a_sample(counts, overlaps)):
+    while done < work and (not overlaps or _hangs_on_a_sample(counts, overlaps, worth)):
         for (way, shown, samples), found in zip(looked_at, parts, strict=True):
             for _ in range(samples):
                 for values in shown:
@@ -105,16 +109,26 @@ def choose(
                     progress(done / work)
         overlaps = [_overlaps(found, counts) for found in parts]
     progress(1.0)
-    return decide(list(counts), _curve(overlaps))
+    return decide(list(counts), _curve(overlaps), worth)
 
 
-def decide(counts: Sequence[int], stabilities: NDArray[np.float64]) -> Choice:
-    """The greatest stable number of clusters, whose stability is not clearly below that of a smaller one; or,
-    where none is stable, the most stable one, and 1 where that is not to be trusted; and why."""
+def decide(
+    counts: Sequence[int], stabilities: NDArray[np.float64], worth: Worth = lambda _, __: True
+) -> Choice:
+    """The greatest stable number of clusters that is as stable as the smaller ones, or worth it; or, where
+    none is stable, the most stable one, and 1 where that is not to be trusted; and why.
+
+    Arguments:
+        counts: The numbers that were tried, in order.
+        stabilities: The stability of each.
+        worth: Whether a number has more to it than a smaller one, though it is less stable.
+    """
     curve = tuple((k, round(float(s), 4)) for k, s in zip(counts, stabilities, strict=True))
-    known, best = dict(curve), np.maximum.accumulate([s for _, s in curve])
-    stable = [k for (k, s), most in zip(curve, best, strict=True) if s >= max(STABLE, most - CLEARLY)]
-    chosen = max(stable) if stable else max(curve, key=lambda point: point[1])[0]
+    known, stable = dict(curve), [k for k, s in curve if s >= STABLE]
+    chosen = stable[0] if stable else max(curve, key=lambda point: point[1])[0]
+    for k in stable[1:]:
+        if known[k] >= known[chosen] - AS_STABLE or worth(k, chosen):
+            chosen = k
     if known[chosen] < TRUSTED:
         return Choice(
             1,
@@ -168,21 +182,21 @@ def _middle(overlaps: Overlaps) -> NDArray[np.float64]:
     return (np.nanmean if overlaps.shape[1] >= MANY else np.nanmedian)(overlaps, (1, 2))
 
 
-def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps]) -> bool:
+def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps], worth: Worth) -> bool:
     """Whether the answer would be another without one of the samples. A layout comes out another way where a
     processor rounds in another way, and no answer should hang on that."""
-    answers = {_answer(counts, overlaps)}
+    answers = {_answer(counts, overlaps, worth)}
     for way, found in enumerate(overlaps):
         for sample in range(
             found.shape[1] if found.shape[1] > 2 else 0
         ):  # one alone has nothing to agree with
             left = np.delete(np.delete(found, sample, 1), sample, 2)
-            answers.add(_answer(counts, [*overlaps[:way], left, *overlaps[way + 1 :]]))
+            answers.add(_answer(counts, [*overlaps[:way], left, *overlaps[way + 1 :]], worth))
     return len(answers) > 1
 
 
-def _answer(counts: Sequence[int], overlaps: Sequence[Overlaps]) -> tuple[int, bool]:
-    choice = decide(counts, _curve(overlaps))
+def _answer(counts: Sequence[int], overlaps: Sequence[Overlaps], worth: Worth) -> tuple[int, bool]:
+    choice = decide(counts, _curve(overlaps), worth)
     return choice.clusters, choice.sure
 
 

@@ -37,10 +37,13 @@ def test_the_greatest_stable_number_is_chosen():
     assert scales.reason.endswith("rivals are 2 (0.95)")
 
 
-def test_a_number_clearly_less_stable_than_a_smaller_one_is_not_taken():
-    assert decide([2, 3, 4, 5], np.array([1.0, 1.0, 0.87, 0.5])).clusters == 3
-    assert decide([2, 3, 4, 5], np.array([0.9, 1.0, 0.89, 0.5])).clusters == 4
-    assert decide([2, 3, 4, 5], np.array([0.5, 0.86, 0.75, 0.97])).clusters == 5
+def test_a_number_less_stable_than_a_smaller_one_must_be_worth_it():
+    curve = np.array([1.0, 1.0, 0.96, 0.5])
+    assert decide([2, 3, 4, 5], curve).clusters == 4
+    assert decide([2, 3, 4, 5], curve, lambda k, fewer: (k, fewer) != (4, 3)).clusters == 3
+    never = lambda k, fewer: False  # noqa: E731
+    assert decide([2, 3, 4, 5], curve, never).clusters == 3  # 3 is as stable as 2
+    assert decide([2, 3, 4, 5], np.array([0.5, 0.86, 0.75, 0.97]), never).clusters == 5
 
 
 def test_it_says_so_where_no_number_is_stable():

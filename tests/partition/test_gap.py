@@ -10,8 +10,12 @@ from sklearn.preprocessing import StandardScaler
 
 from gmvae.config import ModelConfig, TrainingConfig
 from gmvae.fit.clusters import choose_clusters
-from gmvae.partition.lone import TELLS, departure
+from gmvae.partition.gap import TELLS, Beside
 from gmvae.training.random import RandomStream
+
+
+def departure(rows: np.ndarray, clusters: int, seed: int) -> float:
+    return Beside(rows, seed).departure(clusters)
 
 
 def chosen(y: np.ndarray, seed: int = 0) -> int:
