@@ -54,6 +54,7 @@ def run(cells) -> Path:
     return cells.parent / "run"
 
 
+@pytest.mark.slow
 def test_clusters_probabilities_and_x_stand_beside_what_was_there(run, cells, tmp_path):
     out = tmp_path / "out.h5ad"
     said = here("predict", run, cells, "-o", out)

@@ -118,6 +118,7 @@ def test_clusters_that_ignore_the_data():
     assert found["ignored"].endswith(" of at most 1.39 nats about the data.")
 
 
+@pytest.mark.slow
 def test_clusters_that_die():
     model = fit(BLOBS, 20, cv_weight=5.0, **COLD)
     found = told(model)

@@ -36,6 +36,7 @@ def test_columns_with_heavy_tails_are_named():
     assert "heavy-tails" not in odd(y.clip(-50, 50).assign(d=rng.normal(size=240)))
 
 
+@pytest.mark.slow
 def test_a_column_that_is_nearly_constant_is_named():
     y = np.c_[BLOBS, np.zeros(240)]
     y[7, 3] = 1.0
@@ -46,6 +47,7 @@ def test_a_column_that_is_nearly_constant_is_named():
     assert odd(y) == {}
 
 
+@pytest.mark.slow
 def test_more_columns_than_rows():
     rng = np.random.default_rng(0)
     y = np.c_[BLOBS[:60], rng.normal(size=(60, 57))]
@@ -53,6 +55,7 @@ def test_more_columns_than_rows():
     assert odd(y[:, :59]) == {}
 
 
+@pytest.mark.slow
 def test_copies_of_rows():
     assert odd(np.repeat(BLOBS, 3, axis=0)) == {
         "duplicates": "note: 67% of the rows are copies of others: 240 of 720 differ."

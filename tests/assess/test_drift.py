@@ -28,6 +28,7 @@ def test_partial_fit_goes_on_by_one_pass_and_keeps_scaling_and_numbers(fitted):
     assert model.get_params() == fitted.get_params()
 
 
+@pytest.mark.slow
 def test_rows_like_the_old_ones_are_no_drift(fitted):
     y, _ = three_blobs()
     rng = np.random.default_rng(0)
@@ -36,6 +37,7 @@ def test_rows_like_the_old_ones_are_no_drift(fitted):
         assert drift(fitted.is_outlier(again), fitted.predict_proba(again), fitted.weights_) is None
 
 
+@pytest.mark.slow
 def test_rows_from_elsewhere_and_other_shares_are_a_drift(fitted):
     y, labels = three_blobs()
     shifted = y + 4 * y.std(0)

@@ -79,6 +79,7 @@ def test_bad_flags_are_one_line(flags, message, capsys):
 IMAGES = ["mnist", "mnist_fc", "svhn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_pictures_of_what_clusters_generate(name):
     usual = experiment(name).run

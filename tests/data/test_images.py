@@ -50,6 +50,7 @@ def test_mnist_is_what_was_published(mnist_dir):
     assert scaled(tensor[:100]).mean() == pytest.approx(data.y[:100].mean() / 255, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_fashion_mnist_is_found_where_debian_puts_it(monkeypatch):
     if not (DEBIAN / "fashion-mnist" / NAMES[0]).exists():
         pytest.skip(f"Fashion-MNIST is not in {DEBIAN}: install dataset-fashion-mnist")
@@ -315,6 +316,7 @@ def test_svhn_is_never_in_memory_twice(tmp_path):
     assert data.y.nbytes < peak < 1.3 * data.y.nbytes
 
 
+@pytest.mark.slow
 def test_bytes_are_levels():
     y = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
     data = Dataset("t", y, np.array([1, 2], dtype=np.uint8))

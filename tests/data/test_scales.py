@@ -147,7 +147,10 @@ def test_a_scale_is_for_gaussian_models():
 # ---- a fit
 
 
-@pytest.mark.parametrize("scale", ["auto", "unit", "robust", "common"])
+SELDOM = [pytest.param(name, marks=pytest.mark.slow) for name in ("common", "log", "none", "robust", "unit")]
+
+
+@pytest.mark.parametrize("scale", ["auto", *SELDOM])
 def test_a_fit_comes_back_in_the_units_of_the_data(tmp_path, scale):
     y = three_blobs()[0].astype(np.float64) / UNITS
     model = quick(scale=scale, epochs=10).fit(y)
@@ -205,6 +208,7 @@ def test_clusters_of_lognormal_columns_are_found():
         assert "robust or log" in finding.advice
 
 
+@pytest.mark.slow
 def test_the_shell_says_it_too(tmp_path):
     y, _ = lognormal()
     np.save(tmp_path / "y.npy", y)
@@ -242,7 +246,7 @@ class Batches:
         yield from (self.y[i : i + 50] for i in range(0, len(self.y), 50))
 
 
-@pytest.mark.parametrize("scale", ["auto", "log", "robust", "unit", "common", "none"])
+@pytest.mark.parametrize("scale", ["auto", *SELDOM])
 def test_a_stream_is_scaled_as_rows_in_memory_are(scale):
     y = lognormal()[0]
     y[7, 1] = 1e7

@@ -205,6 +205,7 @@ def test_tensors_stacks_of_images_and_shapes_of_any_type():
     assert GMVAE(**options, image_shape=shape).fit(images.reshape(30, -1)).elbo_ == rows.elbo_
 
 
+@pytest.mark.slow
 def test_a_device_and_a_shape_of_any_type_are_saved(tmp_path):
     images = np.random.default_rng(0).random((30, 4, 4))
     for shape in (np.array([4, 4]), None):

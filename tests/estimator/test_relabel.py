@@ -105,6 +105,7 @@ def test_commands(fitted, tmp_path):
     assert (run / "model.safetensors").read_bytes() == kept
 
 
+@pytest.mark.slow
 def test_a_run_of_the_paper(tmp_path):
     run = tmp_path / "run"
     assert here("train", "spiral", "--epochs=1", "--points=300", "--run-dir", run).status == 0

@@ -92,6 +92,7 @@ def test_weights_are_numbers_of_rows(blobs):
     )
 
 
+@pytest.mark.slow
 def test_clusters_of_rows_without_weight_are_not_in_use(blobs, monkeypatch):
     y, labels = blobs
     shares = np.bincount(labels) / len(labels)
@@ -146,6 +147,7 @@ def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs)
     assert difference == pytest.approx(50 * violation, rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_on(blobs):
     y = blobs[0]
     model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0, learning_rate=3e-3).fit(y)
@@ -165,6 +167,7 @@ def test_a_warm_start_goes_on(blobs):
     assert (model.n_clusters_, model.n_features_in_, model.score(y)) == (3, 3, before)
 
 
+@pytest.mark.slow
 def test_a_warm_start_does_not_warm_up_again(blobs):
     """However many epochs follow: their objective has its full weights."""
     seen = []
@@ -205,6 +208,7 @@ def test_fits_that_are_taught_clusters_are_shorter(monkeypatch, options, epochs)
         quick(epochs="auto", batch_size=48, **options).fit(y)
 
 
+@pytest.mark.slow
 def test_early_stopping_stops_and_keeps_the_best(blobs):
     model = quick(
         early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, tol=1e3, epochs=40,

@@ -148,6 +148,7 @@ def one_dimensional(build, assignment: str, likelihood: str):
 ONE_DIMENSIONAL = [("recogniser", "gaussian"), ("posterior", "gaussian"), ("recogniser", "bernoulli")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("assignment", "likelihood"), ONE_DIMENSIONAL)
 def test_the_likelihood_is_that_of_numerical_integration(build, monkeypatch, assignment, likelihood):
     monkeypatch.setattr(inference, "BATCH", 100_000)

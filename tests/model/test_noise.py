@@ -58,6 +58,7 @@ def wine():
     return X, GMVAE(3, epochs=15, hidden_size=32, cv_weight=0.0, random_state=0, threads=1).fit(X)
 
 
+@pytest.mark.slow
 def test_the_error_of_a_bound_averages_out_over_rows(wine):
     """Against the same bound with 1,000 draws; all rows with the same ten were off by 0.2."""
     X, model = wine

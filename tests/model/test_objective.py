@@ -60,7 +60,7 @@ def within_standard_error(ours, estimates, factor=4.5):
     return bool((difference.abs() <= factor * error + 1e-9).all())
 
 
-@pytest.mark.parametrize("mc_samples", [1, 5])
+@pytest.mark.parametrize("mc_samples", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("assignment", FORMS)
 def test_terms_and_bound_agree_with_plain_monte_carlo(

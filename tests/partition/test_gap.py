@@ -25,7 +25,7 @@ def chosen(y: np.ndarray, seed: int = 0) -> int:
     return choose_clusters(rows, rows, config, TrainingConfig(), seed=seed, stream=stream).clusters
 
 
-@pytest.mark.parametrize("columns", [1, 2, 5])
+@pytest.mark.parametrize("columns", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5))])
 def test_a_gaussian_does_not_depart_from_itself(columns):
     found = [
         departure(np.random.default_rng(seed).normal(size=(200, columns)) * 3 + 7, k, seed)

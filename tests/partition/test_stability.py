@@ -57,6 +57,7 @@ def test_it_says_so_where_no_number_is_stable():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("load", "rivals"), [(load_iris, [2]), (load_wine, [])])
 def test_three_kinds_of_flowers_and_of_wines_are_counted(load, rivals):
     """Of the flowers two kinds are so near to each other that two clusters are as well found again."""

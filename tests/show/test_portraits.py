@@ -62,6 +62,7 @@ def test_the_map_has_the_number_of_each_cluster(blobs_snapshot):
     assert {text.get_text() for text in axes.texts} == {str(k) for k in content.used}
 
 
+@pytest.mark.slow
 def test_samples_and_styles_of_a_table_name_its_columns(blobs_snapshot):
     content, _ = blobs_snapshot
     spread = content.y.std(0)

@@ -129,6 +129,7 @@ def test_nothing_comes_from_elsewhere(blobs_content):
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=", html)
 
 
+@pytest.mark.slow
 def test_few_columns_of_many_are_kept_where_there_is_no_room(blobs_content, monkeypatch):
     content = blobs_content[0]
     monkeypatch.setattr(charts, "NUMBERS", 2 * len(content.y))
@@ -155,6 +156,7 @@ def test_a_picture_is_where_the_sheet_says(shape):
     assert max(sheet.height, sheet.width) <= 32
 
 
+@pytest.mark.slow
 def test_an_array_with_labels_in_python(tmp_path):
     y, labels = three_blobs()
     model = quick().fit(y)

@@ -119,6 +119,7 @@ def test_a_fit_ends_where_it_started(make, seed):
     assert adjusted_rand_score(labels, model.labels_) > 0.95
 
 
+@pytest.mark.slow
 def test_a_start_says_what_it_was_chosen_from(tmp_path):
     y, _ = moons(100)
     np.save(tmp_path / "y.npy", y)

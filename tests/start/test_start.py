@@ -240,6 +240,7 @@ def test_a_cluster_that_was_given_up_is_learned_after_all(monkeypatch):
     assert told == sorted(told)
 
 
+@pytest.mark.slow
 def test_without_views_what_small_changes_do_not_change_is_learned(monkeypatch):
     """Taught by a few rows that are noisy, q(z | y) is nearer to the groups of all rows than without."""
     rng = np.random.default_rng(1)

@@ -44,6 +44,7 @@ def run_of(tmp_path, **training) -> Run:
     return Run.new("data", config)
 
 
+@pytest.mark.slow
 def test_it_has_every_number_of_every_epoch(tmp_path):
     list(run_of(tmp_path, epochs=4).train())
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -238,6 +238,7 @@ def test_starts_are_the_same_in_any_setting(monkeypatch, options):
     assert_same(in_setting(everything_at_once, work), work())
 
 
+@pytest.mark.slow
 def test_fits_in_two_threads_do_not_disturb_each_other(as_always, tmp_path):
     """Each draws from generators of its own, and what one sets the other does not see."""
     folders = [tmp_path / str(i) for i in range(2)]

@@ -25,6 +25,7 @@ def joblibs(jobs: list[Callable[[], np.ndarray]]) -> list[np.ndarray]:
     return list(Parallel(n_jobs=len(jobs), backend="threading")(delayed(job)() for job in jobs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [pool, joblibs])
 def test_threads_do_not_disturb_each_other(at_once):
     model = quick().fit(Y)

