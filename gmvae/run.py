@@ -10,6 +10,7 @@ from typing import Any
 from gmvae.assess.doctor import Finding
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.measures import Measures
+from gmvae.assess.snapshot import PICTURES
 from gmvae.config import Config
 from gmvae.data.dataset import Dataset
 from gmvae.data.prepare import Prepared, as_it_is
@@ -21,7 +22,6 @@ from gmvae.fit.state import Record
 from gmvae.inputs import absolute, check_apart, gather, in_memory, prepared_for
 from gmvae.model.isolation import isolated
 from gmvae.partition.stability import Choice
-from gmvae.show import figures
 from gmvae.show.drawing import Drawing, take_snapshot
 from gmvae.show.watching import Watched
 from gmvae.store.files import versions
@@ -336,8 +336,7 @@ class Run:
         if self.finished:
             return
         run = self.config.run
-        pictures = tuple(figures.OF_SNAPSHOT)
-        drawing, watched = Drawing(self.folder, run), Watched(self.folder, pictures)
+        drawing, watched = Drawing(self.folder, run), Watched(self.folder, PICTURES)
         tracked = () if run.tracker == "none" else (TensorBoard(self.folder, self.config),)
         self.engine.observers = (self.writer, *tracked, drawing, watched, *observers)
         with self.folder.locked():

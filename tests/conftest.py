@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import struct
@@ -118,3 +119,9 @@ def alone(tmp_path, monkeypatch):
 def blobs():
     """Three blobs far from each other, in columns of very different units, and their labels."""
     return three_blobs()
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()

@@ -117,6 +117,16 @@ def test_importing_the_package_imports_no_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.slow
+def test_a_fit_without_a_picture_loads_no_matplotlib():
+    code = (
+        "import sys, numpy as np; from gmvae import GMVAE\n"
+        "GMVAE(2, epochs=1, init='random').fit(np.random.default_rng(0).normal(size=(50, 2)))\n"
+        "sys.exit(bool({'matplotlib', 'bokeh'} & {*sys.modules}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_every_name_is_handed_on():
     import gmvae
 

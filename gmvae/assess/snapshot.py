@@ -21,6 +21,8 @@ SAMPLES = 10
 """Samples of each cluster."""
 STEPS = np.linspace(-3, 3, 9, dtype=np.float32)
 """Places on an axis of w, in standard deviations of p(w)."""
+PICTURES = ("latent", "recon", "samples", "styles", "shares")
+"""Names of the pictures that are drawn from a snapshot."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def glance(model: GaussianMixtureVAE, y: Tensor, picture: str, share: float, see
     Arguments:
         model: The model.
         y: Observations, shape (N, *y_shape), fewer the smaller the share.
-        picture: One of :data:`gmvae.show.figures.OF_SNAPSHOT`.
+        picture: One of :data:`PICTURES`.
         share: Share of the images that are decoded for a whole snapshot, above 0, at most 1.
         seed: Seed of the samples.
     """

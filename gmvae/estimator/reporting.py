@@ -23,7 +23,6 @@ from gmvae.estimator.stored import Stored
 from gmvae.model import inference
 from gmvae.model.answers import precise
 from gmvae.model.isolation import isolated
-from gmvae.show.notebook import notebook_html
 from gmvae.store.files import versions
 from gmvae.store.tables import check_ending
 
@@ -133,6 +132,8 @@ class Reported(Stored):
         points = self._map
         if points is not None:
             points = points[0], self.relabelled_.groups(size)[points[1]]
+        from gmvae.show.notebook import notebook_html  # matplotlib takes half a second: not without a picture
+
         return notebook_html(said, shares, names, stability, self.findings_, points) + shown
 
     @isolated

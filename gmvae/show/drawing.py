@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from gmvae.assess.moment import Moment
+from gmvae.assess.snapshot import PICTURES
 from gmvae.config import RunConfig
 from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.state import Record
 from gmvae.partition.stability import Choice
-from gmvae.show import figures
-from gmvae.show.run_figures import draw_plot
 from gmvae.store.files import write_arrays
 from gmvae.store.run_folder import RunFolder
 
@@ -33,7 +32,7 @@ class Drawing(Observer):
         self.fit = fit
 
     def chosen(self, choice: Choice) -> None:  # noqa: ARG002
-        draw_plot(self.folder, "stability")
+        self._draw("stability")
 
     def epoch(self, record: Record, moment: Moment) -> None:
         epoch, every, keep = record["epoch"], self.config.plot_every, self.config.keep_every
@@ -43,15 +42,20 @@ class Drawing(Observer):
         )
         if not kept and not (every and (epoch % every == 0 or epoch == 1 or over)):
             return
-        if any(name in figures.OF_SNAPSHOT for name in self.config.plots):
+        if any(name in PICTURES for name in self.config.plots):
             take_snapshot(self.folder, moment)
         without = {"scores"} if "acc" not in record else set()
         without |= {"stability"} if self.folder.about().get("choice") is None else set()
         for name in self.config.plots:
             if name not in without:
-                draw_plot(self.folder, name)
+                self._draw(name)
                 if kept:
-                    draw_plot(self.folder, name, f"-{epoch}")
+                    self._draw(name, f"-{epoch}")
+
+    def _draw(self, name: str, suffix: str = "") -> None:
+        from gmvae.show.run_figures import draw_plot  # matplotlib takes half a second: not without a picture
+
+        draw_plot(self.folder, name, suffix)
 
 
 def take_snapshot(folder: RunFolder, moment: Moment) -> None:

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from gmvae.assess.snapshot import STEPS, Snapshot
+from gmvae.assess.snapshot import PICTURES, STEPS, Snapshot
 from gmvae.partition.stability import NEARLY, STABLE
 from gmvae.show.colours import PALETTE, colour
 
@@ -197,7 +197,7 @@ def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clu
     return figure
 
 
-OF_SNAPSHOT = {"latent": latent, "recon": recon, "samples": samples, "styles": styles, "shares": shares}
+OF_SNAPSHOT = dict(zip(PICTURES, (latent, recon, samples, styles, shares), strict=True))
 OF_HISTORY = {"bound": bound, "terms": terms, "consistency": consistency, "scores": scores}
 
 

@@ -33,7 +33,7 @@ class Watcher:
 
     Arguments:
         folder: The run's folder.
-        picture: One of :data:`gmvae.show.figures.OF_SNAPSHOT`.
+        picture: One of :data:`gmvae.assess.snapshot.PICTURES`.
     """
 
     def __init__(self, folder: RunFolder, picture: str) -> None:

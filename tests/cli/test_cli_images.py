@@ -147,6 +147,7 @@ def test_images_go_on_as_if_they_had_never_stopped(digits, small_mnist, tmp_path
     assert (short / "model.safetensors").read_bytes() == (long / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_measures_on_the_way_are_of_a_part_and_at_the_end_of_all(small_mnist, tmp_path):
     train = [*IMAGES, "--data-dir", small_mnist, "--plot-every", 0, "--optimiser", "adam"]
     train += ["--learning-rate", 0.01, "--run-dir"]

@@ -66,6 +66,7 @@ def test_help_is_a_command_too(capsys):
     assert here("help").out == here("--help").out
 
 
+@pytest.mark.slow
 def test_auto_is_a_word_for_what_is_left_open(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i % 9},{i * i % 7}\n" for i in range(40)))
     flags = ["--path", tmp_path / "t.csv", "--hidden-size", "4", "--init", "kmeans", "--plot-every", "0"]

@@ -173,6 +173,7 @@ def test_a_run_and_its_file_have_the_same_measures(run, tmp_path):
     assert other["ari"] < own["ari"]
 
 
+@pytest.mark.slow
 def test_labels_in_a_file_of_their_own(tmp_path):
     np.save(tmp_path / "y.npy", Y)
     np.save(tmp_path / "labels.npy", np.where(np.arange(ROWS) < 5, -1, TRUE))

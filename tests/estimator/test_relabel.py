@@ -42,6 +42,7 @@ def test_a_fit_starts_without_them(fitted):
     assert not model.relabelled_
 
 
+@pytest.mark.slow
 def test_files_keep_them(fitted, tmp_path):
     model, y = fitted
     model.relabel(EDITS).save(tmp_path / "m.safetensors")

@@ -133,6 +133,7 @@ def test_what_is_kept_of_restarts():
     assert kept(one, one, halves, same) == (3, [0.0, 0.0, pytest.approx(1 / 3), pytest.approx(1 / 3)])
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs):
     """While everything still warms up in training: cv_weight is felt in the value all the same."""
     light, heavy = (

@@ -75,6 +75,7 @@ def outer(points: np.ndarray) -> np.ndarray:
     return (np.hypot(*points[:, :2].T) > 1.5).astype(np.int64)
 
 
+@pytest.mark.slow
 def test_of_many_rows_the_model_is_selected_whose_clusters_the_links_support(monkeypatch):
     y, truth = arcs(MANIFOLD_FROM)
     y = y[np.argsort(truth)]  # in an order that means something
@@ -100,6 +101,7 @@ def test_copies_of_rows_have_no_say_in_which_model_is_selected(monkeypatch):
     assert merit == pytest.approx([(same + other) / 2, other, (same + other) / 2])
 
 
+@pytest.mark.slow
 def test_models_that_see_other_columns_are_compared_on_the_same_rows(monkeypatch):
     """Those of the widest, where as many as fit into memory are looked at."""
     y = np.c_[arcs(2 * MANIFOLD_FROM)[0], np.random.default_rng(1).random(2 * MANIFOLD_FROM)]

@@ -113,6 +113,7 @@ def test_a_strip_is_the_distribution_on_either_side():
     assert tops[1] == [1.0] * 23 + [2.0]
 
 
+@pytest.mark.slow
 def test_texts_of_the_data_stay_texts(blobs_content):
     html = page.render(blobs_content[0])
     assert "&lt;b&gt;" in html

@@ -164,6 +164,7 @@ def test_teaching_brings_q_z_to_given_clusters():
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.slow
 def test_reconstruction_shows_views_and_asks_for_the_observation():
     """A view without the first column: the code cannot know it, and still has to give the second."""
     stream = RandomStream(0, CPU)

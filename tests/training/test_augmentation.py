@@ -67,6 +67,7 @@ def test_scale_changes_the_area_and_shear_does_not(bar, monkeypatch):
     assert (sheared - bar).abs().max() > 0.5
 
 
+@pytest.mark.slow
 def test_a_rectangle_of_half_of_the_images_is_as_their_corner_is(monkeypatch):
     """Its sides and its place against what uniform draws of them have, without the edge's cutting it."""
     monkeypatch.setattr(module, "image_view", lambda y, _: y)
