@@ -130,11 +130,13 @@ def answer():
 
     async def listen():
         app = Guarded((f"127.0.0.1:{port}", f"localhost:{port}"), lambda document: None)
-        HTTPServer(app).add_sockets([sock])
+        server = HTTPServer(app)
+        server.add_sockets([sock])
+        return server
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(listen(), loop).result(30)
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(30)
 
     def answer(path="/", socket=False, **headers):
         async def ask():
@@ -152,6 +154,12 @@ def answer():
 
     answer.port = port
     yield answer
+
+    async def close():
+        server.stop()
+        await server.close_all_connections()
+
+    asyncio.run_coroutine_threadsafe(close(), loop).result(30)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(30)
     loop.close()
