@@ -196,6 +196,7 @@ OF_FILES = (
     "separator",
     "decimal",
     "thousands",
+    "encoding",
     "columns",
     "drop",
     "image_size",
@@ -230,6 +231,8 @@ class DataConfig:
     """What stands before the decimals of its numbers, . or a comma; found out unless given."""
     thousands: str | None = None
     """What stands between the thousands of its numbers, such as a comma in 1,234.5."""
+    encoding: str | None = None
+    """The encoding of a table of text, such as cp1252; UTF-8 unless given."""
     columns: tuple[str, ...] = ()
     """Columns to take as features; all others than these two unless given."""
     drop: tuple[str, ...] = ()

@@ -45,6 +45,8 @@ class ReadOptions:
     """What stands before the decimals of its numbers, likewise."""
     thousands: str | None = None
     """What stands between their thousands; nothing unless given."""
+    encoding: str | None = None
+    """Their encoding; UTF-8 unless given."""
 
     @property
     def beside(self) -> set[str]:
@@ -74,6 +76,7 @@ class Schema:
         separator: What stands between values of tables of text, where it was given, not found out.
         decimal: What stands before the decimals of their numbers, likewise.
         thousands: What stands between the thousands of their numbers, if anything does.
+        encoding: The encoding of tables of text, where it was given.
     """
 
     y_shape: tuple[int, ...]
@@ -89,6 +92,7 @@ class Schema:
     separator: str | None = None
     decimal: str | None = None
     thousands: str | None = None
+    encoding: str | None = None
 
     @property
     def beside(self) -> set[str]:
@@ -225,8 +229,8 @@ class Schema:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The schema that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
-        later = ("weight_column", "layer", "separator", "decimal", "thousands")  # older files lack these
-        given = {**dict.fromkeys(later), **values}
+        later = ("weight_column", "layer", "separator", "decimal", "thousands", "encoding")
+        given = {**dict.fromkeys(later), **values}  # older files lack these
         lacking = {one.name for one in fields(cls)} - given.keys()
         if lacking:
             raise TypeError(f"the schema lacks {', '.join(sorted(lacking))}")

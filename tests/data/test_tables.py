@@ -201,9 +201,12 @@ def test_row_numbers_of_pandas_are_no_feature(tmp_path):
         ("0,3;0,1;0,7\n1;2;3\n", "t.csv has 1 values in row 2"),
         ("a|b\n1|2\n", "t.csv has no commas in its first line, but bars"),
         ("a\tb\n1\t2\n", "but tabs: values must have commas between them, so name it .tsv"),
-        ("a,é\n1,2\n".encode("latin-1"), "t.csv has letters that are not UTF-8: save it anew in UTF-8"),
-        ("a,b\n1,é\n".encode("latin-1"), "t.csv has columns that are neither numbers nor text: b (binary)"),
-        ("a,b\n1,2\n".encode("utf-16"), "t.csv is in UTF-16: save it anew in UTF-8"),
+        (
+            "a,é\n1,2\n".encode("latin-1"),
+            "t.csv has letters that are not UTF-8: name its encoding, often cp1252, with --encoding",
+        ),
+        ("a,b\n1,é\n".encode("latin-1"), "t.csv has letters that are not UTF-8: name its"),
+        ("a,b\n1,2\n".encode("utf-16"), "t.csv is in UTF-16: name it with --encoding utf-16"),
         (b"PK\x03\x04rest", "t.csv is not text: it must be a table with commas"),
         (pickle.dumps([1]), "t.csv is not text"),
         (

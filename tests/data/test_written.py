@@ -1,6 +1,9 @@
-"""Tables of text that are written in other ways: separators, decimals, thousands."""
+"""Tables of text that are written in other ways: separators, decimals, thousands, encodings."""
 
 from __future__ import annotations
+
+import gzip
+import re
 
 import numpy as np
 import pytest
@@ -86,6 +89,36 @@ def test_what_cannot_be_is_one_line(tmp_path, options, said):
     flags = [word for name, value in options.items() for word in (f"--{name}", value)]
     path = write(tmp_path / "t.csv", ";", "", ".")
     assert said in bad(here("train", "data", "--path", path, *flags, *TINY))
+
+
+CITIES = 'Stadt;"größe";a\nKöln;1,5;2\nMünchen;2;3\nÅrhus;3;1\n'
+ENCODINGS = [("cp1252", "cp1252"), ("latin-1", "ISO-8859-1"), ("utf-16", "utf-16"), ("utf-8-sig", "utf-8")]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+@pytest.mark.parametrize(("written", "encoding"), ENCODINGS)
+def test_letters_of_other_encodings(tmp_path, name, written, encoding):
+    raw = CITIES.encode(written)
+    (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    found = read_file(tmp_path / name, ReadOptions(encoding=encoding, text="one-hot"))
+    assert found.origin.schema.features == ("Stadt=Köln", "Stadt=München", "Stadt=Århus", "größe", "a")
+    assert Schema.from_json(found.origin.schema.to_json()).encoding == encoding
+    np.testing.assert_array_equal(found.y, [[1, 0, 0, 1.5, 2], [0, 1, 0, 2, 3], [0, 0, 1, 3, 1]])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("ascii", "t.csv is not in ascii: name its encoding with --encoding"),
+        ("utf-16", "t.csv is not in utf-16: name its encoding with --encoding"),
+        ("rot13", "encoding is 'rot13': it must be one that Python knows, such as cp1252 or utf-16"),
+        ("", "encoding is '': it must be one that Python knows, such as cp1252 or utf-16"),
+    ],
+)
+def test_another_encoding_than_the_files(tmp_path, encoding, said):
+    (tmp_path / "t.csv").write_bytes(CITIES.replace(",", ".").encode("cp1252"))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read_file(tmp_path / "t.csv", ReadOptions(encoding=encoding, id_column="Stadt"))
 
 
 def test_another_file_is_read_in_the_same_way(tmp_path):

@@ -60,10 +60,14 @@ class SeparatedFile(Table):
 
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
         schema = self._first
-        if options is None or options.text != "one-hot":
+        if options is None:
             return schema
         counts = Counter(schema.names)
         names = [name for name in chosen(options, schema.names) if counts[name] == 1]
+        if any(pa.types.is_binary(schema.field(name).type) for name in names):  # as Arrow takes other letters
+            raise ValueError(self.complaint("no UTF-8"))
+        if options.text != "one-hot":
+            return schema
         for name in sorted(
             self._texts([name for name in names if kind(schema.field(name).type) == "number"])
         ):
@@ -142,7 +146,9 @@ class SeparatedFile(Table):
 
     def _opened(self, kinds: dict[str, pa.DataType] | None = None) -> csv.CSVStreamingReader:
         # one thread, so that a complaint says in which row it is
-        reading = csv.ReadOptions(use_threads=False, block_size=BLOCK)
+        reading = csv.ReadOptions(
+            use_threads=False, block_size=BLOCK, encoding=self.written.encoding or "utf8"
+        )
         # in a column alone, an empty line is a missing value
         parsing = csv.ParseOptions(
             delimiter=self.mark, newlines_in_values=True, ignore_empty_lines=not self._alone
@@ -166,11 +172,13 @@ class SeparatedFile(Table):
             raise ValueError(f"{self.path} is not a whole .gz file: {first_line(error)}") from error
         if not head.strip():
             raise ValueError(f"{self.path} is empty: it must have a line of names, and rows below it")
-        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise ValueError(f"{self.path} is in UTF-16: save it anew in UTF-8")
-        if b"\0" in head or head.startswith(b"PK\3\4"):
+        encoding = self.written.encoding
+        if encoding is None and head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ValueError(f"{self.path} is in UTF-16: name it with --encoding utf-16")
+        text = head.decode(encoding or "latin-1", "replace")
+        if "\0" in text or head.startswith(b"PK\3\4"):
             raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
-        first = head.decode("latin-1").lstrip("\r\n").splitlines()[0]
+        first = text.lstrip("\r\n\ufeff").splitlines()[0]
         self._alone = self.mark not in first
         others = [mark for mark in MARKS if mark in first]
         if self.written.separator is not None:
@@ -183,7 +191,7 @@ class SeparatedFile(Table):
                 f"{MARKS[self.mark]} between them, and the first line must name the columns"
             )
         if self.mark == "," and others == [";"]:
-            decimal = self.written.decimal or self._decimal(head)
+            decimal = self.written.decimal or self._decimal(text)
             self.mark, self.decimal, self._alone = ";", decimal, False
         elif others and self.mark not in first:
             remedy = (
@@ -206,9 +214,9 @@ class SeparatedFile(Table):
             )
         self.decimal = self.written.decimal or "."
 
-    def _decimal(self, head: bytes) -> str:
+    def _decimal(self, head: str) -> str:
         """What stands before the decimals of numbers with semicolons between them."""
-        values = [value.strip() for value in re.split(r"[;\r\n]+", head.decode("latin-1"))[:-1]]
+        values = [value.strip() for value in re.split(r"[;\r\n]+", head)[:-1]]
         commas, points = (
             next((v for v in values if re.fullmatch(form, v)), None)
             for form in (
@@ -243,8 +251,14 @@ class SeparatedFile(Table):
                 f"{self.path} has a row of more than {BLOCK >> 20} MB: look for a quotation mark that is not "
                 "closed"
             )
-        if "utf-8" in message.lower() or "UTF8" in message:
-            return f"{self.path} has letters that are not UTF-8: save it anew in UTF-8"
+        undecoded = re.search("codec can't decode|UTF-?8|start with BOM", message, re.IGNORECASE)
+        if undecoded and self.written.encoding is not None:
+            return f"{self.path} is not in {self.written.encoding}: name its encoding with --encoding"
+        if undecoded:
+            return (
+                f"{self.path} has letters that are not UTF-8: name its encoding, often cp1252, with "
+                "--encoding, or save it anew"
+            )
         ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message)
         if ragged:
             return (

@@ -111,6 +111,7 @@ class Table(Source):
             separator=options.separator,
             decimal=options.decimal,
             thousands=options.thousands,
+            encoding=options.encoding,
         )
         made = self._surveyed(made) if words or made.impute else made
         check_distinct(self.path, made.features, self.advice["drop"])
@@ -237,7 +238,7 @@ class Table(Source):
         """Arrow's errors in one line that names the file."""
         try:
             yield
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise
             raise ValueError(self.complaint(first_line(error))) from error

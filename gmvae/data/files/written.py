@@ -1,7 +1,9 @@
-"""How a table of text is written, where a person says so: what stands between values, and within numbers."""
+"""How a table of text is written, where a person says so: its encoding, what stands between values, and in
+numbers."""
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,12 +23,13 @@ THOUSANDS = (",", ".", "'", " ", "_")
 
 @dataclass(frozen=True)
 class Written:
-    """What stands between values, before decimals and between thousands; ``None`` where it is to be found
-    out, or, of thousands, where nothing does."""
+    """What stands between values, before decimals and between thousands, and the encoding; ``None`` where
+    it is to be found out, or, of thousands, where nothing does, or, of the encoding, where it is UTF-8."""
 
     separator: str | None = None
     decimal: str | None = None
     thousands: str | None = None
+    encoding: str | None = None
 
     @classmethod
     def of(cls, given: ReadOptions | Schema) -> Self:
@@ -45,8 +48,21 @@ class Written:
             raise ValueError(f"thousands is {given.thousands!r}: it must be one of {listed}")
         if given.thousands is not None and given.thousands == given.decimal:
             raise ValueError(f"thousands and decimal are both {given.decimal!r}: they must differ")
+        if given.encoding is not None and not is_encoding(given.encoding):
+            raise ValueError(
+                f"encoding is {given.encoding!r}: it must be one that Python knows, such as cp1252 or utf-16"
+            )
         decimal = "," if given.thousands == "." else given.decimal
-        return cls(separator, decimal, given.thousands)
+        return cls(separator, decimal, given.thousands, given.encoding)
+
+
+def is_encoding(name: str) -> bool:
+    """Whether Python knows an encoding of text by this name."""
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name != "undefined"
+    except (LookupError, ValueError):  # ValueError: a name with a null in it
+        return False
 
 
 def form(mark: str, decimal: str) -> str:
