@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -54,3 +56,31 @@ def test_one_three_and_seven_are_found(seed):
     assert chosen(np.c_[three, rng.integers(0, 2, 240)], seed) == 3  # a column of 0 and 1 makes no clusters
     seven = np.eye(7)[:, :6] * 12
     assert chosen(make_blobs(280, centers=seven, random_state=seed)[0], seed) == 7
+
+
+def least_within(y: np.ndarray, clusters: int) -> float:
+    """The least sum of squares within clusters of numbers, over all ways to part them in order."""
+    y = np.sort(y)
+    cuts = itertools.combinations(range(1, len(y)), clusters - 1)
+    return min(sum(part.var() * len(part) for part in np.split(y, list(cut))) for cut in cuts)
+
+
+def test_the_gap_is_that_of_all_ways_to_part_numbers():
+    """Tibshirani's formula, with other samples from the Gaussian: the mean of 20 is about 0.05 off."""
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.normal(center, 0.3, 12) for center in (-4, 0, 5)])
+    gaussians = rng.normal(y.mean(), y.std(ddof=1), (30, len(y)))
+    beside = Beside(y[:, None], 1)
+    for clusters in (2, 3):
+        within = [least_within(v, clusters) / (v.var() * len(v)) for v in (y, *gaussians)]
+        ours, *lone = np.log(within)
+        assert beside.gap(clusters) == pytest.approx(np.mean(lone) - ours, abs=0.25)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fourth_of_three_clusters_is_not_worth_it(seed):
+    rng = np.random.default_rng(seed)
+    y = np.concatenate([rng.normal(center, 0.3, (40, 2)) for center in ((-4, 0), (0, 4), (5, 0))])
+    beside = Beside(y, seed)
+    assert beside.worth(3, 2)
+    assert not beside.worth(4, 3)
