@@ -21,6 +21,7 @@ def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path):
     assert "neither numbers nor text: d (date32[day]); leave them out with --drop; and " in said
     assert "columns of text: t; make 0/1 features of them with --text one-hot" in said
     assert "missing values in 7 of 50 rows, first in row 3 counted from 0, in columns a (7)" in said
+    assert "different text" not in said
     mended = ["--drop", "d", "--text", "one-hot", "--missing", "impute"]
     tiny = ["--clusters", "2", "--epochs", "1", "--hidden-size", "4", "--init", "random", "--plot-every", "0"]
     given = ["--path", tmp_path / "t.csv", "--id-column", "id", "--run-dir", tmp_path / "run"]

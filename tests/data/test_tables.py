@@ -196,7 +196,7 @@ def test_row_numbers_of_pandas_are_no_feature(tmp_path):
         ("a,b\n1,2\n1,2,3\n", "t.csv has 3 values in row 3"),
         ("a,a,b\n1,2,3\n", "t.csv has more than one column a: rename all but one"),
         ("a;b\n1,5;2\n3;4.5\n", "t.csv has 1,5 and 4.5: its numbers must all have a comma before their"),
-        ("a;b\n1,5;2\n1.234,5;3\n", "t.csv has columns of text: a; make 0/1 features"),
+        ("a;b\n1,5;2\n1.234,5;3\n", "t.csv has numbers with their thousands apart in a: --thousands ."),
         ("0.3;0.1;0.7\n1;2;3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line"),
         ("0,3;0,1;0,7\n1;2;3\n", "t.csv has 1 values in row 2"),
         ("a|b\n1|2\n", "t.csv has no commas in its first line, but bars"),

@@ -93,7 +93,9 @@ class SeparatedFile(Table):
         self._check_head()
         with self._opened() as reader:
             schema = reader.schema
-            first = next(iter(reader), schema.empty_table().combine_chunks())
+            first = next(iter(reader), None)
+        if first is None:
+            first = schema.empty_table().combine_chunks()
         self._check_header(schema.names, first)
         self._marked = {mark: marked(first, mark, self.decimal) for mark in THOUSANDS}
         for name in self._marked.get(self.written.thousands or "", ()):

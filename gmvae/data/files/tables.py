@@ -83,21 +83,18 @@ class Table(Source):
                 f"columns that are neither numbers nor text: {some(odd)}; leave them out with "
                 f"{self.advice['drop']}"
             )
-        if words and options.text == "error":
-            wrong.append(
-                f"columns of text: {some(words)}; make 0/1 features of them with "
-                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
-            )
         apart, by_thousands = self.thousands(words)
-        if apart and wrong:
+        uses = self._uses([name for name in words if name not in by_thousands], options)
+        if options.text == "error":
+            wrong += self._about_texts(uses)
+        if apart and (wrong or options.text == "error"):
             wrong.append(f"numbers with their thousands apart in {some(by_thousands)}: {apart} reads them")
         if wrong:
             said = list(self._and_gaps(wrong, kinds, options))
             remedy = ""
             if self.advice is FLAGS:
                 others = [name for name in names if kinds[name] == "other"]
-                flags = [apart] * bool(apart)
-                flags += self._flags(others, [name for name in words if name not in by_thousands], options)
+                flags = [apart] * bool(apart) + _flags(others, uses, options)
                 remedy = f"; so add {' '.join(flags + ['--missing impute'] * (len(said) > len(wrong)))}"
             raise ValueError(f"{self.path} has {'; and '.join(said)}{remedy}")
         made = Schema(
@@ -171,25 +168,41 @@ class Table(Source):
             if said:
                 yield said
 
-    def _flags(self, odd: Sequence[str], words: Sequence[str], options: ReadOptions) -> list[str]:
-        """Flags with which columns that hold no numbers make no trouble. Texts that all differ name the
-        rows."""
-        first: Any = None
-        many, names = list(odd), list[str]()
-        words = () if options.text == "one-hot" else words
-        if words:
+    def _uses(self, words: Sequence[str], options: ReadOptions) -> dict[str, list[str]]:
+        """Columns of text by what can be done with them, as the first rows have them: *features* of 0 and 1;
+        *id*, the first whose texts all differ, so that they name the rows; and *drop*, more texts than can
+        be features."""
+        uses: dict[str, list[str]] = {"features": [], "id": [], "drop": []}
+        if options.text == "one-hot" or not words:
+            return uses
+        with self.reading():
             as_text = Schema((1,), tuple(words), dict.fromkeys(words, ()))
             first = next(self.batches(list(words), as_text, ROWS), None)
-        for name in () if first is None else words:
-            count = len(texts(first.column(name)).unique())
-            if count == len(first) > 1 and options.id_column is None:
-                names.append(name)
-            elif count > CATEGORIES:
-                many.append(name)
-        flags = [f"--id-column {shlex.quote(names[0])}"] if names else []
-        many += names[1:]
-        flags += [f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}"] if many else []
-        return flags + ["--text one-hot"] * (len({*words} - {*many, *names}) > 0)
+        for name in words:
+            count = 0 if first is None else len(texts(first.column(name)).unique())
+            if first is not None and count == len(first) > 1 and options.id_column is None:
+                uses["drop" if uses["id"] else "id"].append(name)
+            else:
+                uses["drop" if count > CATEGORIES else "features"].append(name)
+        return uses
+
+    def _about_texts(self, uses: Mapping[str, Sequence[str]]) -> Iterator[str]:
+        """What is wrong with columns of text, and what can be done with each kind."""
+        if uses["features"]:
+            yield (
+                f"columns of text: {some(uses['features'])}; make 0/1 features of them with "
+                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
+            )
+        if uses["drop"]:
+            yield (
+                f"text that differs from row to row in {some(uses['drop'])}; leave it out with "
+                f"{self.advice['drop']}"
+            )
+        if uses["id"]:
+            yield (
+                f"a different text in each row of {some(uses['id'])}; make it "
+                f"{self.advice['id']}, or leave it out with {self.advice['drop']}"
+            )
 
     def _gaps(self, schema: Schema) -> Iterator[NDArray[np.bool_]]:
         """Where values are missing, (B, columns)."""
@@ -254,6 +267,14 @@ def index(schema: pa.Schema) -> tuple[str, ...]:
     there = {*schema.names}
     unnamed = tuple(name for name in UNNAMED if name in there)
     return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
+
+
+def _flags(odd: Sequence[str], uses: Mapping[str, Sequence[str]], options: ReadOptions) -> list[str]:
+    """Flags with which columns that hold no numbers make no trouble."""
+    flags = [f"--id-column {shlex.quote(name)}" for name in uses["id"]]
+    if many := [*odd, *uses["drop"]]:
+        flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")
+    return flags + ["--text one-hot"] * bool(uses["features"])
 
 
 def _missing(values: pa.Array, schema: Schema, name: str) -> NDArray[np.bool_]:
