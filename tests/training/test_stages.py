@@ -9,8 +9,10 @@ import torch
 
 from gmvae.config import ModelConfig
 from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.start.teaching import mistaken
+from gmvae.start import teaching
+from gmvae.start.teaching import mistaken, reconstruct, teach
 from gmvae.training.fast.stages import FastReconstruction, FastTeaching
+from gmvae.training.random import RandomStream
 
 
 def small(likelihood: str) -> GaussianMixtureVAE:
@@ -61,3 +63,38 @@ def test_teaching_has_autograds_gradient(robustness):
     logits = reference.recognition.z(reference.recognition.body(shown) * dropout)
     mistaken(logits, clusters, robustness).backward()
     compare(model.recognition, reference.recognition)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_stages_one_after_the_other_move_the_weights_that_autograd_moves(likelihood, monkeypatch):
+    """A stage leaves alone what its loss does not depend on, whatever gradients the stage before left."""
+    y = torch.randn(50, 5, dtype=torch.float64)
+    y = y.sigmoid() if likelihood == "bernoulli" else y
+
+    def trained() -> dict[str, torch.Tensor]:
+        model = small(likelihood)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        stages(model, y)
+        after = model.state_dict()
+        return {name: after[name] - before[name] for name in after}
+
+    by_hand = trained()
+    monkeypatch.setattr(teaching, "covers", lambda *_, **__: False)
+    by_autograd = trained()
+    for name, moved in by_hand.items():
+        torch.testing.assert_close(moved, by_autograd[name], rtol=1e-5, atol=1e-8, msg=name)
+    assert by_hand["generative.prior.0.weight"].abs().max() == 0
+    assert by_hand["recognition.x.weight"].abs().max() > 0
+
+
+def stages(model: GaussianMixtureVAE, y: torch.Tensor) -> None:
+    """Some steps of an auto-encoder, of teaching clusters, and of the auto-encoder again."""
+    stream, clusters = RandomStream(0, torch.device("cpu")), torch.arange(len(y)) % 4
+    reconstruct(model, y, noisy, 5, stream, lambda _: None)
+    teach(model, y, y, clusters, noisy, 5, stream, lambda _: None)
+    reconstruct(model, y, noisy, 5, stream, lambda _: None)
+
+
+def noisy(y: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """An augmented view."""
+    return y + 0.1 * torch.randn(y.shape, generator=generator, dtype=y.dtype)

@@ -12,13 +12,15 @@ from gmvae.training.fast.layers import Chain, Linear
 
 class FastReconstruction:
     r"""The gradient of :math:`-\log p_\theta(y \mid x = \mathbb E_{q_\phi(x|v)}[x])`, the mean over a batch,
-    in the ``grad`` of the parameters that it depends on.
+    in the ``grad`` of the parameters that it depends on. The others have none, so that an optimiser leaves
+    them as they are.
 
     Arguments:
         model: The model, fully connected and in training mode.
     """
 
     def __init__(self, model: GaussianMixtureVAE) -> None:
+        model.zero_grad()  # gradients of a stage before this one
         recognition, self.config = model.recognition, model.config
         self.body, self.head = Chain(recognition.body), Linear(recognition.x)  # type: ignore[arg-type]
         self.decoder = Chain(model.generative.decoder)  # type: ignore[arg-type]
@@ -41,7 +43,7 @@ class FastReconstruction:
 
 class FastTeaching:
     r"""The gradient of the mean of :math:`(1 - q_c^r) / r` over a batch, where :math:`q = q_\phi(z|v)` and c
-    is the given cluster:
+    is the given cluster. Parameters that it does not depend on have no gradient:
 
     .. math:: \frac{\partial}{\partial \mathrm{logits}_k} \frac{1 - q_c^r}{r} = q_c^r\,(q_k - [k = c])
 
@@ -50,6 +52,7 @@ class FastTeaching:
     """
 
     def __init__(self, recognition: Recognition) -> None:
+        recognition.zero_grad()  # gradients of a stage before this one
         self.body, self.head = Chain(recognition.body), Linear(recognition.z)  # type: ignore[arg-type]
 
     @torch.no_grad()
