@@ -16,7 +16,7 @@ from gmvae.data.files.base import Block, Source, same
 from gmvae.data.files.columns import check_names
 from gmvae.data.files.labels import Labels, codes, plain
 from gmvae.data.files.loaded import Loaded
-from gmvae.data.files.open import open_source
+from gmvae.data.files.open import open_source, reads
 from gmvae.data.schema import ReadOptions, Schema
 from gmvae.inputs import read
 from gmvae.model.answers import AT_ONCE, precise
@@ -199,9 +199,13 @@ def check_out(out: Path, run: Path, source: Source | None = None) -> None:
     """
     about = RunFolder(run).began() if (run / "config.json").is_file() else {}
     given = about.get("config", {}).get("data", {})
-    trained_on = [Path(given[name]) for name in ("path", "labels_path") if given.get(name)]
-    read = [find(run), *trained_on]
-    if any(same(out, path) for path in read) or (source is not None and source.reads(out)):
+    trained_on, labels = given.get("path"), given.get("labels_path")
+    if (
+        same(out, find(run))
+        or (source is not None and source.reads(out))
+        or (trained_on and reads(trained_on, out))
+        or (labels and same(out, Path(labels)))
+    ):
         raise ValueError(f"{out} is the model or its data, which would be overwritten: name another file")
 
 

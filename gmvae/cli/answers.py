@@ -78,13 +78,15 @@ class Describe:
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
     def __call__(self) -> None:
-        from gmvae.apply.apply import describe
+        from gmvae.apply.apply import check_out, describe
         from gmvae.show.tables import clusters_table
         from gmvae.store.tables import STANDARD, check_ending
 
         if self.out is not None:
             check_ending(self.out)
         model, source, schema = _applied(self.run, self.file, self.device)
+        if self.out is not None:
+            check_out(self.out, self.run, source)
         found = describe(model, source, schema)
         if self.out != STANDARD:
             print(clusters_table(found.to_pylist(), self.top))

@@ -79,12 +79,14 @@ class DrawPlot:
         def find() -> RunFolder:
             return newest_run() if self.run is None else RunFolder(self.run)
 
+        from gmvae.apply.apply import check_out
         from gmvae.show.run_figures import FORMATS, draw_plot, save_figure
         from gmvae.store.tables import check_ending
 
         folder = find()
         if self.out is not None:
             check_ending(self.out, FORMATS)
+            check_out(self.out, folder.path)
         if self.plot in get_args(MorePlot):
             if self.live:
                 raise ValueError(f"{self.plot} is of all data, and does not follow a run: leave --live out")

@@ -39,6 +39,14 @@ def given(tmp_path_factory) -> Path:
     assert here("train", "data", *flags, *TINY, "--run-dir", root / "run").status == 0
     model = GMVAE(2, hidden_size=4, x_size=1, w_size=1, epochs=1, init="random", random_state=0)
     model.fit(table).save(root / "model.npy")  # a model file may have any name
+    more = [["g/part-*.parquet", "glob"], ["parts", "of_parts"], ["pictures", "of_pictures"]]
+    (root / "g").mkdir()
+    for i in range(2):
+        table.to_parquet(root / "g" / f"part-{i}.parquet")
+    for path, run in more:
+        network = ["--network", "fc"] if path == "pictures" else []
+        flags = ["--path", root / path, *network, *TINY, "--run-dir", root / run]
+        assert here("train", "data", *flags).status == 0
     (root / "hard.parquet").hardlink_to(root / "in.parquet")
     (root / "soft.parquet").symlink_to("in.parquet")
     (root / "linked").symlink_to(root, target_is_directory=True)
@@ -61,7 +69,16 @@ def given(tmp_path_factory) -> Path:
         ["predict", "run", "in.npy", "-o", "in.npy"],
         ["predict", "run", "parts", "-o", "parts/0.parquet"],
         ["predict", "run", "parts", "-o", "linked/parts/1.parquet"],
+        ["predict", "glob", "g/part-*.parquet", "-o", "g/part-0.parquet"],
+        ["predict", "glob", "-o", "linked/g/part-1.parquet"],
+        ["predict", "glob", "other.parquet", "-o", "g/part-7.parquet"],
+        ["predict", "of_parts", "other.parquet", "-o", "parts/0.parquet"],
         ["embed", "run", "in.parquet", "-o", "in.parquet"],
+        ["describe", "glob", "other.parquet", "-o", "g/part-0.parquet"],
+        ["plot", "bound", "of_pictures", "-o", "pictures/0.png"],
+        ["plot", "map", "of_pictures", "-o", "pictures/new.png"],
+        ["sample", "of_parts", "-o", "parts/0.parquet"],
+        ["sample", "of_pictures", "-o", "pictures/0.png"],
         ["embed", "run", "in.parquet", "-o", "hard.parquet"],
         ["embed", "model.npy", "in.parquet", "-o", "model.npy"],
         ["sample", "run", "-o", "soft.parquet"],

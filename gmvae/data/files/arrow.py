@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
-from gmvae.data.files.base import TEXTS
+from gmvae.data.files.base import TEXTS, same
 from gmvae.data.files.columns import some
 from gmvae.data.files.folder import ENDINGS, would_read
 from gmvae.data.files.separated import SeparatedFile
@@ -33,7 +34,8 @@ class ParquetFiles(Table):
 
     def reads(self, path: Path) -> bool:
         if not self.path.is_dir():
-            return super().reads(path)
+            beside = same(path.parent, self.path.parent) and fnmatch(path.name, self.path.name)
+            return beside or any(same(path, file) for file in self.files)
         return would_read(self.path, self.files, path, (".parquet", *ENDINGS))  # pictures come before them
 
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:  # noqa: ARG002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gmvae.data.files.base import TEXTS, Source
+from gmvae.data.files.base import TEXTS, Source, same
 from gmvae.data.files.folder import ENDINGS
 from gmvae.data.limits import check_file
 
@@ -46,6 +46,17 @@ def open_source(path: str | Path) -> Source:
 
         return open_h5ad(path)
     raise ValueError(f"{path} ends in {path.suffix!r}: it must be one of {KINDS}")
+
+
+def reads(path: str, out: Path) -> bool:
+    """Whether a file at ``out`` is one of those that :func:`open_source` reads at ``path``, by whatever name
+    or link, or would be if it were written."""
+    if "://" in path:
+        return False
+    try:
+        return open_source(path).reads(out)
+    except (ValueError, OSError):  # it has changed since it was read
+        return same(out, Path(path))
 
 
 def open_glob(pattern: Path) -> Source:
