@@ -48,6 +48,24 @@ WITHOUT = {
     "quoted": ("t.csv", saved(np.sort(FLOATS, 1), spell='"{}"'.format), []),
     "marked": ("t.csv", "\ufeff" + saved(np.sort(FLOATS, 1)), []),
     "a gap": ("t.csv", "1.5,,2.5\n" + saved(FLOATS), ["--missing", "impute"]),
+    "a gap by name": ("t.csv", "NA,1.5,2.5\n" + saved(FLOATS), ["--missing", "impute"]),
+    "gaps alone": ("t.csv", "nan,NULL,\n" + saved(FLOATS), ["--missing", "impute"]),
+    "an infinity": ("t.csv", "-inf,0.5,inf\n" + saved(FLOATS), []),
+    "numbered ids": (
+        "t.csv",
+        "".join(f"c{i},{1000.5 - 10 * i},{i / 4}\n" for i in range(40)),
+        ["--id-column", "c0"],
+    ),
+    "thousands": (
+        "t.csv",
+        saved(1e6 * FLOATS, ";", spell="{:,.2f}".format),
+        ["--separator", ";", "--thousands", ","],
+    ),
+    "thousands and decimals": (
+        "t.csv",
+        saved(1e6 * np.sort(FLOATS, 1), ";", spell=lambda v: f"{v:,.2f}".translate({44: ".", 46: ","})),
+        ["--decimal", ",", "--thousands", "."],
+    ),
     "true and false": ("t.csv", saved(FLOATS[:, :2] > 0), []),
     "classes": ("t.csv", table(IRIS, header=False), ["--label-column", "x"]),
     "ids and classes": (
@@ -93,6 +111,13 @@ NAMED = {
         ["--drop", "country"],
         ["2019", "2020", "2021"],
     ),
+    "words beside numbered ones": (
+        "t.csv",
+        "k1,9019,9020\n" + "".join(f"a{i},{v},{i % 7}\n" for i, v in enumerate(1e3 * FLOATS[:, 0])),
+        ["--id-column", "k1"],
+        ["9019", "9020"],
+    ),
+    "a missing value among words": ("t.csv", "nan,b,c\n" + saved(FLOATS), [], ["nan", "b", "c"]),
     "a word that is a number": ("t.csv", "7,b,3\n" + saved(FLOATS), [], ["7", "b", "3"]),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from gmvae.data.files.values import kind, numbers
+from gmvae.data.files.written import NONE
 
 SURE = 10
 """Names 0, 1, 2, ... that are too many to be a row of whole numbers."""
@@ -19,17 +21,22 @@ SURE = 10
 def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
     """Whether the first line may be a row of the table: each of its values is of its column's kind.
 
-    One name that is no value of its column, such as a word above numbers, makes all of them names, and so
-    does a word that is none of the classes below it. Numbers alone are a row, unless they are 0, 1, 2, ...
-    or 1, 2, 3, ..., as pandas names columns. Where words stand beside numbers, they are a row if a word
-    occurs in its own column, or if each number lies in the range of its column: ``5.1, setosa`` is a row of
-    the irises, ``country, 2019, 2020`` are names above populations.
+    A missing or infinite value can stand in any column, so it decides nothing. One name that is no value of
+    its column, such as a word above numbers, makes all of them names, and so does a word that is none of the
+    classes below it. Numbers alone are a row, unless they are 0, 1, 2, ... or 1, 2, 3, ..., as pandas names
+    columns. Words beside numbers are a row in three cases: a word occurs in its own column; it equals the
+    texts there but for digits, such as ``id0`` above ``id1``; or each number lies in the range of its column.
+    ``5.1, setosa`` is a row of the irises, ``country, 2019, 2020`` are names above populations.
 
     Arguments:
         names: The first line.
         first: The rows below it, or as many as were read, with the types that they have.
     """
-    columns = [(name, column) for name, column in zip(names, first.columns, strict=True) if name.strip()]
+    columns = [
+        (name, column) for name, column in zip(names, first.columns, strict=True) if not _is_missing(name)
+    ]
+    if not columns:
+        return any(name.strip() for name in names)
     typed = [(name, column) for name, column in columns if not _is_text(column)]
     words = [(name, column) for name, column in columns if _is_text(column) and number(name) is None]
     occur = [_occurs(name, column) for name, column in words]
@@ -38,6 +45,7 @@ def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
         return False
     if not typed:
         return len(words) > 1 and all(occur)
+    occur += [_numbered_alike(name, column) for name, column in words]
     found = [name for name, _ in columns if number(name) is not None]
     if numbered(found):
         whole = all(_is_whole(column.type) for _, column in typed)
@@ -53,6 +61,14 @@ def number(name: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and "_" not in name else None
+
+
+def _is_missing(name: str) -> bool:
+    """Whether a text stands for a missing value, or for one that is not finite."""
+    try:
+        return name.strip() in NONE or not math.isfinite(float(name))
+    except ValueError:
+        return False
 
 
 def _is_text(column: pa.Array) -> bool:
@@ -96,6 +112,14 @@ def _repeats(column: pa.Array) -> bool:
 
 def _occurs(name: str, column: pa.Array) -> bool:
     return bool(pc.any(pc.equal(column, pa.scalar(name, column.type))).as_py())
+
+
+def _numbered_alike(name: str, column: pa.Array) -> bool:
+    """Whether a text that has digits is the same as each text of its column but for them."""
+    form = re.sub(r"\d+", "\0", name)
+    return form != name and bool(
+        pc.all(pc.equal(pc.replace_substring_regex(column, r"\d+", "\0"), form)).as_py()
+    )
 
 
 def numbered(found: Sequence[str]) -> bool:

@@ -96,8 +96,8 @@ class SeparatedFile(Table):
             first = next(iter(reader), None)
         if first is None:
             first = schema.empty_table().combine_chunks()
-        self._check_header(schema.names, first)
         self._marked = {mark: marked(first, mark, self.decimal) for mark in THOUSANDS}
+        self._check_header(schema.names, first)
         for name in self._marked.get(self.written.thousands or "", ()):
             schema = schema.set(schema.get_field_index(name), pa.field(name, pa.float64()))
         return schema
@@ -235,6 +235,11 @@ class SeparatedFile(Table):
 
     def _check_header(self, names: Sequence[str], first: pa.RecordBatch) -> None:
         """``ValueError`` where the first line is no line of names but the first row."""
+        mark, found = self.written.thousands, {*self._marked.get(self.written.thousands or "", ())}
+        if mark is not None and first.num_columns == len({*names}):
+            kinds = {name: pa.float64() if name in found else pa.string() for name in names}
+            first = self._unmarked(first, kinds)
+            names = [name.replace(mark, "") if name in found else name for name in names]
         if self.decimal == ",":
             names = [name.replace(",", ".") for name in names]
         if not is_row(names, first):
