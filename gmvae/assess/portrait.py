@@ -15,10 +15,9 @@ from gmvae.assess.snapshot import snapshot
 from gmvae.data.dataset import scaled
 from gmvae.data.observations import Observations
 from gmvae.model import objective
-from gmvae.model.answers import AT_ONCE, precise
+from gmvae.model.answers import AT_ONCE, of_batch, precise
 from gmvae.model.inference import evaluating
 from gmvae.model.isolation import isolated
-from gmvae.model.noise import noise
 from gmvae.model.vae import GaussianMixtureVAE
 
 Array = NDArray[np.floating]
@@ -57,7 +56,12 @@ class Portrait:
 def portrait(model: GaussianMixtureVAE, rows: Observations) -> Portrait:
     """A :class:`Portrait` of a model and of rows, each of them once, in order."""
     costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
-    parts = [_of_batch(model, batch, 1) for batch in _batches(rows)] if costly else _exactly(model, rows)
+    straight = rows.scaling.affine
+    parts = (
+        [_of_batch(model, batch, 1, straight) for batch in _batches(rows)]
+        if costly
+        else _exactly(model, rows)
+    )
     probabilities, agrees, density, x = (np.concatenate(part) for part in zip(*parts, strict=True))
     if costly:
         worst = np.sort(np.argsort(density, kind="stable")[:AGAIN])
@@ -86,16 +90,15 @@ def _batches(rows: Observations) -> Iterator[Tensor]:
 
 def _exactly(model: GaussianMixtureVAE, rows: Observations) -> list[tuple[Array, ...]]:
     exact = precise(model)
-    return [_of_batch(exact, batch, DRAWS) for batch in rows.batches(AT_ONCE // DRAWS)]
+    return [_of_batch(exact, batch, DRAWS, rows.scaling.affine) for batch in rows.batches(AT_ONCE // DRAWS)]
 
 
-def _of_batch(model: GaussianMixtureVAE, batch: Tensor, draws: int) -> tuple[Array, ...]:
+def _of_batch(model: GaussianMixtureVAE, batch: Tensor, draws: int, straight: bool) -> tuple[Array, ...]:
     y = scaled(batch)
     with evaluating(model):
         q_x, q_w, q_z = model.recognition(y)
         p_z = model.generative.p_z_given(q_x.mean, model.generative.p_x(q_w.mean))
         q_z = p_z if q_z is None else q_z
-        drawn = noise(y, draws, model.config.x_size + model.config.w_size).to(y)
-        density = objective.elbo(objective.five_terms(model, y, draws, noise=drawn))
+        density = objective.elbo(of_batch(model, y, draws, straight=straight))
         agrees = q_z.probs.argmax(-1) == p_z.probs.argmax(-1)
     return tuple(part.cpu().numpy() for part in (q_z.probs, agrees, density, q_x.mean))

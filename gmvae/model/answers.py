@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmvae.config import Config
 from gmvae.data.observations import Observations
 from gmvae.model import objective
+from gmvae.model.far import drawn_in
 from gmvae.model.inference import assign, evaluating
 from gmvae.model.noise import noise
 from gmvae.model.objective import Terms
@@ -54,15 +55,31 @@ def each_terms(model: GaussianMixtureVAE, rows: Observations, seed: int = 0) -> 
     Every observation meets ``DRAWS`` samples of noise of its own (:func:`gmvae.model.noise.noise`): what is
     found for one does not depend on the others, and the error averages out over them.
     """
-    exact = precise(model)
-    at_once, size = AT_ONCE // DRAWS, model.config.x_size + model.config.w_size
+    exact, at_once = precise(model), AT_ONCE // DRAWS
     found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
     with evaluating(exact):
         for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
-            drawn = noise(batch, DRAWS, size, seed).to(batch)
-            terms = objective.five_terms(exact, batch, DRAWS, noise=drawn)
+            terms = of_batch(exact, batch, DRAWS, straight=rows.scaling.affine, seed=seed)
             part.copy_(torch.stack(terms))  # kept, small results would split up the space of large ones
     return Terms(*found)
+
+
+def of_batch(
+    model: GaussianMixtureVAE, y: torch.Tensor, draws: int, *, straight: bool, seed: int = 0
+) -> Terms:
+    """The five terms of observations of shape (B, *y_shape), in nats, (B,) each, with noise of their own.
+
+    Arguments:
+        model: The model.
+        y: The observations.
+        draws: Samples of x and w for each.
+        straight: Whether the model's units are the data's, but for an origin and a factor. Then q sees far
+            observations drawn in; otherwise their numbers are near already, and brought into range alone.
+        seed: Of the noise.
+    """
+    seen = drawn_in(model.recognition, y) if straight else model.recognition.inside(y)
+    drawn = noise(seen, draws, model.config.x_size + model.config.w_size, seed).to(seen)
+    return objective.terms_of(model.infer(seen, draws, noise=drawn), model, y)
 
 
 def full_loss(model: GaussianMixtureVAE, rows: Observations, config: Config) -> float:

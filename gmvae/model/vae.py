@@ -98,7 +98,8 @@ class Recognition(nn.Module):
     Of a Gaussian's observations it sees each number brought into the ``range`` of the training data, (size of
     y, 2). An observation far away is taken for one at the edge of the data, where the networks have learnt
     something; beyond, log-variances would grow with the distance until their exp overflows. How likely the
-    observation is, p(y | x) says from all of it: the bound falls with the square of the distance.
+    observation is, p(y | x) says from all of it: the bound falls with the square of the distance
+    (:mod:`gmvae.model.far`).
 
     Arguments:
         y_shape: Shape of one observation.

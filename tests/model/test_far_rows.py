@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from commands import here
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_iris
 from small_fits import quick, three_blobs
 
 import gmvae
+from gmvae import GMVAE
 from gmvae.model import answers
+from gmvae.model.far import drawn_in
 from gmvae.model.vae import SAVED_RANGE
 
 TIMES = np.concatenate((np.arange(1.0, 11), np.geomspace(12, 9e5, 40), np.geomspace(1e6, 1e12, 13)))
@@ -25,6 +27,35 @@ def rays(y, seed=0, count=20):
     """Rows along random directions, at TIMES standard deviations from the mean: (count, times, D)."""
     steps = np.random.default_rng(seed).normal(size=(count, 1, y.shape[1]))
     return y.mean(0) + TIMES[:, None] * (steps / np.linalg.norm(steps, axis=-1, keepdims=True)) * y.std(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_scores_of_skewed_columns_fall_along_rays(seed):
+    """Where some columns end at one standard deviation and others at ten."""
+    y = load_breast_cancer().data[:, [10, 12, 13, 15, 16, 17]]
+    model = GMVAE(2, random_state=seed, threads=1, epochs=30, init="kmeans").fit(y)
+    for ray in rays(y):
+        scores = model.score_samples(ray)
+        assert np.isfinite(scores).all()
+        assert (np.diff(scores[TIMES >= 10]) < 0).all()
+
+
+def test_an_observation_is_drawn_in_as_far_as_needed(fitted):
+    """Alone as with others, onto its ray from the centre or a tenth beside it; what is in the range stays."""
+    model = answers.precise(fitted.model_)
+    y = next(fitted._rows(load_iris().data).batches(150))
+    assert torch.equal(drawn_in(model.recognition, y), y)
+    far = y * torch.logspace(0, 9, 150, dtype=y.dtype).unsqueeze(1)
+    drawn = drawn_in(model.recognition, far)
+    least, most = model.recognition.range.unbind(-1)
+    assert ((drawn >= least) & (drawn <= most)).all()
+    cosine = torch.nn.functional.cosine_similarity(drawn[40:], far[40:])
+    assert (cosine > 0.99).all()
+    assert (drawn.norm(dim=1) > 0.5 * least.abs().min().minimum(most.min()))[40:].all()
+    torch.testing.assert_close(drawn_in(model.recognition, far[99:100]), drawn[99:100], rtol=0, atol=0)
+    again = drawn_in(model.recognition, 1e3 * far[40:])
+    torch.testing.assert_close(again, drawn[40:], rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.slow
