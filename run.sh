@@ -2,7 +2,7 @@
 # Sets up an environment once, then trains an experiment of the paper, or runs the tests.
 set -euo pipefail
 
-export GMVAE_COMMAND="$0 gmvae" # what messages call the command
+export GMVAE_COMMAND="$0 gmvae" # the name of the command in messages
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
@@ -21,8 +21,8 @@ fail() {
   exit 2
 }
 
-# The Python of the environment, which is made and filled where that has not been done yet.
-# Whatever decides the installation goes into the stamp, so that a change of it installs anew.
+# Sets $python to the Python of the environment, and makes and fills that environment if necessary.
+# The stamp has everything that the installation depends on, so a change installs again.
 set_up() {
   local extras=$1 stamp
   if [ -n "${GMVAE_PYTHON:-}" ]; then
@@ -54,8 +54,8 @@ case ${1:-} in
   test)
     set_up '[test]'
     cd -- "$root"
-    # on all cores, each file in one of the processes; -n 0 runs them in this one. A process that crashes ends
-    # it all, since xdist waits forever for a new one.
+    # on all cores, each test file in a single process; -n 0 runs all tests in this process. If a process
+    # crashes, the whole run ends, because xdist would wait forever for a new one.
     exec "$python" -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --max-worker-restart 0 "${@:2}"
     ;;
   gmvae)

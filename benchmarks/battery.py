@@ -1,17 +1,16 @@
-"""Public tables with known classes: the estimator with its defaults, and what people use otherwise.
+"""Compare the estimator with its defaults, and other methods, on public tables with known classes.
 
     python benchmarks/battery.py FOLDER [--starts-only] [--seeds 1 2 ...] [--results FILE]
     python benchmarks/battery.py FOLDER --table
 
-FOLDER has files NAME.data.gz and NAME.labels0.gz, NAME.labels1.gz, ... of clustering-data-v1
-(Gagolewski, SoftwareX 20, 2022). Columns are standardised; every method is told the true number of
-clusters K, and nothing else. Rows with label 0 are noise: fitted, not measured. Of several labellings the
+FOLDER has files NAME.data.gz and NAME.labels0.gz, NAME.labels1.gz, ... of clustering-data-v1 (Gagolewski,
+SoftwareX 20, 2022). Columns are standardised. Every method is given the true number of clusters K and nothing
+else. Rows with label 0 are noise: they are fitted, but not measured. If a table has several labellings, the
 best adjusted Rand index (ARI) counts.
 
-Rules and constants of the package were chosen on the tables of half T only; those of half R were looked at
-afterwards. Each fit is a line of the results file; interrupt it at any time, the next call goes on. The
-times of two versions of the package, each with a results file of its own, are compared by --table --than
-OTHER_FILE.
+Rules and constants of the package were chosen on the tables of half T only; half R was only used afterwards.
+Each fit is a line of the results file. The script can be interrupted at any time; the next call continues.
+--table --than OTHER_FILE compares the times of two versions of the package, each with its own results file.
 """
 
 from __future__ import annotations
@@ -55,12 +54,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--starts-only", action="store_true", help="the partitions that fits start from")
+    parser.add_argument(
+        "--starts-only", action="store_true", help="measure only the partitions that fits start from"
+    )
     parser.add_argument("--tables", nargs="+", default=[*T, *R])
     parser.add_argument("--methods", nargs="+", default=[*PEERS, "GMVAE"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--table", action="store_true", help="print what there is, and make nothing")
+    parser.add_argument("--table", action="store_true", help="print the recorded fits, and make no new ones")
     parser.add_argument("--than", type=Path, help="results of another version, to compare times with")
     given = parser.parse_args()
     methods = ["start"] if given.starts_only else given.methods
@@ -99,12 +100,12 @@ def load(folder: Path, name: str) -> tuple[Array, list[Array], int]:
 
 
 def ari(clusters: Array, labellings: list[Array]) -> float:
-    """The best agreement with a labelling, in which rows of noise do not count."""
+    """The best agreement with any of the labellings, without the rows of noise."""
     return max(float(adjusted_rand_score(labels[labels > 0], clusters[labels > 0])) for labels in labellings)
 
 
 def warm_up() -> None:
-    """A fit that is not measured, so that imports and compiling are in none that is."""
+    """Make a fit that is not measured, so that no measured fit includes imports and compilation."""
     y = np.random.default_rng(0).normal(size=(1000, 2))
     GMVAE(3, random_state=0).fit(y)
 
@@ -117,8 +118,9 @@ def ours(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
 
 
 def start(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
-    """The partition that the fit with this seed starts from. Of more rows than it is made of, the others go
-    with the nearest of them."""
+    """The partition that the fit with this seed starts from. If it is made of a sample of the rows, each
+    other
+    row is in the cluster of the nearest sampled row."""
     config = configuration(GMVAE(clusters).get_params(), seed)
     engine = Engine(config, prepare(y, device=torch.device("cpu")))
     restart = Restart(engine.config, engine.data, engine.rows, None, engine.seeds[0])
@@ -144,7 +146,8 @@ def spectral(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
 
 
 def hdbscan(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:  # noqa: ARG001
-    """The least cluster size that gives K or the nearest number of clusters; noise is a cluster."""
+    """HDBSCAN with the minimum cluster size that gives K clusters, or the nearest number; noise is a
+    cluster."""
     tried = [HDBSCAN(min_cluster_size=size, copy=True).fit_predict(y) for size in (5, 10, 20, 50, 100)]
     return min(tried, key=lambda found: abs(found.max() + 1 - clusters)), {}
 

@@ -1,13 +1,14 @@
-"""How many clusters n_clusters="auto" finds, where the number of classes is known.
+"""Measure how many clusters n_clusters="auto" finds in data with a known number of classes.
 
     python benchmarks/clusters.py [--data wine ...] [--seeds 1 2 3] [--plot FOLDER]
 
-Data called "+image" have ``augment="image"``; images of MNIST are 10,000 of the training images. "noise" is
-one Gaussian, which has no clusters to be sure of. The number is chosen before the model is fitted, so that
-each fit is cut short after it.
+Data called "+image" have ``augment="image"``; MNIST is 10,000 of the training images. "noise" is a single
+Gaussian, which has no clusters to find. The number is chosen before the model is fitted, so each fit is
+stopped early.
 
-Each choice is a line of benchmarks/results/clusters.jsonl. Interrupt it at any time; the next call goes on.
-It prints the table in docs/choosing.md; --plot draws the curve of the first seed of each.
+Each choice is a line of benchmarks/results/clusters.jsonl. The script can be interrupted at any time; the
+next call continues. It prints the table in docs/choosing.md; --plot draws the curve of the first seed for
+each data set.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ IMAGES = 10_000
 
 
 def second(point: tuple[int, float]) -> float:
-    """The stability of a point of the curve: where 1 is chosen, the greatest is shown."""
+    """The stability of a point of the curve. If 1 is chosen, the greatest stability is shown."""
     return point[1]
 
 
@@ -49,7 +50,9 @@ def main() -> None:
     for data in given.data:
         rows = complete(RESULTS, [{"data": data, "seed": seed} for seed in given.seeds], make)
         curves = [tuple(zip(*r["curve"], strict=True)) for r in rows]
-        choices = [decide(counts, np.array(stabilities)) for counts, stabilities in curves]  # as of today
+        choices = [
+            decide(counts, np.array(stabilities)) for counts, stabilities in curves
+        ]  # by the current rule
         found = ", ".join(f"{c.clusters}{'' if c.sure else ' (not sure)'}" for c in choices)
         least = ", ".join(
             f"{dict(c.curve).get(c.clusters, max(c.curve, key=second)[1]):.2f}" for c in choices

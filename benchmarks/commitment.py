@@ -1,11 +1,11 @@
-"""Why the optimiser decides how many clusters stay: the first epoch of mnist_fc, step by step.
+"""Show why the optimiser determines how many clusters survive: the first epoch of mnist_fc, step by step.
 
     python benchmarks/commitment.py [--seeds 3] [--data-dir FOLDER]
 
-Each run trains for one epoch of 1,200 steps. Now and then, on the same 1,000 test images, it notes how sure
-q(z | y) is, how many clusters are in use, how far the parameters have moved, and what each term asks of the
-components: the norm of its gradient into their means and log-variances, and into the logits of q(z | y). Each
-run is a line of benchmarks/results/commitment.jsonl; the picture is docs/images/commitment.png.
+Each run trains for one epoch of 1,200 steps. At certain steps, on the same 1,000 test images, it records how
+certain q(z | y) is, how many clusters are in use, how far the parameters have moved, and the gradient of each
+term: its norm into the components' means and log-variances, and into the logits of q(z | y). Each run is a
+line of benchmarks/results/commitment.jsonl; the picture is docs/images/commitment.png.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def note(
     start: list[torch.Tensor],
     stream: RandomStream,
 ) -> dict[str, float]:
-    """The state of a model in training, from observations that it does not train on."""
+    """The state of a model in training, measured on observations that it does not train on."""
     found = dict(measure(model, y, labels))
     with evaluating(model):
         q_z = model.assign(y)

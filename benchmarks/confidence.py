@@ -1,11 +1,11 @@
-"""Whether the confidence of GMVAE.confidence is the share of fits in which rows keep their cluster.
+"""Test whether GMVAE.confidence is calibrated: is it the share of fits in which rows keep their cluster?
 
     python benchmarks/confidence.py FOLDER [--tables NAME ...] [--seeds 1 2 ...]
 
-FOLDER is that of battery.py. Of each table the fit measures the stability of its rows by 20 starts from other
-samples. The calibration is made by half of the rows, and compared with the stability of the other half: the
-mean over ten bins of how far what is stated is from what is found, beside that of q(z | y) as it is. Each fit
-is a line of benchmarks/results/confidence.jsonl.
+FOLDER is that of battery.py. For each table, the fit measures the stability of the rows with 20 starts from
+other samples. The confidence is calibrated on half of the rows and compared with the stability of the other
+half. The error is the difference between the stated probability and the stability found, averaged over ten
+bins; it is also computed for q(z | y) as it is. Each fit is a line of benchmarks/results/confidence.jsonl.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def make(folder: Path, table: str, seed: int) -> Record:
 
 
 def error(stated: Array, found: Array) -> float:
-    """The mean over rows of how far the mean of their bin's statements is from that of what was found."""
+    """The difference between the mean stated and the mean found value of a bin, averaged over rows."""
     bins = np.minimum((stated * BINS).astype(int), BINS - 1)
     apart = [
         abs(stated[bins == b].mean() - found[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)

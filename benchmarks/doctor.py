@@ -1,8 +1,8 @@
-"""What the doctor finds in healthy and in sick fits: the table in docs/doctor.md.
+"""Show what the doctor finds in healthy and in sick fits: the table in docs/doctor.md.
 
     python benchmarks/doctor.py
 
-Every fit is a line of benchmarks/results/doctor.jsonl. Interrupt it at any time; the next call goes on.
+Every fit is a line of benchmarks/results/doctor.jsonl. It can be interrupted; the next call continues.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def blobs() -> np.ndarray:
 
 
 def noise() -> np.ndarray:
-    """One round group."""
+    """A single round group."""
     return np.random.default_rng(0).normal(size=(600, 3))
 
 
 def outliers() -> np.ndarray:
-    """A group, and thirty rows far from it."""
+    """One group, and thirty rows far from it."""
     rng = np.random.default_rng(0)
     return np.r_[rng.normal(size=(570, 3)), 0.3 * rng.normal(size=(30, 3)) + 9]
 

@@ -1,10 +1,11 @@
-"""Scales of ready-made embeddings: agreement with known groups, beside k-means.
+"""Compare scales of the columns, and k-means, on embeddings with known groups.
 
     python benchmarks/embeddings.py [--data texts cells] [--seeds 1 2 ...]
 
-Texts are the descriptions of the functions of seven parts of SciPy, as 50 numbers each (TF-IDF and a singular
-value decomposition), cells the 50 principal components of pbmc68k_reduced.h5ad (in $GMVAE_DATA_DIR, or beside
-the repository). Each fit, with the true number of groups, is a line of benchmarks/results/embeddings.jsonl.
+Texts are the docstrings of functions in seven subpackages of SciPy, with 50 numbers each (TF-IDF and a
+singular value decomposition). Cells are the 50 principal components of pbmc68k_reduced.h5ad (in
+$GMVAE_DATA_DIR, or in ../shared/data). Each fit, with the true number of groups, is a line of
+benchmarks/results/embeddings.jsonl.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "embeddings.jsonl"
 PARTS = ("signal", "stats", "optimize", "special", "ndimage", "sparse", "interpolate")
 WAYS = {"texts": ("k-means", "standard", "unit"), "cells": ("k-means", "standard", "auto")}
-"""Of texts k-means has rows of length 1."""
+"""The scales of each kind of data; for texts, k-means uses rows of length 1."""
 Array = np.ndarray[Any, Any]
 
 
@@ -69,7 +70,7 @@ def make(data: str, way: str, seed: int) -> Record:
 
 
 def texts() -> tuple[Array, list[str]]:
-    """Embedded descriptions, and the part of SciPy that each is of."""
+    """Embedded docstrings, and the subpackage of SciPy that each is from."""
     described, groups = [], []
     for part in PARTS:
         module = importlib.import_module(f"scipy.{part}")
@@ -88,7 +89,7 @@ def cells() -> tuple[Array, list[str]]:
 
     folder = Path(os.environ.get("GMVAE_DATA_DIR") or HERE.parent.parent / "shared" / "data")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the file has anndata's oldest form
+        warnings.simplefilter("ignore")  # the file has anndata's oldest format
         table = anndata.read_h5ad(folder / "pbmc68k_reduced.h5ad")
     return np.asarray(table.obsm["X_pca"], dtype=np.float64), list(table.obs["bulk_labels"])
 

@@ -1,11 +1,11 @@
-"""Time and peak memory of one epoch: of MNIST by the command line, and of 10^6 rows of 20 columns in Python.
+"""Measure the time and peak memory of one epoch of MNIST in the shell, and of 10^6 x 20 rows in Python.
 
     python benchmarks/epoch.py [--runs 3] [--threads 1] [--against CHECKOUT]
 
-Each run is two processes of their own: one for the seconds, and one for the memory, where malloc gives back
-at once what is freed (glibc's MALLOC_MMAP_THRESHOLD_), since its free lists make the peak another each time.
-With another checkout of this repository the two take turns, and the ratio of each pair is printed, since
-machines are noisy. Each run is a line of benchmarks/results/epoch.jsonl.
+Each run uses two new processes, one for the time and one for the memory. In the second, malloc returns freed
+memory at once (glibc's MALLOC_MMAP_THRESHOLD_), because its free lists make the peak vary from run to run.
+With --against, the two checkouts of this repository take turns, and the ratio of each pair is printed,
+because machines are noisy. Each run is a line of benchmarks/results/epoch.jsonl.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results" / "epoch.jsonl"
 MNIST = """
 import runpy
-import gmvae.run  # with all that it needs, so that the seconds are those of the run alone
+import gmvae.run  # imported before the clock starts, so that only the run is timed
 flags = ["--epochs", "1", "--no-measure", "--plot-every", "0", "--seed", "1", "--threads", threads]
 sys.argv = ["gmvae", "train", "mnist_fc", *flags, "--run-dir", folder + "/run"]
 began = time.perf_counter()
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--against", type=Path, help="another checkout, to compare with")
+    parser.add_argument("--against", type=Path, help="another checkout to compare with")
     given = parser.parse_args()
     places = {"here": ROOT} | ({"there": given.against.resolve()} if given.against else {})
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def run(place: Path, work: str, threads: int) -> dict[str, Any]:
-    """One epoch in processes of their own, with the package of one checkout."""
+    """Time and memory of one epoch, in new processes, with the package of one checkout."""
     code = CHILD.format(work="\n".join(f"    {line}" for line in WORK[work].strip().splitlines()))
     environment = {**os.environ, "PYTHONPATH": str(place), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-c", code, str(threads)]

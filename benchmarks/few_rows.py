@@ -1,12 +1,12 @@
-"""Few rows of many columns: blood cells, fitted for as long as held-out ones gain, and for longer.
+"""Compare fits of few rows with many columns: for the length that held-out rows choose, and for longer.
 
     python benchmarks/few_rows.py PBMC68K_REDUCED.h5ad [--seeds 1 2 ...]
 
-The file ships with scanpy (700 cells x 765 genes, ten classes in ``obs["bulk_labels"]``, which only measure).
-Every method is given K = 10. "560 cells" are fits to four fifths of them, with the bound on the others, nats
-per cell. KMeans has ten starts, on standardised columns.
+The file ships with scanpy: 700 blood cells x 765 genes, with ten classes in ``obs["bulk_labels"]``, which are
+only used for measuring. Every method is given K = 10. "560 cells" are fits to four fifths of the cells, with
+the bound on the others, in nats per cell. KMeans has ten starts, on standardised columns.
 
-Each fit is a line of benchmarks/results/few_rows.jsonl. Interrupt it at any time; the next call goes on.
+Each fit is a line of benchmarks/results/few_rows.jsonl. It can be interrupted; the next call continues.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Whether damaged and hostile files end in one line: a coverage-guided fuzzer for every reader.
+"""Fuzz every reader: do damaged and hostile files always give a one-line error?
 
     pip install atheris==3.0.0
     python benchmarks/fuzz.py [--targets npy t7 ...] [--inputs 100000] [--library-inputs 10000]
 
-Each reader gets inputs that atheris (libFuzzer) makes from small sound files, guided by the branches of
-gmvae.data and gmvae.store that they reach. Whatever an input ends in, but ValueError or OSError with the
-file's name, is a finding: it is saved in --findings, and so is an input that takes more than 2 s. Each reader
-runs in a process of its own, which also says how much memory it took at most, and is a line of
-benchmarks/results/fuzz.jsonl. Interrupt it at any time; the next call goes on with what is missing.
+Each reader gets inputs that atheris (libFuzzer) mutates from small valid files, guided by the branches of
+gmvae.data and gmvae.store that they reach. An input must be read, or refused with a ValueError or OSError
+that names the file. Anything else is a finding, and so is an input that takes more than 2 s; both are saved
+in --findings. Each reader runs in its own process, which also reports its peak memory, and is a line of
+benchmarks/results/fuzz.jsonl. The script can be interrupted at any time; the next call does what is missing.
 """
 
 from __future__ import annotations
@@ -64,8 +64,13 @@ Target = Callable[[Path, bytes], object]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--targets", nargs="+", choices=OWN + LIBRARY, default=list(OWN + LIBRARY))
-    parser.add_argument("--inputs", type=int, default=100_000, help="for each reader of our own")
-    parser.add_argument("--library-inputs", type=int, default=10_000, help="for each that a library parses")
+    parser.add_argument("--inputs", type=int, default=100_000, help="inputs for each reader of this package")
+    parser.add_argument(
+        "--library-inputs",
+        type=int,
+        default=10_000,
+        help="inputs for each reader that uses a library to parse",
+    )
     parser.add_argument("--findings", type=Path, default=Path("findings"))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -159,7 +164,7 @@ def _short(error: BaseException) -> str:
 
 
 def target(name: str) -> Target:
-    """What is done with an input: it is written to a file, which is read as users do."""
+    """Write an input to a file and read it as a user would."""
     from gmvae import load
     from gmvae.data.files.arrays import read_array
     from gmvae.data.files.read import read_file
@@ -183,7 +188,7 @@ def target(name: str) -> Target:
         read_file(folder)
 
     def about(path: Path, data: bytes) -> None:
-        """Metadata of a model with odd values and a checksum that fits: what a stranger may write."""
+        """Metadata of a model with odd values and a matching checksum, as an attacker may write it."""
         tensors, found = read_tensors(FORMATS / "table.safetensors")
         found.pop("sha256")
         rng = random.Random(data)
@@ -213,7 +218,7 @@ def target(name: str) -> Target:
 
 
 def replace_one(value: Any, rng: random.Random) -> None:
-    """Put an odd value in the place of a random one, somewhere in nested lists and dictionaries."""
+    """Replace a random value, somewhere in nested lists and dictionaries, by an odd one."""
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     if not keys:
         return
@@ -227,7 +232,7 @@ def replace_one(value: Any, rng: random.Random) -> None:
 
 
 def seeds(name: str) -> list[bytes]:
-    """Small sound files."""
+    """Small valid files."""
     X = np.arange(24.0).reshape(6, 4) % 7
     if name in ("npy", "npz", "mat", "h5ad", "parquet", "arrow", "png"):
         return _of_libraries(name, X)

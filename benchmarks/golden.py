@@ -1,10 +1,10 @@
-"""Golden records of a dozen small fits: whether a change of the code changes any of them by a bit.
+"""Record a dozen small fits, and check whether a change of the code changes any of them by a single bit.
 
     python benchmarks/golden.py record before.json      # then change the code
     python benchmarks/golden.py compare before.json
 
-A record is the cluster of each row, and a SHA-256 of the weights of the network. It holds for one machine and
-one set of versions: another processor rounds otherwise. Takes a few minutes.
+A record has the cluster of each row and a SHA-256 of the network's weights. It is valid for one machine and
+one set of versions, because other processors round differently. This takes a few minutes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SMALL: dict[str, Any] = {
     "random_state": 3,
     "threads": 1,
 }
-"""Settings of the estimator that take no time."""
+"""Settings of the estimator that make fits fast."""
 
 
 def blobs(rows: int = 300) -> NDArray[np.float64]:
@@ -44,12 +44,12 @@ def blobs(rows: int = 300) -> NDArray[np.float64]:
 
 
 def moons() -> NDArray[np.float64]:
-    """Two half moons, of enough rows for a manifold."""
+    """Two half moons, with enough rows for a manifold."""
     return np.asarray(make_moons(1_200, noise=0.05, random_state=1)[0])
 
 
 def images() -> NDArray[np.float64]:
-    """Noisy bars in three places, 8 x 8 pixels, of enough rows for a manifold."""
+    """Noisy bars in three places, 8 x 8 pixels, with enough rows for a manifold."""
     rng = np.random.default_rng(1)
     bars = np.zeros((1_200, 8, 8))
     bars[np.arange(1_200), :, 2 + 2 * rng.integers(3, size=1_200)] = 1.0
@@ -137,12 +137,12 @@ def of_run(experiment: str, flags: list[str]) -> dict[str, Any]:
 
 
 def spiral() -> NDArray[np.float64]:
-    """Points of the plane to ask a model of the spiral for."""
+    """Points of the plane at which a model of the spiral is evaluated."""
     return np.random.default_rng(4).uniform(-1, 1, (500, 2))
 
 
 def digest(tensors: dict[str, Any]) -> str:
-    """SHA-256 of named arrays, whatever their order."""
+    """SHA-256 of named arrays, independent of their order."""
     whole = hashlib.sha256()
     for name in sorted(tensors):
         whole.update(np.ascontiguousarray(tensors[name]).tobytes())

@@ -1,11 +1,12 @@
-"""Rows that belong to no cluster: how many clean rows are taken for outliers, how many outliers are found.
+"""Test the detection of outliers: how many clean rows are taken for outliers, and how many outliers are
+found.
 
     python benchmarks/outliers.py [--kinds blobs ...] [--seeds 1 2 ...]
 
-Clean rows are drawn from clusters of known kinds; a fit sees 1,000 of them, alone or with 50 rows that are
-uniform over a box three times as wide as the data. The false rate is the share of 10,000 fresh clean rows
-that GMVAE.is_outlier takes for outliers, the found ones the share of the 50. Each fit is a line of
-benchmarks/results/outliers.jsonl.
+Clean rows are drawn from clusters of known kinds. A fit sees 1,000 of them, alone or with 50 planted rows
+that are uniform over a box three times as wide as the data. The false rate is the share of 10,000 new clean
+rows that GMVAE.is_outlier takes for outliers; "found" is the share of the 50 planted rows that it finds. Each
+fit is a line of benchmarks/results/outliers.jsonl.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def make(kind: str, planted: int, seed: int) -> Record:
 
 
 def clean(kind: str, count: int, rng: np.random.Generator) -> Array:
-    """Rows of which each belongs to a cluster."""
+    """Rows that all belong to clusters."""
     size, clusters = KINDS[kind]
     if kind == "moons":
         return make_moons(count, noise=0.06, random_state=int(rng.integers(2**31)))[0]

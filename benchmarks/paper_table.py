@@ -1,13 +1,14 @@
-"""The paper's Table 1: MNIST for several K and M, many seeds, beside the paper's figures.
+"""Repeat the paper's Table 1: MNIST for several K and M, with several seeds, beside the paper's figures.
 
     python benchmarks/paper_table.py --settings default --clusters 14 --mc-samples 1 --seeds 3 --epochs 100
 
-Without flags it runs all of the table, K in {10, 16, 30} and M in {1, 10}, with the experiment's default and
-with the original's training: alpha = 0.4 throughout, batches of 50, and an Adam whose state is fresh at every
-step, which makes it steps of rate * sign(gradient). --settings adam is the same with Adam as it should be,
---settings version2 is version 2 of the paper with the original's steps.
-Each run becomes a line of benchmarks/results/paper_table.jsonl. Interrupt it at any time: the next call goes
-on, within a run too, from the checkpoints in --work-dir.
+Without flags it runs the whole table, K in {10, 16, 30} and M in {1, 10}, with the experiment's default
+training and with the original's. The original's has alpha = 0.4 throughout, batches of 50, and an Adam whose
+state is fresh at every step, so its steps are rate * sign(gradient). --settings adam is the same with a true
+Adam; --settings version2 is version 2 of the paper with the original's steps.
+
+Each run is a line of benchmarks/results/paper_table.jsonl. The script can be interrupted at any time, also
+within a run: the next call continues from the checkpoints in --work-dir.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PAPER = {
     (30, 1): (95.84, 92.77, 1.60),
     (30, 10): (93.22, 89.27, 2.50),
 }
-"""(K, M), and the paper's best, mean and standard deviation of acc_aae in per cent. Only the 96.92 is
+"""For each (K, M) the paper's best, mean and standard deviation of acc_aae in per cent. Only the 96.92 is
 confirmed by a second source; the others have not been checked against the paper."""
 KEPT = (
     "test_acc_aae", "test_acc", "test_nmi", "test_ari", "test_clusters_used", "test_elbo",
@@ -52,8 +53,8 @@ VERSION2 = {name: "mnist_fc_version2" if name == "mnist_fc" else "mnist_version2
 
 
 def configuration(name: str, settings: str, clusters: int, mc_samples: int) -> Config:
-    """An experiment as it is by default, or trained as the original does, or would do with a proper Adam; or
-    by version 2 of the paper."""
+    """An experiment with its default training, with the original's, with the original's but a true Adam, or
+    with version 2 of the paper."""
     config = experiment(VERSION2[name] if settings == "version2" else name)
     if settings in OPTIMISERS:
         objective = replace(config.objective, cv_weight=0.4, cv_warm_up=0, warm_up=0)
@@ -67,8 +68,9 @@ def configuration(name: str, settings: str, clusters: int, mc_samples: int) -> C
 
 
 def chosen(config: Config) -> dict[str, dict[str, Any]]:
-    """What a configuration sets of model, objective and training, where it is not the field's default: so a
-    new field does not make old records strangers."""
+    """The fields of model, objective and training that differ from their defaults. Old records therefore
+    still
+    match after a new field is added."""
     ours, defaults = config.to_json(), Config().to_json()
     return {
         part: {key: value for key, value in ours[part].items() if value != defaults[part][key]}
@@ -77,7 +79,7 @@ def chosen(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def train(config: Config, folder: Path) -> Run:
-    """A run in a folder, from the beginning or from where it stopped."""
+    """A run in a folder, from the beginning or from its last checkpoint."""
     if (folder / "config.json").exists():
         run = Run.resume(folder)
     else:

@@ -1,10 +1,11 @@
-"""How fast, and in how much memory, `gmvae predict` goes through a Parquet file of 20 columns.
+"""Measure the speed and memory of `gmvae predict` on a Parquet file of 20 columns.
 
     python benchmarks/predict.py [--rows 10000 400000 10000000] [--threads 1]
 
-The file is one row group, the hardest case for memory. The model has the estimator's sizes and K = 10. Each
-run is a process of its own, whose memory above that after its imports counts, and a line of
-benchmarks/results/predict.jsonl. Interrupt it at any time; the next call goes on with what is missing.
+The file has a single row group, the hardest case for memory. The model has the estimator's default sizes and
+K = 10. Each run is a new process; its memory is the peak beyond that after the imports. Each run is a line of
+benchmarks/results/predict.jsonl. The script can be interrupted at any time; the next call does what is
+missing.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def observations(count: int, seed: int = 0) -> np.ndarray:
 
 
 def write(path: Path, rows: int) -> None:
-    """A Parquet file of one row group."""
+    """Write a Parquet file with a single row group."""
     y = observations(rows)
     columns = {"row": np.arange(rows)} | {f"x{i}": np.ascontiguousarray(y[:, i]) for i in range(COLUMNS)}
     pq.write_table(pa.table(columns), path, row_group_size=rows)

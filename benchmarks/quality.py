@@ -1,19 +1,22 @@
-"""Clusters beside known classes: the estimator with its defaults, and what people use otherwise.
+"""Compare clusters with known classes: the estimator with its defaults, and other methods.
 
     python benchmarks/quality.py [--data mnist+image ...] [--methods GMVAE ...] [--seeds 1 2 ...]
     python benchmarks/quality.py --table
 
-Every method is told the true number of clusters K, or the one after the colon in data like "spiral:8", and
-nothing else; data called "+image" have ``augment="image"``. No label has a part in any choice. Images of
-MNIST and Fashion-MNIST are measured on the 10,000 test images; tables, and methods that only part what they
-were fitted to, on the data themselves. KMeans and GaussianMixture have scikit-learn's defaults but for ten
-starts; HDBSCAN has the cluster size of five that comes nearest to K; UMAP+GMM is UMAP with 20
-neighbours, minimum distance 0 and 10 dimensions, and a mixture on that; VaDE, DEC and IDEC are ClustPy's,
-where it is installed. Of the peers all but KMeans and GaussianMixture see 10,000 images at most. Columns of
-tables are standardised for all of them, but not those of digits.
+Every method is given the true number of clusters K (or the one after the colon in data like "spiral:8") and
+nothing else. Data called "+image" have ``augment="image"``. No choice uses labels. MNIST and Fashion-MNIST
+are measured on the 10,000 test images. Tables are measured on the fitted rows, and so are methods that only
+cluster the rows they were fitted to.
 
-Each fit is a line of benchmarks/results/quality.jsonl. Interrupt it at any time; the next call goes on.
-It prints the table in docs/quality.md; --table prints all fits that there are, and makes none.
+The other methods: KMeans and GaussianMixture have scikit-learn's defaults, except for ten starts. HDBSCAN has
+the minimum cluster size, of five, that comes nearest to K. UMAP+GMM is UMAP with 20 neighbours, minimum
+distance 0 and 10 dimensions, and a mixture on it. VaDE, DEC and IDEC are ClustPy's, if it is installed. All
+except KMeans and GaussianMixture see at most 10,000 images. Their columns are standardised for all tables
+except digits.
+
+Each fit is a line of benchmarks/results/quality.jsonl. The script can be interrupted at any time; the next
+call continues. It prints the table in docs/quality.md; --table prints all recorded fits, and makes no new
+ones.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 MOST = 10_000
-"""Observations that methods which do not scale are shown."""
+"""Maximum number of observations for methods that do not scale."""
 TABLES = ("digits", "wine", "breast_cancer", "iris", "spiral")
 IMAGES = {"mnist": images.mnist, "fashion_mnist": images.fashion_mnist}
 DATA = ("mnist+image", "mnist", "fashion_mnist+image", "fashion_mnist", "digits+image", *TABLES, "spiral:8")
@@ -77,7 +80,7 @@ def main() -> None:
 
 
 def line(rows: list[dict[str, Any]]) -> str:
-    """The cells of a method on some data, in per cent but for the minutes."""
+    """The cells of a method on one data set, in per cent except for the minutes."""
 
     def spread(measure: str) -> str:
         values = [100 * row[measure] for row in rows]
@@ -91,7 +94,7 @@ def line(rows: list[dict[str, Any]]) -> str:
 
 
 def make(data: str, method: str, seed: int) -> dict[str, Any]:
-    """One fit, measured against the labels that it did not see."""
+    """Make one fit, and measure it against labels that it did not see."""
     name, _, augment = data.partition("+")
     name, _, asked = name.partition(":")
     train, labels, test, test_labels, shape = observations(name)
@@ -123,7 +126,7 @@ def make(data: str, method: str, seed: int) -> dict[str, Any]:
 
 
 def faithful(model: GMVAE, count: int = 2000) -> float:
-    """The share of samples that q(z | y) finds in the cluster which they were drawn from."""
+    """The share of samples that q(z | y) assigns to the cluster that they were drawn from."""
     samples, clusters = model.sample(count)
     return float((model.predict(samples) == clusters).mean())
 
@@ -144,7 +147,7 @@ def observations(name: str) -> tuple[Any, Any, Any, Any, tuple[int, int] | None]
 
 
 def measures(labels: Any, clusters: Any) -> dict[str, float]:
-    """Agreement with the labels; a point that HDBSCAN calls noise is in a cluster of its own kind."""
+    """Agreement with the labels; HDBSCAN's noise counts as a cluster."""
     return {
         "acc": metrics.hungarian_accuracy(labels, clusters),
         "nmi": float(normalized_mutual_info_score(labels, clusters)),
@@ -175,9 +178,9 @@ def some(seed: int, train: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def hdbscan(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, Any]:
-    """The least cluster size of which K or the nearest number of clusters come out."""
+    """HDBSCAN with the minimum cluster size that gives K clusters, or the nearest number."""
     y, truth = some(seed, train, labels)
-    distances = pairwise_distances(y)  # once for all sizes: no tree helps where columns are many
+    distances = pairwise_distances(y)  # once for all sizes: with many columns, trees do not help
     tried = [
         HDBSCAN(min_cluster_size=size, metric="precomputed", copy=True).fit_predict(distances)
         for size in (5, 10, 20, 50, 100)

@@ -1,4 +1,4 @@
-"""Results as JSON lines: each is kept as soon as it is there, and is not made again."""
+"""Keep results as JSON lines: each is written as soon as it is there, and is not made again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ Record = dict[str, Any]
 
 
 def complete(path: Path, wanted: Iterable[Mapping[str, Any]], make: Callable[..., Record]) -> list[Record]:
-    """The records of all ``wanted`` keys: those in the file at ``path``, and those that ``make(**key)``
-    makes and appends to it. Interrupt it at any time; the next call goes on."""
+    """The records of all ``wanted`` keys. Those that are not in the file at ``path`` are made by
+    ``make(**key)`` and appended to it.
+    This can be interrupted at any time; the next call continues."""
     path.parent.mkdir(parents=True, exist_ok=True)
     known, results = recorded(path), []
     for key in wanted:
@@ -26,5 +27,5 @@ def complete(path: Path, wanted: Iterable[Mapping[str, Any]], make: Callable[...
 
 
 def recorded(path: Path) -> list[Record]:
-    """The records in the file at ``path``, none where there is no file."""
+    """The records in the file at ``path``; none if there is no file."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,18 +1,21 @@
-"""Whether a run can be lost or fooled: kills, damaged files, full disks, two processes at once.
+"""Test runs against kills, damaged files, full disks and two processes at once.
 
     python benchmarks/reliability.py [--checks kills damage disk resumes] [--kills 200] [--damages 1000]
         [--sizes 20]
 
-kills     SIGKILL at a random moment, once or more, over five kinds of run; resumed, each must end in the same
-          records, summary, start and model, bit for bit, as one that was never stopped.
-damage    Bits flipped and ends cut off, of checkpoint, model file, metrics, config and start: each must be
-          refused in one line that names the file.
-disk      A file system that is full after so many bytes (20 sizes), for each command that writes: one line
-          that names a path there, no temporary file left, and a run is resumable once there is room.
-          It needs the right to mount one (tmpfs), and is left out where that is lacking.
-resumes   Two resumes of a run at once: the second is refused in one line.
+kills     SIGKILL at a random moment, once or more, in five kinds of run. After it is resumed, each must end
+with
+          the same records, summary, start and model, bit for bit, as a run that was never stopped.
+damage    Flipped bits and truncation of checkpoint, model file, metrics, config and start. Each damaged file
+must
+          be refused with a one-line error that names it.
+disk      File systems of 20 sizes, too small for what each command writes. The command must give a one-line
+          error with a path there and leave no temporary file, and a run must be resumable once there is room.
+          This needs permission to mount a tmpfs, and is skipped without it.
+resumes   Two resumes of a run at once: the second must be refused with a one-line error.
 
-Each is a line of benchmarks/results/reliability.jsonl. Interrupt it at any time; the next call goes on.
+Each is a line of benchmarks/results/reliability.jsonl. The script can be interrupted at any time; the next
+call continues.
 """
 
 from __future__ import annotations
@@ -58,9 +61,11 @@ TIMES = ("seconds", "wall_seconds", "samples_per_second")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--checks", nargs="+", choices=list(CHECKS), default=list(CHECKS))
-    parser.add_argument("--kills", type=int, default=200, help="in all")
-    parser.add_argument("--damages", type=int, default=1000, help="of each file and kind")
-    parser.add_argument("--sizes", type=int, default=20, help="of full disks, for each writer")
+    parser.add_argument("--kills", type=int, default=200, help="number of kills in total")
+    parser.add_argument("--damages", type=int, default=1000, help="number of damages of each file and kind")
+    parser.add_argument(
+        "--sizes", type=int, default=20, help="number of sizes of full disks, for each writer"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for check in given.checks:
@@ -85,7 +90,7 @@ def kills(folder: Path, given: argparse.Namespace) -> None:
 
 
 def kill(folder: Path, whole: dict[str, tuple[Path, float]], kind: str, seed: int) -> dict[str, Any]:
-    """Kill one run at a random moment, and again with a chance of one in three, then let it end."""
+    """Kill one run at a random moment, with a chance of one in three once more, and then let it end."""
     if kind not in whole:
         path, began = folder / f"whole {kind}", time.monotonic()
         check(gmvae(*KINDS[kind], "--run-dir", path))
@@ -123,7 +128,7 @@ def lines(run: Path) -> list[str]:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether two runs came to the same, but for times."""
+    """Whether two runs have the same results, except for times."""
     ours, theirs = (_came_to(path) for path in (one, other))
     return ours == theirs and not list(one.rglob("*.part"))
 
@@ -155,7 +160,7 @@ def damage(folder: Path, given: argparse.Namespace) -> None:
 
 
 def damaged(run: Path, file: str, how: str, count: int) -> dict[str, Any]:
-    """How often damage to one file was refused in one line, and how often it was taken for whole."""
+    """How often damage to one file was refused with a one-line error, and how often it was not noticed."""
     path, folder, rng = run / DAMAGED[file], RunFolder(run), random.Random(f"{file} {how}")
     readers: dict[str, Callable[[], object]] = {
         "checkpoint": folder.read_checkpoint, "metrics": folder.read_checkpoint,
@@ -209,7 +214,7 @@ def disk(folder: Path, given: argparse.Namespace) -> None:
 
 
 def full(folder: Path, command: list[Any], flag: str, name: str, sizes: int) -> dict[str, Any]:
-    """Run a command on file systems from nothing to what it needs."""
+    """Run a command on file systems from empty to the size that it needs."""
     check(gmvae(*command, flag, folder / name))
     target = folder / name
     files = target.rglob("*") if target.is_dir() else [target]
@@ -270,7 +275,8 @@ def resumes(folder: Path, given: argparse.Namespace) -> None:  # noqa: ARG001
 
 
 def twice(folder: Path, count: int) -> dict[str, Any]:
-    """How often the second of two resumes was refused in one line, and the records were those of one."""
+    """How often the second of two resumes was refused in one line, and the records were those of a single
+    run."""
     run, refused, sound = folder / "twice", 0, 0
     epochs = 1_000_000
     process = start(*SPIRAL, "--epochs", str(epochs), "--run-dir", run)

@@ -1,11 +1,11 @@
-"""How long a report takes, how large it is, and how smoothly its map moves.
+"""Measure how long a report takes, how large it is, and how smoothly its map moves.
 
     python benchmarks/report.py [--rows 1000 60000] [--threads 1] [--browser /usr/bin/chromium]
 
-Of a table of 20 columns, and of images of 28 x 28, each in ten groups, that a small fit has seen some of. The
-frames are those of a pan of the map in a browser that draws without a GPU; without the browser, or
-playwright, they are left out. Each report is a line of benchmarks/results/report.jsonl. Interrupt it at any
-time; the next call goes on with what is missing.
+The data are a table of 20 columns, and images of 28 x 28, each with ten groups; a small model was fitted to a
+part of them. The frame times are those of a pan of the map in a browser that draws without a GPU. Without the
+browser, or without playwright, they are left out. Each report is a line of benchmarks/results/report.jsonl.
+The script can be interrupted at any time; the next call does what is missing.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def table(rows: int) -> NDArray[np.float64]:
 
 
 def images(rows: int) -> NDArray[np.uint8]:
-    """A light square in one of ten places, moved a little and not equally light, on noise."""
+    """A bright square in one of ten places, slightly shifted and of varying brightness, on noise."""
     rng = np.random.default_rng(0)
     y = rng.integers(60, size=(rows, 28, 28)).astype(np.uint8)
     for picture, place in zip(y, rng.integers(10, size=rows), strict=True):

@@ -1,9 +1,9 @@
-"""Pictures of a report for docs/images, taken in a browser.
+"""Take the pictures of a report for docs/images in a browser.
 
     python benchmarks/screenshots.py [--browser /usr/bin/chromium] [--out docs/images]
 
-It trains on the wines of scikit-learn, writes their report, and takes a picture of its map, where one row is
-looked at, and one of a cluster's card.
+It trains on scikit-learn's wine data, writes a report, and takes two pictures: of the map with one row
+selected, and of a cluster's card.
 """
 
 from __future__ import annotations

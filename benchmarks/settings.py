@@ -1,15 +1,16 @@
-"""Which of many runs to keep, told without labels: rules beside the best run.
+"""Compare rules that choose one of many runs without labels with the best run.
 
     python benchmarks/settings.py [--data wine ...] [--runs 24]
 
-Each run has settings of its own, drawn at random (the number of the run is the seed), is fitted to four
-fifths of the rows, and parts all of them. A rule sees the runs and no label: the agreement of a run with the
-others (mean adjusted Rand index), the modularity of its clusters in the graph of nearest neighbours, the
-bound on the rows held out, or the agreement of q(z | y) and p(z | x, w). The table says how accurate the run
-is that each would keep, and gmvae.select, which goes by modularity from 1,000 rows on and by agreement below.
+Each run has its own settings, drawn at random (the number of the run is the seed). It is fitted to four
+fifths of the rows, and clusters all of them. The rules see the runs and no labels: the agreement of a run
+with the others (mean adjusted Rand index), the modularity of its clusters in the graph of nearest neighbours,
+the bound on the held-out rows, the agreement of q(z | y) and p(z | x, w), and that of gmvae.select, which
+uses modularity from 1,000 rows on and agreement below. The table has the accuracy of the run that each rule
+keeps.
 
-Each run is a line of benchmarks/results/settings.jsonl. Interrupt it at any time; the next call goes on.
-It prints the table in docs/choosing.md.
+Each run is a line of benchmarks/results/settings.jsonl. The script can be interrupted at any time; the next
+call continues. It prints the table in docs/choosing.md.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def rules(runs: list[dict[str, Any]], y: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """What each rule takes the greatest of."""
+    """The scores of the runs by each rule; a rule keeps the run with the greatest."""
     rows = Observations.of(y)
     partitions = [np.array(run["clusters"])[rows.order] for run in runs]
     merit = merits(partitions, rows)

@@ -1,16 +1,18 @@
-"""How long a step takes beside autograd's and beside its floor, and fits beside another checkout's.
+"""Time a step, compared with autograd and a lower bound (the floor), and fits, compared with another
+checkout.
 
     python benchmarks/speed.py steps [--threads 1] [--device cpu]
     python benchmarks/speed.py fits --against CHECKOUT [--runs 3] [--threads 1]
 
 A step is what the loop does with a batch: loss, gradient, optimiser. *autograd* is the reference, plain eager
-PyTorch (:mod:`gmvae.model.objective`); the *floor* is the bare matrix products and convolutions of the step,
-forward and backward, the frozen teacher's forward ones, and the optimiser. The three take turns; a figure is
-the median of theirs. Tables have the teacher that anchors their clusters, as their fits do; conv and compact
-networks are left to autograd, so that ours is autograd's there.
+PyTorch (:mod:`gmvae.model.objective`). The *floor* consists of the step's matrix products and convolutions,
+forward and backward, the frozen teacher's forward ones, and the optimiser. The three take turns, and a figure
+is the median of its times. Tables have the teacher that anchors their clusters, as in their fits. The
+networks conv and compact are trained by autograd, so for them "ours" is the same as autograd.
 
-Fits are processes of their own, one here and one there in turn: seconds of ``fit`` alone, with all imported
-and compiled, and of the whole process. Each result is a line of benchmarks/results/speed.jsonl.
+Each fit is a new process, in turn with this checkout and with the other. Measured are the seconds of ``fit``
+alone, after imports and compilation, and of the whole process. Each result is a line of
+benchmarks/results/speed.jsonl.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ print("seconds", time.perf_counter() - before)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=("steps", "fits"))
-    parser.add_argument("--against", type=Path, help="another checkout, for fits")
+    parser.add_argument("--against", type=Path, help="another checkout to compare fits with")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
@@ -84,7 +86,7 @@ def main() -> None:
 
 
 def table_of_steps(count: int, device: str, threads: int) -> None:
-    """Time a step of every kind, and print and keep a line of each."""
+    """Time a step of every kind; print and record a line for each."""
     print("| step | ours, ms | autograd, ms | floor, ms | ours / floor | autograd / ours |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, (config, shape, batch, anchored) in cases().items():
@@ -212,7 +214,7 @@ def floor(model: GaussianMixtureVAE, y: Tensor, teacher: nn.Module | None) -> Ca
 
 
 def table_of_fits(other: Path, runs: int, threads: int) -> None:
-    """Time whole fits here and there in turn, and print and keep a line of each."""
+    """Time whole fits with both checkouts in turn; print and record a line for each."""
     print("| fit | seconds here | there | here / there | whole process, seconds | there | here / there |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in ("wine", "digits", "100,000 x 20", "./run.sh spiral"):
@@ -245,7 +247,7 @@ def fit(name: str, place: Path, threads: int) -> tuple[float, float]:
 
 
 def keep(record: dict[str, Any]) -> None:
-    """Append a result, with what it was measured on."""
+    """Append a result, with the machine and versions that it was measured on."""
     commit = subprocess.run(
         ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True
     )

@@ -1,9 +1,9 @@
-"""The spiral, many seeds: how many clusters come into use, and how well they agree with the arcs.
+"""Run the spiral with many seeds: how many clusters are in use, and how well do they agree with the arcs?
 
     python benchmarks/spiral.py --paper-file spiral.npy [--seeds 10] [--settings original ...]
 
-Writes benchmarks/results/spiral.jsonl, a line for each run, and prints the table in docs/spiral.md.
-Interrupt it at any time; the next call goes on.
+Writes benchmarks/results/spiral.jsonl, a line for each run, and prints the table in docs/spiral.md. It can be
+interrupted; the next call continues.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "spiral.jsonl"
 DENSITY_RADIUS = 0.08
-"""Two points of the paper's file belong to one arc where steps of at most this length join them."""
+"""Two points of the paper's file belong to one arc if steps of at most this length connect them."""
 KEPT = ("epochs", "clusters_used", "nmi", "ari", "acc", "elbo", "consistency_violation", "seconds")
 
 
 def settings() -> dict[str, Config]:
-    """The default, that with no cluster to spare, also from k-means, and the paper's own: alpha = 2 from the
-    first step on, and a rate of 1e-4 with Adam (paper), or with the steps of rate * sign(gradient) that the
-    original code makes (original); and version 2 of the paper, with those steps."""
+    """The settings: the default; the default with K = 5, also from k-means; the paper's own (alpha = 2 from
+    the first step on, a rate of 1e-4) with Adam (paper)
+    or with the original code's steps of rate * sign(gradient) (original); and version 2 of the paper, with
+    those steps."""
     default = experiment("spiral")
     paper = replace(
         default,
@@ -52,7 +53,11 @@ def settings() -> dict[str, Config]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--paper-file", type=Path, help="the paper's spiral.npy; left out where not given")
+    parser.add_argument(
+        "--paper-file",
+        type=Path,
+        help="the paper's spiral.npy; without it, its rows of the table are left out",
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--settings", nargs="+", default=list(settings()), choices=settings())
     given = parser.parse_args()
@@ -107,7 +112,7 @@ def main() -> None:
 
 
 def arcs(y: np.ndarray) -> np.ndarray:
-    """Labels for the paper's points, which have none: its arcs by density."""
+    """Labels for the paper's points, which have none: their arcs, found by density."""
     return DBSCAN(eps=DENSITY_RADIUS, min_samples=1).fit_predict(y)
 
 

@@ -1,10 +1,10 @@
-"""Rules that choose one of several partitions without labels, on the tables of the battery.
+"""Compare rules that choose one of several partitions without labels, on the tables of the battery.
 
     python benchmarks/starts.py FOLDER [--tables NAME ...] [--seeds 1 2 ...]
 
-FOLDER is that of battery.py. For each table all candidate partitions of gmvae.start.candidates are made, and
-the adjusted Rand index (ARI) of the one that each rule takes is kept: a line of
-benchmarks/results/starts.jsonl for each table and seed. It prints the mean of each half.
+FOLDER is that of battery.py. For each table, all candidate partitions of gmvae.start.candidates are computed,
+and the adjusted Rand index (ARI) of each rule's choice is recorded: a line of benchmarks/results/starts.jsonl
+for each table and seed. The script prints the mean of each half.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def make(folder: Path, table: str, seed: int) -> Record:
-    """The ARI of what each rule takes."""
+    """The ARI of each rule's choice."""
     y, labellings, clusters = load(folder, table)
     distinct, which = np.unique(y, axis=0, return_inverse=True)
     rows = Rows(distinct, clusters, seed)
@@ -64,7 +64,7 @@ def make(folder: Path, table: str, seed: int) -> Record:
 
 
 def rules(rows: Rows, found: dict[str, Array]) -> dict[str, str]:
-    """The candidate that each rule takes."""
+    """The candidate that each rule chooses."""
     graphs = {links: rows.links(links)[0] for links in (5, 10)}
     clear = {
         links: {name: float(np.mean(conductance(partition, graph))) for name, partition in found.items()}

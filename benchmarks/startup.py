@@ -1,9 +1,10 @@
-"""How long a command takes to say something that needs no model: help, version, complaints about a file.
+"""Time the commands that need no model: help, version, errors about a file.
 
     python benchmarks/startup.py [--times 9]
 
-Each command runs so often, in turn with `python -c pass`; the table has medians, in seconds, and how many
-times as long each is. None of them imports torch. Each call is a line of benchmarks/results/startup.jsonl.
+Each command runs several times, in turn with `python -c pass`. The table has the medians, in seconds, and
+their ratios to that of `python -c pass`. None of the commands imports torch. Each call is a line of
+benchmarks/results/startup.jsonl.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ COMMANDS = {
     "gmvae train data --path none.csv": ["train", "data", "--path", "none.csv"],
     "gmvae train data --path texts.csv": ["train", "data", "--path", "texts.csv"],
 }
-"""What is called, in a folder with a table of text that is to be refused."""
+"""The commands, run in a folder with a text table that must be refused."""
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
-"""Fits of Parquet rows sorted by class that are streamed from disk: rate, peak memory, and clusters.
+"""Measure fits that stream Parquet rows, sorted by class, from disk: rate, peak memory and clusters.
 
     python benchmarks/stream.py [--rows 100000 1000000 10000000] [--columns 50] [--batch-size 1024] [--memory]
 
-The rows are ten Gaussian clusters, one after the other in the file. Each fit is a process of its own; its
-peak memory is that above its imports (VmHWM, where malloc gives back what is freed at once). With --memory
-the same rows are fitted in memory, too. Each fit is a line of benchmarks/results/stream.jsonl.
+The rows are ten Gaussian clusters, one after the other in the file. Each fit is a new process. Its peak
+memory is the peak beyond that after the imports (VmHWM, with a malloc that returns freed memory at once).
+With --memory, the same rows are also fitted in memory. Each fit is a line of benchmarks/results/stream.jsonl.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=1024)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--memory", action="store_true", help="fit the same rows in memory, too")
-    parser.add_argument("--folder", type=Path, help="where the rows go, about 4 bytes a number")
+    parser.add_argument("--memory", action="store_true", help="also fit the same rows in memory")
+    parser.add_argument("--folder", type=Path, help="folder for the rows, which take about 4 bytes a number")
     given = parser.parse_args()
     print("| rows | read | seed | rows/s | wall, s | peak above import, MiB | acc | nmi | bound |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")

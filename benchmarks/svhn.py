@@ -1,11 +1,10 @@
-"""SVHN end to end: one epoch of `train`, with its time and memory.
+"""Run SVHN end to end: one epoch of `train`, with its time and memory.
 
     python benchmarks/svhn.py [--folder FOLDER] [--data-dir MNIST] [--extra]
 
-Where FOLDER holds no SVHN, files of its exact format and size are made there from MNIST's digits, in random
-colours on random colours, each with parts of its neighbours at its sides. They are no substitute for house
-numbers in anything but form: what this measures is that the whole of it runs, how fast, and in how much
-memory. Writes a line to
+If FOLDER holds no SVHN, files of its exact format and size are made there from MNIST's digits, in random
+colours on random colours, each with parts of its neighbours at its sides. They have the form of house numbers
+only. So this measures whether everything runs, how fast, and in how much memory. It writes a line to
 benchmarks/results/svhn.jsonl.
 """
 

@@ -1,10 +1,10 @@
-"""Four small tables of scikit-learn, ten seeds: fits that start from k-means, and from nothing.
+"""Fit four small tables of scikit-learn with ten seeds, from k-means and from a random start.
 
     python benchmarks/tables.py [--seeds 10]
 
-Every method is told the true number of clusters. KMeans and GaussianMixture have scikit-learn's defaults, on
-standardised data; GMVAE standardises by itself. Each fit is a line of benchmarks/results/tables.jsonl.
-Interrupt it at any time; the next call goes on. It prints the tables in docs/estimator.md.
+Every method is given the true number of clusters. KMeans and GaussianMixture have scikit-learn's defaults, on
+standardised data; GMVAE standardises by itself. Each fit is a line of benchmarks/results/tables.jsonl. The
+script can be interrupted at any time; the next call continues. It prints the tables in docs/estimator.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TABLES = {"digits": load_digits, "wine": load_wine, "breast_cancer": load_breast
 METHODS = ("GMVAE, init='kmeans'", "GMVAE, init='random'", "KMeans", "GaussianMixture")
 MEASURES = ("acc", "nmi", "ari")
 RESTARTS = 5
-"""Restarts that a rule has to choose from, in the second table."""
+"""Number of restarts that a rule chooses from, in the second table."""
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def choices(acc: NDArray[Any], rule: Callable[[list[int]], NDArray[Any]]) -> flo
 
 
 def make(table: str, method: str, seed: int) -> dict[str, Any]:
-    """One fit, measured against the labels that it did not see."""
+    """Make one fit, and measure it against labels that it did not see."""
     y, labels = TABLES[table](return_X_y=True)
     clusters = len(np.unique(labels))
     began = time.perf_counter()

@@ -1,9 +1,10 @@
-"""One CPU thread against all of them, on layers of several sizes, with the machine idle and with a core busy.
+"""Compare one CPU thread with all threads, for layers of several sizes, on an idle machine and with a busy
+core.
 
     python benchmarks/threads.py
 
-Prints seconds for a training step with every thread over seconds with one (below 1: more threads help). The
-two are timed in turns in one process, several times; the median and the range are shown.
+It prints the time of a training step with all threads divided by the time with one (below 1: more threads
+help). The two are timed in turn in one process, several times; the median and the range are shown.
 """
 
 from __future__ import annotations

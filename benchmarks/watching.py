@@ -1,10 +1,10 @@
-"""What it costs a run to be followed by gmvae watch, how soon the page is there, and how late it is.
+"""Measure what it costs a run to be followed by gmvae watch, how soon the page is there, and its delay.
 
     python benchmarks/watching.py [--repeats 5] [--epochs 400] [--browser /usr/bin/chromium] [--picture FILE]
 
 Two runs of the spiral are trained, one after the other: the first alone, the second while a browser shows it.
-The cost is the median over the pairs of the CPU seconds that the second takes beyond the first's, as a share:
-those of the process that trains, which other work on the machine hardly changes. Each pair is a line of
+The cost is the additional CPU time of the second, as a share of the first's: the median over pairs. It is the
+CPU time of the process that trains, which other work on the machine hardly changes. Each pair is a line of
 benchmarks/results/watching.jsonl.
 """
 
@@ -88,7 +88,7 @@ def measure(pair: int, epochs: int, browser: Path, picture: Path | None) -> dict
 
 
 def behind(page: Any, records: Path) -> float:
-    """Seconds from an epoch's being written until the table in the browser shows it, or a later one."""
+    """Seconds from when an epoch is written until the table in the browser shows it, or a later one."""
     before = len(records.read_bytes().splitlines())
     while (epoch := len(records.read_bytes().splitlines())) == before:
         time.sleep(0.005)
@@ -110,7 +110,7 @@ def start(run: Path, epochs: int, seed: int) -> subprocess.Popen[bytes]:
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """Wait for a process; the CPU seconds that it has taken."""
+    """Wait for a process, and return the CPU seconds that it took."""
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -1,9 +1,9 @@
-"""Steps of several processes that train one model together (torchrun, gloo), beside one process alone.
+"""Time the steps of several processes that train one model together (torchrun, gloo), and of one process.
 
     python benchmarks/workers.py [--processes 1 2 4] [--hidden-size 1000] [--batch-size 1024] [--rows 20000]
 
-Each process has one thread. A line of benchmarks/results/workers.jsonl for each: seconds of a step, its share
-of them that one process would need, and the bytes of gradients that each step adds up.
+Each process has one thread. Each number of processes is a line of benchmarks/results/workers.jsonl: the
+seconds of a step, the efficiency compared with one process, and the bytes of gradients that each step sums.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def parameters(columns: int, hidden: int) -> int:
-    """Weights of the network fc with K = 10 and x and w of 10 numbers."""
+    """Number of weights of the network fc with K = 10 and x and w of size 10."""
     recogniser = columns * hidden + hidden * hidden + 4 * hidden + 2 * hidden + hidden * (20 + 20 + 10)
     decoder = 10 * hidden + hidden * hidden + hidden * 2 * columns
     return recogniser + decoder + 10 * hidden + hidden * 2 * 10 * 10

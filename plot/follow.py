@@ -1,4 +1,4 @@
-"""What both scripts do: follow the newest run in runs/ beside this folder, or the one that is named."""
+"""Shared by both scripts: follow the newest run in the repository's runs/, or the run that is named."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def follow(script: str) -> int:
-    """Call the package where this Python has it, else run.sh, which sets up one that does."""
+    """Call the package if this Python has it, otherwise run.sh, which installs it first."""
     installed = find_spec("gmvae") is not None
     command = [sys.executable, "-m", "gmvae.cli.original"] if installed else [str(ROOT / "run.sh")]
     named = [str(Path(a).resolve()) if Path(a).exists() else a for a in sys.argv[1:]]

@@ -1,4 +1,4 @@
-"""The latent space of the newest run, in a window that follows it: python plot_latent.py [RUN]"""
+"""Follow the latent space of the newest run, or of RUN, in a window: python plot_latent.py [RUN]"""
 
 import sys
 

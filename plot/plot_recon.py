@@ -1,4 +1,4 @@
-"""The reconstructions of the newest run, in a window that follows it: python plot_recon.py [RUN]"""
+"""Follow the reconstructions of the newest run, or of RUN, in a window: python plot_recon.py [RUN]"""
 
 import sys
 
