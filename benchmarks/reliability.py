@@ -4,11 +4,9 @@
         [--sizes 20]
 
 kills     SIGKILL at a random moment, once or more, in five kinds of run. After it is resumed, each must end
-with
-          the same records, summary, start and model, bit for bit, as a run that was never stopped.
+          with the same records, summary, start and model, bit for bit, as a run that was never stopped.
 damage    Flipped bits and truncation of checkpoint, model file, metrics, config and start. Each damaged file
-must
-          be refused with a one-line error that names it.
+          must be refused with a one-line error that names it.
 disk      File systems of 20 sizes, too small for what each command writes. The command must give a one-line
           error with a path there and leave no temporary file, and a run must be resumable once there is room.
           This needs permission to mount a tmpfs, and is skipped without it.

@@ -1,4 +1,4 @@
-"""Commands as tests call them, in this process or another, and what they answer."""
+"""Call commands, in this process or in another, and return their output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gmvae(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
 
 
 class Said(NamedTuple):
-    """What a command answered."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -30,7 +30,7 @@ class Said(NamedTuple):
 
 
 def here(*arguments: object) -> Said:
-    """The command in this process, which is quicker."""
+    """Call a command in this process, which is faster."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         status = app.main([str(argument) for argument in arguments])
@@ -38,13 +38,13 @@ def here(*arguments: object) -> Said:
 
 
 def bad(said: Said) -> str:
-    """The one line that is all there is to say of bad input."""
+    """Check that bad input gave one line and status 2, and return that line."""
     assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
     return said.err
 
 
 def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
-    """Every file of a folder, and when it was written."""
+    """The content of every file in a folder, and when it was written."""
     return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.rglob("*") if p.is_file()}
 
 

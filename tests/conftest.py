@@ -1,4 +1,4 @@
-"""Where tests find real data, and models small enough to calculate by hand."""
+"""Fixtures: real data, and models small enough to calculate by hand."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 ROOT = Path(__file__).parent.parent
 
-# Models here are small: a second thread would make them slower, many times so beside a busy core. Nothing
-# asserted hangs on it: OMP_NUM_THREADS=2 runs all tests, and the processes that they start, with two.
+# Models here are small: a second thread would make them slower, and much slower beside a busy core. No
+# assertion depends on it: OMP_NUM_THREADS=2 runs all tests, and the processes that they start, with two.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A GPU rounds in another order, some of it by chance; what is asserted bit by bit holds for one processor.
+# A GPU adds up in other, partly random orders; assertions about single bits hold for one processor.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(autouse=True)
 def order_makes_no_difference():
-    """Whatever a test draws from torch's or numpy's global generator is the same in any order of tests."""
+    """Seed torch's and numpy's global generators, so that draws do not depend on the order of the tests."""
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002
 
 
 @pytest.fixture(scope="session")
 def spiral_file() -> Path:
-    """The paper's own spiral, as .npy; the .t7 file lies beside it."""
+    """The paper's own spiral, as .npy; the .t7 file is beside it."""
     for folder in (os.environ.get("GMVAE_DATA_DIR"), ROOT.parent / "shared" / "data"):
         path = Path(folder or "") / "spiral" / "spiral.npy"
         if folder and path.exists():
@@ -122,6 +122,6 @@ def blobs():
 
 
 def pytest_collection_finish():
-    """What is loaded by now stays: the garbage collector need not look at it again and again."""
+    """Keep what is loaded by now out of the garbage collector's repeated searches."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Small files in the form of MNIST's, and what must be said of bad ones."""
+"""Small files in MNIST's format, and the check of errors about bad ones."""
 
 from __future__ import annotations
 

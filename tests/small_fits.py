@@ -1,4 +1,4 @@
-"""Fits that take no time, and the table that they are of."""
+"""Fast fits, and the table that they use."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Benchmarks start: each imports what it needs of the package, and says how it is called."""
+"""Every benchmark starts: it can import what it needs, and prints its help."""
 
 from __future__ import annotations
 

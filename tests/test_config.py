@@ -1,4 +1,4 @@
-"""Configurations check themselves, and survive JSON."""
+"""Configurations check their values, and JSON preserves them."""
 
 import json
 import math
@@ -17,7 +17,7 @@ def test_json_gives_the_same_configuration_back(name):
     assert Config.from_json(json.loads(json.dumps(changed.to_json()))) == changed != config
 
 
-def test_json_of_another_version_is_named():
+def test_unknown_json_fields_are_named():
     values = Config().to_json()
     values["model"]["colour"] = 3
     with pytest.raises(ValueError, match=r"model has colour: unknown here"):

@@ -1,4 +1,4 @@
-"""Code in the documentation runs as it is written there, from the top of a page to its end."""
+"""Code in the documentation runs as it is printed, from the top of a page to its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Without(MetaPathFinder, Loader):
-    """A package of that name cannot be imported, as where nobody has installed it."""
+    """Makes the import of a package fail, as if it were not installed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -38,7 +38,7 @@ def forget(monkeypatch, name: str) -> None:
 
 
 def packages() -> set[str]:
-    """What `pip install .` brings, by the names of imports."""
+    """The packages that `pip install .` installs, by their import names."""
     project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
     named = {re.split(r"[<>=]", line)[0] for line in project["dependencies"]}
     return {{"scikit-learn": "sklearn", "pillow": "PIL"}.get(name, name) for name in named}

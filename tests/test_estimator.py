@@ -1,4 +1,4 @@
-"""The estimator: scikit-learn's own checks, truths it was not told of, kinds of tables, errors."""
+"""The estimator: scikit-learn's own checks, recovery of known clusters, kinds of tables, errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def fitted(blobs):
 # ---- scikit-learn's rules
 
 
-# K is 4 in these, since scikit-learn 1.9.1 asks for four probabilities in its checks of sparse input
+# K is 4 here, since scikit-learn 1.9.1 expects four probabilities in its checks of sparse input
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_digits_are_found_as_well_as_by_kmeans():
 
 
 def test_the_score_is_the_bound_on_a_density_in_the_units_of_the_data(fitted, blobs):
-    """Against the objective, on data standardised by scikit-learn, with fresh noise."""
+    """Compare with the objective, on data standardised by scikit-learn, with new noise."""
     y = blobs[0].astype(np.float64)
     scaler = StandardScaler().fit(y)
     model = fitted.model_.eval()
@@ -171,7 +171,7 @@ def test_reconstructions_and_samples_have_the_units_of_the_data(fitted, blobs):
 # ---- the same answers
 
 
-def test_answers_do_not_depend_on_order_or_company(fitted, blobs):
+def test_answers_do_not_depend_on_order_or_other_rows(fitted, blobs):
     y = blobs[0]
     order = np.random.default_rng(0).permutation(240)
     for method in ("predict", "predict_proba", "transform", "score_samples"):
@@ -326,7 +326,7 @@ def test_images(blobs):
 @pytest.mark.parametrize(
     ("shape", "network", "hidden"), [(None, "auto", 128), ((12, 12), "fc", 128), ((12, 12), "auto", 256)]
 )
-def test_threads_go_by_the_units_that_a_layer_has(monkeypatch, shape, network, hidden):
+def test_the_number_of_threads_depends_on_layer_size(monkeypatch, shape, network, hidden):
     works = []
     for place in ("estimator.fitted", "fit.engine"):
         monkeypatch.setattr(f"gmvae.{place}.pick_threads", lambda asked, work: works.append(work) or 1)
@@ -347,8 +347,8 @@ def test_constant_columns_are_left_out_and_put_back(blobs):
     assert np.isfinite(quick(n_clusters=1).fit(np.ones((9, 2))).score(np.ones((9, 2))))
 
 
-def test_no_density_is_without_bound(fitted):
-    """A decoder that is certain of everything, as one becomes where a column has one value many times."""
+def test_densities_are_bounded(fitted):
+    """With a decoder that is certain of everything, as happens if a column has one value many times."""
     model = answers.precise(fitted.model_)
     *_, last = (layer for layer in model.generative.decoder if isinstance(layer, torch.nn.Linear))
     with torch.no_grad():
@@ -386,7 +386,7 @@ def test_no_density_is_without_bound(fitted):
         ({"device": "tpu"}, "device is 'tpu': it must be"),
     ],
 )
-def test_a_parameter_that_breaks_a_rule_is_said_in_a_line(blobs, parameters, message):
+def test_a_bad_parameter_gives_a_one_line_error(blobs, parameters, message):
     with pytest.raises(ValueError, match=message) as error:
         quick(**parameters).fit(blobs[0])
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Files that version 0.1.0 wrote (``format_2/make.py``) are read, and answer as they did then."""
+"""Files written by version 0.1.0 (``format_2/make.py``) can be read, and give the same results as then."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_half_done_run_is_drawn(tmp_path):
         assert (folder / "plots" / f"{plot}.png").stat().st_size > 10_000
 
 
-def test_a_half_done_run_of_then_is_not_gone_on_with(tmp_path):
+def test_an_old_half_done_run_is_not_resumed(tmp_path):
     folder = shutil.copytree(FILES / "half_done", tmp_path / "run")
     before = contents(folder)
     assert "written by an older version of gmvae" in bad(here("resume", folder))

@@ -1,5 +1,4 @@
-"""A layer imports only from the layers before it, no files import each other in a circle, and ``import
-gmvae`` is light."""
+"""A layer imports only from earlier layers, there are no circular imports, and ``import gmvae`` is fast."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imports(path: Path, *, typing: bool = True) -> set[str]:
-    """The package's files that a file imports, wherever in it; with or without those for type checkers
+    """The package's files that a file imports, anywhere in it; with or without imports for type checkers
     only."""
     tree, skipped = parsed(path), set()
     if not typing:
@@ -127,7 +126,7 @@ def test_a_fit_without_a_picture_loads_no_matplotlib():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_every_name_is_handed_on():
+def test_every_public_name_can_be_imported():
     import gmvae
 
     for name in gmvae.__all__:
@@ -138,7 +137,7 @@ def test_every_name_is_handed_on():
 
 @functools.cache
 def callers() -> dict[str, set[str]]:
-    """The files in which a function, a method or a class is called, by its name."""
+    """The files in which a function, a method or a class of this name is called."""
     found = defaultdict(set)
     for file, path in FILES.items():
         for node in ast.walk(parsed(path)):
@@ -162,7 +161,7 @@ def callers() -> dict[str, set[str]]:
         ("diagnose", "fit.result"),  # what asks the doctor
     ],
 )
-def test_a_thing_is_done_in_one_place(name, place):
+def test_each_task_is_done_in_one_place(name, place):
     written_out = {file for file in callers()[name] if file.startswith("training.fast.")}  # without autograd
     assert callers()[name]
     assert callers()[name] - written_out <= {place}

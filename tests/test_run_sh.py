@@ -23,7 +23,7 @@ def run_sh(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """An environment of its own that sees the packages of the tests', so that nothing is fetched."""
+    """A new environment that sees the packages of the tests' environment, so nothing is downloaded."""
     home = tmp_path_factory.mktemp("env")
     subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(home)], check=True)
     inner = Path(next(home.glob("lib/python*/site-packages")))
@@ -64,7 +64,7 @@ def test_it_trains_on_images_and_measures_them(tmp_path, environment, mnist_dir)
     assert json.loads(evaluated.stdout)["test_acc"] == summary["test_acc"]
 
 
-def test_what_it_cannot_do_is_one_line_and_status_2(tmp_path):
+def test_bad_calls_give_one_line_and_status_2(tmp_path):
     missing = run_sh("spiral", cwd=tmp_path, GMVAE_PYTHON="/nowhere/python")
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
     assert "GMVAE_PYTHON is /nowhere/python" in missing.stderr

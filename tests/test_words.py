@@ -1,4 +1,4 @@
-"""The words of the glossary: none of the riddles that it replaces is in code, messages or documentation."""
+"""Plain words: code, messages and documentation do not use the words that the glossary replaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RIDDLES = {
     r"\b(Wish|Recipe)\b": "ReadOptions, Schema",
     r"\bso as to\b": "to",
 }
-"""What is not to be written, and what to write instead."""
+"""Words not to use, and what to write instead."""
 FILES = [
     *sorted((ROOT / "gmvae").rglob("*.py")),
     *sorted((ROOT / "docs").rglob("*.md")),

@@ -1,4 +1,4 @@
-"""A table written in every format, and what is read of it."""
+"""Write a table in every format, and read it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gmvae.data.schema import ReadOptions, Schema
 
 
 def features(path: Path, options: ReadOptions | None = None, schema: Schema | None = None, rows: int = ROWS):
-    """All rows of a file, as its own schema or another says, and the ids and labels beside them."""
+    """All rows of a file, read by its own schema or by another, with their ids and labels."""
     source = open_source(path)
     blocks = list(source.blocks(schema or source.schema(options or ReadOptions()), rows))
     beside = (

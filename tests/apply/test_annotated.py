@@ -1,4 +1,4 @@
-"""AnnData files: a layer or an embedding goes in, and clusters and x come back beside what was there."""
+"""AnnData files: a layer or an embedding is read, and clusters and x are added to a copy of the file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory) -> Path:
-    """Noise in ``X``, and three kinds of cell in a layer and in an embedding, beside noise."""
+    """An AnnData file with noise in ``X``, and three kinds of cells in a layer and in an embedding."""
     rng = np.random.default_rng(0)
     y, kinds = three_blobs()
     names = [f"cell{i}" for i in range(len(y))]
@@ -55,7 +55,7 @@ def run(cells) -> Path:
 
 
 @pytest.mark.slow
-def test_clusters_probabilities_and_x_stand_beside_what_was_there(run, cells, tmp_path):
+def test_results_are_added_to_a_copy_of_an_annotated_file(run, cells, tmp_path):
     out = tmp_path / "out.h5ad"
     said = here("predict", run, cells, "-o", out)
     assert (said.status, said.err) == (0, "")
@@ -99,11 +99,11 @@ def test_an_embedding_has_columns_to_choose_from(cells, tmp_path):
         (["--layer", "T"], "cells.h5ad does not have: it has X, counts, X_pca"),
     ],
 )
-def test_a_layer_that_is_not_there(cells, flags, said, tmp_path):
+def test_a_missing_layer_is_named(cells, flags, said, tmp_path):
     assert said in bad(here("train", "data", "--path", cells, *flags, *SMALL, "--run-dir", tmp_path / "run"))
 
 
-def test_only_annotated_files_have_layers_and_become_one(run, tmp_path, monkeypatch):
+def test_layers_and_h5ad_output_need_an_annotated_input(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pandas.DataFrame(three_blobs()[0], columns=["a", "b", "c"]).to_csv("t.csv", index=False)
     assert "layer is 'counts', but t.csv is no .h5ad file" in bad(

@@ -1,4 +1,4 @@
-"""Commands that apply a saved model: what they write is what the model says, whatever the file."""
+"""Commands that apply a saved model write what the model predicts, for every kind of file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READ = {
 
 @pytest.fixture(scope="module")
 def wines() -> pd.DataFrame:
-    """Numbers, a text column, a constant, a gap, an id and labels."""
+    """A table with numbers, text, a constant column, a missing value, ids and labels."""
     table = load_wine(as_frame=True).frame.rename(columns={"target": "grower"})
     table["glass"] = np.where(table["hue"] > 1, "green", "brown")
     table["cellar"] = 7
@@ -78,7 +78,7 @@ def test_predictions_are_those_of_the_model(run, model, wines, tmp_path, monkeyp
 
 @pytest.mark.parametrize("ending", [*READ, ".npy"])
 def test_every_kind_of_file_goes_in_and_comes_out(run, model, wines, tmp_path, ending):
-    """A new file with its columns in another order, one more, and without labels."""
+    """The new file has its columns in another order, one more column, and no labels."""
     new = wines.drop(columns="grower").iloc[::-1, ::-1].assign(more="text").reset_index(drop=True)
     path = tmp_path / f"new{'.parquet' if ending == '.npy' else ending}"
     if path.suffix in (".csv", ".tsv", ".gz"):
@@ -94,11 +94,11 @@ def test_every_kind_of_file_goes_in_and_comes_out(run, model, wines, tmp_path, e
 
 
 @pytest.mark.slow
-def test_it_stands_between_two_programs(run, model, wines):
+def test_predict_reads_and_writes_pipes(run, model, wines):
     new = wines.drop(columns="grower").iloc[:40]
     command = [sys.executable, "-m", "gmvae", "predict", run, "-", "-o", "-"]
     done = subprocess.run(command, input=new.to_csv(index=False).encode(), capture_output=True, check=True)
-    found = pd.read_csv(io.BytesIO(done.stdout))  # no other word is there
+    found = pd.read_csv(io.BytesIO(done.stdout))  # there is no other output
     assert found["bottle"].tolist() == new["bottle"].tolist()
     np.testing.assert_array_equal(found["cluster"], model.predict(new))
     done = subprocess.run(command, input=b"a,b\n1,2\n", capture_output=True, check=False)
@@ -108,7 +108,7 @@ def test_it_stands_between_two_programs(run, model, wines):
 
 
 @pytest.mark.slow
-def test_a_description_is_written_in_place_of_what_is_printed(run, model, wines, tmp_path):
+def test_a_description_is_written_to_a_file_instead_of_printed(run, model, wines, tmp_path):
     command = [sys.executable, "-m", "gmvae", "describe", run, "-o", "-"]
     done = subprocess.run(command, capture_output=True, check=True)
     found = pd.read_csv(io.BytesIO(done.stdout))
@@ -180,7 +180,7 @@ def model_versions(run: Path) -> dict[str, str]:
         (["predict", "RUN/model.safetensors"], "does not say where its data are: name a file to apply it to"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_what_was_there(
+def test_bad_input_gives_one_line_and_leaves_files_alone(
     run, wines, arguments, message, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -211,7 +211,7 @@ def test_runs_of_the_paper_are_predicted_from_their_own_data(tmp_path):
 
 
 @pytest.mark.slow
-def test_who_has_read_enough_gets_no_word(tmp_path):
+def test_a_closed_pipe_is_no_error(tmp_path):
     run = tmp_path / "spiral"
     assert here("train", "spiral", "--epochs", 1, "--plot-every", 0, "--run-dir", run).status == 0
     command = f"{sys.executable} -m gmvae predict {run} -o - | head -1"

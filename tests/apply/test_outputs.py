@@ -1,4 +1,4 @@
-"""What commands write: columns of the file beside answers, texts in samples, what sets clusters apart."""
+"""Output of commands: columns of the file beside predictions, texts in samples, descriptions of clusters."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_columns_of_the_file_are_kept_beside_the_answers(run, tmp_path, ending):
     assert found.groupby("kind")["cluster"].nunique().tolist() == [1, 1]
 
 
-def test_columns_that_answers_have_are_not_kept(run, tmp_path):
+def test_columns_named_like_answers_are_not_kept(run, tmp_path):
     table().assign(cluster=1).to_csv(tmp_path / "n.csv", index=False)
     said = bad(here("predict", run, tmp_path / "n.csv", "--keep-columns", "-o", tmp_path / "p.csv"))
     assert "has a column cluster, which is what a column of the result is called" in said
@@ -60,7 +60,7 @@ def test_samples_have_texts_where_the_data_had(run, tmp_path):
     assert (big == (found["kind"] == "big")).mean() > 0.9
 
 
-def test_what_sets_clusters_apart(run, tmp_path):
+def test_description_of_what_sets_clusters_apart(run, tmp_path):
     said = here("describe", run, "--top", "2", "-o", tmp_path / "d.csv")
     assert said.status == 0
     found, y = pd.read_csv(tmp_path / "d.csv"), table()

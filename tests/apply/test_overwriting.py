@@ -1,4 +1,4 @@
-"""What a command reads is never what it writes, and no column hides another."""
+"""Commands never overwrite their input, and no output column hides another."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_an_input_is_never_an_output(given, tmp_path, monkeypatch, arguments):
     assert contents(given) == before
 
 
-def test_a_default_output_is_no_input_either(given, tmp_path, monkeypatch):
+def test_the_default_output_is_never_an_input_either(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("predictions.csv", "embedding.csv"):
         pd.DataFrame({"a": [1.0, 2.0], "b": [0.0, 1.0]}).to_csv(name, index=False)
@@ -106,7 +106,7 @@ def test_a_default_output_is_no_input_either(given, tmp_path, monkeypatch):
     assert contents(tmp_path) == before
 
 
-def test_what_is_no_input_is_written(given, tmp_path, monkeypatch):
+def test_other_files_are_overwritten(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(given / "parts", "parts")
     Path("old.csv").write_text("mine")
@@ -132,7 +132,7 @@ def test_a_run_is_not_written_among_its_data(given, tmp_path, monkeypatch, data)
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory) -> Path:
-    """A run, its file with columns called as results are, and a run with a feature called cluster."""
+    """A run, its file with columns named like results, and a run with a feature called cluster."""
     root = tmp_path_factory.mktemp("named")
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])
     for name in ("cluster", "probability", "log_density", "p0", "x0"):
@@ -148,7 +148,7 @@ def named(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
-def test_an_id_column_hides_no_answer(named, tmp_path, ending):
+def test_an_id_column_named_like_an_answer_is_refused(named, tmp_path, ending):
     out = tmp_path / f"out.{ending}"
     for name in ("cluster", "probability", "log_density", "p0"):
         said = bad(here("predict", named / "run", named / "t.csv", "--id-column", name, "-o", out))
@@ -171,7 +171,7 @@ def test_an_id_column_that_would_hide_results_is_refused_before_training(named, 
         assert not (tmp_path / "run").exists()
 
 
-def test_a_name_that_no_answer_has_is_kept(named, tmp_path):
+def test_other_names_of_id_columns_are_kept(named, tmp_path):
     out = tmp_path / "out.csv"
     assert here("embed", named / "run", named / "t.csv", "--id-column", "cluster", "-o", out).status == 0
     assert list(pd.read_csv(out).columns) == ["cluster", "x0"]
@@ -180,7 +180,7 @@ def test_a_name_that_no_answer_has_is_kept(named, tmp_path):
     assert pd.read_csv(out)["x0"].tolist() == [f"r{i}" for i in range(20)]
 
 
-def test_a_feature_hides_no_cluster_of_samples(named, tmp_path):
+def test_a_feature_called_cluster_is_refused_in_tables_of_samples(named, tmp_path):
     for ending in ("csv", "parquet"):
         said = bad(here("sample", named / "feature", "-o", tmp_path / f"s.{ending}"))
         assert "a feature is called 'cluster', but the samples have a column of that name" in said

@@ -1,4 +1,4 @@
-"""Whether a row keeps its cluster: shares by hand, and a calibration whose truth is known."""
+"""Stability and confidence of rows: shares computed by hand, and a calibration with a known truth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOPE, INTERCEPTS = 0.7, np.array([1.0, -2.0, 0.0])
 
 
 def observed(count: int, seed: int, starts: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """q(z | y) of rows, and the share of so many starts in which each keeps its cluster."""
+    """q(z | y) of rows, and the share of a number of starts in which each row keeps its cluster."""
     rng = np.random.default_rng(seed)
     highest, clusters = rng.uniform(0.5, 0.999, count), rng.integers(3, size=count)
     q = np.repeat((1 - highest)[:, None] / 2, 3, 1)
@@ -26,7 +26,7 @@ def observed(count: int, seed: int, starts: int = 20) -> tuple[np.ndarray, np.nd
 
 
 def error(stated: np.ndarray, found: np.ndarray) -> float:
-    """The mean distance of stated from found over ten bins."""
+    """The mean difference between stated and found probabilities over ten bins."""
     bins = np.minimum((stated * 10).astype(int), 9)
     return sum(
         abs(stated[bins == b].mean() - found[bins == b].mean()) * (bins == b).mean() for b in set(bins)
@@ -36,7 +36,7 @@ def error(stated: np.ndarray, found: np.ndarray) -> float:
 def test_stability_is_the_share_of_partitions_that_agree():
     clusters = np.array([0, 0, 0, 1, 1, 1])
     renamed = np.array([2, 2, 2, 0, 0, 0])
-    moved = np.array([1, 1, 0, 0, 0, 0])  # the third row has gone over
+    moved = np.array([1, 1, 0, 0, 0, 0])  # the third row has changed clusters
     merged = np.zeros(6, int)  # one cluster: it is matched with one of the two
     found = stability(clusters, [renamed, moved])
     assert found.tolist() == [1, 1, 0.5, 1, 1, 1]
@@ -57,16 +57,16 @@ def test_calibration_holds_for_other_rows(seed):
     assert error(found(q), kept) < 0.05 < error(q.max(1), kept)
 
 
-def test_where_every_row_keeps_its_cluster_the_probability_is_one():
+def test_confidence_is_one_if_every_row_keeps_its_cluster():
     q, _ = observed(50, 0)
     assert Confidence.of(q, np.ones(50))(q) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.slow
-def test_a_fit_knows_which_of_its_clusters_hang_on_the_sample(tmp_path):
+def test_a_fit_knows_which_clusters_depend_on_the_sample(tmp_path):
     rng = np.random.default_rng(0)
     X = np.vstack([rng.normal(size=(200, 2)), 0.1 * rng.normal(size=(50, 2)) + 15])
-    model = GMVAE(3, epochs=5, random_state=0, resamples=10).fit(X)  # the wide blob is divided somehow
+    model = GMVAE(3, epochs=5, random_state=0, resamples=10).fit(X)  # the wide blob is split in some way
     small = model.labels_[-1]
     assert (model.labels_[200:] == small).all()
     assert (model.labels_[:200] != small).all()
@@ -84,7 +84,7 @@ def test_a_fit_knows_which_of_its_clusters_hang_on_the_sample(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "wine"])
-def test_stated_is_what_is_found_on_rows_that_were_not_used(name):
+def test_confidence_is_calibrated_on_held_out_rows(name):
     from sklearn import datasets
 
     X = getattr(datasets, f"load_{name}")().data

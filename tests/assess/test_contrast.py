@@ -1,4 +1,4 @@
-"""What sets clusters apart, against definitions written out in loops."""
+"""What sets clusters apart, compared with definitions written as loops."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_differences_are_in_pooled_standard_deviations():
         np.testing.assert_allclose(found.difference[k, :3], expected, rtol=1e-6)
 
 
-def test_what_is_not_defined_is_no_difference():
+def test_undefined_differences_are_zero():
     found = contrast(Y, OF_ROW, 4)
     assert (found.difference[3] == 0).all()  # an empty cluster
     assert (found.difference[:, 3] == 0).all()  # a constant column

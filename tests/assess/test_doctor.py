@@ -1,4 +1,4 @@
-"""The doctor: its signs against calculations of their own, its findings on fits that have the trouble."""
+"""The doctor: its diagnostics, compared with other calculations, and its findings on fits with problems."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fit(y: np.ndarray, clusters: int, seed: int = 0, **options) -> GMVAE:
 
 
 def said(y: np.ndarray, clusters: int, **options) -> dict[str, str]:
-    """What was found: severity and message by name."""
+    """The findings: severity and message by name."""
     return told(fit(y, clusters, **options))
 
 
@@ -129,7 +129,7 @@ def test_clusters_that_die():
 
 
 def test_everything_in_one_cluster():
-    """Most fits of so great a weight end there, but not with every seed: they are made until one does."""
+    """Most seeds, but not all, end there with so large a weight: seeds are tried until one does."""
     fits = (fit(NOISE, 4, cv_weight=20.0, epochs=25, seed=seed, **COLD) for seed in range(12))
     for model in fits:
         found, share = told(model), (model.labels_ == 0).mean()
@@ -142,22 +142,22 @@ def test_everything_in_one_cluster():
 
 
 @pytest.mark.slow
-def test_one_cluster_beside_outliers_is_a_note():
+def test_one_cluster_and_outliers_are_a_note():
     assert said(OUTLIERS, 2) == {"lopsided": "note: Cluster 0 holds 95% of the data."}
 
 
 @pytest.mark.slow
-def test_clusters_that_are_one_group():
+def test_clusters_that_share_one_group():
     model = fit(BLOBS, 6, cv_weight=0.0, init="kmeans", view_weight=0.0)
     found = told(model)
     assert found["merged"].startswith("warning: Clusters ")
     assert found["merged"].count(" and ") >= 1
-    assert "disagreement" in found  # which half an observation belongs to is anybody's guess
+    assert "disagreement" in found  # which half an observation belongs to is arbitrary
     assert ("dead" in found) == (0.0 in model.signs_.occupancy)
 
 
 def test_latents_that_are_not_used():
-    """Of coins, which have nothing to say, x is left unused with most seeds: fits are made until one does."""
+    """With coins, which have no structure, most seeds leave x unused: seeds are tried until one does."""
     for seed in range(12):
         model = fit(COINS, 4, seed=seed, epochs=15, **COLD)
         found = told(model)
@@ -171,7 +171,7 @@ def test_latents_that_are_not_used():
 
 
 @pytest.mark.slow
-def test_densities_without_bound():
+def test_unbounded_densities():
     fits = (told(fit(TWO_VALUES, 3, seed=seed, min_variance=0.0, epochs=300)) for seed in range(8))
     found = next(found for found in fits if "unbounded" in found)  # most of them do
     assert found["unbounded"].startswith("warning: p(y | x) has a variance of ")
@@ -180,7 +180,7 @@ def test_densities_without_bound():
 
 @pytest.mark.slow
 def test_training_that_has_not_ended(tmp_path):
-    """Clusters of noise, whose borders are anywhere, under steps that are far too large."""
+    """Noise has clusters with arbitrary borders, and the steps here are far too large."""
     np.save(tmp_path / "noise.npy", NOISE)
     flags = ["--clusters", 6, "--hidden-size", 16, "--x-size", 2, "--w-size", 2, "--batch-size", 64]
     flags += ["--epochs", 30, "--warm-up", 0, "--cv-warm-up", 0, "--init", "random", "--learning-rate", 0.02]
@@ -196,7 +196,7 @@ def test_training_that_has_not_ended(tmp_path):
 
 
 def test_a_bound_that_falls():
-    """The record of a run whose learning rate was too high, and that of a good one."""
+    """Compare the records of a run with too high a learning rate and of a good run."""
     calm = Signs((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
     model, objective = ModelConfig(clusters=2), ObjectiveConfig(warm_up=5)
 

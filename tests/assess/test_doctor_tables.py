@@ -1,4 +1,4 @@
-"""What the doctor finds odd about a table, on fits to tables that have it."""
+"""The doctor's findings about tables, on fits to tables with these problems."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ODD = {"heavy-tails", "nearly-constant", "wide", "duplicates"}
 
 
 def odd(y, **options) -> dict[str, str]:
-    """What is found of a table, by name."""
+    """The findings about a table, by name."""
     findings = quick(**options).fit(y).findings_
     return {f.name: f"{f.severity}: {f.message}" for f in findings if f.name in ODD}
 
 
-def test_nothing_is_odd_about_blobs():
+def test_blobs_have_no_odd_columns():
     assert odd(BLOBS) == {}
 
 
@@ -72,7 +72,7 @@ def test_copies_of_rows():
         ([(1, 2), (3, 4), (2, 4)], "Clusters 1, 2, 3 and 4 share their observations: they are one group."),
     ],
 )
-def test_a_group_of_clusters_is_said_once(pairs, groups):
+def test_a_group_of_clusters_is_named_once(pairs, groups):
     signs = Signs(
         occupancy=(0.2,) * 5, z_entropy=0.1, z_information=1.5, active_x=2, active_w=1, agreement=1.0,
         confused=(), least_variance=1.0,

@@ -1,4 +1,4 @@
-"""New rows: one pass more, and a finding where they are not like the old ones."""
+"""New rows: one more pass over them, and a finding if they are unlike the old ones."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def fitted():
 
 
 @pytest.mark.slow
-def test_partial_fit_goes_on_by_one_pass_and_keeps_scaling_and_numbers(fitted):
+def test_partial_fit_makes_one_pass_and_keeps_scaling_and_numbers(fitted):
     y, labels = three_blobs()
     rare = np.concatenate((y[labels == 2], y[labels == 1][:30], y[labels == 0][:20]))  # sizes the other way
     before = fitted.predict(rare)
@@ -38,7 +38,7 @@ def test_rows_like_the_old_ones_are_no_drift(fitted):
 
 
 @pytest.mark.slow
-def test_rows_from_elsewhere_and_other_shares_are_a_drift(fitted):
+def test_new_kinds_of_rows_and_changed_shares_are_drift(fitted):
     y, labels = three_blobs()
     shifted = y + 4 * y.std(0)
     found = drift(fitted.is_outlier(shifted), fitted.predict_proba(shifted), fitted.weights_)

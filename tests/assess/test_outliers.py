@@ -1,4 +1,4 @@
-"""Rows that belong to no cluster: limits from log densities that are known, and from fits."""
+"""Rows that belong to no cluster: limits from known log densities, and from fits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCALES = np.array([0.5, 1.0, 4.0])
 
 
 def gaussians(size: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of three Gaussians far apart, of other widths, and their clusters."""
+    """Rows of three Gaussians that are far apart and of different widths, and their clusters."""
     rng = np.random.default_rng(seed)
     clusters = rng.integers(3, size=count)
     return rng.normal(size=(count, size)) * SCALES[clusters, None] + 100.0 * clusters[:, None], clusters
@@ -50,13 +50,13 @@ def test_of_gaussians_few_rows_are_outliers_and_nearly_all_outliers_are(size, sh
         assert limits.beyond(density(y, clusters), certain(clusters))[strange].mean() > 0.85
 
 
-def test_rows_of_no_cluster_in_particular_are_outliers():
+def test_rows_between_clusters_are_outliers():
     y, clusters = gaussians(2, 5000, seed=0)
     q = 0.9 * certain(clusters) + 0.1 / 3
     q[:10] = 0.4, 0.35, 0.25
     found = Limits.of(density(y, clusters), q).beyond(density(y, clusters), q)
     assert found[:10].all()
-    q[:] = 0.4, 0.35, 0.25  # where all rows are between clusters, few are left out for that
+    q[:] = 0.4, 0.35, 0.25  # if all rows are between clusters, few are excluded for that
     assert Limits.of(density(y, clusters), q).probability == pytest.approx(0.4)
 
 
@@ -94,7 +94,7 @@ def test_a_fit_labels_them_where_it_is_asked_to(tmp_path):
         assert (np.load(tmp_path / "out.npy")[:, 0] == wanted).all()
 
 
-def test_other_words_are_refused():
+def test_unknown_values_of_outliers_are_refused():
     with pytest.raises(ValueError, match="outliers is 'drop': it must be 'keep' or 'label'"):
         GMVAE(2, outliers="drop").fit(np.zeros((10, 2)))
 

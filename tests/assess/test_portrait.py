@@ -1,4 +1,4 @@
-"""What a report is made of is what the estimator answers."""
+"""The arrays of a report agree with the estimator."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_a_portrait_agrees_with_the_estimator(fitted):
     assert shown.agrees.shape == (240,)
 
 
-def test_much_data_is_looked_at_in_32_bits(fitted, monkeypatch):
+def test_large_data_are_computed_in_32_bits(fitted, monkeypatch):
     model, y = fitted
     monkeypatch.setattr(portrait, "COSTLY", 10)
     shown = portrait.portrait(model.model_, model._rows(y))
@@ -55,14 +55,14 @@ def test_overlap_is_what_two_clusters_share():
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_plane_stays_as_it_is(size):
+def test_two_dimensions_are_shown_as_they_are(size):
     x = np.random.default_rng(0).normal(size=(20, size)).astype(np.float32)
     (points,) = plane.planes(x).values()
     np.testing.assert_array_equal(points[:, :size], x)
 
 
 @pytest.mark.slow
-def test_more_dimensions_are_seen_by_umap_and_along_principal_directions(monkeypatch):
+def test_more_dimensions_are_shown_by_umap_and_principal_components(monkeypatch):
     monkeypatch.setattr(plane, "FITTED", 60)
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(size=(60, 5)), rng.normal(size=(60, 5)) + 20]).astype(np.float32)

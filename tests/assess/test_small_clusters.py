@@ -1,4 +1,4 @@
-"""Small clusters are in use, and are said to be small; "no data" is a word for clusters without a row."""
+"""Small clusters count as in use, and are reported as small; only clusters without rows have "no data"."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHARES = np.bincount(LABELS) / 500
 
 @pytest.fixture(scope="module")
 def ten_rows():
-    """A fit that finds all four groups, the one of ten rows as well."""
+    """A fit that finds all four groups, including the one of ten rows."""
     return quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
 
 
@@ -46,8 +46,8 @@ def test_clusters_without_a_row_hold_no_data(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_small_cluster_is_counted_where_few_rows_are_measured(monkeypatch, ten_rows):
-    """Signs are of a sample of the rows, but how many a cluster holds is of all."""
+def test_a_small_cluster_is_counted_even_if_signs_use_a_sample(monkeypatch, ten_rows):
+    """Signs are computed on a sample of the rows, but the size of a cluster on all rows."""
     monkeypatch.setattr("gmvae.fit.result.MEASURED", 20)
     again = quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
     assert again.signs_.occupancy == ten_rows.signs_.occupancy
@@ -55,7 +55,7 @@ def test_a_small_cluster_is_counted_where_few_rows_are_measured(monkeypatch, ten
     assert "dead" not in {finding.name for finding in again.findings_}
 
 
-def test_small_clusters_beside_one_that_holds_nearly_all():
+def test_small_clusters_and_one_that_holds_nearly_all():
     signs = Signs((0.995, 0.005, 0.0), 0.0, 0.03, 1, 1, 1.0, (), 1.0)
     found = diagnose(signs, ModelConfig(clusters=3), ObjectiveConfig())
     assert [finding.name for finding in found] == ["one-cluster", "small"]

@@ -1,4 +1,4 @@
-"""A snapshot holds what its fields say, for models whose every number is set by hand."""
+"""A snapshot is right for models whose parameters are all set by hand."""
 
 import numpy as np
 import pytest
@@ -11,9 +11,10 @@ from gmvae.model import inference
 from gmvae.model.vae import GaussianMixtureVAE
 
 SCALE = [0.4, 1.5, 0.3, 0.001]
-"""How fast each number of w moves x."""
+"""How fast each dimension of w moves x."""
 MOVES = [2.0, 0.1, 3.0, -50.0]
-"""How far, in each component but for its sign: within the reach of p(w), 2 and 0 move it most."""
+"""How far each dimension moves x, in every component, except for the sign: in the range of p(w), 2 and 0 move
+it most."""
 CENTRES = np.array([[1.0, -2.0], [0.5, 3.0], [-4.0, 0.0]])
 SIGNS = np.array([1.0, -1.0, 1.0])
 
@@ -71,7 +72,7 @@ def test_samples_are_draws_of_each_component_at_w_0():
 
 
 def test_other_samples_are_at_draws_of_w():
-    """Where only one number of w moves x, and its noise is nothing, x tells w."""
+    """If only one dimension of w moves x, and x has no noise, then x determines w."""
     model = by_hand(-60.0, moves=[2.0, 0.0, 0.0, 0.0])
     samples = drawn(model, seeds=60)[1]
     for k in range(3):
@@ -79,7 +80,7 @@ def test_other_samples_are_at_draws_of_w():
         assert stats.kstest(w, stats.norm.cdf).pvalue > 1e-3
 
 
-def test_styles_follow_the_two_numbers_of_w_that_move_the_means_most():
+def test_styles_follow_the_two_dimensions_of_w_that_move_the_means_most():
     shown = snapshot(by_hand(0.0), Y)
     assert shown.style_axes.tolist() == [2, 0]
     assert STEPS.tolist() == [-3, -2.25, -1.5, -0.75, 0, 0.75, 1.5, 2.25, 3]
@@ -90,7 +91,7 @@ def test_styles_follow_the_two_numbers_of_w_that_move_the_means_most():
             np.testing.assert_allclose(styles[k, :, 1], CENTRES[k, 1], atol=1e-5)
 
 
-def test_one_number_of_w_is_followed_twice():
+def test_a_single_dimension_of_w_is_followed_twice():
     shown = snapshot(by_hand(0.0, moves=[2.0], scale=[0.4]), Y)
     assert shown.style_axes.tolist() == [0, 0]
     np.testing.assert_array_equal(shown.styles[0], shown.styles[1])
@@ -146,7 +147,7 @@ def test_a_seed_decides_and_the_callers_random_numbers_are_left_alone():
 
 
 @pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
-def test_a_snapshot_does_not_depend_on_what_the_model_was_doing(build, observations, assignment):
+def test_a_snapshot_does_not_depend_on_training_mode(build, observations, assignment):
     model, y = build(assignment=assignment, double=False), observations("gaussian").float()
     idle, busy = snapshot(model.eval(), y), snapshot(model.train(), y)
     for name in vars(idle):

@@ -1,4 +1,4 @@
-"""The command as its users run it: real folders and, where it matters, real processes."""
+"""The command as users run it: with real folders and, if it matters, real processes."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_pictures_of_a_run_that_drew_none_are_drawn_from_its_checkpoint(finished
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_where_it_is_told_to_and_not_backwards(tmp_path):
+def test_resume_trains_to_the_given_epoch_and_not_backwards(tmp_path):
     run = tmp_path / "run"
     assert here(*TRAIN, "--run-dir", run).status == 0
     about = json.loads((run / "config.json").read_text())
@@ -135,7 +135,7 @@ def test_a_checkpoint_of_another_model_is_named(finished, tmp_path):
     assert "the checkpoint is of another model: " in bad(here("evaluate", run))
 
 
-def test_running_out_of_memory_is_one_line_and_leaves_no_run(tmp_path, monkeypatch):
+def test_running_out_of_memory_gives_one_line_and_leaves_no_run(tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4e+18 bytes.")
 
@@ -147,7 +147,7 @@ def test_running_out_of_memory_is_one_line_and_leaves_no_run(tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_says_how_to_go_on(tmp_path):
+def test_an_interrupted_run_says_how_to_resume(tmp_path):
     run = tmp_path / "run"
     long_run = ["--epochs", "4000", "--plot-every", "0"]
     process = subprocess.Popen(
@@ -165,7 +165,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     assert err == "gmvae: stopped\n"
     said = re.search(r"go on after epoch (\d+) with: (.*)", out)
     assert said is not None
-    last = int(said[1])  # the last whole epoch, or that of an earlier checkpoint where one was being recorded
+    last = int(said[1])  # the last whole epoch, or an earlier checkpoint if an epoch was just being recorded
     assert last >= 1
     assert said[2] == f"./run.sh gmvae resume {run}"
     assert here("resume", run, "--epochs", last + 2).status == 0
@@ -173,7 +173,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_is_found_again_from_another_folder(tmp_path, monkeypatch):
+def test_a_run_is_found_from_another_folder(tmp_path, monkeypatch):
     np.save(tmp_path / "y.npy", np.random.default_rng(0).normal(size=(400, 2)))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -183,7 +183,7 @@ def test_a_run_is_found_again_from_another_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_window_without_a_display_is_said_in_one_line(finished):
+def test_a_window_without_a_display_gives_one_line(finished):
     environment = {
         k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
     }
@@ -207,7 +207,7 @@ def test_training_for_longer_is_the_same_as_training_long_at_once(finished, tmp_
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_from_its_checkpoint(finished, tmp_path):
+def test_a_killed_run_resumes_from_its_checkpoint(finished, tmp_path):
     folder = tmp_path / "run"
     arguments = [*TRAIN, "--epochs", "400", "--checkpoint-every", "0", "--plot-every", "0"]
     process = subprocess.Popen(
@@ -242,7 +242,7 @@ def test_data_of_a_file_with_labels(tmp_path, monkeypatch):
     assert "nmi" in records(tmp_path / "run")[-1]
 
 
-def test_a_run_whose_data_changed_does_not_go_on(tmp_path, monkeypatch):
+def test_a_run_whose_data_changed_is_not_resumed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save(tmp_path / "y.npy", np.random.default_rng(0).normal(size=(400, 2)))
     assert here(*TRAIN, "--plot-every", 0, "--path", "y.npy", "--run-dir", "run").status == 0
@@ -281,7 +281,7 @@ def test_a_run_whose_data_changed_does_not_go_on(tmp_path, monkeypatch):
         (["plot", "loss", "nowhere"], "invalid choice"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, monkeypatch):
+def test_bad_input_gives_one_line_and_status_2(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert message in bad(here(*arguments))
     assert list(tmp_path.iterdir()) == []
@@ -322,7 +322,7 @@ def test_version():
 
 @pytest.mark.parametrize("name", ["spiral", "mnist_fc", "svhn", "data"])
 def test_every_field_is_a_flag_with_its_help(capsys, monkeypatch, name):
-    """But for those of other experiments; the data's come first."""
+    """Except for those of other experiments; the flags of the data come first."""
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as stop:
         app.main(["train", name, "--help"])
@@ -338,7 +338,7 @@ def test_every_field_is_a_flag_with_its_help(capsys, monkeypatch, name):
     assert out.index("data options") < out.index("model options")
 
 
-def test_a_configuration_is_of_the_class_that_all_others_know():
+def test_the_parsed_configuration_has_the_public_class():
     default = experiment("data")
     kind, shown = narrowed("data", default)
     assert type(shown) is kind is not Config
@@ -359,8 +359,8 @@ def test_points_are_evaluated_without_bits(finished):
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_read_enough_is_no_error(finished):
-    """As in ``gmvae info RUN | head -1``: the pipe is closed before the card is written."""
+def test_a_card_into_a_closed_pipe_is_no_error(finished):
+    """As with ``gmvae info RUN | head -1``: the pipe is closed before the card is written."""
     command = [sys.executable, "-m", "gmvae", "info", str(finished)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()

@@ -1,4 +1,4 @@
-"""`gmvae train data`: from a file of one's own to a run folder."""
+"""`gmvae train data`: from a user's file to a run folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SHORT = [
 
 @pytest.fixture(scope="module")
 def flowers(tmp_path_factory) -> Path:
-    """Iris as a table with names, text, a constant column, and the sepals in another unit."""
+    """Iris as a table with names, text, a constant column, and sepals in another unit."""
     table = load_iris(as_frame=True).frame.rename(columns=lambda name: name.removesuffix(" (cm)"))
     table["sepal length"] *= 1000
     table["species"] = np.array(["setosa", "versicolor", "virginica"])[table.pop("target")]
@@ -64,7 +64,7 @@ def trained(named, tmp_path_factory) -> tuple[Path, str]:
 
 
 @pytest.mark.slow
-def test_it_says_what_it_took_and_what_comes_next(trained):
+def test_training_reports_its_choices_and_next_commands(trained):
     folder, said = trained
     assert "iris.csv: 150 observations of shape (4,), with labels (for measuring only)" in said
     assert "iris.csv has values from 0.1 to 7900, outside of [0, 1], so likelihood auto is gaussian" in said
@@ -73,7 +73,7 @@ def test_it_says_what_it_took_and_what_comes_next(trained):
 
 
 @pytest.mark.slow
-def test_what_was_left_open_is_settled_in_the_run_folder(trained):
+def test_open_settings_are_resolved_in_the_run_folder(trained):
     config = Config.from_json(json.loads((trained[0] / "config.json").read_text())["config"])
     assert (config.model.likelihood, config.model.network) == ("gaussian", "fc")
     assert (config.training.epochs, config.training.init) == (12, "auto")
@@ -82,7 +82,8 @@ def test_what_was_left_open_is_settled_in_the_run_folder(trained):
 
 
 def test_clusters_are_those_of_the_file_and_bounds_are_in_its_units(trained, flowers):
-    """Independently: the model on columns that scikit-learn standardised, and the scale's determinant."""
+    """Checked independently: by the model on columns standardised by scikit-learn, and the scale's
+    determinant."""
     folder, _ = trained
     table = pd.read_csv(flowers)
     numbers = table[["sepal length", "sepal width", "petal length", "petal width"]].to_numpy()
@@ -102,7 +103,7 @@ def test_clusters_are_those_of_the_file_and_bounds_are_in_its_units(trained, flo
 
 
 @pytest.mark.slow
-def test_a_table_goes_on_as_if_it_had_never_stopped(trained, tmp_path):
+def test_a_resumed_table_run_ends_as_if_never_stopped(trained, tmp_path):
     config = Config.from_json(json.loads((trained[0] / "config.json").read_text())["config"])
     config = replace(config, model=replace(config.model, likelihood="auto"))
     stopped = Run.new("data", replace(config, run=replace(config.run, run_dir=str(tmp_path / "run"))))
@@ -156,7 +157,7 @@ def test_pictures_of_small_images_train(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_whose_file_changed_does_not_go_on(flowers, named, tmp_path):
+def test_a_run_whose_file_changed_is_not_resumed(flowers, named, tmp_path):
     copy = tmp_path / "iris.csv"
     copy.write_bytes(flowers.read_bytes())
     given = [copy if flag == flowers else flag for flag in named]
@@ -184,7 +185,7 @@ def test_a_run_whose_file_changed_does_not_go_on(flowers, named, tmp_path):
         (["--path", "one.csv"], "one.csv has shape (1, 2): it must be"),
     ],
 )  # fmt: skip
-def test_bad_data_are_one_line_and_leave_no_run(flags, message, flowers, tmp_path, monkeypatch):
+def test_bad_data_give_one_line_and_leave_no_run(flags, message, flowers, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("iris.csv").write_bytes(flowers.read_bytes())
     Path("holes.csv").write_text("a,b\n1,2\n3,\n4,5\n")
@@ -194,8 +195,8 @@ def test_bad_data_are_one_line_and_leave_no_run(flags, message, flowers, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_start_is_not_lost_and_not_made_again(tmp_path, monkeypatch):
-    """Interrupted right after its start, a run goes on from there to the same model."""
+def test_an_interrupted_run_keeps_its_start(tmp_path, monkeypatch):
+    """A run that is interrupted right after its start resumes from there to the same model."""
     for name, steps in (("RECONSTRUCTING", 40), ("TEACHING", 40), ("BEGINNINGS", 1), ("LAYOUTS", 1)):
         monkeypatch.setattr(rounds, name, steps)
     angle = np.random.default_rng(0).uniform(0, np.pi, 1000)

@@ -1,4 +1,4 @@
-"""The command on images: MNIST and SVHN in small, and everything that can be wrong with their files."""
+"""The command on images: small versions of MNIST and SVHN, and everything that can be wrong with files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read(small_mnist: Path, part: str) -> tuple[torch.Tensor, np.ndarray]:
 
 
 def measured(folder: Path, images: torch.Tensor, labels: np.ndarray) -> dict[str, float]:
-    """The measures of a run's model, counted out without the package's own."""
+    """The measures of a run's model, computed without the package's own functions."""
     model = ModelFile.load(folder / "model.safetensors").model
     with torch.no_grad():
         probabilities = model.recognition(images)[2].probs.numpy()
@@ -65,7 +65,7 @@ def measured(folder: Path, images: torch.Tensor, labels: np.ndarray) -> dict[str
 
 
 def bounds(folder: Path, images: torch.Tensor, times: int = 30) -> np.ndarray:
-    """Means of the bound over the images, each with other samples."""
+    """Means of the bound over the images, each with new samples."""
     model = ModelFile.load(folder / "model.safetensors").model
     torch.manual_seed(1)
     with torch.no_grad():
@@ -133,7 +133,7 @@ def test_a_run_without_a_checkpoint_is_not_evaluated(digits, tmp_path):
     assert f"{folder} has no checkpoint yet: wait for it" in bad(here("evaluate", folder))
 
 
-def test_images_go_on_as_if_they_had_never_stopped(digits, small_mnist, tmp_path):
+def test_a_resumed_image_run_ends_as_if_never_stopped(digits, small_mnist, tmp_path):
     long, short = tmp_path / "long", tmp_path / "short"
     train = [*IMAGES, "--data-dir", small_mnist, "--plot-every", 0]
     assert here(*train, "--epochs", 3, "--run-dir", long).status == 0
@@ -148,7 +148,7 @@ def test_images_go_on_as_if_they_had_never_stopped(digits, small_mnist, tmp_path
 
 
 @pytest.mark.slow
-def test_measures_on_the_way_are_of_a_part_and_at_the_end_of_all(small_mnist, tmp_path):
+def test_measures_use_a_part_in_training_and_all_data_at_the_end(small_mnist, tmp_path):
     train = [*IMAGES, "--data-dir", small_mnist, "--plot-every", 0, "--optimiser", "adam"]
     train += ["--learning-rate", 0.01, "--run-dir"]
     assert here(*train, tmp_path / "one", "--epochs", 1).status == 0
@@ -182,7 +182,7 @@ def test_an_epoch_of_images_may_be_shorter_than_the_data(small_mnist, tmp_path):
     assert ModelFile.load(tmp_path / "run" / "model.safetensors").model.config.network == "conv"
 
 
-def test_labels_need_not_be_looked_at(small_mnist, tmp_path):
+def test_labels_can_be_ignored(small_mnist, tmp_path):
     train = [*IMAGES, "--data-dir", small_mnist, "--epochs", 1, "--run-dir", tmp_path / "run", "--no-measure"]
     assert here(*train, "--plots", "scores", "shares").status == 0
     (record,) = records(tmp_path / "run")
@@ -199,7 +199,7 @@ def test_labels_need_not_be_looked_at(small_mnist, tmp_path):
 
 @pytest.fixture(scope="module")
 def small_svhn(small_mnist, tmp_path_factory) -> Path:
-    """A data folder with real digits in SVHN's form: 200, 100 and 60 of them, 32 x 32, in colours."""
+    """A data folder with real digits in SVHN's format: 200, 100 and 60 of them, 32 x 32, in colour."""
     data_dir = tmp_path_factory.mktemp("svhn")
     (data_dir / "svhn").mkdir()
     images, labels = read(small_mnist, "train")
@@ -291,7 +291,7 @@ def a_page_of_matlab(folder: Path) -> None:
         ("svhn", a_page_of_matlab, "extra_32x32.mat is a web page, not data: delete it and fetch it anew"),
     ],
 )  # fmt: skip
-def test_bad_images_are_one_line_and_leave_no_run(
+def test_bad_images_give_one_line_and_leave_no_run(
     experiment, damage, message, small_mnist, small_svhn, tmp_path
 ):
     name = "svhn" if experiment == "svhn" else "mnist"
@@ -305,7 +305,7 @@ def test_bad_images_are_one_line_and_leave_no_run(
 
 
 @pytest.mark.parametrize("experiment", ["mnist", "fashion_mnist", "svhn"])
-def test_no_data_and_no_network_are_one_line(experiment, tmp_path, monkeypatch):
+def test_missing_data_without_a_network_give_one_line(experiment, tmp_path, monkeypatch):
     monkeypatch.delenv("GMVAE_DATA_DIR", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / ".cache"))
@@ -334,7 +334,7 @@ def test_no_data_and_no_network_are_one_line(experiment, tmp_path, monkeypatch):
         (["svhn", "--epoch-size", "-5"], "epoch_size is -5: it must be a whole number of at least 0"),
     ],
 )
-def test_what_does_not_suit_images_is_one_line(arguments, message, tmp_path, monkeypatch):
+def test_settings_that_do_not_suit_images_give_one_line(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("y.npy", np.zeros((20, 7, 9), dtype=np.uint8))
     assert message in bad(here("train", *arguments))

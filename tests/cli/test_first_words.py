@@ -1,4 +1,4 @@
-"""What the command line says at once: complaints about a file, all of them, and what may have been meant."""
+"""What the command line reports at once: all problems of a file, and suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNTIDY = "id,a,t,d,b\n" + "".join(
 )
 
 
-def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path):
+def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
     (tmp_path / "t.csv").write_text(UNTIDY)
     said = bad(here("train", "data", "--path", tmp_path / "t.csv", "--id-column", "id"))
     assert "neither numbers nor text: d (date32[day]); leave them out with --drop; and " in said
@@ -30,7 +30,7 @@ def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["none.csv", "t.csv"])
-def test_nobody_waits_for_torch_to_hear_what_is_wrong_with_a_file(tmp_path, name):
+def test_problems_of_a_file_are_reported_without_torch(tmp_path, name):
     (tmp_path / "t.csv").write_text(UNTIDY)
     code = (
         "import sys; from gmvae.cli.app import main; "
@@ -53,7 +53,7 @@ def test_nobody_waits_for_torch_to_hear_what_is_wrong_with_a_file(tmp_path, name
         (["train", "cells.csv"], "experiment is 'cells.csv': it must be one of spiral, "),
     ],
 )
-def test_what_may_have_been_meant_is_offered(words, said):
+def test_unknown_commands_and_experiments_get_suggestions(words, said):
     assert said in bad(here(*words))
 
 
@@ -68,7 +68,7 @@ def test_help_is_a_command_too(capsys):
 
 
 @pytest.mark.slow
-def test_auto_is_a_word_for_what_is_left_open(tmp_path):
+def test_auto_leaves_a_setting_open(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i % 9},{i * i % 7}\n" for i in range(40)))
     flags = ["--path", tmp_path / "t.csv", "--hidden-size", "4", "--init", "kmeans", "--plot-every", "0"]
     said = here(
@@ -80,7 +80,7 @@ def test_auto_is_a_word_for_what_is_left_open(tmp_path):
     assert "--batch-size" in bad(here("train", "data", *flags, "--batch-size", "auto"))
 
 
-def test_flags_that_are_not_there_are_suggested():
+def test_unknown_flags_get_suggestions():
     said = bad(here("train", "spiral", "--cluster", 3, "--epoch=2"))
     assert (
         "there is no --cluster: did you mean --clusters?; there is no --epoch: did you mean --epochs?" in said

@@ -69,7 +69,7 @@ def test_both_kinds_of_flags_may_be_mixed():
         (["-K", "-3"], "clusters is -3"),
     ],
 )
-def test_bad_flags_are_one_line(flags, message, capsys):
+def test_bad_flags_give_one_line(flags, message, capsys):
     assert main(["spiral", *flags]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -148,7 +148,7 @@ def test_commands_of_the_originals_readme(name, network, hidden_size):
         ("cifar", "-gpu 0", "experiment is 'cifar': it must be one of spiral, mnist"),
     ],
 )
-def test_bad_flags_about_images_are_one_line(name, flags, message, capsys):
+def test_bad_flags_about_images_give_one_line(name, flags, message, capsys):
     assert main([name, *flags.split()]) == 2
     said = capsys.readouterr()
     assert message in said.err
@@ -157,7 +157,7 @@ def test_bad_flags_about_images_are_one_line(name, flags, message, capsys):
 
 
 def test_flags_of_the_branch_svhn():
-    """-numTest and -preprocess do nothing there either; a GPU is used unless -gpu 0."""
+    """-numTest and -preprocess have no effect in the original either; only -gpu 0 avoids the GPU."""
     usual = experiment("svhn")
     assert usual.objective.min_information == 0
     assert configured("svhn", "-numTest 26000 -preprocess 1 -cvWeight 1 -zPriorWeight 1") == usual

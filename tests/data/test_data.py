@@ -1,4 +1,4 @@
-"""Generated points against the paper's file, and files against what wrote them."""
+"""Generated points compared with the paper's file, and files compared with what was written."""
 
 import hashlib
 import pickle
@@ -21,7 +21,7 @@ from gmvae.data.sets.spiral import spiral
 
 
 def arcs(y: np.ndarray) -> list[np.ndarray]:
-    """The five arcs of a spiral, found by density alone; their few outliers are left out."""
+    """The five arcs of a spiral, found by density alone, without their few outliers."""
     found = DBSCAN(eps=0.08, min_samples=3).fit_predict(y)
     parts = [y[found == k] for k in range(found.max() + 1)]
     parts = [part for part in parts if len(part) > 100]
@@ -245,7 +245,7 @@ def test_checks_and_fingerprints_need_little_memory():
     assert peak < y.nbytes / 2
 
 
-def test_some_of_the_observations_are_evenly_spaced():
+def test_a_sample_of_the_observations_is_evenly_spaced():
     data = Dataset("ten", np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10))
     rows = as_it_is(data, "gaussian", torch.device("cpu")).everything
     for some in (rows.spaced(4), rows.sample(4)):

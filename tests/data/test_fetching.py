@@ -1,4 +1,4 @@
-"""Where files of published data are looked for, and how they are fetched from servers that misbehave."""
+"""Where files of published data are searched for, and how they are downloaded from faulty servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gmvae.data.sets.images import fashion_mnist, mnist
 pytestmark = pytest.mark.usefixtures("alone")
 
 
-def test_data_are_looked_for_from_near_to_far(tmp_path, monkeypatch):
+def test_data_are_searched_for_in_the_documented_order(tmp_path, monkeypatch):
     monkeypatch.setenv("GMVAE_DATA_DIR", str(tmp_path / "variable"))
     names = ("named", "variable", "work/data", "home/.cache/gmvae", "home/data")
     places = [tmp_path / name for name in names]
@@ -66,7 +66,7 @@ def test_files_of_two_folders_are_not_mixed(tmp_path):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://gmvae.invalid/"])
-def test_without_a_network_it_says_at_once_what_to_do(tmp_path, monkeypatch, url, capfd):
+def test_without_a_network_the_remedy_is_given_at_once(tmp_path, monkeypatch, url, capfd):
     monkeypatch.setattr(images, "MNIST", replace(images.MNIST, url=url))
     started = time.monotonic()
     cache, needed = f"{tmp_path}/home/.cache/gmvae", ", ".join(NAMES)
@@ -102,7 +102,7 @@ def test_a_folder_named_after_the_data_may_be_the_data_folder(tmp_path, monkeypa
 
 
 class Server:
-    """Serves a folder. ``plans`` says what befalls the next requests for a file: a status, cut or wrong."""
+    """Serves a folder. ``plans`` says how the next requests for a file fail: with a status, cut or wrong."""
 
     def __init__(self, folder: Path) -> None:
         self.plans: dict[str, list[object]] = defaultdict(list)
@@ -133,7 +133,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A server with a small MNIST, which is where mnist() fetches it."""
+    """A server with a small MNIST, from which mnist() downloads it."""
     pooch = pytest.importorskip("pooch")
     monkeypatch.setattr(pooch.core.time, "sleep", lambda seconds: None)
     folder = write_small(tmp_path / "served")
@@ -182,7 +182,7 @@ def test_only_what_is_missing_is_fetched_and_nothing_replaced(tmp_path, server):
 
 
 @pytest.mark.parametrize("plan", [["cut"], ["wrong"], [503, "cut"], ["cut", "wrong"]])
-def test_what_may_mend_is_tried_again(tmp_path, server, plan):
+def test_temporary_failures_are_retried(tmp_path, server, plan):
     server.plans[NAMES[1]] = list(plan)
     data = mnist(tmp_path)
     assert server.asked.count(NAMES[1]) == len(plan) + 1

@@ -1,4 +1,4 @@
-"""Folders of pictures against what Pillow and arithmetic make of them."""
+"""Folders of pictures compared with Pillow and arithmetic."""
 
 import os
 
@@ -51,7 +51,7 @@ def test_pictures_are_bytes_in_the_order_of_their_paths(folder, monkeypatch):
     assert [len(block.y) for block in source.blocks(source.schema(ReadOptions()))] == [2, 2, 2]
 
 
-def test_one_picture_in_colours_makes_all_of_them_so(folder):
+def test_one_colour_picture_makes_all_of_them_colour(folder):
     Image.fromarray(COLOUR).save(folder / "z.png")
     y, *_ = features(folder)
     np.testing.assert_array_equal(y[:6], np.repeat(GREY[ORDER][:, None], 3, axis=1))
@@ -112,7 +112,7 @@ def test_pictures_that_lie_on_their_side_are_turned(tmp_path, kind):
     np.testing.assert_array_equal(one(tmp_path, ReadOptions(grey=True))[0], np.rot90(GREY[0], -1))
 
 
-def test_sizes_must_be_alike_or_are_made_so(folder):
+def test_sizes_must_be_equal_or_are_made_equal(folder):
     large = Image.fromarray(COLOUR).resize((9, 8))
     large.save(folder / "z.png")
     assert complaint(folder) == (
@@ -144,7 +144,7 @@ def test_a_new_folder_is_read_as_the_training_folder(folder, tmp_path):
     )
 
 
-def test_pictures_that_are_none_are_told(folder, monkeypatch):
+def test_files_that_are_no_pictures_are_named(folder, monkeypatch):
     whole = (folder / "k1" / "1.PNG").read_bytes()
     for damaged in (whole[:60], b"nothing", b"", whole[:50] + b"xx" + whole[52:]):
         (folder / "z.png").write_bytes(damaged)
@@ -155,7 +155,7 @@ def test_pictures_that_are_none_are_told(folder, monkeypatch):
         assert "cannot be read as a picture: Image size (20 pixels) exceeds limit" in complaint(folder)
 
 
-def test_folders_that_hold_nothing_are_told(folder, tmp_path):
+def test_empty_folders_are_named(folder, tmp_path):
     (tmp_path / "none").mkdir()
     assert "none has neither pictures (.png, .jpg" in complaint(tmp_path / "none")
     for options in (

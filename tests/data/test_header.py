@@ -1,4 +1,4 @@
-"""A table of text without a line of names is refused, whatever its first row is."""
+"""A text table without column names is refused, whatever its first row is."""
 
 import gzip
 import json
@@ -123,7 +123,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("case", NAMED)
-def test_names_may_be_numbers_that_are_no_row(tmp_path, monkeypatch, case):
+def test_column_names_may_be_numbers(tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
     name, text, flags, columns = NAMED[case]
     said = here("train", "data", "--path", write(name, text), *flags, "--run-dir", "run", *TINY)

@@ -1,4 +1,4 @@
-"""The published images against what is known of them, and every way in which their files can fail."""
+"""The published images compared with known facts, and every way in which their files can be damaged."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def test_small_files_of_the_same_form(tmp_path, packed):
     np.testing.assert_array_equal(data.y, y[:, None])
     np.testing.assert_array_equal(data.labels, labels)
     np.testing.assert_array_equal(data.test.y, small(seed=100)[0][:, None])
-    data.y[0] = 0  # torch would warn of an array that cannot be written
+    data.y[0] = 0  # torch would warn about a read-only array
 
 
-def test_content_tells_whether_a_file_is_packed(tmp_path):
+def test_packed_files_are_recognised_by_content(tmp_path):
     y, _ = small()
     (tmp_path / "a").write_bytes(gzip.compress(idx(y)))
     (tmp_path / "b.gz").write_bytes(idx(y))
@@ -143,7 +143,7 @@ def test_images_and_labels_that_do_not_belong_together(tmp_path):
 
 @pytest.fixture(scope="module")
 def digits(mnist_dir):
-    """MNIST digits in SVHN's form: X of shape (32, 32, 3, N), and 1, ..., 10."""
+    """MNIST digits in SVHN's format: X of shape (32, 32, 3, N), and labels 1, ..., 10."""
     with gzip.open(mnist_dir / NAMES[2]) as file:
         grey = np.frombuffer(file.read(16 + 300 * 784), np.uint8, offset=16).reshape(300, 28, 28)
     with gzip.open(mnist_dir / NAMES[3]) as file:

@@ -1,4 +1,4 @@
-"""The index of a pandas data frame is no feature, in files and in Python."""
+"""The index of a pandas data frame is not a feature, in files or in Python."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def train(path, *flags):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("index", ["row", "levels", "none"])
-def test_the_index_is_left_out_and_said(tmp_path, name, index):
+def test_the_index_is_left_out_with_a_message(tmp_path, name, index):
     table = frame()
     if index == "levels":
         table = table.assign(site=["u", "v"] * 15).set_index("site", append=True)
@@ -73,7 +73,7 @@ def test_the_index_is_left_out_and_said(tmp_path, name, index):
     same_answers(tmp_path / "own.csv", tmp_path / "new.csv")
 
 
-def test_the_index_may_be_asked_for(tmp_path):
+def test_the_index_can_be_requested(tmp_path):
     frame().to_parquet(tmp_path / "t.parquet")
     _, out, columns = train(tmp_path / "t.parquet", "--columns", "row", "a")
     assert columns == "columns     row, a"

@@ -1,4 +1,4 @@
-"""Labels are read alike from every format, and a run's own file is evaluated as any other."""
+"""Labels are read in the same way from every format, and a run's own file is evaluated like any other."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def expected(run, known=slice(None), labels=TRUE) -> float:
         pa.dictionary(pa.int8(), pa.int64()),
     ],
 )
-def test_a_gap_makes_no_other_classes(run, tmp_path, monkeypatch, kind):
-    """A null in one block, where numpy would have the block's labels as floats."""
+def test_a_missing_label_does_not_change_the_classes(run, tmp_path, monkeypatch, kind):
+    """A null in a block would make numpy read that block's labels as floats."""
     monkeypatch.setattr(apply, "ROWS", 13)
     labels = [None if i == 40 else str(k) if kind == pa.string() else int(k) for i, k in enumerate(TRUE)]
     if pa.types.is_dictionary(kind):
@@ -93,8 +93,8 @@ def test_a_gap_makes_no_other_classes(run, tmp_path, monkeypatch, kind):
 
 
 @pytest.mark.slow
-def test_parts_of_a_folder_may_have_other_types(run, tmp_path):
-    """One file has whole numbers, and another has them as floats, since one is missing there."""
+def test_files_of_a_folder_may_have_different_types(run, tmp_path):
+    """One file has integers; another has them as floats, since a value is missing there."""
     (tmp_path / "parts").mkdir()
     for number, kind in enumerate((pa.int64(), pa.float64(), pa.string())):
         rows = slice(number * 20, number * 20 + 20)
@@ -110,7 +110,7 @@ WORDS = np.array(["None", "NA", "null"])[TRUE]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz", "t.parquet", "t.npz", "t.h5ad"])
-def test_words_are_classes_whatever_they_say(run, tmp_path, name):
+def test_all_words_are_classes(run, tmp_path, name):
     if name.endswith(".csv.gz"):
         pd.DataFrame(Y, columns=["a", "b"]).assign(kind=WORDS).to_csv(tmp_path / name, index=False)
         found = evaluated(run, tmp_path / name)
@@ -123,7 +123,7 @@ def test_words_are_classes_whatever_they_say(run, tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npz", "t.h5ad"])
 @pytest.mark.parametrize("gap", ["", "NaN", "nan", "<NA>", "#N/A", " "])
-def test_what_stands_for_no_label_is_unknown(run, tmp_path, name, gap):
+def test_missing_labels_are_unknown(run, tmp_path, name, gap):
     labels = [gap if i == 3 else word for i, word in enumerate(WORDS)]
     found = measured(run, tmp_path, pa.string(), labels, name)
     assert found["labelled"] == ROWS - 1

@@ -1,5 +1,5 @@
-"""Small files that claim a great size are refused before anything is allocated, and damaged ones in one line
-that names them; each was found by ``benchmarks/fuzz.py`` or by hand."""
+"""Small files that claim a large size are refused before memory is allocated, and damaged files give one line
+that names them; each case was found by ``benchmarks/fuzz.py`` or by hand."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def low(monkeypatch):
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_what_claims_a_great_size_is_refused_before_it_is_allocated(name, tmp_path, low):
+def test_files_that_claim_a_large_size_are_refused_before_allocation(name, tmp_path, low):
     path = tmp_path / name
     path.write_bytes(BOMBS[name])
     tracemalloc.start()
@@ -90,8 +90,8 @@ def test_what_claims_a_great_size_is_refused_before_it_is_allocated(name, tmp_pa
         tracemalloc.stop()
 
 
-def test_of_a_packed_file_little_more_is_unpacked_than_the_limit(tmp_path, low, monkeypatch):
-    # Arrow reads it in a thread of its own, beside which tracemalloc.stop() can crash before Python 3.12.9
+def test_packed_files_are_unpacked_little_beyond_the_limit(tmp_path, low, monkeypatch):
+    # Arrow reads it in its own thread; tracemalloc.stop() can crash beside one before Python 3.12.9
     sizes = []
     read = Unpacked.read
     monkeypatch.setattr(Unpacked, "read", lambda file, size=-1: sizes.append(size) or read(file, size))
@@ -101,11 +101,11 @@ def test_of_a_packed_file_little_more_is_unpacked_than_the_limit(tmp_path, low, 
         read_file(path)
     assert (
         1 << 22 < sum(sizes) <= 3 << 22
-    )  # of 12 MB: a block to tell the columns by, and the first of the rows
+    )  # of 12 MB: a block from which the columns are found, and the first block of rows
     assert min(sizes) > 0
 
 
-def test_published_forms_are_held_to_limits(tmp_path, low):
+def test_published_formats_have_limits(tmp_path, low):
     (tmp_path / "x.mat").write_bytes(matlab_bomb())
     with pytest.raises(ValueError, match=r"x\.mat has .* at most"):
         MatlabFile(tmp_path / "x.mat")["X"].read()
@@ -131,7 +131,7 @@ def test_a_table_of_few_bytes_and_many_rows_is_refused(tmp_path, low):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
-def test_a_pipe_is_not_waited_for(tmp_path):
+def test_pipes_are_refused(tmp_path):
     os.mkfifo(tmp_path / "x.npy")
     for read in (read_file, read_array):
         found: list[BaseException] = []
@@ -162,14 +162,14 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damage_is_one_line_that_names_the_file(name, tmp_path):
+def test_damage_gives_one_line_that_names_the_file(name, tmp_path):
     (tmp_path / name).write_bytes(DAMAGED[name])
     with pytest.raises(ValueError, match=name) as caught:
         read_file(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
-def test_what_lies_beside_arrays_in_an_archive_is_left_alone(tmp_path):
+def test_other_files_in_an_archive_are_ignored(tmp_path):
     X = np.arange(12.0).reshape(4, 3)
     file = io.BytesIO()
     np.save(file, X)
@@ -177,7 +177,7 @@ def test_what_lies_beside_arrays_in_an_archive_is_left_alone(tmp_path):
     np.testing.assert_array_equal(read_file(tmp_path / "x.npz").y, X)
 
 
-def test_the_columns_of_a_wide_table_are_looked_at_once(tmp_path, monkeypatch):
+def test_the_columns_of_a_wide_table_are_examined_once(tmp_path, monkeypatch):
     calls = []
     original = tables.index
     monkeypatch.setattr(tables, "index", lambda schema: calls.append(0) or original(schema))

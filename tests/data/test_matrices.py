@@ -1,4 +1,4 @@
-"""Arrays, sparse matrices and AnnData files against what was written, and every complaint."""
+"""Arrays, sparse matrices and AnnData files compared with what was written, and every error."""
 
 import pickle
 import sys
@@ -116,7 +116,7 @@ def test_variables_are_found_by_name(tmp_path):
     )
     data = anndata.AnnData(THIN)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata warns of such names, somewhere
+        warnings.simplefilter("ignore")  # anndata warns about such names
         data.var_names = ["a", "b", "a"]
         data.write_h5ad(tmp_path / "twice.h5ad")
     assert "twice.h5ad has more than one column a: rename all but one" in complaint(tmp_path / "twice.h5ad")
@@ -171,7 +171,7 @@ class Bomb:
         return (pytest.fail, ("a pickle was loaded",))
 
 
-def test_files_that_are_not_whole_are_told(tmp_path):
+def test_truncated_files_are_named(tmp_path):
     np.savez(tmp_path / "good.npz", X=THIN)
     whole = (tmp_path / "good.npz").read_bytes()
     bombs = np.array([Bomb(), 1], dtype=object)
@@ -206,7 +206,7 @@ def test_files_that_are_not_whole_are_told(tmp_path):
     assert "t.h5ad is not a whole .h5ad file: " in complaint(tmp_path / "t.h5ad")
 
 
-def test_indices_that_lie_are_not_followed(tmp_path):
+def test_bad_sparse_indices_are_refused(tmp_path):
     matrix = sparse.csr_array(THIN)
     good = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr, "shape": matrix.shape}
     for change in (
@@ -220,7 +220,7 @@ def test_indices_that_lie_are_not_followed(tmp_path):
         assert "t.npz is not a whole .npz file" in complaint(tmp_path / "t.npz")
 
 
-def test_anndata_is_asked_for(tmp_path, monkeypatch):
+def test_a_missing_anndata_is_named(tmp_path, monkeypatch):
     (tmp_path / "t.h5ad").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "anndata", None)
     assert complaint(tmp_path / "t.h5ad") == "t.h5ad needs the package anndata: pip install 'gmvae[h5ad]'"

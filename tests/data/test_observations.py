@@ -1,4 +1,4 @@
-"""Rows of a table: one reading finds what numpy finds on all of it, and draws follow the weights."""
+"""Rows of a table: a survey in one pass agrees with numpy on all rows, and draws follow the weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def table(monkeypatch):
-    """More rows than a chunk has, some of them twice, some columns far from 0."""
+    """A table with more rows than a chunk, some of them twice, and some columns far from 0."""
     monkeypatch.setattr(chunks, "CHUNK", 21)
     y = np.random.default_rng(0).normal(size=(50, 3)) * [1, 100, 1e-3] + [0, 1e6, 5]
     y[30:35] = y[:5]
@@ -75,7 +75,7 @@ def test_scaling_and_back(table):
     np.testing.assert_allclose(scaling.log_dets(scaled), -np.log(table.std(0)).sum(), rtol=1e-6)
 
 
-def test_a_pass_has_each_row_once_where_all_weigh_the_same(table):
+def test_a_pass_has_each_row_once_if_weights_are_equal(table):
     for weight in (1.0, 1e8, 1e-8):
         ours = Observations(table, dividing(3), (3,), CPU, np.arange(50)[::-1], np.full(50, weight))
         assert len(ours) == 50
@@ -98,16 +98,16 @@ def test_rows_are_drawn_in_proportion_to_their_weight():
     np.testing.assert_array_less(abs(shares - weights), 4.5 * np.sqrt(weights / len(drawn)))
 
 
-def test_parts_are_of_distinct_rows(table, monkeypatch):
+def test_subsets_are_of_distinct_rows(table, monkeypatch):
     survey = Survey.of(table, np.ones(50))
     whole = Observations(table, dividing(3), (3,), CPU, survey.order, survey.weights)
     most, some = whole.split(0.2, np.random.RandomState(0))
     assert len(some.order) == 9
     assert sorted([*most.order, *some.order]) == sorted(survey.order)
-    # of rows that are there twice the weight is 1
+    # rows that occur twice have weight 1
     assert most.weights.sum() + some.weights.sum() == 25
     (values,) = whole.sample(7).batches(100)
     np.testing.assert_array_equal(values, table[survey.order[:7]])
     assert values.dtype == torch.float64
-    monkeypatch.setattr(observations, "SAMPLE", 16)  # of wide rows fewer: five of three numbers
+    monkeypatch.setattr(observations, "SAMPLE", 16)  # fewer if rows are wide: five rows of three numbers
     assert len(whole.sample(7).order) == 5

@@ -1,4 +1,4 @@
-"""Whole files as data sets: scaling, likelihood and labels against independent calculations."""
+"""Whole files as data sets: scaling, likelihood and labels compared with independent calculations."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from gmvae.data.schema import ReadOptions
 
 
 def prepared(path, read=None, **options) -> Prepared:
-    """The rows of a file as a fit takes them."""
+    """The rows of a file as a fit uses them."""
     data = read_file(path, read)
     shape = data.y_shape if len(data.y_shape) == 3 else None
     rows = data.y.reshape(len(data), -1)
@@ -25,7 +25,7 @@ def prepared(path, read=None, **options) -> Prepared:
 
 @pytest.fixture
 def table(tmp_path, monkeypatch):
-    """A table of which three rows are read at a time."""
+    """A table that is read three rows at a time."""
     monkeypatch.setattr(base, "NUMBERS", 12)
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(50, 3)) * [1, 1e3, 1e-3] + [0, 1e6, 5], columns=list("abc"))
@@ -97,7 +97,7 @@ def test_images_stay_bytes(tmp_path):
     np.testing.assert_allclose(made.everything.tensor()[:, 0], images / 255, rtol=1e-6)
 
 
-def test_files_of_one_row_or_none_are_told(tmp_path):
+def test_files_of_one_row_or_none_are_refused(tmp_path):
     path = tmp_path / "t.csv"
     for rows, said in (("", r"t\.csv has no rows: it must have at least two"), ("1,2\n", "at least two obs")):
         path.write_text("a,b\n" + rows)
@@ -151,7 +151,7 @@ def test_labels_in_a_file_of_their_own(tmp_path, table):
             read_file(tmp_path / "t.parquet", labels_path=str(path))
 
 
-def test_a_file_that_grows_while_it_is_read_is_told(tmp_path, table, monkeypatch):
+def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, table, monkeypatch):
     from gmvae.data.files.arrow import ParquetFiles
 
     true = ParquetFiles.batches

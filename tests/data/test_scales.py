@@ -1,4 +1,4 @@
-"""What is done to the columns of a table before a Gaussian model sees them."""
+"""The scaling of a table's columns for a Gaussian model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IRIS = load_iris()
 
 
 def lognormal(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Three clusters of lognormal values, which are far apart in their logarithms only."""
+    """Three clusters of lognormal values that are far apart only in their logarithms."""
     y, labels = make_blobs(240, centers=3, n_features=4, center_box=(-6, 6), random_state=3 + seed)
     return np.exp(y), labels
 
@@ -101,7 +101,7 @@ def test_unit_rows_have_the_neighbours_of_the_cosine():
     unit = y / np.maximum(np.linalg.norm(y, axis=1, keepdims=True), 1e-300)
     expected = np.square(unit[:, None] - unit).sum(-1)
     np.testing.assert_allclose(apart / apart.max(), expected / expected.max(), atol=1e-5)
-    for factor in (1e-200, 1e200):  # whose squares are no numbers
+    for factor in (1e-200, 1e200):  # whose squares overflow
         np.testing.assert_allclose(seen(y * factor, "unit"), shown, atol=1e-5)
 
 
@@ -112,7 +112,7 @@ def test_the_unit_of_a_column_makes_no_difference(scale):
     np.testing.assert_array_equal(seen(y * factors, scale), seen(y, scale))
 
 
-def test_auto_takes_what_suits_and_says_why():
+def test_auto_chooses_a_scale_and_says_why():
     rng = np.random.default_rng(0)
     y = rng.normal(size=(500, 6))
     assert prepared(y).scale_reason == ""
@@ -209,7 +209,7 @@ def test_clusters_of_lognormal_columns_are_found():
 
 
 @pytest.mark.slow
-def test_the_shell_says_it_too(tmp_path):
+def test_the_shell_reports_the_scale_too(tmp_path):
     y, _ = lognormal()
     np.save(tmp_path / "y.npy", y)
     flags = ["--clusters", 3, "--epochs", 2, "--init", "kmeans", "--hidden-size", 16, "--plot-every", 0]
@@ -226,7 +226,7 @@ def test_the_shell_says_it_too(tmp_path):
     assert "scale is 'log' and likelihood is 'bernoulli'" in bad(said)
 
 
-def test_runs_of_earlier_versions_name_their_scale():
+def test_runs_of_earlier_versions_have_a_scale():
     given = Config().to_json()
     for before, now in ((True, "standard"), (False, "none")):
         data = {name: value for name, value in given["data"].items() if name != "scale"}
@@ -237,7 +237,7 @@ def test_runs_of_earlier_versions_name_their_scale():
 
 
 class Batches:
-    """What gives rows in batches each time."""
+    """An object that yields rows in batches each time it is iterated."""
 
     def __init__(self, y: np.ndarray) -> None:
         self.y = y

@@ -1,4 +1,4 @@
-"""Rows that are shuffled onto the disk: none is lost, none twice, and their order is random."""
+"""Rows that are shuffled onto the disk: each occurs exactly once, and their order is random."""
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +25,12 @@ def small_windows(monkeypatch):
 
 
 def numbered(rows=1000):
-    """Blocks whose rows say their own number, and a second array that says it too."""
+    """Blocks in which each row holds its own number, with a second array that holds it too."""
     y = np.arange(rows * 4, dtype=np.float32).reshape(rows, 4)
     return [(y[i : i + 70], np.arange(rows)[i : i + 70, None].astype(np.int32)) for i in range(0, rows, 70)]
 
 
-def test_every_row_is_there_once_and_what_belongs_to_it_with_it(tmp_path, small_windows):
+def test_every_row_is_there_once_with_its_label(tmp_path, small_windows):
     rows, labels = shuffle(iter(numbered()), tmp_path, 20_000, seed=3)
     assert rows.shape == (1000, 4)
     found, numbers = rows[:], labels[:][:, 0]
@@ -47,7 +47,7 @@ def test_the_order_is_random_whatever_the_order_of_the_stream(tmp_path, small_wi
     assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.13
 
 
-def test_the_order_is_the_seeds(tmp_path):
+def test_the_order_depends_only_on_the_seed(tmp_path):
     a, b, c = (
         shuffle(iter(numbered()), tmp_path / str(i), 1000, seed)[0][:] for i, seed in enumerate((1, 1, 2))
     )
@@ -65,7 +65,7 @@ def test_rows_are_read_as_an_array_is(tmp_path, small_windows):
     np.testing.assert_array_equal(rows[10:20], whole[10:20])
 
 
-def test_a_disk_without_room_is_said(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     with pytest.raises(ValueError, match="GiB of free disk, and the shuffled rows need"):
         shuffle(iter(numbered()), tmp_path, 1 << 60, seed=0)
 
@@ -77,7 +77,7 @@ def test_a_windowed_order_has_each_number_once():
 
 
 class Lines:
-    """Observations that are numbers in windows of 64."""
+    """Observations that are numbers, in windows of 64."""
 
     window = 64
 
@@ -92,7 +92,7 @@ class Lines:
 
 
 @pytest.mark.parametrize(("count", "most"), [(1000, 0), (1001, 0), (1000, 300), (5, 0)])
-def test_a_pass_goes_on_in_its_middle(count, most):
+def test_a_pass_can_continue_in_the_middle(count, most):
     def order():
         return WindowedBatches(Lines(count), 20, most, torch.Generator().manual_seed(7))
 
@@ -124,7 +124,7 @@ def test_a_stream_has_the_scaling_and_the_values_of_the_same_rows_in_memory(tmp_
     assert (found.likelihood, len(found.rows)) == (known.likelihood, len(known.rows))
     ours, theirs = (np.sort(rows[torch.arange(3000)].numpy(), 0) for rows in (found.rows, known.rows))
     np.testing.assert_allclose(ours, theirs, atol=2e-6)
-    # the rows at hand are in the units of the data, with their own labels
+    # the sampled rows are in the units of the data, with their own labels
     number = {row.tobytes(): label for row, label in zip(np.float32(y), labels, strict=True)}
     matched = [number.get(row.tobytes()) for row in np.float32(data.y)]
     assert np.mean([m == label for m, label in zip(matched, data.labels, strict=True) if m is not None]) == 1

@@ -1,4 +1,4 @@
-"""Tables in files: every format against the pandas table that was written, and every complaint."""
+"""Tables in files: every format compared with the pandas table that was written, and every error."""
 
 import gzip
 import json
@@ -154,7 +154,7 @@ def test_spellings_of_a_missing_value(write, gap):
     assert ids == ["NA", gap, "x"]
 
 
-def test_quotes_line_ends_and_marks_of_bytes(write):
+def test_quotes_line_ends_and_byte_order_marks(write):
     y, ids, _ = features(
         write(b'\xef\xbb\xbfid,"a, b",c\r\n"x\r\ny","1",2\r\n"say ""z""", 3 ,4e-1\r\n'),
         ReadOptions(id_column="id"),
@@ -164,8 +164,8 @@ def test_quotes_line_ends_and_marks_of_bytes(write):
 
 
 @pytest.mark.parametrize("decimal", [",", "."])
-def test_semicolons_are_marks_where_there_are_no_commas(tmp_path, decimal):
-    """As spreadsheets write tables where people write 1,5 for 1.5, and elsewhere."""
+def test_semicolons_separate_values_if_there_are_no_commas(tmp_path, decimal):
+    """As spreadsheets write tables in countries that use decimal commas, and in others."""
     table = pd.DataFrame({"a": [1.5, -2.25, 1e-9, 3.0], "b": [1, 2, 3, 4], "kind": ["x;y", "z", "z", "x;y"]})
     table.to_csv(tmp_path / "t.csv", sep=";", decimal=decimal, index=False)
     table.to_csv(tmp_path / "plain.csv", index=False)
@@ -224,12 +224,12 @@ def test_row_numbers_of_pandas_are_no_feature(tmp_path):
         (",a\n0,\n1,5\n", "first in row 0 counted from 0, in columns a (1): train with --missing impute"),
     ],
 )
-def test_text_that_is_no_table_is_told(write, monkeypatch, content, said):
+def test_text_that_is_no_table_is_refused(write, monkeypatch, content, said):
     monkeypatch.setattr(separated, "BLOCK", 128)
     assert said in complaint(write(content))
 
 
-def test_packed_files_that_are_damaged_are_told(write):
+def test_damaged_packed_files_are_named(write):
     whole = gzip.compress(b"a,b\n" + b"1,2\n" * 50)
     assert "t.csv.gz is not a whole" in complaint(write(whole[:-12], "t.csv.gz"))
     assert "t.csv.gz is not a whole .gz file" in complaint(write(b"a,b\n1,2\n", "t.csv.gz"))
@@ -279,7 +279,7 @@ def test_text_becomes_what_get_dummies_makes(tmp_path, name):
     np.testing.assert_array_equal(features(tmp_path / name, options)[0], expected.to_numpy(float))
 
 
-def test_text_that_training_did_not_see_is_each_text_by_its_share(write):
+def test_unseen_text_is_encoded_by_shares(write):
     path = write("a,t\n1,x\n2,y\n2,y\n2,y\n")
     schema = open_source(path).schema(ONE_HOT)
     np.testing.assert_array_equal(
@@ -411,7 +411,7 @@ def test_binary_files_that_are_damaged_are_named(tmp_path, write):
     assert "t.xlsx ends in '.xlsx': it must be one of .csv, .tsv" in complaint(write("a", "t.xlsx"))
 
 
-def test_lengths_that_lie_in_an_arrow_file_do_no_harm(tmp_path, write):
+def test_false_lengths_in_an_arrow_file_do_no_harm(tmp_path, write):
     words = pa.record_batch({"a": [1.0, 2.0], "t": ["xx", "yy"]})
     with ipc.new_file(tmp_path / "whole.arrow", words.schema) as file:
         file.write_batch(words)

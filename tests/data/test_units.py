@@ -18,7 +18,7 @@ def chosen(y, **more):
 
 
 def texts(words, rng):
-    """TF-IDF of 300 texts with so many words on average, rows of length 1."""
+    """TF-IDF of 300 texts with a given mean number of words, in rows of length 1."""
     rates = 1 / np.arange(1, 81)
     counts = np.stack([rng.multinomial(1 + rng.poisson(words - 1), rates / rates.sum()) for _ in range(300)])
     weighed = counts * (1 + np.log(301 / (1 + (counts > 0).sum(0))))
@@ -111,7 +111,7 @@ def test_units_never_change_clusters(three, unit, origin):
 @pytest.mark.slow
 @pytest.mark.parametrize("init", ["kmeans", "random"])
 def test_another_unit_is_the_same_fit_to_the_bit(init):
-    """Unclear rows among them: of iris, two groups overlap."""
+    """With iris, of which two groups overlap, so that some rows are unclear."""
     first = quick(init=init, epochs=4).fit(IRIS)
     for unit, origin in ((2, 0), (1 / 200, 0), (1e-60, 0), (3, 1000), (1e9, -1e9)):
         other = quick(init=init, epochs=4).fit(IRIS * unit + origin)
@@ -135,14 +135,14 @@ def same_weights(first, other):
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_columns_of_many_units_are_all_seen(three):
+def test_columns_of_all_units_count(three):
     y, labels = three
     model = quick(init="kmeans", epochs=20)
     found = model.fit_predict(y * [1e-60, 1e60, 1] + [0, 0, 1e8])
     assert adjusted_rand_score(labels, found) == 1
 
 
-def test_files_of_small_units_are_read_as_any(three, tmp_path):
+def test_files_of_small_units_are_read_like_others(three, tmp_path):
     y, _ = three
     for unit in (1, 1e-60):
         np.save(tmp_path / "t.npy", y * unit)

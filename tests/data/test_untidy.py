@@ -1,4 +1,4 @@
-"""Files as people have them: what would give another answer is said."""
+"""Untidy files: anything that would change the result is reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(tmp_path_factory) -> Path:
 
 
 def other() -> pd.DataFrame:
-    """Spelled with other letters, with blanks, as another number; and a gap, which is no such text."""
+    """Texts in other letters, with blanks, or as another number; and a missing value, which is not a text."""
     new = table()
     new.loc[[4, 5, 11], "colour"] = ["Green", " red", "2.0"]
     new.loc[7, "colour"] = None
@@ -68,14 +68,14 @@ def test_texts_that_training_did_not_see_are_counted(run, tmp_path, name):
         assert here(*command).err == ""
 
 
-def test_python_says_it_too(run):
+def test_python_reports_unseen_texts_too(run):
     model = gmvae.load(run, "cpu")
     for new in (other(), pl.from_pandas(other()), pa.Table.from_pandas(other())):
         with pytest.warns(UserWarning, match=f"X has {SAID}"):
             model.predict(new)
 
 
-def test_what_lies_under_a_mask_is_no_value():
+def test_masked_values_are_missing():
     y = table()[["a", "b"]].to_numpy()
     model = gmvae.GMVAE(2, hidden_size=4, x_size=1, w_size=1, epochs=1, init="random", random_state=0)
     masked = np.ma.masked_array(y, mask=y > 0.5)
@@ -128,7 +128,7 @@ def test_no_row_of_a_column_alone_is_lost(tmp_path):
     assert len(pd.read_csv(tmp_path / "out.csv")) == ROWS
 
 
-def test_what_mends_an_untidy_table_is_said_as_flags_that_do(tmp_path):
+def test_suggested_flags_fix_an_untidy_table(tmp_path):
     rng = np.random.default_rng(0)
     rows = [
         f"c{i},2020-01-{1 + i % 28:02d},{rng.normal(40 + 20 * (i % 2)):.1f},{'' if i % 17 == 0 else i % 5},"

@@ -1,4 +1,4 @@
-"""A column of weights in a file: no feature, and one line where a row has no weight."""
+"""A column of weights in a file: it is not a feature, and a row without a weight gives a one-line error."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_schemas_of_older_files_have_none():
         ([0, 0, 0], "has only zeros in its weight column w: a weight must be above 0"),
     ],
 )
-def test_what_is_no_weight_is_named(tmp_path, weights, said):
+def test_bad_weights_are_named(tmp_path, weights, said):
     for kind in ("csv", "parquet"):
         getattr(TABLE.assign(w=weights), f"to_{kind}")(tmp_path / f"t.{kind}", index=False)
         with pytest.raises(ValueError, match=said):
             read_file(tmp_path / f"t.{kind}", OPTIONS)
 
 
-def test_a_column_that_is_not_there_is_offered(tmp_path):
+def test_a_missing_weight_column_gets_a_suggestion(tmp_path):
     TABLE.rename(columns={"w": "weight"}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(ValueError, match=r"weight column has 'weigth', which .* did you mean weight\?"):
         read_file(tmp_path / "t.csv", ReadOptions(weight_column="weigth"))

@@ -1,4 +1,4 @@
-"""Tables of text that are written in other ways: separators, decimals, thousands, encodings."""
+"""Text tables in other notations: separators, decimals, thousands, encodings."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def write(path, separator: str, mark: str, decimal: str):
         ("|", "", ".", {"separator": "|"}),
     ],
 )
-def test_numbers_are_what_they_mean(tmp_path, separator, mark, decimal, options):
+def test_numbers_have_their_written_values(tmp_path, separator, mark, decimal, options):
     found = read_file(write(tmp_path / "t.csv", separator, mark, decimal), ReadOptions(**options))
     np.testing.assert_allclose(found.y, Y, rtol=1e-9, atol=0.006)  # two decimals are written
     assert found.origin.schema.columns == ("size", "price")
     assert Schema.from_json(found.origin.schema.to_json()) == found.origin.schema
 
 
-def test_gaps_stay_gaps_and_words_are_refused(tmp_path):
+def test_missing_values_stay_missing_and_words_are_refused(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a;b\n1.000;1\n;2\n3.500;x\n" + "2.000;5\n" * 20)
     options = {"thousands": ".", "drop": ("b",), "missing": "impute"}
@@ -62,7 +62,7 @@ def test_gaps_stay_gaps_and_words_are_refused(tmp_path):
         read_file(path, ReadOptions(thousands="."))
 
 
-def test_the_complaint_says_how_to_read_it(tmp_path):
+def test_the_error_says_how_to_read_the_file(tmp_path):
     path = write(tmp_path / "t.csv", ";", ".", ",")
     said = bad(here("train", "data", "--path", path, *TINY))
     assert "columns of text" not in said
@@ -85,7 +85,7 @@ def test_the_complaint_says_how_to_read_it(tmp_path):
         ({"decimal": ",", "thousands": ","}, "thousands and decimal are both ','"),
     ],
 )
-def test_what_cannot_be_is_one_line(tmp_path, options, said):
+def test_impossible_options_give_one_line(tmp_path, options, said):
     flags = [word for name, value in options.items() for word in (f"--{name}", value)]
     path = write(tmp_path / "t.csv", ";", "", ".")
     assert said in bad(here("train", "data", "--path", path, *flags, *TINY))
@@ -115,7 +115,7 @@ def test_letters_of_other_encodings(tmp_path, name, written, encoding):
         ("", "encoding is '': it must be one that Python knows, such as cp1252 or utf-16"),
     ],
 )
-def test_another_encoding_than_the_files(tmp_path, encoding, said):
+def test_a_wrong_encoding_is_named(tmp_path, encoding, said):
     (tmp_path / "t.csv").write_bytes(CITIES.replace(",", ".").encode("cp1252"))
     with pytest.raises(ValueError, match=re.escape(said)):
         read_file(tmp_path / "t.csv", ReadOptions(encoding=encoding, id_column="Stadt"))

@@ -1,4 +1,4 @@
-"""Awkward tables: the shell and Python do the same with them, or complain of the same."""
+"""Awkward tables: the shell and Python give the same results, or the same errors."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ WORK = {
     "one scale": (numbers, {"scale": "common"}),
     "no scale": (numbers, {"scale": "none"}),
 }
-"""What both take."""
+"""Tables that both accept."""
 REFUSE = {
     "text": (mixed, {}, "has columns of text: t, c; make 0/1 features of them with"),
     "gaps": (gaps, ONE_HOT, "in 2 of 40 rows, first in row 3 counted from 0, in columns a (1), t"),
@@ -105,7 +105,7 @@ REFUSE = {
     "logarithms of what is below 0": (lambda: -1 - numbers() ** 2, {"scale": "log"}, "has values below 0"),
     "an unknown scale": (numbers, {"scale": "loud"}, "loud"),
 }  # fmt: skip
-"""What neither takes, and what both say."""
+"""Tables that both refuse, and the error of both."""
 
 
 def shell(table: pd.DataFrame, options: dict, folder) -> list[object]:
@@ -117,7 +117,7 @@ def shell(table: pd.DataFrame, options: dict, folder) -> list[object]:
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[] if n == "gaps" else pytest.mark.slow) for n in WORK]
 )
-def test_both_take_it_and_make_the_same_of_it(name, tmp_path):
+def test_both_accept_it_with_the_same_result(name, tmp_path):
     make, options = WORK[name]
     X = make()
     model = GMVAE(**TINY, random_state=0, device="cpu", **options).fit(X)
@@ -217,7 +217,7 @@ def test_a_device_and_a_shape_of_any_type_are_saved(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_of_an_untidy_table_is_gone_on_with(tmp_path):
+def test_a_run_of_an_untidy_table_is_resumed(tmp_path):
     options = {**TINY, "random_state": 0, "epochs": 2, **BOTH}
     usual = GMVAE(**options).fit(gaps())
     for keep in (True, False):

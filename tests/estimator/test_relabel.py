@@ -1,4 +1,4 @@
-"""Names and merges go into the model, everything goes by them, and they can be undone."""
+"""Names and merges are stored in the model, apply everywhere, and can be undone."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ def fitted():
     return GMVAE(n_clusters=3, **SMALL, epochs=40).fit(y), y
 
 
-def test_answers_go_by_merges_until_they_are_undone(fitted):
+def test_merges_apply_until_they_are_undone(fitted):
     model, y = fitted
     before = model.predict_proba(y)
     weights, labels = model.weights_.copy(), model.labels_.copy()
@@ -31,19 +31,19 @@ def test_answers_go_by_merges_until_they_are_undone(fitted):
     np.testing.assert_array_equal(model.labels_, labels)
     rows, clusters = model.sample(200, cluster=2)
     assert set(clusters) == {1}
-    assert rows[:, 2].std() > 0.05  # of both: one alone is narrow in this column
+    assert rows[:, 2].std() > 0.05  # of both clusters: each alone is narrow in this column
     np.testing.assert_array_equal(model.relabel(None).predict_proba(y), before)
 
 
 @pytest.mark.slow
-def test_a_fit_starts_without_them(fitted):
+def test_a_new_fit_drops_edits(fitted):
     model, y = fitted
     model.relabel(EDITS).fit(y)
     assert not model.relabelled_
 
 
 @pytest.mark.slow
-def test_files_keep_them(fitted, tmp_path):
+def test_model_files_keep_edits(fitted, tmp_path):
     model, y = fitted
     model.relabel(EDITS).save(tmp_path / "m.safetensors")
     again = load(tmp_path / "m.safetensors")
@@ -61,7 +61,7 @@ def test_bad_edits_change_nothing(fitted):
 
 
 @pytest.mark.slow
-def test_the_next_report_shows_them(fitted):
+def test_the_next_report_shows_edits(fitted):
     model, y = fitted
     content = model.relabel(EDITS).snapshot(y)
     assert content.used == [0, 1]

@@ -1,4 +1,4 @@
-"""A fit in Python with a run folder: it is the same fit, can be gone on with, and the commands know it."""
+"""A fit in Python with a run folder: it is the same fit, can be resumed, and works with all commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPTIONS = {"n_init": 3, "init": "kmeans", "epochs": 8, "threads": 1, "device": "
 
 
 def same(one: GMVAE, other: GMVAE) -> bool:
-    """Whether two fits have the same labels, and the same numbers in their networks."""
+    """Whether two fits have the same labels and the same network weights."""
     ours, theirs = one.model_.state_dict(), other.model_.state_dict()
     return bool((one.labels_ == other.labels_).all()) and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
@@ -53,7 +53,7 @@ def test_a_run_that_is_loaded_has_the_records_of_the_restart_that_was_kept(tmp_p
 
 
 @pytest.mark.slow
-def test_a_folder_changes_nothing_of_the_fit(run, alone):
+def test_a_run_folder_does_not_change_the_fit(run, alone):
     folder, model = run
     assert same(model, alone)
     assert (model.restarts_, model.elbo_) == (alone.restarts_, alone.elbo_)
@@ -62,7 +62,7 @@ def test_a_folder_changes_nothing_of_the_fit(run, alone):
 
 
 @pytest.mark.slow
-def test_a_fit_that_is_over_is_resumed_as_it_is(run, alone):
+def test_a_finished_fit_is_loaded_by_resume(run, alone):
     again = GMVAE.resume(run[0])
     assert same(again, alone)
     kept = {key: value for key, value in again.get_params().items() if key != "run_dir"}
@@ -72,7 +72,7 @@ def test_a_fit_that_is_over_is_resumed_as_it_is(run, alone):
 
 
 @pytest.mark.slow
-def test_commands_know_the_folder_wherever_it_is(run, alone, tmp_path):
+def test_commands_work_with_a_moved_folder(run, alone, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(run[0], moved)
     assert "has all of its 8 epochs" in here("resume", moved).out
@@ -88,7 +88,7 @@ def test_commands_know_the_folder_wherever_it_is(run, alone, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_its_rows_it_needs_them(alone, tmp_path):
+def test_resuming_a_folder_without_rows_needs_them(alone, tmp_path):
     folder = tmp_path / "run"
     quick(**OPTIONS, run_dir=folder, keep_data=False).fit(Y, sample_weight=WEIGHTS)
     assert not list(folder.glob("rows.*"))
@@ -127,7 +127,7 @@ def test_images_are_kept(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_a_folder_cannot_be_is_one_line(run, tmp_path):
+def test_bad_run_folders_give_one_line(run, tmp_path):
     model = quick(epochs=1).fit(Y)
     before = model.labels_
     with pytest.raises(ValueError, match="already holds a run: name another folder"):
@@ -177,8 +177,8 @@ GMVAE(**options, run_dir=folder + "/run").fit(given["y"], sample_weight=given["w
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["start", "second restart", "after the last epoch"])
-def test_a_fit_that_is_killed_ends_as_if_it_had_not_been(alone, tmp_path, where):
-    """SIGKILL in three restarts, and resumed from the command line."""
+def test_a_killed_fit_ends_as_if_never_killed(alone, tmp_path, where):
+    """Killed by SIGKILL during three restarts, and resumed from the command line."""
     options = str({k: v for k, v in alone.get_params().items() if k != "run_dir"})
     np.savez(tmp_path / "given.npz", y=Y, weights=WEIGHTS, options=options)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), where])

@@ -37,13 +37,13 @@ def test_the_estimator_counts_the_wines(fitted, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fit_that_goes_on_keeps_its_number(fitted):
+def test_a_warm_start_keeps_its_number_of_clusters(fitted):
     before = fitted.choice_
     fitted.set_params(warm_start=True, epochs=1).fit(WINE.data[:100])
     assert (fitted.n_clusters_, fitted.choice_) == (3, before)
 
 
-def test_a_number_that_was_given_is_no_choice():
+def test_a_given_number_is_not_a_choice():
     model = GMVAE(2, epochs=1, init="random").fit(WINE.data)
     assert (model.n_clusters_, model.choice_) == (2, None)
 
@@ -58,13 +58,13 @@ def test_a_number_that_was_given_is_no_choice():
         ),
     ],
 )
-def test_what_is_no_number_is_an_error(options, message):
+def test_bad_numbers_of_clusters_are_errors(options, message):
     with pytest.raises(ValueError, match=message):
         GMVAE(**options).fit(WINE.data)
 
 
 @pytest.mark.slow
-def test_a_run_chooses_once_and_says_so(tmp_path, monkeypatch):
+def test_a_run_chooses_once_and_reports_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [",".join(WINE.feature_names), *(",".join(map(str, row)) for row in WINE.data)]
     (tmp_path / "wine.csv").write_text("\n".join(rows))
@@ -82,8 +82,8 @@ def test_a_run_chooses_once_and_says_so(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_kinds_of_pictures_are_counted(monkeypatch):
-    """Six of the digits, of which there are enough."""
+def test_kinds_of_digits_are_counted(monkeypatch):
+    """With six of the ten digits, of which there are enough images."""
     monkeypatch.setattr(clusters, "LAYOUTS", 3)
     monkeypatch.setattr(clusters, "LAYOUTS_EACH", 2)
     digits = load_digits()
@@ -94,13 +94,13 @@ def test_kinds_of_pictures_are_counted(monkeypatch):
     found = choose_clusters(y, y, config, TrainingConfig(augment="image"), seed=0, stream=stream)
     curve = dict(found.curve)
     assert max(curve[k] for k in (3, 4, 5)) < 0.75 < 0.9 < curve[6], found.reason
-    assert found.clusters in (6, 7)  # on some processors one of the six splits in the same way as well
+    assert found.clusters in (6, 7)  # on some processors one of the six is also split in a stable way
     assert found.clusters == 6 or not found.sure
 
 
 @pytest.mark.slow
-def test_the_estimator_looks_along_the_manifold_of_many_rows(monkeypatch):
-    """Three long parallel clouds, given in 64 bits."""
+def test_the_estimator_uses_the_manifold_of_many_rows(monkeypatch):
+    """With three long parallel clouds, in 64 bits."""
     monkeypatch.setattr(clusters, "RECONSTRUCTING", 50)
     monkeypatch.setattr(clusters, "LAYOUTS", 3)
     monkeypatch.setattr(clusters, "LAYOUTS_EACH", 2)
@@ -111,8 +111,8 @@ def test_the_estimator_looks_along_the_manifold_of_many_rows(monkeypatch):
 
 
 @pytest.mark.slow
-def test_tables_are_looked_at_along_their_manifold(monkeypatch):
-    """Two half moons, which k-means halves across."""
+def test_tables_are_clustered_along_their_manifold(monkeypatch):
+    """With two half moons, which k-means cuts across."""
     monkeypatch.setattr(clusters, "RECONSTRUCTING", 50)
     monkeypatch.setattr(clusters, "LAYOUTS", 3)
     monkeypatch.setattr(clusters, "LAYOUTS_EACH", 2)

@@ -1,4 +1,4 @@
-"""One engine: the command line and Python give the same fit, and a fit goes on from any point as if it had
+"""One engine: the command line and Python give the same fit, and a fit resumes from any point as if it had
 never stopped."""
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SMALL = {"x_size": 2, "w_size": 2, "hidden_size": 16, "batch_size": 50}
 
 
 def blobs(rows: int = 150) -> np.ndarray:
-    """Three groups, and some rows that are there twice."""
+    """Three groups, with some rows that occur twice."""
     y = make_blobs(rows, 4, centers=3, random_state=2)[0]
     return np.concatenate([y, y[:20]])
 
 
 def bars() -> np.ndarray:
-    """Images of a bar in one of three places, levels of bytes."""
+    """Images of a bar in one of three places, as bytes."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 60, (120, 6, 6))
     y[np.arange(120), :, 1 + 2 * rng.integers(3, size=120)] += 180
@@ -44,7 +44,7 @@ def bars() -> np.ndarray:
 
 
 def flags(options: dict) -> list[str]:
-    """Parameters of the estimator as the command line has them."""
+    """Parameters of the estimator as flags of the command line."""
     names = {"n_clusters": "clusters", "n_init": "restarts", "max_clusters": "most_clusters"}
     given = []
     for name, value in options.items():
@@ -140,7 +140,7 @@ def configuration(**training: object) -> Config:
 
 
 class States(Observer):
-    """Takes the state of a fit at every event between which it may be killed."""
+    """Records the state of a fit at every event between which it may be killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
@@ -176,7 +176,7 @@ def data() -> Prepared:
         {"augment": "table"},
     ],
 )
-def test_a_fit_goes_on_from_every_state_to_the_same_bits(data, tmp_path, training):
+def test_a_fit_resumes_from_every_state_to_the_same_bits(data, tmp_path, training):
     """Through a file and back, in a new engine."""
     states = States(tmp_path)
     whole = Engine(configuration(**training), data, [states]).fit()
@@ -195,8 +195,8 @@ def test_a_fit_goes_on_from_every_state_to_the_same_bits(data, tmp_path, trainin
 
 
 @pytest.mark.slow
-def test_restarts_that_are_killed_end_as_if_they_had_not_been(tmp_path):
-    """SIGKILL in the second restart of three, and resumed from the command line."""
+def test_killed_restarts_end_as_if_never_killed(tmp_path):
+    """Killed by SIGKILL in the second of three restarts, and resumed from the command line."""
     np.save(tmp_path / "y.npy", blobs())
     options = {**SMALL, "n_clusters": 3, "n_init": 3, "init": "kmeans", "epochs": 40, "threads": 1}
     command = ["train", "data", "--path", str(tmp_path / "y.npy"), *flags(options), "--seed", "7"]
@@ -224,8 +224,8 @@ def test_restarts_that_are_killed_end_as_if_they_had_not_been(tmp_path):
 
 
 @pytest.mark.slow
-def test_fits_beside_each_other_are_as_alone():
-    """Two fit while others score and sample; the caller's generators are left alone."""
+def test_parallel_fits_do_not_affect_each_other():
+    """Two threads fit while others score and sample; the caller's generators are left alone."""
     y = blobs()
     fit = lambda seed: GMVAE(3, **SMALL, epochs=3, random_state=seed).fit(y)  # noqa: E731
     model, alone = fit(0), {seed: fit(seed).predict_proba(y) for seed in (1, 2)}

@@ -1,4 +1,4 @@
-"""Fits: starts by k-means, weights, restarts, warm starts, early stopping, and what is told of them."""
+"""Fits: starts by k-means, weights, restarts, warm starts, early stopping, and progress reports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gmvae.training.random import RandomStream
 @pytest.mark.slow
 @pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
 def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
-    """On data without clusters, where only k-means draws these borders."""
+    """On data without clusters, on which only k-means finds these borders."""
     y = np.random.default_rng(0).uniform(size=(200, 2)) * [1, 1000]
     parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
     scaling = standardising(Survey.of(y, np.ones(200)).moments)
@@ -55,7 +55,7 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
 
 
 def test_a_fit_starts_from_the_best_of_ten_kmeans():
-    """On iris, where one k-means from this seed ends with half of setosa as a cluster of its own."""
+    """On iris, on which a single k-means with this seed splits setosa."""
     y, species = load_iris(return_X_y=True)
     found = quick(epochs=30).fit(y)
     assert adjusted_rand_score(species, found.labels_) > 0.55
@@ -118,7 +118,7 @@ def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch
     assert {restart["n_iter"] for restart in model.restarts_} == {model.n_iter_} == {3}
 
 
-def test_what_is_kept_of_restarts():
+def test_restarts_are_recorded():
     rows = Observations.of(np.arange(12.0).reshape(6, 2))
 
     def kept(*clusters: list[int], losses=(4.0, 3.0, 2.0, 1.0)) -> tuple[int, list[float]]:
@@ -127,7 +127,7 @@ def test_what_is_kept_of_restarts():
 
     halves, same, other, one = [0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [0] * 6
     assert kept(halves) == (0, [0.0])
-    assert kept(halves, other)[0] == kept(other, halves)[0] == 1  # of two the one with the lesser loss
+    assert kept(halves, other)[0] == kept(other, halves)[0] == 1  # of two, the one with the smaller loss
     assert kept(halves, other, same)[0] == 2
     assert kept(other, same, halves, [0, 0, 1, 1, 1, 1])[0] == 2
     assert kept(one, one, halves, same) == (3, [0.0, 0.0, pytest.approx(1 / 3), pytest.approx(1 / 3)])
@@ -135,7 +135,7 @@ def test_what_is_kept_of_restarts():
 
 @pytest.mark.slow
 def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs):
-    """While everything still warms up in training: cv_weight is felt in the value all the same."""
+    """Even while everything still warms up in training, cv_weight affects the value."""
     light, heavy = (
         quick(init="random", warm_up=3, cv_warm_up=9, cv_weight=w).fit(blobs[0]) for w in (0.0, 50.0)
     )
@@ -149,7 +149,7 @@ def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs)
 
 
 @pytest.mark.slow
-def test_a_warm_start_goes_on(blobs):
+def test_a_warm_start_continues(blobs):
     y = blobs[0]
     model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0, learning_rate=3e-3).fit(y)
     before = model.score(y)
@@ -170,7 +170,7 @@ def test_a_warm_start_goes_on(blobs):
 
 @pytest.mark.slow
 def test_a_warm_start_does_not_warm_up_again(blobs):
-    """However many epochs follow: their objective has its full weights."""
+    """However many epochs follow, their objective has its full weights."""
     seen = []
     model = quick(warm_start=True, epochs=4, warm_up=0.5, cv_warm_up=0.5).fit(blobs[0])
     step = FastStep.__call__
@@ -185,7 +185,7 @@ def test_a_warm_start_does_not_warm_up_again(blobs):
     assert set(seen) == {(1.0, 1.0)}
 
 
-def test_a_warm_start_is_held_to_what_the_start_taught(blobs, monkeypatch):
+def test_a_warm_start_is_anchored_to_the_taught_partition(blobs, monkeypatch):
     held = []
     monkeypatch.setattr("gmvae.training.loop.Trainer.anchor", lambda trainer: held.append(trainer.epoch))
     model = quick(warm_start=True, epochs=2, init="random").fit(blobs[0])
@@ -199,7 +199,7 @@ def test_a_warm_start_is_held_to_what_the_start_taught(blobs, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "epochs"), [({}, 7), ({"init": "random"}, 20), ({"assignment": "posterior"}, 20)]
 )
-def test_fits_that_are_taught_clusters_are_shorter(monkeypatch, options, epochs):
+def test_fits_after_a_taught_start_are_shorter(monkeypatch, options, epochs):
     def fit(engine):
         raise RuntimeError(f"{engine.config.training.epochs} passes")
 
@@ -215,14 +215,16 @@ def test_early_stopping_stops_and_keeps_the_best(blobs):
         early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, tol=1e3, epochs=40,
         warm_up=2, cv_warm_up=3, init="random",
     ).fit(blobs[0])  # fmt: skip
-    assert model.n_iter_ == len(model.history_) == 6 + 3  # the first without warm-up, and three after it
+    assert (
+        model.n_iter_ == len(model.history_) == 6 + 3
+    )  # the first epoch without warm-up, and three after it
     after = [record["validation_loss"] for record in model.history_[5:]]
     assert model.restarts_[0]["loss"] == pytest.approx(min(after), rel=1e-9)
     patient = quick(early_stopping=True, n_iter_no_change=1.0, tol=0, epochs=5, init="random").fit(blobs[0])
     assert patient.n_iter_ == 5
 
 
-def test_verbose_tells_of_epochs(blobs, capsys):
+def test_verbose_prints_epochs(blobs, capsys):
     quick(epochs=20, verbose=1).fit(blobs[0][::8])
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if "start" not in line.split(", ")[2]] == lines[-10:]
@@ -231,7 +233,7 @@ def test_verbose_tells_of_epochs(blobs, capsys):
 
 
 @pytest.mark.slow
-def test_of_models_with_other_settings_the_one_that_most_agree_with_is_selected(blobs):
+def test_select_keeps_the_model_that_agrees_most_with_others(blobs):
     y, labels = blobs
     models = [quick(epochs=15, x_size=size, random_state=size).fit(y) for size in (2, 3)]
     models.append(quick(epochs=1, init="random", random_state=5).fit(y))

@@ -1,4 +1,4 @@
-"""Few rows of many columns: how long they are fitted, and what the doctor says of rows that were held out."""
+"""Few rows of many columns: how long they are fitted, and what the doctor says about held-out rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMALL = {"hidden_size": 32, "x_size": 2, "w_size": 2, "batch_size": 50, "learnin
 
 
 def wide() -> tuple[np.ndarray, np.ndarray]:
-    """100 rows of two groups, which 30 of 60 columns tell apart, with noise of heavy tails."""
+    """100 rows of two groups, which differ in 30 of 60 columns, with heavy-tailed noise."""
     y = np.random.default_rng(0).standard_t(2, size=(100, 60))
     groups = np.arange(100) % 2
     y[:, :30] += 8.0 * groups[:, None]
@@ -35,7 +35,7 @@ def fitted() -> GMVAE:
 
 
 @pytest.mark.slow
-def test_few_rows_are_fitted_for_as_long_as_others_gain(fitted):
+def test_few_rows_are_fitted_until_held_out_rows_stop_gaining(fitted):
     found = fitted.holdout_
     assert (found["rows"], found["full"]) == (10, 400)  # passes of two steps
     lengths = [trial["epochs"] for trial in found["trials"]]
@@ -49,7 +49,7 @@ def test_few_rows_are_fitted_for_as_long_as_others_gain(fitted):
 
 @pytest.mark.slow
 def test_all_rows_are_fitted_for_the_epochs_that_were_found(fitted):
-    """Just as where this number is given, with warm-ups that are shares of it."""
+    """As if this number were given, with warm-ups that are shares of it."""
     y = wide()[0]
     given = GMVAE(2, epochs=fitted.n_iter_, random_state=0, threads=1, **SMALL).fit(y)
     assert given.holdout_ is None
@@ -65,10 +65,10 @@ def test_copies_of_rows_change_nothing(fitted):
 
 
 @pytest.mark.slow
-def test_the_doctor_tells_both_bounds(fitted, tmp_path):
+def test_the_doctor_reports_both_bounds(fitted, tmp_path):
     (finding,) = [finding for finding in fitted.findings_ if finding.name == "overfit"]
     (trial,) = [trial for trial in fitted.holdout_["trials"] if trial["epochs"] == fitted.n_iter_]
-    assert finding.severity == "warning"  # 10 rows have some values far out
+    assert finding.severity == "warning"  # 10 rows have some outlying values
     assert finding.message == (
         f"After {fitted.n_iter_} epochs the bound is {trial['elbo']:.1f} nats on rows that were fitted to, "
         f"and {trial['held_out_elbo']:.1f} on 10 that were held out."
@@ -93,13 +93,13 @@ def test_the_doctor_tells_both_bounds(fitted, tmp_path):
         (700, (765,), True),
     ],
 )
-def test_which_rows_are_few(rows, y_shape, answer):
+def test_what_counts_as_few_rows(rows, y_shape, answer):
     assert few(rows, y_shape) == answer
 
 
 @pytest.mark.slow
 def test_a_fit_that_stops_too_late_overfits():
-    """On noise of heavy tails, that may stop once warm-ups have ended."""
+    """On heavy-tailed noise, with early stopping after the warm-ups."""
     y = np.random.default_rng(0).standard_t(2, size=(60, 200))
     options = {
         "x_size": 10,
@@ -122,7 +122,7 @@ def test_a_fit_that_stops_too_late_overfits():
 
 
 @pytest.mark.slow
-def test_a_run_holds_rows_out_as_well(tmp_path):
+def test_a_run_also_holds_rows_out(tmp_path):
     y, groups = wide()
     np.save(tmp_path / "wide.npy", np.repeat(y, 2, axis=0))
     flags = ["--clusters", 2, "--hidden-size", 32, "--x-size", 2, "--w-size", 2, "--batch-size", 100]
@@ -143,7 +143,7 @@ def test_a_run_holds_rows_out_as_well(tmp_path):
     assert adjusted_rand_score(groups, gmvae.load(run).predict(y)) > 0.9
 
 
-def test_what_held_out_rows_say():
+def test_the_doctor_judges_held_out_rows():
     calm = Signs((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
     model, objective = ModelConfig(clusters=2), ObjectiveConfig()
 
@@ -169,7 +169,7 @@ def test_outliers_at_either_end_do_not_count():
     )
 
 
-def test_a_gain_is_sure_that_is_above_its_standard_error():
+def test_a_gain_above_its_standard_error_is_significant():
     even = np.linspace(-1, 1, 101)
     error = even[10:91].clip(-0.8, 0.8).std() / np.sqrt(101) / 0.8  # about
     assert surely_positive(even + 1.4 * error, np.ones(101))

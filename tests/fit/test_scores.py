@@ -1,4 +1,4 @@
-"""What speaks for partitions of the same rows, and which model is selected, without labels."""
+"""Scores of partitions of the same rows without labels, and the model that is selected by them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from gmvae.start.rounds import MANIFOLD_FROM
 
 
 def arcs(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two half circles inside each other, which k-means parts across."""
+    """Two interleaved half circles, which k-means cuts across."""
     rng = np.random.default_rng(0)
     angle, half = rng.uniform(0, np.pi, count), np.arange(count) % 2
     y = np.c_[np.cos(angle), np.sin(angle)] * (1 + half)[:, None] + rng.normal(0, 0.05, (count, 2))
     return y, half
 
 
-def test_links_speak_for_the_arcs_where_most_fits_agree_on_something_else():
+def test_modularity_prefers_arcs_even_if_most_fits_disagree():
     y, truth = arcs(MANIFOLD_FROM)
     rows, means = Observations.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
     found = merits([clusters[rows.order] for clusters in (means, truth, 1 - means)], rows)
@@ -31,7 +31,7 @@ def test_links_speak_for_the_arcs_where_most_fits_agree_on_something_else():
     assert found["agreement"].argmin() == found["modularity"].argmax() == 1
 
 
-def test_the_restart_that_links_speak_for_is_kept_whatever_its_loss():
+def test_the_restart_with_the_greatest_modularity_is_kept_whatever_its_loss():
     y, truth = arcs(MANIFOLD_FROM)
     rows, means = Observations.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
     partitions = [clusters[rows.order] for clusters in (means, 1 - means, truth)]
@@ -53,7 +53,7 @@ def test_the_modularity_is_that_of_the_graph_of_nearest_neighbours():
     assert found == pytest.approx([expected, expected], abs=1e-6)
 
 
-def test_of_few_rows_agreement_is_all_that_speaks():
+def test_only_agreement_counts_for_few_rows():
     y, truth = arcs(MANIFOLD_FROM - 1)
     assert list(merits([truth, truth], Observations.of(y))) == ["agreement"]
     assert list(merits([truth], Observations.of(np.tile(y, (2, 1))))) == ["agreement"]
@@ -63,7 +63,7 @@ OPTIONS = {"hidden_size": 4, "x_size": 2, "w_size": 2, "epochs": 1, "init": "ran
 
 
 def told(monkeypatch, models, *clusters):
-    """Models that give points the clusters that they are told."""
+    """Models that assign given clusters to points."""
     said = {id(model.model_): find for model, find in zip(models, clusters, strict=True)}
     monkeypatch.setattr(
         "gmvae.estimator.selection.most_probable",
@@ -76,9 +76,9 @@ def outer(points: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_of_many_rows_the_model_is_selected_whose_clusters_the_links_support(monkeypatch):
+def test_select_uses_modularity_for_many_rows(monkeypatch):
     y, truth = arcs(MANIFOLD_FROM)
-    y = y[np.argsort(truth)]  # in an order that means something
+    y = y[np.argsort(truth)]  # in a meaningful order
     across = KMeans(2, n_init=1, random_state=0).fit(y).predict
     models = [gmvae.GMVAE(2, random_state=seed, **OPTIONS).fit(y) for seed in range(3)]
     told(monkeypatch, models, across, outer, across)
@@ -87,8 +87,8 @@ def test_of_many_rows_the_model_is_selected_whose_clusters_the_links_support(mon
     assert merit[0] == merit[2] < merit[1]
 
 
-def test_copies_of_rows_have_no_say_in_which_model_is_selected(monkeypatch):
-    """All links of rows that are there fifty times are links to their copies."""
+def test_copies_of_rows_do_not_affect_selection(monkeypatch):
+    """If a row occurs fifty times, all its neighbour edges lead to copies of it."""
     y = np.tile(
         np.r_[np.zeros(10), np.full(30, 9.0)][:, None] + np.random.default_rng(0).random((40, 2)), (50, 1)
     )
@@ -103,7 +103,7 @@ def test_copies_of_rows_have_no_say_in_which_model_is_selected(monkeypatch):
 
 @pytest.mark.slow
 def test_models_that_see_other_columns_are_compared_on_the_same_rows(monkeypatch):
-    """Those of the widest, where as many as fit into memory are looked at."""
+    """Those of the model with the most columns, if only as many rows as fit into memory are used."""
     y = np.c_[arcs(2 * MANIFOLD_FROM)[0], np.random.default_rng(1).random(2 * MANIFOLD_FROM)]
     plain = np.c_[y[:, :2], np.zeros(len(y))]
     monkeypatch.setattr("gmvae.data.observations.SAMPLE", 3 * MANIFOLD_FROM)

@@ -1,4 +1,4 @@
-"""Weights of rows: only their shares count, and passes and thresholds go by distinct rows."""
+"""Weights of rows: only their shares count, and passes and thresholds depend on distinct rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_copies_of_all_rows_change_nothing(answers, name):
 
 
 @pytest.mark.parametrize("weight", [1.0, 100.0, 1e8, 1e-8])
-def test_the_length_of_a_fit_goes_by_distinct_rows(monkeypatch, weight):
+def test_the_length_of_a_fit_depends_on_distinct_rows(monkeypatch, weight):
     def stop(engine):
         raise RuntimeError(f"{engine.config.training.epochs} epochs of {len(engine.rows)} rows")
 
@@ -61,7 +61,7 @@ def test_the_length_of_a_fit_goes_by_distinct_rows(monkeypatch, weight):
 
 
 @pytest.mark.parametrize("weight", [1e4, 1e300])
-def test_one_row_of_nearly_all_weight_is_said(weight):
+def test_one_row_with_nearly_all_weight_is_a_finding(weight):
     weights = np.ones(len(Y))
     weights[5] = weight
     model = quick(epochs=2).fit(Y, sample_weight=weights)
@@ -80,7 +80,7 @@ def test_rows_that_are_all_the_same_can_be_fitted():
 
 
 def test_the_information_constraint_weighs_rows():
-    """Without a minimum of information the loss of the posterior form is the bound with its sign changed."""
+    """Without minimum information, the loss of the posterior form is the negative bound."""
     options = {"assignment": "posterior", "min_information": 0.0, "epochs": 2}
     model = quick(**options).fit(Y, sample_weight=WEIGHTS**3)
     assert model.restarts_[0]["loss"] == pytest.approx(-model.elbo_, rel=1e-9)

@@ -1,4 +1,5 @@
-"""Writes this folder: what version 0.1.0 (model format 2) made, for tests that later versions still read it.
+"""Write this folder: files of version 0.1.0 (model format 2), for tests that later versions can still read
+them.
 
 python make.py      (with that version installed; later ones write another format or other numbers)
 """

@@ -1,4 +1,4 @@
-"""Against torch.distributions, and at the edges."""
+"""The distributions, compared with torch.distributions, and at the edges of their ranges."""
 
 import torch
 from torch import distributions as td

@@ -1,4 +1,4 @@
-"""Rows far from all others: the further, the lower their score, and nothing is ever NaN."""
+"""Rows far from all others: the further away, the lower their score, and nothing is ever NaN."""
 
 import csv
 
@@ -74,7 +74,7 @@ def test_answers_for_far_rows_are_numbers(fitted):
     assert not np.isnan(fitted.score_samples(far)).any()
 
 
-def test_a_sentinel_is_the_worst_outlier_and_costs_no_other_column(fitted):
+def test_a_sentinel_is_the_worst_outlier_and_other_columns_still_count(fitted):
     y = load_iris().data.copy()
     y[7, 1] = -999999
     scores = fitted.score_samples(y)
@@ -84,8 +84,8 @@ def test_a_sentinel_is_the_worst_outlier_and_costs_no_other_column(fitted):
     np.testing.assert_allclose(scores[others], fitted.score_samples(y[others]), rtol=1e-9)
 
 
-def test_rows_of_the_data_are_seen_as_they_are(fitted):
-    """What keeps far rows apart does nothing to the others."""
+def test_rows_of_the_data_are_not_clipped(fitted):
+    """The clipping of far rows does not change the others."""
     y = load_iris().data
     model = answers.precise(fitted.model_)
     rows = fitted._rows(y)
@@ -120,7 +120,7 @@ def test_models_saved_without_a_range_answer_as_before(fitted, tmp_path, monkeyp
     np.testing.assert_array_equal(new.score_samples(far), fitted.score_samples(far))
 
 
-def test_a_fit_that_goes_on_widens_the_range():
+def test_a_warm_start_widens_the_range():
     y = three_blobs()[0].astype(np.float64)
     model = quick(warm_start=True).fit(y)
     before = model.model_.recognition.range.clone()

@@ -1,4 +1,4 @@
-"""Clusters, bounds, likelihoods and measures: nothing depends on chance or company, all agree with truth."""
+"""Clusters, bounds, likelihoods and measures: they do not depend on chance or other rows, and are correct."""
 
 import math
 
@@ -15,7 +15,7 @@ OF_CHANCE = (inference.bound, inference.log_likelihood)
 
 
 def trained(model):
-    """The model in training mode, whose batch norm has seen other data than it will be asked about."""
+    """A model in training mode whose batch norm has seen other data than those it will be applied to."""
     torch.manual_seed(11)
     model.train()
     for _ in range(30):
@@ -25,7 +25,7 @@ def trained(model):
 
 @pytest.mark.parametrize("network", ["fc", "conv", "svhn"])
 @pytest.mark.parametrize("assignment", FORMS)
-def test_answers_do_not_depend_on_batches_order_company_or_chance(build, monkeypatch, assignment, network):
+def test_answers_do_not_depend_on_batches_order_other_rows_or_chance(build, monkeypatch, assignment, network):
     model = trained(build((1, 12, 12), assignment=assignment, network=network, double=False))
     generator = torch.Generator().manual_seed(1)
     y = torch.randn(20, 1, 12, 12, generator=generator)
@@ -49,7 +49,7 @@ def test_answers_do_not_depend_on_batches_order_company_or_chance(build, monkeyp
     assert model.training
 
 
-def test_measure_counts_and_compares(build, observations):
+def test_measures_count_and_compare(build, observations):
     model, y = build(double=False), observations("gaussian", count=200).float()
     clusters = inference.assign(model, y).argmax(1)
     perfect = inference.measure(model, y, clusters)
@@ -159,7 +159,7 @@ def test_the_likelihood_is_that_of_numerical_integration(build, monkeypatch, ass
     if likelihood == "bernoulli":
         assert np.exp(truth).sum() == pytest.approx(1, abs=1e-4)
     np.testing.assert_allclose(inference.log_likelihood(model, y, 5000), truth, atol=0.05)
-    for samples in (1, 7, 25):  # whatever their number, the estimate of p(y) itself has no bias
+    for samples in (1, 7, 25):  # for any number of samples, the estimate of p(y) itself is unbiased
         copies = y.repeat(2000, 1)
         ratios = np.exp(inference.log_likelihood(model, copies, samples).reshape(2000, -1) - truth)
         error = ratios.std(0) / math.sqrt(2000)
@@ -188,7 +188,7 @@ def test_the_likelihood_rises_with_samples_from_the_bound_to_the_truth(
 
 
 @pytest.mark.parametrize("batch", [25, 10])
-def test_the_likelihood_does_not_depend_on_what_is_computed_at_once(build, monkeypatch, batch):
+def test_the_likelihood_does_not_depend_on_the_block_size(build, monkeypatch, batch):
     model = one_dimensional(build, "recogniser", "gaussian")
     y = torch.tensor([[0.1], [0.4], [2.0]], dtype=torch.float64).repeat(60, 1)
     whole = inference.log_likelihood(model, y, 35)
@@ -203,7 +203,7 @@ def test_the_likelihood_does_not_depend_on_what_is_computed_at_once(build, monke
 
 
 def test_bits_are_those_of_a_fair_coin(build):
-    """Logits of 0 say nothing: each number costs one bit, whatever it is."""
+    """With logits of 0, each number costs one bit, whatever its value."""
     model = build((2, 3, 4), likelihood="bernoulli")
     *_, last = (layer for layer in model.generative.decoder if hasattr(layer, "bias"))
     with torch.no_grad():
@@ -214,7 +214,7 @@ def test_bits_are_those_of_a_fair_coin(build):
     assert inference.bits_per_dimension(model, nats) == pytest.approx(1, rel=1e-12)
 
 
-def test_more_samples_than_are_computed_at_once_take_one_observation_at_a_time(build, monkeypatch):
+def test_more_samples_than_a_block_take_one_observation_at_a_time(build, monkeypatch):
     model = build(double=False)
     sizes, infer = [], model.infer
     monkeypatch.setattr(inference, "BATCH", 10)

@@ -1,4 +1,4 @@
-"""The networks' layers against the original's, and what they compute against arithmetic written out."""
+"""The networks' layers compared with the original's, and their output with arithmetic written out."""
 
 import math
 from itertools import product
@@ -23,7 +23,7 @@ FITTING = [
 
 
 def listed(module: nn.Module) -> list[str]:
-    """The layers in order, but for those that only reshape."""
+    """The layers in order, except for those that only reshape."""
     return [told(layer) for layer in module if not isinstance(layer, (nn.Flatten, nn.Unflatten))]
 
 
@@ -139,7 +139,7 @@ def convolved(layer: nn.Module, image: np.ndarray, stride: int, padding: int) ->
 
 
 def spread(layer: nn.Module, hidden: np.ndarray, stride: int, padding: int, size: tuple) -> np.ndarray:
-    """Each number adds its multiple of the kernel to a canvas, of which the padding is cut off."""
+    """Each number adds its multiple of the kernel to a canvas; then the padding is cut off."""
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
     height, width = size
     canvas = np.zeros((weight.shape[1], height + 2 * padding, width + 2 * padding))
@@ -258,7 +258,7 @@ def test_a_shape_that_does_not_fit_is_named_with_the_rule(build, network, y_shap
 
 @pytest.mark.parametrize(("network", "y_shape"), [("fc", (2, 12, 13)), *FITTING])
 def test_means_and_log_variances_are_separate_halves(build, network, y_shape):
-    """With weights of zero the last layer gives its biases: so many means, then so many log-variances."""
+    """With weights of zero, the last layer gives its biases: first the means, then the log-variances."""
     model = build(y_shape, network=network, filters=2)
     size = math.prod(y_shape)
     *_, last = (layer for layer in model.generative.decoder if hasattr(layer, "bias"))
@@ -276,8 +276,8 @@ def test_means_and_log_variances_are_separate_halves(build, network, y_shape):
 
 @pytest.mark.parametrize(("network", "y_shape"), [("fc", (2, 12, 13)), *FITTING])
 def test_an_image_is_compared_with_its_own_pixels(build, network, y_shape):
-    """The last bias alone makes the last channel, or with fc the last pixel, surely 1 and leaves 1/2 to the
-    others: an image that is 1 there costs log 2 for each of the others."""
+    """The last bias alone gives the last channel (or with fc the last pixel) the probability 1, and all
+    others 1/2: an image that is 1 there costs log 2 for each of the others."""
     model = build(y_shape, network=network, filters=2, likelihood="bernoulli")
     *_, last = (layer for layer in model.generative.decoder if hasattr(layer, "bias"))
     y = torch.zeros(y_shape, dtype=torch.float64)

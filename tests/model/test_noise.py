@@ -1,4 +1,4 @@
-"""Noise that belongs to a row: it is normal, independent of the others, and averages out in bounds."""
+"""Noise that is a function of the row: it is normal, independent between rows, and averages out in bounds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_noise_of_different_rows_draws_and_seeds_is_independent():
     for other in others:
         between = (first[2] * other[2]).ravel()  # 10,000 products of mean 0 and variance 1
         assert abs(between.mean()) < 4.5 / np.sqrt(between.size)
-    within = (first[0] * first[1]).ravel()  # in other parts of the eight
+    within = (first[0] * first[1]).ravel()  # in other positions of the eight
     assert within.mean() == pytest.approx(-1 / 7, abs=0.05)
 
 
@@ -60,7 +60,7 @@ def wine():
 
 @pytest.mark.slow
 def test_the_error_of_a_bound_averages_out_over_rows(wine):
-    """Against the same bound with 1,000 draws; all rows with the same ten were off by 0.2."""
+    """Compared with the bound with 1,000 draws; with the same ten draws for all rows the error was 0.2."""
     X, model = wine
     exact = answers.precise(model.model_).eval()
     scaled = torch.from_numpy(model._scaling.apply(X))

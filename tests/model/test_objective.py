@@ -1,4 +1,4 @@
-"""The five terms against calculations that share no code with them."""
+"""The five terms, compared with calculations that share no code with them."""
 
 import math
 from itertools import pairwise
@@ -54,7 +54,7 @@ def draws(model, y, samples):
 
 
 def within_standard_error(ours, estimates, factor=4.5):
-    """Whether means of the draws along dimension 0 agree; ``ours`` has its own draws along dimension 0."""
+    """Whether the means over dimension 0 agree; both arguments have their draws there."""
     difference = ours.mean(0) - estimates.mean(0)
     error = (ours.var(0) / len(ours) + estimates.var(0) / len(estimates)).sqrt()
     return bool((difference.abs() <= factor * error + 1e-9).all())
@@ -134,7 +134,7 @@ def test_consistency_violation_by_numerical_integration(build):
 
 
 def test_exact_divergence_by_quadrature(build):
-    """Term 2 of the recogniser where w is known: a sum over K of one-dimensional integrals."""
+    """Term 2 of the recogniser for a known w is a sum over K of one-dimensional integrals."""
     model = build((1,), x_size=1, w_size=1, clusters=3)
     with torch.no_grad():
         model.recognition.w.weight.zero_()
@@ -194,7 +194,7 @@ def test_renaming_clusters_renames_outputs_and_changes_no_term(build, observatio
 def test_every_parameter_gets_the_gradient_of_the_loss(
     build, observations, assignment, likelihood, network, y_shape
 ):
-    """Autograd against central differences, in float64, for an element of every named parameter."""
+    """Autograd compared with central differences, in float64, for an element of every named parameter."""
     model = build(
         y_shape, assignment=assignment, likelihood=likelihood, network=network, filters=2, scale=1.5
     ).train()
@@ -222,14 +222,14 @@ def test_every_parameter_gets_the_gradient_of_the_loss(
 
 
 def taken_away(model) -> set[str]:
-    """Biases whose effect batch norm takes away again."""
+    """Biases whose effect is removed by batch norm."""
     bodies = (nn.Sequential, nn.Flatten, nn.Unflatten)
     layers = [(name, layer) for name, layer in model.named_modules() if not isinstance(layer, bodies)]
     norms = (nn.BatchNorm1d, nn.BatchNorm2d)
     return {f"{name}.bias" for (name, _), (_, after) in pairwise(layers) if isinstance(after, norms)}
 
 
-def test_minimum_information_passes_nothing_below_lambda_and_all_above(build, observations):
+def test_minimum_information_has_no_gradient_below_lambda(build, observations):
     model, y = build(assignment="posterior"), observations("gaussian")
 
     def gradients(min_information: float, term: bool) -> torch.Tensor:
@@ -278,7 +278,7 @@ def test_warm_up_raises_the_divergences_and_then_the_consistency_violation():
     torch.testing.assert_close(weigh(terms, at_once, "recogniser", 1), torch.tensor([8.0]))
 
 
-def test_formula_says_what_is_minimised():
+def test_the_formula_describes_the_loss():
     config = ObjectiveConfig(cv_weight=2, z_prior_weight=0, min_information=0.5)
     assert formula(config, "recogniser").endswith("w prior + 2 x consistency violation")
     assert formula(config, "posterior").endswith("w prior + max(0.5, z prior)")
@@ -287,8 +287,8 @@ def test_formula_says_what_is_minimised():
 
 
 @pytest.mark.parametrize("assignment", FORMS)
-def test_view_consistency_is_the_divergence_from_what_is_known(build, observations, assignment):
-    """Against torch's divergence; and only what becomes of the view has a gradient."""
+def test_view_consistency_is_the_divergence_from_the_teacher(build, observations, assignment):
+    """Compared with torch's divergence; only the output for the view has a gradient."""
     model = build(assignment=assignment).eval()
     y = observations("bernoulli").double()
     view = (y + 0.3).clamp(max=1)

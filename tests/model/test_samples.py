@@ -1,4 +1,4 @@
-"""Samples, and what a model is asked about, are in the units of its data."""
+"""Samples and inputs of a model are in the units of its data."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_a_picture_of_samples_has_the_shades_of_the_data(likelihood, tmp_path):
 
 
 @pytest.mark.parametrize("value", [7.0, 0.3, 1e-60, -1e9])
-def test_where_all_rows_are_one_all_samples_are(value):
+def test_samples_of_identical_rows_are_that_row(value):
     y = np.full((30, 3), value) * [1, 2, 3]
     model = quick(n_clusters=1, likelihood="gaussian").fit(y)
     np.testing.assert_array_equal(model.sample(20)[0], y[:20])
@@ -49,7 +49,7 @@ def test_where_all_rows_are_one_all_samples_are(value):
     assert np.isfinite(model.score(y))
 
 
-def test_pixels_that_never_change_never_do():
+def test_constant_pixels_are_constant_in_samples():
     y = pictures()
     model = quick(**SHAPE, likelihood="gaussian").fit(y)
     assert (model.sample(20)[0][:, :8] == 0).all()
@@ -68,7 +68,7 @@ def test_constant_columns_of_a_bernoulli_model_come_back(tmp_path):
         assert (np.ptp(samples, axis=0) > 0).tolist() == [True, False, True]
 
 
-def test_bernoulli_models_take_what_they_were_fitted_to(tmp_path):
+def test_bernoulli_models_refuse_other_ranges(tmp_path):
     y = (np.random.default_rng(0).random((60, 4)) < 0.4).astype(float)
     model = quick(init="random").fit(y)
     said = r"X has values from .* trained on values in \[0, 1\] with likelihood bernoulli"

@@ -1,4 +1,4 @@
-"""Each distribution of the model against what it should be, written out another way."""
+"""Each distribution of the model, compared with its definition written in another way."""
 
 import math
 
@@ -59,7 +59,7 @@ def test_likelihood_is_over_the_whole_observation(build, likelihood):
 
 
 @pytest.mark.parametrize("assignment", FORMS)
-def test_assignment_is_the_same_in_any_company(build, observations, assignment):
+def test_assignment_does_not_depend_on_other_rows(build, observations, assignment):
     model = build(assignment=assignment)
     y = observations("gaussian", count=20)
     alone = torch.cat([model.assign(one).log_probs for one in y.split(1)])

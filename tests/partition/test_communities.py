@@ -1,4 +1,4 @@
-"""Modularity against hand calculation; merging against every partition, and known truth."""
+"""Modularity compared with hand calculation; merging compared with all partitions and known clusters."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from gmvae.partition import communities
 
 
 def test_modularity_is_newmans():
-    """Two pairs with one link between them, by hand: e = [[3, 1], [1, 3]] / 8."""
+    """Two pairs with one edge between them, by hand: e = [[3, 1], [1, 3]] / 8."""
     graph = np.array([[1, 2], [0, 0], [3, 0], [2, 2]])
     assert communities.modularity(np.array([0, 0, 1, 1]), graph) == pytest.approx(6 / 8 - 2 * (4 / 8) ** 2)
     assert communities.modularity(np.array([0, 0, 0, 0]), graph) == 0
@@ -18,7 +18,7 @@ def test_modularity_is_newmans():
 
 
 def test_merging_finds_the_partition_of_the_greatest_modularity():
-    """Against all ways to put six cells of a random graph into three groups."""
+    """Compared with all ways to put six cells of a random graph into three groups."""
     rng = np.random.default_rng(4)
     cells, graph = np.repeat(np.arange(6), 20), rng.integers(0, 120, (120, 5))
     near = rng.random((120, 5)) < 0.5
@@ -29,8 +29,8 @@ def test_merging_finds_the_partition_of_the_greatest_modularity():
     assert communities.modularity(found, graph) == pytest.approx(most)
 
 
-def test_merging_puts_what_was_cut_up_together_again():
-    """Three groups, whose rows link to their own, were cut into eight cells each."""
+def test_merging_rejoins_groups_that_were_cut_up():
+    """Three groups, with edges only within each, were cut into eight cells each."""
     rng = np.random.default_rng(0)
     groups = np.repeat([0, 1, 2], [50, 100, 250])
     graph = np.stack([rng.choice(np.flatnonzero(groups == group), 6) for group in groups])

@@ -1,4 +1,4 @@
-"""One Gaussian is told from several, and numbers of clusters are found in tables made with a known one."""
+"""A single Gaussian is distinguished from several, and the number of clusters of made tables is found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def chosen(y: np.ndarray, seed: int = 0) -> int:
 
 
 @pytest.mark.parametrize("columns", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5))])
-def test_a_gaussian_does_not_depart_from_itself(columns):
+def test_a_gaussian_has_no_departure(columns):
     found = [
         departure(np.random.default_rng(seed).normal(size=(200, columns)) * 3 + 7, k, seed)
         for seed in range(8)
@@ -38,7 +38,7 @@ def test_a_gaussian_does_not_depart_from_itself(columns):
     assert sum(z >= TELLS for z in found) <= 1
 
 
-def test_groups_depart_from_a_gaussian():
+def test_groups_have_a_departure():
     assert departure(StandardScaler().fit_transform(load_iris().data), 3, 0) > TELLS
     assert departure(StandardScaler().fit_transform(load_wine().data), 3, 0) > TELLS
     assert departure(make_blobs(200, 2, centers=2, random_state=2, cluster_std=1.5)[0], 2, 0) > TELLS
@@ -59,14 +59,14 @@ def test_one_three_and_seven_are_found(seed):
 
 
 def least_within(y: np.ndarray, clusters: int) -> float:
-    """The least sum of squares within clusters of numbers, over all ways to part them in order."""
+    """The smallest sum of squares within clusters of numbers, over all ways to cut their sorted sequence."""
     y = np.sort(y)
     cuts = itertools.combinations(range(1, len(y)), clusters - 1)
     return min(sum(part.var() * len(part) for part in np.split(y, list(cut))) for cut in cuts)
 
 
-def test_the_gap_is_that_of_all_ways_to_part_numbers():
-    """Tibshirani's formula, with other samples from the Gaussian: the mean of 20 is about 0.05 off."""
+def test_the_gap_is_that_of_exhaustive_search():
+    """Tibshirani's formula, with other samples from the Gaussian: the mean of 20 is off by about 0.05."""
     rng = np.random.default_rng(0)
     y = np.concatenate([rng.normal(center, 0.3, 12) for center in (-4, 0, 5)])
     gaussians = rng.normal(y.mean(), y.std(ddof=1), (30, len(y)))
@@ -78,7 +78,7 @@ def test_the_gap_is_that_of_all_ways_to_part_numbers():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_fourth_of_three_clusters_is_not_worth_it(seed):
+def test_a_fourth_cluster_of_three_is_not_worth_it(seed):
     rng = np.random.default_rng(seed)
     y = np.concatenate([rng.normal(center, 0.3, (40, 2)) for center in ((-4, 0), (0, 4), (5, 0))])
     beside = Beside(y, seed)

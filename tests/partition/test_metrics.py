@@ -1,4 +1,4 @@
-"""Against exhaustive search and cases worked out by hand."""
+"""Measures, compared with exhaustive search and cases worked out by hand."""
 
 from itertools import permutations
 
@@ -49,7 +49,7 @@ def test_aae_accuracy_lets_clusters_share_a_label_where_hungarian_does_not():
     assert hungarian_accuracy(labels, clusters) == pytest.approx(4 / 6)
 
 
-def test_a_cluster_is_used_by_a_single_observation():
+def test_one_observation_makes_a_cluster_used():
     assert clusters_used(np.repeat([0, 1, 5], [880, 100, 1])) == 3
     assert clusters_used(np.zeros(9, dtype=np.int64)) == 1
 
@@ -71,13 +71,13 @@ def test_agreements_of_several_partitions():
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_agreement_wants_a_label_for_each():
+def test_agreement_needs_a_label_for_each_row():
     with pytest.raises(ValueError, match=r"labels have shape \(3,\), probabilities \(4, 2\)"):
         agreement([0, 1, 1], np.full((4, 2), 0.5))
 
 
 def test_calibration_error_by_hand():
-    """Confidence 0.8 in four cases and 0.95 in two, under either of two matchings that are as good."""
+    """Confidence 0.8 in four cases and 0.95 in two; two matchings are equally good."""
     sure = np.array([[0.2, 0.8], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8], [0.05, 0.95], [0.05, 0.95]])
     labels = [0, 0, 1, 1, 1, 1]
     # cluster 1 holds labels 0, 0, 1, 1, 1 and cluster 0 holds label 1: three are right, whichever is which

@@ -1,4 +1,4 @@
-"""Graphs and partitions against scipy, hand calculation and known truth."""
+"""Graphs and partitions, compared with scipy, hand calculation and known clusters."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from gmvae.start.layout import layout, partition
 
 @pytest.fixture(scope="module")
 def rings():
-    """Two rings in five dimensions, one through the other, which no plane parts; with their labels."""
+    """Two linked rings in five dimensions, which no plane separates, with their labels."""
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, 2 * np.pi, (2, 400))
     flat = np.zeros((2, 400, 5), np.float32)
@@ -33,7 +33,7 @@ def test_neighbours_are_those_of_a_tree(rings, monkeypatch):
 @pytest.mark.parametrize("columns", [3, 40])
 @pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
 def test_neighbours_in_narrow_groups_far_from_the_origin_are_exact(columns, width):
-    """Against all distances, summed up from differences in 64 bits."""
+    """Compared with all distances, computed from differences in 64 bits."""
     rng = np.random.default_rng(0)
     centres = 3 + rng.normal(size=(5, columns))
     y = (centres[np.arange(300) % 5] + width * rng.normal(size=(300, columns))).astype(np.float32)
@@ -54,7 +54,7 @@ def test_copies_of_a_row_are_neighbours_and_no_row_is_its_own():
     ]
 
 
-def test_neighbours_do_not_depend_on_pieces():
+def test_neighbours_do_not_depend_on_blocks():
     y = np.random.default_rng(1).normal(size=(2500, 3)).astype(np.float32)
     found = neighbours(y, 5)[0]
     assert (found[:1000] == cKDTree(y).query(y[:1000], k=6)[1][:, 1:]).all(1).mean() > 0.999
@@ -70,7 +70,7 @@ def test_fewer_rows_than_columns_have_a_layout_of_fewer_dimensions(count):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("joined", [False, True])
-def test_rings_are_parted_along_themselves(rings, joined):
+def test_rings_are_clustered_along_themselves(rings, joined):
     y, labels = rings
     before = torch.get_num_threads()
     graph = neighbours(y)

@@ -1,4 +1,4 @@
-"""Names and merges are checked, added up, and leave what they do not name alone."""
+"""Names and merges are checked and applied, and change nothing else."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from gmvae.partition.relabelling import Relabelling
 EDITS = {"names": {"0": " blue  ones ", "4": "late"}, "merge": [[4, 1], [2, 3]]}
 
 
-def test_merged_clusters_go_by_the_least_number():
+def test_merged_clusters_have_the_lowest_number():
     found = Relabelling.of(EDITS, 6)
     assert found.groups(6).tolist() == [0, 1, 2, 2, 1, 5]
     assert found.called(6) == {0: "blue ones", 1: "late"}
@@ -43,7 +43,7 @@ def test_without_edits_nothing_changes():
         ({"merge": [[0, 1], [1, 2]]}, "cluster 1 is in two groups"),
     ],
 )
-def test_other_edits_are_refused_in_one_line(edits, said):
+def test_bad_edits_are_refused_in_one_line(edits, said):
     with pytest.raises(ValueError, match=said) as caught:
         Relabelling.of(edits, 4)
     assert "\n" not in str(caught.value)

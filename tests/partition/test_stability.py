@@ -1,4 +1,4 @@
-"""Stability against hand calculation; numbers of clusters against known truth."""
+"""Stability compared with hand calculation; numbers of clusters compared with known ones."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ def test_stability_is_the_least_overlap_of_a_cluster():
     assert stability([a, 1 - a * (a >= 0) - 2 * (a < 0)], 2) == 1  # other numbers, the same clusters
 
 
-def test_a_cluster_that_is_not_there_has_no_overlap():
-    """From two clusters to one the overlap is 1 / 2; from the empty one it is 0; the median is between."""
+def test_a_missing_cluster_has_no_overlap():
+    """From two clusters to one the overlap is 1 / 2, from the empty one 0; the median is between."""
     a = np.array([0, 0, 1, 1])
     assert stability([a, np.zeros(4, np.int64)], 2) == pytest.approx((1 / 2 + 0) / 2)
 
@@ -46,7 +46,7 @@ def test_a_number_less_stable_than_a_smaller_one_must_be_worth_it():
     assert decide([2, 3, 4, 5], np.array([0.5, 0.86, 0.75, 0.97]), never).clusters == 5
 
 
-def test_it_says_so_where_no_number_is_stable():
+def test_it_is_reported_if_no_number_is_stable():
     none = decide([2, 3, 4], np.array([0.3, 0.6, 0.5]))
     assert (none.clusters, none.sure) == (3, False)
     assert none.reason.startswith("no number of clusters is stable: nearest to it is 3 (0.60 of 1")
@@ -60,7 +60,7 @@ def test_it_says_so_where_no_number_is_stable():
 @pytest.mark.slow
 @pytest.mark.parametrize(("load", "rivals"), [(load_iris, [2]), (load_wine, [])])
 def test_three_kinds_of_flowers_and_of_wines_are_counted(load, rivals):
-    """Of the flowers two kinds are so near to each other that two clusters are as well found again."""
+    """Two kinds of flowers are so similar that two clusters are stable too."""
     rows = StandardScaler().fit_transform(load().data).astype(np.float32)
     told = []
     found = choose([(means, [rows], 10)], 8, 0, told.append)
@@ -74,16 +74,16 @@ def test_three_kinds_of_flowers_and_of_wines_are_counted(load, rivals):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_noise_is_one_cluster_and_nothing_to_be_sure_of(seed):
+def test_noise_is_one_cluster_and_not_sure(seed):
     rows = np.random.default_rng(seed).normal(size=(300, 30)).astype(np.float32)
     found = choose([(means, [rows], 10)], 6, 0)
     assert (found.clusters, found.sure) == (1, False)
-    few = choose([(means, [rows[:, :5]], 10)], 6, 0)  # in few dimensions halves of noise are found again
+    few = choose([(means, [rows[:, :5]], 10)], 6, 0)  # in few dimensions even halves of noise are stable
     assert not few.sure
 
 
 def arms(count: int = 5, each: int = 240) -> np.ndarray:
-    """Arcs around a centre, next to each other, each longer than it is from the next."""
+    """Arcs around a centre, side by side, each longer than its distance from the next."""
     rng = np.random.default_rng(0)
     along = rng.uniform(0.4, 1.2, (count, each))
     turn = 2 * np.pi * np.arange(count)[:, None] / count + 2 * along
@@ -93,15 +93,15 @@ def arms(count: int = 5, each: int = 240) -> np.ndarray:
 
 @pytest.mark.slow
 def test_arms_are_counted_along_their_manifold():
-    """Whether fewer are stable as well, so that it is sure, is up to which arms are next to each other in
-    a layout."""
+    """Whether fewer are stable too, and the answer therefore not sure, depends on which arms are adjacent in
+    an embedding."""
     found = choose([(arcs, [arms()], 3)], 8, 0)
     assert found.clusters == 5, found.reason
     assert dict(found.curve)[5] > 0.95 > 0.65 > max(s for k, s in found.curve if k > 5)
 
 
 @pytest.mark.slow
-def test_groups_of_unlike_shape_are_counted_by_their_links():
+def test_groups_of_different_shape_are_counted_by_neighbour_edges():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1200, 6)) * rng.uniform(0.2, 1, (6, 6))[np.arange(1200) % 6]
     rows += 8 * np.eye(6)[np.arange(1200) % 6]
@@ -118,8 +118,8 @@ def test_groups_of_unlike_shape_are_counted_by_their_links():
         (set(), (3, False), 4),
     ],
 )
-def test_an_answer_that_hangs_on_one_sample_is_asked_of_twice_as_many(stray, answer, samples):
-    """Two halves that are always found, and three parts of which stray samples find others."""
+def test_an_answer_that_depends_on_one_sample_doubles_the_samples(stray, answer, samples):
+    """Two halves that are always found, and three clusters that differ in a few samples."""
     rows = np.arange(120, dtype=np.float32)[:, None]
 
     def way(values, counts, seed):
@@ -142,7 +142,7 @@ def test_two_samples_are_enough_for_an_answer():
     assert choose([(means, [rows], 2)], 3, 0).clusters == 2
 
 
-def test_too_few_rows_are_no_ground_for_a_choice():
+def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match="there are 9 rows: too few to choose"):
         choose([(means, [np.zeros((9, 2), np.float32)], 3)], 5, 0)
 

@@ -23,7 +23,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def faults():
-    """What axe-core finds serious in a page, for people who cannot see it well or use no mouse."""
+    """Serious accessibility problems of a page, found by axe-core."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
 
     def faults(page) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a notebook shows while a fit goes on, in a real kernel."""
+"""What a notebook shows during a fit, in a real kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gmvae.show.bar import followed, picture
 from gmvae.show.lines import Lines
 
 
-def test_elsewhere_there_are_lines():
+def test_outside_notebooks_lines_are_printed():
     assert followed(0) == ()
     assert [type(one) for one in followed(1) + followed(2)] == [Lines, Lines]
 

@@ -1,4 +1,4 @@
-"""Clusters can be told apart by eyes without one kind of cone."""
+"""Cluster colours can be distinguished with colour blindness."""
 
 import matplotlib.colors
 import numpy as np
@@ -29,18 +29,18 @@ def seen(colours, eye: str) -> np.ndarray:
 
 @pytest.mark.parametrize("eye", EYES)
 @pytest.mark.parametrize(("count", "apart"), [(14, 16), (20, 14.9), (30, 11)])
-def test_pairs_are_apart(eye, count, apart):
+def test_pairs_of_colours_differ(eye, count, apart):
     lab = seen(PALETTE[:count], eye)
     distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1)[~np.eye(count, dtype=bool)]
     assert distance.min() >= apart
 
 
-def test_all_are_seen_on_white_and_on_black():
+def test_all_colours_are_visible_on_white_and_on_black():
     lightness = seen(PALETTE, "typical")[:, 0]
     assert lightness.min() > 30
     assert lightness.max() < 85
 
 
-def test_no_two_are_the_same_before_they_repeat():
+def test_colours_are_distinct_until_they_repeat():
     assert len(set(PALETTE)) == 60
     assert colour(61) == colour(1)

@@ -1,4 +1,4 @@
-"""Pictures show what they say: everything drawn is read back."""
+"""Pictures are right: everything that is drawn is read back."""
 
 import matplotlib.colors
 import numpy as np
@@ -56,7 +56,7 @@ def tile(axes, row: int, column: int) -> np.ndarray:
 
 
 def pixels(y: np.ndarray, channels: int) -> np.ndarray:
-    """How an image is to look: grey of one number, the mean of two, or the colour of three."""
+    """The expected look of an image: grey for one channel, the mean of two, or the colour of three."""
     planes = y.reshape(channels, 2, 3)
     if channels == 3:
         return np.dstack([planes[0], planes[1], planes[2]])
@@ -108,7 +108,7 @@ def test_points_are_drawn_in_their_clusters_colours():
 
 
 @pytest.mark.parametrize("x_size", [1, 3, 6])
-def test_other_sizes_of_x_are_seen_along_the_directions_of_most_variance(x_size):
+def test_other_sizes_of_x_are_shown_along_principal_components(x_size):
     s = shown(x_size, count=2000)
     axes = figures.latent(s).axes[0]
     points = np.concatenate([line.get_xydata() for line in axes.lines if "cluster" in line.get_label()])
@@ -246,7 +246,7 @@ def test_curves_show_the_history(tmp_path):
     assert np.asarray(Image.open(tmp_path / "c.png").convert("L")).std() > 5
 
 
-def test_scores_are_of_test_data_where_there_are_any():
+def test_scores_are_of_test_data_if_there_are_any():
     axes = figures.scores(HISTORY).axes[0]
     assert axes.get_title() == "agreement with labels, test data"
     drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
@@ -278,7 +278,7 @@ def rendered(figure: Figure) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*figures.OF_SNAPSHOT, *figures.OF_HISTORY])
 def test_every_picture_can_be_drawn_again_on_a_figure(name):
-    """As a window that follows a run does: what was there before leaves no trace."""
+    """As in a window that follows a run: earlier content leaves no trace."""
     cases = [(figures.OF_HISTORY, HISTORY)]
     if name in figures.OF_SNAPSHOT:
         cases = [(figures.OF_SNAPSHOT, shown(y_size=2)), (figures.OF_SNAPSHOT, shown_images(3))]

@@ -1,4 +1,4 @@
-"""What the page that follows runs shows, and to whom its server answers."""
+"""The page that follows runs: what it shows, and which requests its server answers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def curves(page: Page) -> dict[str, list[float]]:
 
 
 @pytest.mark.slow
-def test_runs_come_grow_go_back_and_go(tmp_path):
+def test_runs_appear_grow_rewind_and_disappear(tmp_path):
     one = make(tmp_path / "one", record(1, -5.0), record(2, -4.0))
     page = Page(Document(), Runs([tmp_path]))
     assert curves(page) == {"one": [-5, -4]}
@@ -81,7 +81,7 @@ def test_runs_come_grow_go_back_and_go(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_that_caught_up_between_two_looks_has_its_new_values(tmp_path):
+def test_a_resumed_run_that_caught_up_between_two_polls_has_its_new_values(tmp_path):
     run = make(tmp_path / "run", record(1, -5.0), record(2, -4.0))
     page = Page(Document(), Runs([run]))
     (run / "metrics.jsonl").write_text(record(1, -5.0) + record(2, -4.25) + record(3, -4.125))
@@ -109,7 +109,7 @@ def test_states(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
-def test_what_holds_no_run_is_refused(tmp_path, name):
+def test_folders_without_a_run_are_refused(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=name):
         Runs([tmp_path / name])
@@ -124,7 +124,7 @@ def test_pictures_are_not_mirrored_against_the_one_before():
 
 @pytest.fixture(scope="module")
 def answer():
-    """Asks the server, which runs in a thread: the status of a request."""
+    """Sends a request to the server, which runs in a thread, and returns the status."""
     sock, port = bind_unused_port()
     loop = asyncio.new_event_loop()
 
@@ -190,5 +190,5 @@ def test_foreign_origins_open_no_web_socket(answer):
         "/runs/one/config.json",
     ],
 )
-def test_no_file_can_be_asked_for(answer, path):
+def test_no_file_is_served(answer, path):
     assert answer(path) in (403, 404)

@@ -24,7 +24,7 @@ def process(*arguments, out=subprocess.DEVNULL) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def served(tmp_path):
-    """Begins to watch a folder; the page's address."""
+    """Starts to watch a folder, and returns the page's address."""
     servers = []
 
     def served(*paths):
@@ -50,15 +50,15 @@ def table(tmp_path):
 
 
 def epochs_shown(page) -> dict[str, int]:
-    """The epochs of each run, as the table in the browser says."""
+    """The epochs of each run, read from the table in the browser."""
     rows = [row.split("\n") for row in page.locator(".slick-row").all_inner_texts()]
-    whole = [row for row in rows if len(row) > 4]  # of one that is being drawn there are fewer cells
+    whole = [row for row in rows if len(row) > 4]  # a row that is being drawn has fewer cells
     return {run.split("/")[-1]: int(epoch) for _, run, _, _, epoch, *_ in whole}
 
 
 def choose(page, name: str) -> bool:
-    """Click on a run's row; whether its latent space alone is shown then. A row that is drawn anew between
-    the button's going down and up has seen no click."""
+    """Click on a run's row, and return whether only its latent space is shown then. A row that is redrawn
+    between press and release of the button gets no click."""
     page.locator(".slick-row", has_text=f"/{name}").click()
     shown = page.evaluate("""() => Bokeh.documents[0].roots()[0].children[2].children
         .map(plot => plot.title.text)""")

@@ -26,7 +26,7 @@ def shown(model: GMVAE) -> str:
     return model._repr_mimebundle_()["text/html"]
 
 
-def test_before_a_fit_there_are_the_parameters_alone():
+def test_before_a_fit_only_the_parameters_are_shown():
     assert "clusters in use" not in shown(quick())
     assert "n_clusters" in shown(quick())
 
@@ -66,7 +66,7 @@ def test_a_loaded_model_has_no_rows_to_show(model, tmp_path):
     assert "<img" not in html
 
 
-def test_names_are_text_whatever_they_hold(model):
+def test_names_are_escaped(model):
     again = GMVAE.__new__(GMVAE)
     again.__dict__ = model.__dict__.copy()
     again.relabel({"names": {"0": "<script>alert(1)</script>"}, "merge": [[1, 2]]})
@@ -77,5 +77,5 @@ def test_names_are_text_whatever_they_hold(model):
     assert shares == pytest.approx([100 * model.weights_[0], 100 * model.weights_[1:].sum()], abs=0.06)
 
 
-def test_in_a_pipeline_it_is_as_scikit_learn_shows_it(model):
+def test_in_a_pipeline_scikit_learn_shows_it(model):
     assert "Pipeline" in make_pipeline(StandardScaler(), model)._repr_mimebundle_()["text/html"]

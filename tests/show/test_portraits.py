@@ -1,4 +1,4 @@
-"""Figures for print show the numbers that they are of."""
+"""Figures for print show the right numbers."""
 
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ def test_samples_and_styles_of_a_table_name_its_columns(blobs_snapshot):
         np.testing.assert_allclose(axes.images[0].get_array(), moved[content.used][:, places], atol=1e-9)
 
 
-def test_stability_is_of_a_number_that_was_chosen(blobs_snapshot):
+def test_the_stability_figure_needs_a_chosen_number(blobs_snapshot):
     content, _ = blobs_snapshot
     with pytest.raises(ValueError, match="was given"):
         OF_CONTENT["stability"](content)
@@ -97,7 +97,7 @@ def test_curves_need_records(blobs_snapshot):
 
 
 @pytest.mark.slow
-def test_pictures_stand_in_rows_of_their_cluster(images_snapshot):
+def test_pictures_are_in_the_row_of_their_cluster(images_snapshot):
     axes = OF_CONTENT["prototypes"](images_snapshot).axes[0]
     wall = np.asarray(axes.images[0].get_array())
     assert wall.shape == (4 * len(images_snapshot.used), 12 * 6, 3)
@@ -128,7 +128,7 @@ def test_the_command_draws_into_any_file(tmp_path_factory, ending, name):
 
 
 @pytest.mark.slow
-def test_the_command_says_what_it_cannot_draw(tmp_path):
+def test_the_command_names_what_it_cannot_draw(tmp_path):
     run = tmp_path / "run"
     assert here("train", "spiral", "--epochs=1", "--points=300", "--run-dir", run).status == 0
     assert "must end in .png, .svg, .pdf" in bad(here("plot", "map", run, "-o", tmp_path / "m.jpg"))

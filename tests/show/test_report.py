@@ -1,4 +1,4 @@
-"""A report says what is so: its numbers are those that are computed here in another way."""
+"""A report is right: its numbers agree with those computed here in another way."""
 
 import base64
 import io
@@ -91,7 +91,7 @@ def test_clusters_merge_nearest_first_and_overlaps_are_measured_anew():
     assert found[1]["overlap"] == pytest.approx(4 * 0.16 / 3.2)
 
 
-def test_the_tree_joins_what_merges_join_and_goes_to_the_right():
+def test_the_tree_follows_the_merges_and_grows_to_the_right():
     steps = [
         {"one": [0], "other": [2], "overlap": 0.5 / 2**0.5},
         {"one": [1], "other": [3], "overlap": 0.125},
@@ -104,7 +104,7 @@ def test_the_tree_joins_what_merges_join_and_goes_to_the_right():
     assert found["paths"][2] == "M25.00 1.00H100.00V3.00H100.00"
 
 
-def test_a_strip_is_the_distribution_on_either_side():
+def test_a_strip_has_the_distribution_on_each_side():
     values = np.repeat([0.0, 1.0], [30, 10])
     found = facts.strip(values, np.arange(40) < 30)
     assert (found["low"], found["high"]) == ("0", "1")
@@ -114,7 +114,7 @@ def test_a_strip_is_the_distribution_on_either_side():
 
 
 @pytest.mark.slow
-def test_texts_of_the_data_stay_texts(blobs_content):
+def test_texts_of_the_data_are_escaped(blobs_content):
     html = page.render(blobs_content[0])
     assert "&lt;b&gt;" in html
     body = html.partition("<body>")[2].partition("<script>")[0]
@@ -124,14 +124,14 @@ def test_texts_of_the_data_stay_texts(blobs_content):
     assert json.loads(embedded)["classes"] == ["a", "<b>", "c"]
 
 
-def test_nothing_comes_from_elsewhere(blobs_content):
+def test_a_report_loads_nothing(blobs_content):
     html = page.render(blobs_content[0])
     assert "default-src 'none'" in html
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=", html)
 
 
 @pytest.mark.slow
-def test_few_columns_of_many_are_kept_where_there_is_no_room(blobs_content, monkeypatch):
+def test_a_wide_table_keeps_the_columns_that_fit(blobs_content, monkeypatch):
     content = blobs_content[0]
     monkeypatch.setattr(charts, "NUMBERS", 2 * len(content.y))
     shown = charts.shown_columns(content)
@@ -141,7 +141,7 @@ def test_few_columns_of_many_are_kept_where_there_is_no_room(blobs_content, monk
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 6), (3, 4, 6), (1, 80, 40)])
-def test_a_picture_is_where_the_sheet_says(shape):
+def test_pictures_are_at_their_place_in_the_sheet(shape):
     y = np.zeros((7, *shape))
     y[5] = 1
     sheet = Sheet(y.reshape(7, -1), shape)

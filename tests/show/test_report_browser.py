@@ -1,4 +1,4 @@
-"""Reports in a browser: they open without an error, and what one does in them has its effect."""
+"""Reports in a browser: they open without an error, and all controls work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def opened(browser):
-    """Opens a report; at the end nothing may have been said that is wrong, and nothing asked of a network."""
+    """Opens a report; at the end there must be no error message and no network request."""
     said, asked, pages = [], [], []
 
     def opened(path: Path, width: int = 1280, scheme: str = "light"):
@@ -86,7 +86,7 @@ def test_a_card_selects_its_rows_and_they_go_into_a_file(opened, blobs_report):
     assert page.inner_text("#selected") == "No rows are selected."
 
 
-def test_the_lasso_selects_what_it_goes_around(opened, blobs_report):
+def test_the_lasso_selects_what_it_encloses(opened, blobs_report):
     page = opened(blobs_report[0])
     page.evaluate("plot.toolbar.active_drag = plot.toolbar.tools.find(t => t.type === 'LassoSelectTool')")
     box = page.locator("#chart-0").bounding_box()
@@ -139,11 +139,11 @@ def test_colours_and_views_change_and_nothing_is_wider_than_the_window(opened, b
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_can_be_read_and_reached(opened, blobs_report, faults, scheme):
+def test_the_page_is_accessible(opened, blobs_report, faults, scheme):
     assert faults(opened(blobs_report[0], scheme=scheme)) == []
 
 
-def test_names_and_merges_become_a_file_that_predictions_go_by(opened, blobs_report):
+def test_names_and_merges_become_a_file_that_predict_uses(opened, blobs_report):
     path, model, y, _ = blobs_report
     page = opened(path)
     page.fill('#names input[data-cluster="0"]', "blue ones")
@@ -157,7 +157,7 @@ def test_names_and_merges_become_a_file_that_predictions_go_by(opened, blobs_rep
     np.testing.assert_allclose(merged[:, 0], before[:, 0] + before[:, 2])
 
 
-def test_the_tree_is_cut_and_taken_over(opened, tmp_path):
+def test_the_tree_is_cut_and_copied_into_merges(opened, tmp_path):
     y, _ = three_blobs()
     path = tmp_path / "r.html"
     model = quick(n_clusters=5, epochs=2).fit(y)  # which still shares rows between clusters

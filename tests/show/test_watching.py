@@ -1,4 +1,4 @@
-"""A run in progress answers whoever looks: with what it is now, at little cost, and without a trace."""
+"""A run in progress answers windows with its current state, at little cost, and without leaving a trace."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def spiral(folder: Path, epochs: int = 3) -> Run:
-    """A short run, which draws nothing by itself."""
+    """A short run that draws nothing by itself."""
     usual = experiment("spiral")
     return Run.new(
         "spiral",
@@ -41,7 +41,7 @@ def spiral(folder: Path, epochs: int = 3) -> Run:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
-    """A run whose every picture is asked for, one that nobody looks at, and what was seen of the first."""
+    """A run with windows for every picture, a run without windows, and what the windows showed."""
     folder = tmp_path_factory.mktemp("runs")
     alone = spiral(folder / "alone")
     alone = [record | TIMES for record in alone.train()]
@@ -65,7 +65,7 @@ def watched(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_window_changes_nothing_that_is_trained(watched):
+def test_a_window_does_not_change_training(watched):
     alone, records, *_ = watched
     assert records == alone
 
@@ -87,7 +87,7 @@ def test_a_window_leaves_no_trace(watched):
 
 @pytest.mark.filterwarnings("ignore:.*non-interactive")
 def test_a_window_is_drawn_anew_for_each_answer_until_it_is_closed(watched, tmp_path, monkeypatch):
-    """With a canvas that nobody sees in place of a window."""
+    """With an invisible canvas in place of a window."""
     pyplot.switch_backend("agg")
     monkeypatch.setattr("gmvae.show.window.has_display", lambda: True)
     shutil.copytree(watched[-1].folder.path, tmp_path / "run")
@@ -116,7 +116,7 @@ def test_a_window_is_drawn_anew_for_each_answer_until_it_is_closed(watched, tmp_
 
 
 class Clock:
-    """Time that passes only when it is told to."""
+    """A clock that the test advances."""
 
     now = 100.0
 
@@ -128,7 +128,7 @@ class Clock:
 @pytest.mark.parametrize("cost", [0.02, 1.0, 30.0])
 @pytest.mark.parametrize("windows", [1, 2])
 def test_answers_are_recent_and_cheap(tmp_path, monkeypatch, step, cost, windows):
-    """Whatever a whole picture costs; at most 2 s old where 1/200 of it can be had in time."""
+    """Whatever a whole picture costs, answers are at most 2 s old if 1/200 of one can be made in time."""
     folder, clock = RunFolder.create(tmp_path / "run", {}), Clock()
     names = ("latent", "recon")[:windows]
     spent, taken = [], []
@@ -153,7 +153,7 @@ def test_answers_are_recent_and_cheap(tmp_path, monkeypatch, step, cost, windows
         assert ages[len(ages) // 2 :].max() < 1.6
 
 
-def test_nobody_is_answered_who_does_not_ask(tmp_path):
+def test_without_a_window_nothing_is_drawn(tmp_path):
     folder, clock = RunFolder.create(tmp_path / "run", {}), Clock()
     answers = Answers(folder, ("latent",), lambda *_: pytest.fail("nobody asked"), clock)
     answers.look()
@@ -177,7 +177,7 @@ def test_the_newest_run_is_plotted_unless_one_is_named(watched, tmp_path, monkey
     assert here("plot", "bound") == (0, f"{Path('runs/a/plots/bound.png')}\n", "")
     followed = Followed("bound", newest_run)
     assert followed.look()[0] == Path("runs/a/metrics.jsonl")
-    assert here("resume", "runs/b", "--epochs", "4").status == 0  # gone on with last
+    assert here("resume", "runs/b", "--epochs", "4").status == 0  # resumed last
     assert followed.look()[0] == Path("runs/b/metrics.jsonl")
 
 

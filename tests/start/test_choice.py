@@ -1,4 +1,4 @@
-"""Candidate partitions: what each method finds, what speaks for a partition, and which one is taken."""
+"""Candidate partitions: what each method finds, the scores of a partition, and which one is chosen."""
 
 import json
 
@@ -28,7 +28,7 @@ def moons(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def blobs(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Twelve round clusters on a grid, of which neighbours touch."""
+    """Twelve round clusters on a grid, with touching neighbours."""
     centres = np.stack(np.meshgrid(range(4), range(3)), -1).reshape(-1, 2)
     return make_blobs([60] * 12, 2, centers=centres, cluster_std=0.16, random_state=seed)
 
@@ -64,7 +64,7 @@ def test_the_criterion_is_that_of_the_densities():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: f"{method.__module__}.{method.__name__}")
-def test_every_method_finds_what_is_plain(method):
+def test_every_method_finds_clear_clusters(method):
     y, labels = make_blobs([80, 50, 30], 3, centers=np.eye(3) * 20, random_state=0)
     found = list(method(Rows(y, 3, 0)))
     assert found
@@ -84,7 +84,7 @@ def test_few_rows_are_enough(count, clusters):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_shapes_are_taken_where_they_come_apart_and_gaussians_where_they_touch(seed):
+def test_shapes_win_if_separated_and_gaussians_if_touching(seed):
     y, labels = moons(seed=seed)
     found = choose(Rows(y, 2, seed), image=False)
     assert adjusted_rand_score(labels, found.clusters) > 0.98
@@ -109,7 +109,7 @@ def test_images_are_not_judged_as_gaussians():
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [moons, blobs])
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_fit_ends_where_it_started(make, seed):
+def test_a_fit_keeps_its_start(make, seed):
     y, labels = make(seed=seed)
     k = len(set(labels))
     model = GMVAE(k, random_state=seed, threads=1, epochs=60).fit(y)
@@ -120,7 +120,7 @@ def test_a_fit_ends_where_it_started(make, seed):
 
 
 @pytest.mark.slow
-def test_a_start_says_what_it_was_chosen_from(tmp_path):
+def test_a_start_lists_its_candidates(tmp_path):
     y, _ = moons(100)
     np.save(tmp_path / "y.npy", y)
     flags = ["--clusters", 2, "--epochs", 1, "--plot-every", 0, "--hidden-size", 16, "--seed", 3]

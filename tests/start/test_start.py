@@ -1,4 +1,4 @@
-"""Starts: what is chosen, what is taught, and that a fit keeps it."""
+"""Starts: what is chosen, what is taught, and whether a fit keeps it."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ SMALL = ModelConfig(clusters=2, x_size=2, w_size=2, hidden_size=32)
 
 @pytest.fixture
 def short(monkeypatch):
-    """Starts of few steps."""
+    """Starts with few steps."""
     monkeypatch.setattr(rounds, "RECONSTRUCTING", 60)
     monkeypatch.setattr(rounds, "TEACHING", 250)
     monkeypatch.setattr(rounds, "BEGINNINGS", 1)
@@ -36,7 +36,7 @@ def short(monkeypatch):
 
 
 def moons(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
-    """Two long bent clusters, which k-means cuts across."""
+    """Two long curved clusters, which k-means cuts across."""
     rng = np.random.default_rng(0)
     labels = np.arange(count) % 2
     angle = rng.uniform(0, np.pi, count)
@@ -130,7 +130,7 @@ def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
 
 
 @pytest.mark.slow
-def test_of_several_beginnings_the_clearest_is_kept(short, monkeypatch):
+def test_the_clearest_of_several_auto_encoders_is_kept(short, monkeypatch):
     monkeypatch.setattr(rounds, "BEGINNINGS", 3)
     y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
     seen = []
@@ -165,8 +165,8 @@ def test_teaching_brings_q_z_to_given_clusters():
 
 
 @pytest.mark.slow
-def test_reconstruction_shows_views_and_asks_for_the_observation():
-    """A view without the first column: the code cannot know it, and still has to give the second."""
+def test_the_auto_encoder_maps_views_to_observations():
+    """The view lacks the first column: the code cannot know it, and must still reconstruct the second."""
     stream = RandomStream(0, CPU)
     y = torch.randn(500, 2, generator=stream.cpu)
     model = new(2, stream, hidden_size=64)
@@ -194,7 +194,7 @@ def test_averaged_weights_are_an_average():
 
 
 @pytest.mark.slow
-def test_a_fit_keeps_what_it_was_taught(short):
+def test_a_fit_keeps_its_taught_partition(short):
     y, labels = moons()
     small = {"hidden_size": 64, "x_size": 2, "w_size": 2, "epochs": 20}
     model = Estimator(2, init="manifold", random_state=0, **small).fit(y)
@@ -204,14 +204,14 @@ def test_a_fit_keeps_what_it_was_taught(short):
     assert all(record["view_consistency"] > 0 for record in model.history_)
 
 
-def test_passes_of_a_fit_that_is_not_told():
+def test_passes_of_a_fit_without_a_given_length():
     assert auto_epochs(1800, 128, taught=False) == 100  # 15 steps each
     assert auto_epochs(60_000, 128, taught=False) == 20
     assert auto_epochs(60_000, 128, taught=True) == 4
 
 
 def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
-    """Against numbers from the formula, in the limit of either end."""
+    """Compared with numbers from the formula, in both limits."""
     logits, clusters = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), torch.tensor([0, 0, 1])
     q = np.array([1 / (1 + np.exp(-2)), 1 / (1 + np.e), 1 / (1 + np.exp(3))])
     assert teaching.mistaken(logits, clusters, 0).item() == pytest.approx(-np.log(q).mean(), rel=1e-6)
@@ -222,7 +222,7 @@ def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
     assert teaching.mistaken(logits, clusters, 1).item() == pytest.approx((1 - q).mean(), rel=1e-6)
 
 
-def test_a_cluster_that_was_given_up_is_learned_after_all(monkeypatch):
+def test_a_lost_cluster_is_learned_after_all(monkeypatch):
     """The robust loss is made to take all rows for the first cluster, as it may by itself, if seldom."""
     mistaken = teaching.mistaken
 
@@ -242,8 +242,8 @@ def test_a_cluster_that_was_given_up_is_learned_after_all(monkeypatch):
 
 
 @pytest.mark.slow
-def test_without_views_what_small_changes_do_not_change_is_learned(monkeypatch):
-    """Taught by a few rows that are noisy, q(z | y) is nearer to the groups of all rows than without."""
+def test_without_views_adversarial_training_uses_all_rows(monkeypatch):
+    """Taught on a few noisy rows, q(z | y) is nearer to the groups of all rows than without it."""
     rng = np.random.default_rng(1)
     labels = np.arange(600) % 2
     y = rng.normal(size=(600, 20)) * 0.5
@@ -264,7 +264,7 @@ def test_without_views_what_small_changes_do_not_change_is_learned(monkeypatch):
 
 @pytest.mark.slow
 def test_the_code_of_images_keeps_kinds_together(monkeypatch):
-    """Of the ten nearest codes most are of the same digit, as they are not before training."""
+    """Most of the ten nearest codes are of the same digit; before training they are not."""
     digits = load_digits()
     y = torch.from_numpy((digits.data / 16).astype(np.float32)).view(-1, 1, 8, 8)
 
@@ -278,7 +278,7 @@ def test_the_code_of_images_keeps_kinds_together(monkeypatch):
 
 @pytest.mark.parametrize("count", [2, 5, 8])
 def test_the_elbow_is_where_the_singular_values_fall(count):
-    """Of data with so many strong axes, and against the likelihood as the paper writes it."""
+    """For data with a known number of strong axes, and compared with the paper's likelihood."""
     rng = np.random.default_rng(count)
     strong = rng.normal(size=(90, count)) * np.linspace(9, 5, count)
     y = np.c_[strong, np.zeros((90, 60 - count))] + rng.normal(size=(90, 60))
@@ -295,8 +295,8 @@ def test_the_elbow_is_where_the_singular_values_fall(count):
     assert max(range(1, 50), key=likelihood) == count
 
 
-def test_kmeans_of_few_rows_sees_through_the_noise_of_many_columns():
-    """Three groups in four of 400 columns: distances in all of them are those of noise."""
+def test_kmeans_of_few_rows_ignores_the_noise_of_many_columns():
+    """Three groups that differ in four of 400 columns: distances in all columns are mostly noise."""
     rng = np.random.default_rng(1)
     groups = np.repeat([0, 1, 2], 30)
     y = rng.normal(size=(90, 400))

@@ -1,4 +1,4 @@
-"""Files come back as they were written, and bad ones are named; nobody reads half a file."""
+"""Files are read as they were written, bad files are named, and no half-written file is ever read."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_a_run_folder_overwrites_nothing(tmp_path):
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-def test_a_folder_without_a_run_is_said(tmp_path):
+def test_a_folder_without_a_run_is_named(tmp_path):
     with pytest.raises(ValueError, match="holds no run"):
         RunFolder(tmp_path)
 

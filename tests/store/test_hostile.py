@@ -1,4 +1,4 @@
-"""Files of runs and models that a stranger wrote: one line, no memory, nothing that a terminal obeys."""
+"""Hostile files of runs and models: one-line errors, little memory, no control characters."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FORMATS = Path(__file__).parent.parent / "format_2"
 
 
 def rewritten(path: Path, change) -> None:
-    """A model file with other metadata, and a checksum that fits."""
+    """A model file with changed metadata and a matching checksum."""
     tensors, about = read_tensors(FORMATS / "table.safetensors")
     about.pop("sha256")
     change(about)
     write_tensors(path, tensors, {**about, "sha256": checksum(tensors, about)})
 
 
-def test_a_small_model_file_that_claims_a_large_network_costs_nothing(tmp_path):
+def test_a_small_model_file_that_claims_a_large_network_is_refused(tmp_path):
     rewritten(tmp_path / "m.safetensors", lambda about: about["config"].update(hidden_size=10**7))
     with pytest.raises(ValueError, match=r"m\.safetensors is not a whole model .*configuration says"):
         ModelFile.load(tmp_path / "m.safetensors")
@@ -44,14 +44,14 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_odd_metadata_are_one_line(name, tmp_path):
+def test_odd_metadata_give_one_line(name, tmp_path):
     rewritten(tmp_path / "m.safetensors", CHANGES[name])
     with pytest.raises(ValueError, match=r"m\.safetensors") as caught:
         gmvae.load(tmp_path / "m.safetensors", "cpu")
     assert "\n" not in str(caught.value)
 
 
-def test_a_card_has_nothing_that_a_terminal_obeys(tmp_path):
+def test_a_card_has_no_control_characters(tmp_path):
     def change(about):
         about["about"]["likelihood_reason"] = "\x1b[2J\x1b]0;owned\x07 \u202egnp.exe"
 
@@ -63,7 +63,7 @@ def test_a_card_has_nothing_that_a_terminal_obeys(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "1" * 5000, '"\\ud800', "null", "[1]\n"])
-def test_odd_records_are_one_line(content, tmp_path):
+def test_odd_records_give_one_line(content, tmp_path):
     folder = RunFolder.create(tmp_path / "run", {})
     folder.metrics.write_text(content + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"metrics\.jsonl"):
@@ -98,7 +98,7 @@ def test_a_sealed_file_comes_back(tmp_path):
     assert read_sealed(tmp_path / "x.json") == value
 
 
-def test_a_config_of_another_kind_is_one_line(tmp_path):
+def test_a_config_of_another_kind_gives_one_line(tmp_path):
     run = tmp_path / "run"
     shutil.copytree(FORMATS / "half_done", run)
     about = json.loads((run / "config.json").read_text())

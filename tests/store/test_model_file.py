@@ -1,4 +1,4 @@
-"""The model file is the whole model, whoever reads it; a bad one is named in one line, and runs nothing."""
+"""The model file is the whole model; a bad one gives one line that names it, and no code is run."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_images_are_estimated_from_bytes(small_mnist, tmp_path, monkeypatch):
 
 
 def rewritten(path: Path, target: Path, change) -> None:
-    """A file with other tensors or metadata, whose checksum says that all is well."""
+    """A file with changed tensors or metadata and a matching checksum."""
     tensors, about = read_tensors(path)
     about.pop("sha256")
     tensors, about = change(tensors, about)
@@ -255,7 +255,7 @@ def test_every_damage_is_named_in_one_line(saved, tmp_path):
         assert "bad.safetensors" in bad(here("info", tmp_path / "bad.safetensors"))
 
 
-def test_no_file_is_said(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere is not there"):
         gmvae.load("nowhere")
     with pytest.raises(ValueError, match="holds no run: it must be a run folder or a model file"):

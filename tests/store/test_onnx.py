@@ -1,4 +1,4 @@
-"""What ONNX Runtime makes of the exported files is what PyTorch makes of the model, on real data."""
+"""ONNX Runtime on the exported files agrees with PyTorch on the model, for real data."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_onnx_runtime_gives_what_the_estimator_gives(y, options, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_onnx_the_remedy_is_said(tmp_path, monkeypatch):
+def test_without_onnx_the_remedy_is_given(tmp_path, monkeypatch):
     GMVAE(3, **{**QUICK, "epochs": 1}).fit(WINE).save(tmp_path / "m.safetensors")
     monkeypatch.setitem(sys.modules, "onnx", None)
     said = bad(here("export", tmp_path / "m.safetensors", "-o", tmp_path / "onnx"))

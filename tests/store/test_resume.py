@@ -1,4 +1,4 @@
-"""A run that was killed anywhere ends as if it had not been."""
+"""A run that is killed anywhere, and resumed, ends as if it had never been killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAIN += ["--checkpoint-every", "0"]
 
 
 class Killed(BaseException):
-    """What nothing catches."""
+    """An exception that nothing catches."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def finished(tmp_path_factory) -> Path:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Two run folders hold the same but for times."""
+    """Check that two run folders hold the same, except for times."""
     for ours, theirs in zip(records(one), records(other), strict=True):
         assert {**ours, **TIMES} == {**theirs, **TIMES}
     kept = {**TIMES, "samples_per_second": 0}
@@ -66,8 +66,8 @@ RARE = pytest.mark.slow
         (RunFolder, "write_summary", 1),
     ],
 )
-def test_a_run_that_is_killed_ends_as_if_it_had_not_been(finished, tmp_path, monkeypatch, where, name, call):
-    """Killed just before so many calls of what a run goes through."""
+def test_a_killed_run_ends_as_if_never_killed(finished, tmp_path, monkeypatch, where, name, call):
+    """Killed just before a certain call of a function that every run uses."""
     original, calls = getattr(where, name), []
 
     def kill(*arguments, **options):
@@ -138,7 +138,7 @@ def test_more_epochs_are_kept_for_the_next_time(finished, tmp_path):
         ),
     ],
 )
-def test_what_a_run_cannot_go_on_from_is_one_line(finished, tmp_path, damage, message):
+def test_damaged_runs_give_one_line(finished, tmp_path, damage, message):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     damage(folder)
@@ -148,5 +148,5 @@ def test_what_a_run_cannot_go_on_from_is_one_line(finished, tmp_path, damage, me
 
 
 @pytest.mark.parametrize("epochs", [0, -1])
-def test_no_epochs_are_no_number_of_epochs(finished, epochs):
+def test_resume_needs_a_valid_number_of_epochs(finished, epochs):
     assert "epochs is" in bad(here("resume", finished, "--epochs", epochs))

@@ -1,4 +1,4 @@
-"""What TensorBoard reads of a run."""
+"""What TensorBoard reads from a run."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_it_has_every_number_of_every_epoch(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_goes_on_takes_back_what_it_lost(tmp_path):
-    """With two epochs after its last checkpoint when it was killed: they are made again, and there once."""
+def test_a_resumed_run_removes_lost_epochs(tmp_path):
+    """Killed two epochs after its last checkpoint: they are made again, and occur once."""
     run = run_of(tmp_path, epochs=5)
     records = run.train()
     next(records)
@@ -80,12 +80,12 @@ def test_restarts_have_folders_of_their_own(tmp_path):
         assert [step for step, _ in read(tmp_path / "run" / place)[0]["loss/training"]] == [1, 2]
 
 
-def test_held_out_numbers_stand_beside_those_of_training():
+def test_held_out_numbers_are_beside_those_of_training():
     tags = [tag(name) for name in ("elbo", "test_elbo", "validation_loss")]
     assert tags == ["elbo/training", "elbo/test", "loss/validation"]
 
 
-def test_where_it_is_not_installed_nothing_is_begun(tmp_path, monkeypatch):
+def test_without_tensorboard_no_run_is_started(tmp_path, monkeypatch):
     monkeypatch.setattr("gmvae.store.tracker.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install tensorboard"):
         run_of(tmp_path, epochs=2)

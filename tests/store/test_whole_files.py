@@ -1,4 +1,4 @@
-"""Files are whole or refused, runs have one writer, and a process that is asked to end says how to go on."""
+"""Files are whole or refused, runs have one writer, and a terminated process says how to resume."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def shortened(path, rng) -> None:
 
 @pytest.mark.parametrize("name", ["checkpoint/state.safetensors", "metrics.jsonl"])
 @pytest.mark.parametrize("damage", [flipped, shortened])
-def test_no_damage_is_gone_on_from(finished, tmp_path, name, damage):
+def test_a_damaged_checkpoint_is_not_resumed(finished, tmp_path, name, damage):
     rng = np.random.default_rng(0)
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
@@ -55,7 +55,7 @@ def test_no_damage_is_gone_on_from(finished, tmp_path, name, damage):
     RunFolder(folder).read_checkpoint()
 
 
-def test_a_damaged_checkpoint_is_one_line(finished, tmp_path):
+def test_a_damaged_checkpoint_gives_one_line(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     flipped(folder / "checkpoint" / "state.safetensors", np.random.default_rng(1))
@@ -82,7 +82,7 @@ def test_records_after_the_checkpoint_are_dropped(finished, tmp_path):
 def test_a_run_has_one_writer(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
-    with open(folder / "metrics.jsonl", "a") as file:  # the other one is beyond its checkpoint
+    with open(folder / "metrics.jsonl", "a") as file:  # the other process is beyond its checkpoint
         file.write('{"restart": 1, "epoch": 3}\n')
     before = (folder / "metrics.jsonl").read_bytes()
     with RunFolder(folder).locked():
@@ -92,7 +92,7 @@ def test_a_run_has_one_writer(finished, tmp_path):
     assert here("resume", folder, "--epochs", "3").status == 0
 
 
-def test_what_killed_writers_left_is_removed(finished, tmp_path):
+def test_leftovers_of_killed_writers_are_removed(finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -115,7 +115,7 @@ def test_all_files_have_the_same_permissions(finished):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
-def test_a_full_disk_is_one_line_with_the_path(tmp_path):
+def test_a_full_disk_gives_one_line_with_the_path(tmp_path):
     script = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -139,7 +139,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_run_that_is_asked_to_end_says_how_to_go_on(tmp_path, number, status):
+def test_a_terminated_run_says_how_to_resume(tmp_path, number, status):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "gmvae", *TRAIN, "--epochs", "100000", "--run-dir", run]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_written_names_it(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
-def test_every_writer_says_in_one_line_that_the_disk_is_full(finished, tmp_path):
+def test_every_writer_gives_one_line_on_a_full_disk(finished, tmp_path):
     script = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Virtual adversarial training against a direction that is known, and against every direction."""
+"""Virtual adversarial training, compared with a known direction, and with every direction."""
 
 import math
 
@@ -11,7 +11,7 @@ from gmvae.training.adversarial import inconsistency, reach
 
 
 def test_reach_is_a_share_of_the_distance_to_the_tenth_neighbour():
-    """On a line of equal steps the tenth nearest is five steps away, but near its ends."""
+    """On a line of equal steps, the tenth nearest neighbour is five steps away, except near the ends."""
     y = torch.arange(400.0).unsqueeze(1).expand(-1, 4)
     assert reach(y) == pytest.approx(0.4 * 5 * 2)  # a step in four equal columns has length 2
 
@@ -23,7 +23,7 @@ def test_reach_is_known_in_a_narrow_group():
 
 @pytest.fixture
 def sure():
-    """Two clusters that the first of three columns tells apart."""
+    """A model of two clusters that differ in the first of three columns."""
     head = nn.Linear(3, 2)
     with torch.no_grad():
         head.weight.copy_(torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]]))

@@ -1,4 +1,4 @@
-"""Views against what they are said to be, with chance taken out of them."""
+"""Augmented views compared with their descriptions, without randomness."""
 
 import math
 
@@ -27,12 +27,12 @@ def bar() -> torch.Tensor:
 
 
 def only(monkeypatch, **kept: float) -> None:
-    """Leave only these of what is done to an image."""
+    """Turn off all augmentations of an image except these."""
     for name in ("ROTATION", "SHIFT", "SCALE", "SHEAR"):
         monkeypatch.setattr(module, name, kept.get(name, 0.0))
 
 
-def test_an_image_is_left_alone_where_nothing_is_done(bar, monkeypatch):
+def test_an_image_without_augmentation_is_unchanged(bar, monkeypatch):
     only(monkeypatch)
     torch.testing.assert_close(image_view(bar), bar)
 
@@ -68,8 +68,8 @@ def test_scale_changes_the_area_and_shear_does_not(bar, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_rectangle_of_half_of_the_images_is_as_their_corner_is(monkeypatch):
-    """Its sides and its place against what uniform draws of them have, without the edge's cutting it."""
+def test_half_of_the_images_have_an_erased_rectangle(monkeypatch):
+    """Its sides are compared with uniform draws, for rectangles that the edge does not cut."""
     monkeypatch.setattr(module, "image_view", lambda y, _: y)
     torch.manual_seed(0)
     y = torch.rand(4000, 2, 40, 40)
@@ -130,7 +130,7 @@ def test_noise_has_the_scale_of_a_column_and_values_come_from_other_rows(monkeyp
     assert strange.float().mean() == pytest.approx(0.1, abs=0.01)
 
 
-def test_which_views_belong_to_which_data():
+def test_views_depend_on_the_kind_of_data():
     assert views("none", (2,)) is views("auto", (1, 8, 8)) is None
     assert views("auto", (2,)) is views("table", (1, 8, 8)) is table_view
     assert views("image", (1, 8, 8)) is image_view

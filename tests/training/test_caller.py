@@ -1,5 +1,5 @@
-"""A fit beside a caller who has modes, a default type and generators of their own: the same answers, bit for
-bit, and all of these are left as they were."""
+"""A fit under a caller's own modes, default type and generators gives the same results, bit for bit, and
+leaves all of these as they were."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def state() -> list[Any]:
 
 
 def in_setting(setting: Setting, work: Callable[[], Any]) -> Any:
-    """What ``work`` gives in a setting, which it must leave as it was."""
+    """The result of ``work`` in a setting, which it must leave as it was."""
     with setting():
         before = state()
         found = work()
@@ -144,7 +144,7 @@ def test_a_model_is_the_same_in_any_setting(as_always, tmp_path, name):
         {"early_stopping": True, "optimiser": "adadelta", "augment": "table", "view_weight": 1.0},
     ],
 )
-def test_options_make_no_difference_to_that(tmp_path, options):
+def test_options_do_not_change_this(tmp_path, options):
     work = life_of_a_model(tmp_path, **options)
     assert_same(in_setting(everything_at_once, work), work())
 
@@ -162,7 +162,7 @@ def test_an_error_leaves_the_setting_too(options, error):
 
 
 def run_spiral(folder) -> Callable[[], dict[str, Any]]:
-    """A run by the configuration of the command line, broken off and gone on with."""
+    """A run by the configuration of the command line, interrupted and resumed."""
     spiral_config = experiment("spiral")
     config = replace(
         spiral_config,
@@ -240,7 +240,7 @@ def test_starts_are_the_same_in_any_setting(monkeypatch, options):
 
 @pytest.mark.slow
 def test_fits_in_two_threads_do_not_disturb_each_other(as_always, tmp_path):
-    """Each draws from generators of its own, and what one sets the other does not see."""
+    """Each draws from its own generators, and the settings of one do not affect the other."""
     folders = [tmp_path / str(i) for i in range(2)]
     found: dict[Any, dict[str, Any]] = {}
 

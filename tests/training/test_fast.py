@@ -1,4 +1,4 @@
-"""The hand-written gradient against autograd, in float64, and where it serves."""
+"""The hand-written gradient compared with autograd, in float64, and when it is used."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_training_goes_the_same_way_but_for_rounding(monkeypatch):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_it_leaves_views_and_convolutions_to_autograd():
+def test_views_and_convolutions_use_autograd():
     stream = RandomStream(1, CPU)
     config = TrainingConfig(augment="image", device="cpu")
     images = GaussianMixtureVAE((1, 8, 8), ModelConfig(clusters=3, network="fc", likelihood="bernoulli"))

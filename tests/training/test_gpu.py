@@ -1,4 +1,4 @@
-"""Fits on a GPU; without one these skip, and say so."""
+"""Fits on a GPU; without a GPU these tests are skipped."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_stream_is_fitted_on_a_gpu():
     assert [len(set(model.predict(y)[labels == k])) for k in range(3)] == [1, 1, 1]
 
 
-def test_a_run_begun_on_a_gpu_is_gone_on_with_on_the_cpu(tmp_path):
+def test_a_run_started_on_a_gpu_is_resumed_on_the_cpu(tmp_path):
     y, _ = three_blobs()
     whole = quick(epochs=6, device=GPU.type, run_dir=tmp_path / "run").fit(y)
     again = gmvae.GMVAE.resume(tmp_path / "run", device="cpu")

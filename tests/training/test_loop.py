@@ -1,4 +1,4 @@
-"""The loop: what it minimises, that it can stop and go on, and that it finds clusters it was not told of."""
+"""The loop: what it minimises, that it can stop and resume, and that it finds clusters without labels."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Y = torch.from_numpy(spiral(points=257).y)
 
 
 def test_an_epoch_is_the_written_out_loop():
-    """Against the same steps by hand: the same batches and noise, torch's own Adam."""
+    """Compared with the same steps by hand: the same batches and noise, torch's own Adam."""
     ours = trainer(epochs=2)
     torch.manual_seed(1)
     model = GaussianMixtureVAE((2,), SMALL)
@@ -92,7 +92,7 @@ def test_batches_of_a_part_are_drawn_anew_from_all():
 
 
 def test_an_epoch_is_as_long_as_asked_for():
-    """Against a step written out on the same 20 observations of 257; records are means over these."""
+    """Compared with a step written out on the same 20 observations of 257; records are means over these."""
     ours = trainer(epochs=1, epoch_size=20)
     torch.manual_seed(1)
     model = GaussianMixtureVAE((2,), SMALL)
@@ -106,7 +106,7 @@ def test_an_epoch_is_as_long_as_asked_for():
     assert len(steps) == 3 * 3  # of 64, 64 and 22
 
 
-def test_progress_is_told_after_each_step():
+def test_progress_is_reported_after_each_step():
     told = []
     ours = trainer(epochs=3)
     for record in ours.epochs(Y, told.append):
@@ -136,7 +136,7 @@ def test_bytes_train_as_levels_of_255(network, likelihood):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", get_args(Optimiser))
-def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
+def test_a_restored_run_continues_as_if_never_stopped(name):
     whole = trainer(4, name)
     list(whole.epochs(Y))
     first = trainer(2, name)
@@ -152,7 +152,7 @@ def test_a_restored_run_goes_on_as_if_it_had_never_stopped(name):
 
 
 @pytest.mark.slow
-def test_what_was_taught_is_held_and_restored():
+def test_the_anchor_is_kept_and_restored():
     def taught(epochs: int, seed: int = 1) -> Trainer:
         ours = trainer(epochs, seed=seed, augment="table", rate=0.02)
         ours.anchor()
@@ -222,7 +222,7 @@ def test_unknown_optimiser():
         optimiser("nothing", [torch.nn.Parameter(torch.ones(1))], 1)
 
 
-def test_a_loss_that_is_no_number_is_said():
+def test_a_loss_that_is_no_number_is_reported():
     with pytest.raises(
         FloatingPointError,
         match=r"no finite number in epoch 1, batch \d+ of \d+, first in reconstruction: lower",
@@ -241,7 +241,7 @@ def test_the_last_update_is_checked():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_one_bad_epoch_is_made_again_with_a_smaller_step(seed, monkeypatch):
+def test_a_bad_epoch_is_repeated_with_a_smaller_step(seed, monkeypatch):
     plain, hit = (trainer(4, "adam", rate=1e-3, seed=seed) for _ in range(2))
     reference = list(plain.epochs(Y))
     epochs, made = hit.epochs(Y), []
@@ -266,7 +266,7 @@ def test_one_bad_epoch_is_made_again_with_a_smaller_step(seed, monkeypatch):
     assert again.learning_rate == hit.learning_rate
 
 
-def test_a_state_between_two_steps_is_gone_on_with_to_the_same_bits():
+def test_a_state_between_two_steps_resumes_to_the_same_bits():
     seen: list = []
     one = trainer(3, "adam", rate=1e-3)
     list(one.epochs(Y, lambda done: seen.append(deepcopy(one.state())) if 1.4 < done < 1.6 else None))
@@ -354,7 +354,7 @@ def test_devices():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_short_run_recovers_the_arms_it_was_never_told_of(seed):
+def test_a_short_run_recovers_the_arms_without_labels(seed):
     data, preset = spiral(), EXPERIMENTS["spiral"]
     stream = RandomStream(seed, CPU)
     model = fresh(lambda: GaussianMixtureVAE((2,), preset.model), stream.cpu)
@@ -369,7 +369,8 @@ def test_a_short_run_recovers_the_arms_it_was_never_told_of(seed):
 
 @pytest.mark.slow
 def test_the_posterior_form_learns_clusters_of_its_own():
-    """Without labels or consistency violation: information about z well above the constraint, and useful."""
+    """Without labels or consistency violation, the information about z is well above the constraint, and
+    useful."""
     data = spiral(seed=11)
     stream = RandomStream(1, CPU)
     config = replace(EXPERIMENTS["spiral"].model, assignment="posterior")

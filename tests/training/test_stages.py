@@ -1,4 +1,4 @@
-"""The hand-written gradients of the stages of a start against autograd, in float64."""
+"""The hand-written gradients of the stages of a start, compared with autograd, in float64."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def small(likelihood: str) -> GaussianMixtureVAE:
 
 
 def compare(by_hand: torch.nn.Module, reference: torch.nn.Module) -> None:
-    """The same gradients, none where autograd has none, and the same running statistics."""
+    """Check for the same gradients, none if autograd has none, and the same running statistics."""
     named = dict(reference.named_parameters())
     for name, parameter in by_hand.named_parameters():
         expected = named[name].grad

@@ -59,7 +59,7 @@ def trained(form, workers=ALONE):
 @pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize("form", FORMS)
 def test_workers_take_the_steps_of_one_process(tmp_path, form, size):
-    """Batches of 33 and 2 are not divided evenly: with four workers two of them have none of the last."""
+    """Batches of 33 and 2 cannot be divided evenly: with four workers, two get nothing of the last batch."""
     out = tmp_path / "state.pt"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(size)]
     script = tmp_path / "work.py"
@@ -91,7 +91,7 @@ def test_one_process_has_no_workers(monkeypatch):
 
 @pytest.mark.slow
 def test_an_epoch_resumes_in_its_middle():
-    """A state taken after any step goes on to the same bits, of tensors in memory."""
+    """A state taken after any step resumes to the same bits, for tensors in memory."""
     y = torch.randn(101, 6, generator=torch.Generator().manual_seed(1))
     config = ModelConfig(clusters=4, x_size=3, w_size=2, hidden_size=16, likelihood="gaussian", network="fc")
     training = TrainingConfig(batch_size=10, epochs=2)
@@ -124,8 +124,8 @@ def test_an_epoch_resumes_in_its_middle():
 
 
 @pytest.mark.slow
-def test_torchrun_starts_anew_from_the_last_checkpoint_when_a_worker_is_killed(tmp_path):
-    """One of two processes is killed in the middle of an epoch; the run ends with all of its epochs."""
+def test_torchrun_restarts_from_the_last_checkpoint_if_a_worker_is_killed(tmp_path):
+    """One of two processes is killed in the middle of an epoch; the run still ends with all of its epochs."""
     table = tmp_path / "rows.npy"
     np.save(table, np.random.default_rng(0).normal(size=(20_000, 5)))
     run = tmp_path / "run"
