@@ -41,8 +41,9 @@ def choose(
     """The likelihood, and why.
 
     ``"auto"`` is Bernoulli where values are zeros and ones, or levels between them: all lie in [0, 1], some
-    come near 1, they vary at least ``BINARITY`` times as much as zeros and ones of the same means, and rows
-    neither add up to 1, as shares of a total do, nor have length 1, as TF-IDF has. It is Bernoulli, too,
+    come near 1, they vary at least ``BINARITY`` times as much as zeros and ones of the same means, not every
+    column goes from 0 to 1, as measurements do that were divided by their ranges, and rows neither add up to
+    1, as shares of a total do, nor have length 1, as TF-IDF has. It is Bernoulli, too,
     where rows are images with values in [0, 1] of which one is at least ``DIMMEST``, or levels of uint8,
     which are divided by 255 unless they are zeros and ones. Else it is Gaussian, whatever the unit, and where
     a scale is asked for, which only a Gaussian model has.
@@ -98,6 +99,8 @@ def _suited(moments: Moments, name: str, *, image: bool, levels: bool, to: str) 
         return "bernoulli", f"{name} has only the values 0 and 1"
     if high < 1 - NEAR:
         return "gaussian", f"{name} lies in [0, 1] with no value near 1, but at most {high:g}"
+    if moments.by_range:
+        return "gaussian", f"{name} has columns of measurements that all go from 0 to 1, as scaled by ranges"
     if moments.shares:
         return "gaussian", f"{name} lies in [0, 1] and its rows {moments.shares}"
     much = f"{name} lies in [0, 1] and varies {moments.binarity:.0%} as much as zeros and ones would"

@@ -19,10 +19,10 @@ def drawn_in(recognition: Recognition, y: Tensor) -> Tensor:
 
     .. math:: \mathrm{inside}(c + s\,(y - c)), \qquad 0 < s \le 1,
 
-    with the greatest s such that bringing each number into its range (``recognition.inside``) takes off at
-    most ``TAKEN_OFF``. All that are far away on a ray from the centre end in one place, so that the bound falls
-    along the ray. Were each number brought into its range alone, they would wander through corners of the
-    range without any data.
+    with the greatest s at which bringing each number into its range (``recognition.inside``) takes off at
+    most ``TAKEN_OFF``. All far observations on a ray from the centre end in one place, and the bound falls
+    along the ray. If each number were only brought into its own range, they would wander through corners of
+    the range that hold no data.
     """
     inside = recognition.inside(y)
     if recognition.config.likelihood != "gaussian":

@@ -122,8 +122,9 @@ def test_auto_chooses_a_scale_and_says_why():
     assert "brings far values nearer in 1 column" in prepared(far).scale_reason
     np.testing.assert_allclose(seen(far)[:, [0, 1, 3]], seen(IRIS.data)[:, [0, 1, 3]], atol=1e-3)
     unit = y / np.linalg.norm(y, axis=1, keepdims=True)
-    assert "have length 1" in prepared(unit).scale_reason
-    np.testing.assert_allclose(seen(unit), seen(unit, "unit"))
+    for factor in (1.0, 100.0, 1e-300, 1e300):
+        assert "all have the same length" in prepared(unit * factor).scale_reason
+        np.testing.assert_allclose(seen(unit * factor), seen(unit, "unit"), atol=1e-5)
     left, spread, _ = np.linalg.svd(y - y.mean(0), full_matrices=False)
     components = left * spread * [9, 7, 5, 3, 2, 1]
     assert "as principal components are" in prepared(components).scale_reason

@@ -30,6 +30,10 @@ def mixed(rng, scale):
     return np.hstack([*(np.eye(5)[rng.integers(5, size=(2, 300))]), scale * rng.random((300, 1))])
 
 
+def by_range(y):
+    return (y - y.min(0)) / np.ptp(y, axis=0)
+
+
 IRIS = load_iris().data
 BINARY = {
     "zeros and ones": lambda rng: rng.random((200, 6)) < 0.3,
@@ -40,7 +44,14 @@ BINARY = {
 MEASURED = {
     "iris / 200": lambda _: IRIS / 200,
     "iris / 1e6": lambda _: IRIS / 1e6,
-    "iris by range": lambda _: (IRIS - IRIS.min(0)) / np.ptp(IRIS, axis=0),
+    "iris by range": lambda _: by_range(IRIS),
+    "petals by range": lambda _: by_range(IRIS[:, 2:]),
+    "three clusters by range": lambda rng: by_range(
+        np.array([[0, 0], [9, 0], [0, 9]])[rng.integers(3, size=200)] + rng.normal(size=(200, 2))
+    ),
+    "two ends by range": lambda rng: by_range(
+        np.eye(2)[rng.integers(2, size=200)] + 0.01 * rng.normal(size=(200, 2))
+    ),
     "shares": lambda _: IRIS / IRIS.sum(1, keepdims=True),
     "peaked shares": lambda rng: rng.dirichlet([0.05] * 5, 400),
     "rounded peaked shares": lambda rng: rng.dirichlet([0.1] * 5, 400).round(2),

@@ -9,6 +9,8 @@ INTERIOR = 0.1
 """Share of values strictly between 0 and 1 from which on a column holds more than zeros and ones."""
 TOTAL = 0.02
 """How far from 1 the sum of a row of shares may be, which are often rounded."""
+SPAN = 1e-9
+"""How near 0 and 1 the ends of a column come that was divided by its range."""
 FINE = 0.01
 """Most that a step of float32 may be of a column's standard deviation, where nothing scales it."""
 
@@ -106,6 +108,14 @@ class Moments:
         groups = [np.ones_like(measured), measured]
         found = [variance[g].sum() / greatest[g].sum() for g in groups if greatest[g].sum() > 0]
         return float(min(found, default=1.0))
+
+    @property
+    def by_range(self) -> bool:
+        """Whether each column goes from 0 to 1, and not all of them are binary: measurements that were
+        divided by their ranges."""
+        between = self._interior > 0
+        ends = (self.minimum <= SPAN) & (self.maximum >= 1 - SPAN)
+        return bool(between.any() and (ends | ~between).all())
 
     @property
     def shares(self) -> str:

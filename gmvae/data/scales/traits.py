@@ -29,7 +29,7 @@ skewed column, at least; and the skewness of its logarithms, at most. Lognormal 
 ALIKE = 0.99
 """Share of the rows with one value, above which a column is nearly constant."""
 LENGTH = 0.01
-"""How far from 1 rows of length 1 may be."""
+"""How much, as a share, the lengths of rows of one length may differ."""
 EMBEDDED = 5
 """Least number of columns of an embedding."""
 ORDERED = 0.95
@@ -62,7 +62,7 @@ class Traits:
     rare: NDArray[np.bool_]
     """Whether a column is nearly constant, (D,)."""
     unit_rows: bool
-    """Whether the rows are of length 1."""
+    """Whether all rows have the same length, in whatever unit."""
     components: bool
     """Whether the columns are principal components: uncorrelated, centred, in the order of their spread."""
 
@@ -73,14 +73,15 @@ class Traits:
         count, width = rows.shape
         step = max(1, chunks.CHUNK // count)
         parts, squares = list[dict[str, NDArray[Any]]](), np.zeros(count)
+        largest = max((float(abs(rows[:, i : i + step]).max()) for i in range(0, width, step)), default=0.0)
         for start in range(0, width, step):
             y = chunks.dense(rows[:, start : start + step])
             parts.append(_of_columns(y, weights))
-            squares += np.square(y).sum(1)
+            squares += np.square(y / (largest or 1.0)).sum(1)
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         deviation = columns.pop("deviation")
         return cls(
-            **columns, unit_rows=_of_length_one(squares, width), components=_components(rows, deviation)
+            **columns, unit_rows=_of_one_length(squares, width), components=_components(rows, deviation)
         )
 
 
@@ -138,11 +139,12 @@ def _moments(y: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return mean * largest, largest * np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
 
 
-def _of_length_one(squares: Floats, width: int) -> bool:
-    """Whether rows have length 1, but for a few without any, from the squares of their lengths, (n,)."""
+def _of_one_length(squares: Floats, width: int) -> bool:
+    """Whether all rows have the same length, but for a few without any, from the squares of their lengths in
+    whatever unit, (n,)."""
     lengths = np.sqrt(squares[squares > 0])
     known = width >= EMBEDDED and len(lengths) > ALIKE * len(squares)
-    return bool(known and (abs(lengths - 1) <= LENGTH).all())
+    return bool(known and (abs(lengths / np.median(lengths) - 1) <= LENGTH).all())
 
 
 def _skewness(y: Floats, weights: Floats) -> Floats:
