@@ -16,6 +16,7 @@ import torch
 from gmvae.config import Config, DataConfig
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.open import open_source
+from gmvae.data.files.read import left_out
 from gmvae.data.load import load
 from gmvae.data.prepare import Prepared, as_it_is, prepare
 from gmvae.data.schema import ReadOptions, Schema
@@ -61,6 +62,8 @@ def gather(
         writes=first,
         ready=workers.wait,
     )
+    if data.origin is not None:
+        data = replace(data, origin=replace(data.origin, index=left_out(source, schema)))
     return config, data, prepared
 
 

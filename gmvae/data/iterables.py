@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gmvae.data.files.base import Block
+from gmvae.data.schema import without_index
 from gmvae.data.stream import Blocks
 
 AT_ONCE = 1024
@@ -49,6 +50,7 @@ def blocks_of(given: Any) -> tuple[Blocks, tuple[int, ...]]:
     def blocks() -> Iterator[Block]:
         for batch in batches:
             y = batch[0] if isinstance(batch, (tuple, list)) else batch
+            y = without_index(y)
             values = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
             yield Block(values if values.dtype == np.uint8 else values.astype(np.float64))
 

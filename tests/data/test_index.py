@@ -108,3 +108,18 @@ def test_an_arrow_table_in_python_has_no_index_either(tmp_path):
     again = gmvae.load(tmp_path / "model.safetensors")
     for given in (arrow, table, table.to_numpy()):
         np.testing.assert_allclose(again.predict_proba(given), of_pandas.predict_proba(table), rtol=1e-9)
+
+
+def test_batches_of_arrow_leave_the_index_out():
+    class Batches:
+        def __iter__(self):
+            return iter(pa.Table.from_pandas(frame()).to_batches(10))
+
+    assert gmvae.GMVAE(2, **SIZES).fit(Batches()).n_features_in_ == 2
+
+
+def test_a_stream_says_which_column_is_the_index(tmp_path):
+    frame().to_parquet(tmp_path / "t.parquet")
+    _, said, columns = train(tmp_path / "t.parquet", "--stream")
+    assert "left out, since it names the rows: row" in said
+    assert columns.split() == ["columns", "a,", "b"]

@@ -44,11 +44,15 @@ def read_file(
     known, classes = codes(labels) if labels_path is None else (read_labels(labels_path), ())
     weights = None if schema.weight_column is None else _weights(given, source.path, schema.weight_column)
     names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
-    used = {*schema.columns} | schema.beside
-    index = tuple(column or "(no name)" for column in source.index() if column not in used)
     counts = tuple(names[column] for column in np.flatnonzero(counting)) if rows >= COUNTED else ()
-    origin = Origin(schema, classes, index, counts)
+    origin = Origin(schema, classes, left_out(source, schema), counts)
     return Dataset(Path(path).name, y.reshape(-1, *schema.y_shape), known, weights=weights, origin=origin)
+
+
+def left_out(source: Source, schema: Schema) -> tuple[str, ...]:
+    """The columns of a file that name its rows, and so are no features."""
+    used = {*schema.columns} | schema.beside
+    return tuple(column or "(no name)" for column in source.index() if column not in used)
 
 
 def _survey(

@@ -50,9 +50,9 @@ def choose_scale(
     - ``unit``: each row to length 1, so that nearest neighbours are those of the cosine; then common.
     - ``common``: one scale for all columns, which leaves distances as they are.
     - ``none``: nothing.
-    - ``auto``: unit where all rows have the same length already, common where the columns are principal components,
-      and standard otherwise, but for columns with a few values that hide all others, which are robust, and
-      for skewed ones where these are at least half of all: of them it takes the logarithm.
+    - ``auto``: unit where all rows have the same length already, common where the columns are principal
+      components, and standard otherwise, but for columns with a few values that hide all others, which are
+      robust, and for skewed ones where these are at least half of all: of them it takes the logarithm.
 
     Arguments:
         scale: One of these.
@@ -116,7 +116,8 @@ def _suited(traits: Traits, name: str) -> tuple[str, str]:
     if traits.unit_rows:
         return (
             "unit",
-            f"rows of {name} all have the same length, so scale auto is unit: neighbours are those of the cosine",
+            f"rows of {name} all have the same length, so scale auto is unit: neighbours are those of the "
+            "cosine",
         )
     if traits.components:
         return "common", (
