@@ -18,7 +18,7 @@ from gmvae.assess.outliers import Limits
 from gmvae.data.chunks import chunks
 from gmvae.data.frame import encoded
 from gmvae.data.observations import Observations
-from gmvae.data.scales.scaling import Scaling
+from gmvae.data.scales.scaling import Scaling, check_pixels
 from gmvae.data.schema import ReadOptions, Schema, without_index
 from gmvae.estimator.intake import rows_of, taken, without_gaps
 from gmvae.model import inference
@@ -241,10 +241,15 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return Observations(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
 
     def _check(self, X: Any) -> None:
-        """``ValueError`` where rows of a Bernoulli model do not have the values that it was fitted to."""
+        """``ValueError`` where rows of a Bernoulli model, or images, do not have the unit of those that it
+        was fitted to."""
         if self.likelihood_ == "bernoulli":
             for _, values in chunks(X):
                 self._scaling.check(values)
+        elif len(self._y_shape) == 3 and (edges := self.model_.recognition.edges()) is not None:
+            ends = self._scaling.undo(torch.stack(edges).double().cpu().numpy())
+            for _, values in chunks(X):
+                check_pixels(values, (ends.min(), ends.max()), of_bytes=X.dtype == np.uint8)
 
     def _each(self, X: Any, function: Callable[[GaussianMixtureVAE, torch.Tensor], Array]) -> Array:
         rows = self._rows(X)

@@ -145,6 +145,15 @@ class Recognition(nn.Module):
             least, most = torch.minimum(least, self.range[:, 0]), torch.maximum(most, self.range[:, 1])
         self.range.copy_(torch.stack((least, most), -1))
 
+    def edges(self) -> tuple[Tensor, Tensor] | None:
+        """The least and the greatest number of the data in each place, (size of y,) each, where the range
+        says so."""
+        least, most = self.range.unbind(-1)
+        if not torch.isfinite(most - least).all() or (self.range == self.range.new_tensor(SAVED_RANGE)).all():
+            return None
+        margin = MARGIN / (1 + 2 * MARGIN) * (most - least)
+        return least + margin, most - margin
+
     def inside(self, y: Tensor) -> Tensor:
         """Observations of shape (B, *y_shape), each number brought into its range."""
         if self.config.likelihood != "gaussian":

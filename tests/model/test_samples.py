@@ -99,6 +99,28 @@ def test_levels_and_fractions_are_not_mixed_up():
             ask(y)
 
 
+@pytest.mark.parametrize(
+    ("fitted", "asked"),
+    [
+        (lambda y: y.astype(np.uint8), lambda y: y / 255),
+        (lambda y: y.astype(float), lambda y: y / 255),
+        (lambda y: y + 0.3, lambda y: (y + 0.3) / 255),
+        (lambda y: y.astype(np.uint16) * 257, lambda y: y.astype(np.uint8)),
+        (lambda y: y / 127.5 - 1, lambda y: y.astype(np.uint8)),
+    ],
+)
+def test_units_of_images_are_not_mixed_up_in_a_gaussian_model(fitted, asked, tmp_path):
+    y = pictures()
+    model = quick(**SHAPE, likelihood="gaussian").fit(fitted(y))
+    model.save(tmp_path / "m.safetensors")
+    for one in (model, gmvae.load(tmp_path / "m.safetensors", "cpu")):
+        one.predict(fitted(y)[:5])
+        one.predict(0 * fitted(y)[:5])  # all black
+        for ask in (one.predict, one.score_samples, one.transform):
+            with pytest.raises(ValueError, match=r"images with values .*: bring them to the same unit"):
+                ask(asked(y))
+
+
 def test_zeros_and_ones_of_images_are_no_levels(tmp_path):
     y = (pictures() > 100).astype(np.uint8)
     model = quick(**SHAPE, epochs=30).fit(y)

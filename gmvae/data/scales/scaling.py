@@ -12,6 +12,10 @@ from gmvae.data.scales.warp import Warp
 
 FLOAT32 = float(np.finfo(np.float32).max)
 """The greatest number in float32."""
+LEVELS = 100
+"""Greatest value of images from which on they are levels, not fractions."""
+BEYOND = 50
+"""How many times as large as in training values of images must be to have another unit."""
 GRAIN = 2.0**-20
 """What standardised values are multiples of, in standard deviations."""
 
@@ -113,6 +117,20 @@ class Scaling:
                 f"{name} has values from {low:g} to {high:g}, but the model was trained on pixels from 0 to "
                 "255: multiply by 255"
             )
+
+
+def check_pixels(y: Floats, trained_on: tuple[float, float], *, of_bytes: bool, name: str = "X") -> None:
+    """``ValueError`` where images for a Gaussian model, (B, D), are surely in another unit than those that it
+    was trained on, whose least and greatest value are given: fractions where those were levels, bytes where
+    they had more bits, or values far beyond them."""
+    low, high, most = float(y.min()), float(y.max()), max(map(abs, trained_on))
+    fractions = most >= LEVELS and low >= 0 and 0.5 <= high <= 1 and (y != np.rint(y)).any()
+    beyond = max(abs(low), abs(high)) > BEYOND * most
+    if fractions or beyond or (of_bytes and most > 2 * 255):
+        raise ValueError(
+            f"{name} has images with values from {low:g} to {high:g}, but the model was trained on values "
+            f"from {trained_on[0]:g} to {trained_on[1]:g}: bring them to the same unit"
+        )
 
 
 def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> Scaling:
