@@ -109,7 +109,10 @@ def choose_start(given: Material, progress: Progress = lambda _: None) -> Found:
     recogniser = given.model.recognition.z is not None
     if init in ("manifold", "candidates"):
         if len(given.subset) < 3:
-            raise ValueError(f"init is {init!r}, but there are only 2 observations, so take init kmeans")
+            raise ValueError(
+                f"init is {init!r}, but there are only {len(given.subset)} different observations, so take "
+                "init kmeans"
+            )
         if not recogniser:
             raise ValueError(
                 f"init is {init!r}, which teaches q(z | y): assignment must be recogniser, or init kmeans"
@@ -153,6 +156,8 @@ def _suited(given: Material) -> tuple[str, str]:
     rows, columns, image = len(given.subset), math.prod(given.model.y_shape), _image(given)
     if given.model.recognition.z is None:
         return "kmeans", "assignment is posterior, so init auto is kmeans"
+    if image and rows < 3:
+        return "kmeans", f"there are {rows} different images, so init auto is kmeans"
     if image:
         kinds = ("manifold", "images") if rows >= MANIFOLD_FROM else ("candidates", "few images")
         return kinds[0], f"there are {rows:,} {kinds[1]}, so init auto is {kinds[0]}"

@@ -137,3 +137,11 @@ def test_zeros_and_ones_of_images_are_no_levels(tmp_path):
         assert made.rows.tensor().max() == made.likelihood.startswith("bernoulli") == 1
     model.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(gmvae.load(tmp_path / "m.safetensors", "cpu").predict(y), model.predict(y))
+
+
+@pytest.mark.parametrize("different", [1, 2])
+def test_images_of_which_one_or_two_differ_are_fitted(different):
+    y = np.zeros((30, 8, 8), np.uint8) + np.repeat([7, 200], 15)[:, None, None].astype(np.uint8)
+    y = y[:15] if different == 1 else y
+    model = gmvae.GMVAE(different, hidden_size=16, x_size=2, w_size=2, epochs=3, random_state=0).fit(y)
+    assert model.labels_.tolist() == [0] * 15 + [1] * 15 * (different - 1)

@@ -92,7 +92,7 @@ def test_the_manifold_cannot_teach_the_posterior():
 
 
 def test_two_rows_have_no_manifold():
-    with pytest.raises(ValueError, match="init is 'manifold', but there are only 2 observations"):
+    with pytest.raises(ValueError, match="init is 'manifold', but there are only 2 different observations"):
         started(np.eye(2, dtype=np.float32), "manifold")
 
 
