@@ -19,6 +19,8 @@ from gmvae.show.colours import PALETTE, colour
 
 History = Sequence[dict[str, Any]]
 Array = NDArray[np.floating[Any]]
+DIM = 0.2
+"""Numbers of images that are all below have another unit than shades."""
 SIZE = (7.0, 5.6)
 DASHES = ("-", "--", "-.", ":")
 TERMS = {
@@ -316,10 +318,12 @@ def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> tuple[int, int]:
 
 def _shades(y: Array) -> Array:
     """Numbers of images as shades in [0, 1]. What lies a little outside, as a Gaussian's noise does, is cut
-    off. Where the numbers have another unit, such as standard deviations, all but the darkest and the
-    lightest twentieth are spread over it."""
+    off. Where the numbers have another unit, such as standard deviations or thousandths, all but the darkest
+    and the lightest twentieth are spread over it."""
     low, high = np.percentile(y, (5, 95))
-    if low < -0.5 or high > 1.5:
+    if low < -0.5 or high > 1.5 or y.max() < DIM:
+        if low == high:
+            low, high = y.min(), y.max()
         y = (y - low) / (high - low or 1.0)
     return y.clip(0, 1)
 
