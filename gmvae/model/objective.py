@@ -88,9 +88,10 @@ def weigh(
     share of their weights (Sonderby et al., arXiv 1602.02282), and then term 5 one of its own.
 
     Differs: where term 4 is above :math:`\lambda`, version 2 of the original code multiplies its gradient by
-    alpha (2 on the spiral, 0.4 on MNIST), and turns around the sign of the whole gradient into z, that of
-    term 2 as well; here it is the gradient of the formula, without alpha. The original's branch for SVHN has
-    no :math:`\lambda`: its term 4 always acts, as with 0 here.
+    alpha (2 on the spiral, 0.4 on MNIST). It also reverses the sign of term 2's gradient into z, since it
+    turns around the sum of both where only term 4's is the wrong way round. Here it is the gradient of the
+    formula, without alpha. The original's branch for SVHN has no :math:`\lambda`: its term 4 always acts, as
+    with 0 here.
     Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
     """
     warmth, cv_warmth = config.warmth(epoch)
