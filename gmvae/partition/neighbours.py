@@ -20,10 +20,10 @@ def neighbours(values: Floats, count: int = NEIGHBOURS) -> Graph:
     (n, count), the nearest first: exact, by a tree of rows of few columns, else by all distances, which are
     never in memory together.
 
-    Distances are those of centred rows in 64 bits: in 32 bits, squares of the rows' lengths round away the
-    distances in a narrow group.
+    Distances are those of rows in 64 bits, less the medians of the columns, which rows far away do not move:
+    squares of long rows would round away the distances in a narrow group.
     """
     rows = np.asarray(values, dtype=np.float64)
-    search = NearestNeighbors(n_neighbors=min(count, len(rows) - 1)).fit(rows - rows.mean(0))
+    search = NearestNeighbors(n_neighbors=min(count, len(rows) - 1)).fit(rows - np.median(rows, axis=0))
     distances, indices = search.kneighbors()  # of the rows that it knows, so that no row is its own
     return indices, distances.astype(np.float32)

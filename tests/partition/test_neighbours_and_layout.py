@@ -31,12 +31,14 @@ def test_neighbours_are_those_of_a_tree(rings, monkeypatch):
 
 
 @pytest.mark.parametrize("columns", [3, 40])
-@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
-def test_neighbours_in_narrow_groups_far_from_the_origin_are_exact(columns, width):
+@pytest.mark.parametrize(("width", "outlier"), [(1e-2, None), (1e-3, None), (1e-4, None), (1e-3, 1e6)])
+def test_neighbours_in_narrow_groups_far_from_the_origin_are_exact(columns, width, outlier):
     """Compared with all distances, computed from differences in 64 bits."""
     rng = np.random.default_rng(0)
     centres = 3 + rng.normal(size=(5, columns))
     y = (centres[np.arange(300) % 5] + width * rng.normal(size=(300, columns))).astype(np.float32)
+    if outlier is not None:
+        y[0] = outlier
     distance = np.sqrt(((y[:, None].astype(np.float64) - y) ** 2).sum(2))
     np.fill_diagonal(distance, np.inf)
     found, far = neighbours(y, 20)
