@@ -39,7 +39,7 @@ def drift(
     if outliers is not None:
         share, chance = float(outliers.mean()), math.sqrt(OUTLIERS * (1 - OUTLIERS) / count)
         if share > OUTLIERS + 3 * chance:
-            found.append(f"{share:.0%} of them belong to no cluster, where {RATE:.0%} did")
+            found.append(f"{share:.0%} of them belong to no cluster, where {RATE:.1%} did")
     moved = 0.5 * float(abs(probabilities.mean(0) - weights).sum())
     if moved > MOVED + 1.5 * math.sqrt(clusters / count):
         change = probabilities.mean(0) - weights
