@@ -248,7 +248,7 @@ def test_a_run_whose_data_changed_does_not_go_on(tmp_path, monkeypatch):
     assert here(*TRAIN, "--plot-every", 0, "--path", "y.npy", "--run-dir", "run").status == 0
     np.save(tmp_path / "y.npy", np.random.default_rng(1).normal(size=(400, 2)))
     for command in (["resume", "run", "--epochs", "9"], ["evaluate", "run"]):
-        assert "y.npy has changed since the run in run began" in bad(here(*command))
+        assert "y.npy has changed since the run in run started" in bad(here(*command))
 
 
 @pytest.mark.parametrize(

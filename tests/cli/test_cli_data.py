@@ -179,7 +179,7 @@ def test_a_run_whose_file_changed_does_not_go_on(flowers, named, tmp_path):
         (["--label-column", "species"], "label_column is 'species' without a path"),
         (["--path", "iris.csv", "--drop", "flower", "species", "--likelihood", "bernoulli"], "but iris.csv"),
         (["--path", "iris.csv", "--missing", "drop"], "--missing"),
-        (["--path", "iris.csv", "--warm-up", "1.5"], "warm_up is 1.5: it must be whole epochs, or a share"),
+        (["--path", "iris.csv", "--warm-up", "1.5"], "warm_up is 1.5: it must be whole epochs, or below 1"),
         (["--path", "holes.csv"], "in 1 of 3 rows, first in row 1 counted from 0, in columns b (1): train"),
         (["--path", "one.csv"], "one.csv has shape (1, 2): it must be"),
     ],

@@ -101,7 +101,7 @@ def test_without_its_rows_it_needs_them(alone, tmp_path):
     )
     assert same(GMVAE.resume(folder, Y, WEIGHTS), alone)
     for rows, weights in ((Y + 1, WEIGHTS), (Y[1:], WEIGHTS[1:]), (Y, None)):
-        with pytest.raises(ValueError, match=r"X has changed since the run in .* began"):
+        with pytest.raises(ValueError, match=r"X has changed since the run in .* started"):
             GMVAE.resume(folder, rows, weights)
 
 
