@@ -106,7 +106,7 @@ def test_a_layer_that_is_not_there(cells, flags, said, tmp_path):
 def test_only_annotated_files_have_layers_and_become_one(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pandas.DataFrame(three_blobs()[0], columns=["a", "b", "c"]).to_csv("t.csv", index=False)
-    assert "layer is 'counts', but t.csv is no .h5ad file" in bad(
+    assert "layer is 'counts', but t.csv is not a .h5ad file" in bad(
         here("train", "data", "--path", "t.csv", "--layer", "counts", *SMALL)
     )
     np.save("t.npy", three_blobs()[0])
@@ -121,6 +121,6 @@ def test_a_file_of_an_embedding_alone(tmp_path):
         obs=pandas.DataFrame(index=[str(i) for i in range(len(y))]), obsm={"X_pca": y}
     ).write_h5ad(tmp_path / "t.h5ad")
     said = bad(here("train", "data", "--path", tmp_path / "t.h5ad", *SMALL))
-    assert "t.h5ad has no X: name what to take with --layer: X_pca" in said
+    assert "t.h5ad has no X: choose a layer with --layer: X_pca" in said
     flags = ["--layer", "X_pca", *SMALL, "--run-dir", tmp_path / "run"]
     assert here("train", "data", "--path", tmp_path / "t.h5ad", *flags).status == 0
