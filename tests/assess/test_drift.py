@@ -47,4 +47,4 @@ def test_rows_from_elsewhere_and_other_shares_are_a_drift(fitted):
     one = y[labels == 2]
     model = GMVAE(**fitted.get_params()).fit(y).partial_fit(one)
     assert model.findings_[0].name == "drift"
-    assert "where it had 17%" in model.findings_[0].message
+    assert "compared with 17% before" in model.findings_[0].message
