@@ -133,7 +133,7 @@ def test_what_a_folder_cannot_be_is_one_line(run, tmp_path):
     with pytest.raises(ValueError, match="already holds a run: name another folder"):
         model.set_params(run_dir=run[0]).fit(Y)
     assert model.labels_ is before
-    with pytest.raises(ValueError, match="a run starts anew"):
+    with pytest.raises(ValueError, match="a run starts from scratch"):
         model.set_params(run_dir=tmp_path / "new", warm_start=True).fit(Y)
     assert not (tmp_path / "new").exists()
     with pytest.raises(ValueError, match="holds no run"):
