@@ -110,7 +110,7 @@ def test_only_annotated_files_have_layers_and_become_one(run, tmp_path, monkeypa
         here("train", "data", "--path", "t.csv", "--layer", "counts", *SMALL)
     )
     np.save("t.npy", three_blobs()[0])
-    assert "out.h5ad is to be an .h5ad file" in bad(here("predict", run, "t.npy", "-o", "out.h5ad"))
+    assert "out.h5ad is an .h5ad file: only" in bad(here("predict", run, "t.npy", "-o", "out.h5ad"))
     assert not Path("out.h5ad").exists()
 
 
