@@ -68,7 +68,7 @@ def test_it_says_what_it_took_and_what_comes_next(trained):
     folder, said = trained
     assert "iris.csv: 150 observations of shape (4,), with labels (for measuring only)" in said
     assert "iris.csv has values from 0.1 to 7900, outside of [0, 1], so likelihood auto is gaussian" in said
-    assert "one value only are left out (1): garden" in said
+    assert "columns with only one value are left out (1): garden" in said
     assert f"gmvae predict {folder} [FILE] -o clusters.csv" in said
 
 
