@@ -129,7 +129,7 @@ def in_memory(folder: RunFolder, about: Mapping[str, Any], given: tuple[Any, Any
     """The data of a run that was started in Python: those given, or else those kept in the run folder."""
     if given is None and "rows" not in about:
         raise ValueError(
-            f"{folder.path} has not kept its data: go on with GMVAE.resume({str(folder.path)!r}, X) in Python"
+            f"{folder.path} has not kept its data: run GMVAE.resume({str(folder.path)!r}, X) in Python"
         )
     rows, weights = kept(folder.path, about["rows"]) if given is None else given
     shape = about["image_shape"] and tuple(about["image_shape"])

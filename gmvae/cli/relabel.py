@@ -27,13 +27,13 @@ class Relabel:
         from gmvae.store.model_file import ModelFile, find
 
         if (self.edits is None) != self.undo:
-            raise ValueError("give a file of edits, as a report exports it, or --undo")
+            raise ValueError("give a file of edits, as a report exports it, or give --undo")
         path = find(self.run)
         file = ModelFile.load(path)
         about, clusters = dict(file.about), file.model.config.clusters
         wanted = Relabelling() if self.edits is None else Relabelling.of(read_json(self.edits), clusters)
         about["relabelled"] = wanted.to_json()
         replace(file, about=about).save(path)
-        lines = [f"{', '.join(map(str, group))} are one, number {group[0]}" for group in wanted.merge]
+        lines = [f"{', '.join(map(str, group))} are merged as number {group[0]}" for group in wanted.merge]
         lines += [f"{k} is called {name}" for k, name in wanted.called(clusters).items()]
         print("\n".join(lines) or f"{clusters} clusters, without names or merges")

@@ -82,7 +82,7 @@ def choose(
     if not (levels or moments.unit_interval):
         raise ValueError(
             f"likelihood is 'bernoulli', but {name} has values from {low:g} to {high:g}: it must lie in "
-            "[0, 1], so bring it there, or take likelihood gaussian"
+            "[0, 1], so scale it, or choose likelihood gaussian"
         )
     return Suited(likelihood, why, dividing(width, 255.0 if levels else 1.0), shape)
 

@@ -166,7 +166,7 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
         if likelihood == "bernoulli" and not moments.unit_interval:
             raise ValueError(
                 f"{data.name} has numbers from {low:g} to {high:g}, but likelihood bernoulli is for "
-                "numbers from 0 to 1: bring them there, or choose --likelihood gaussian"
+                "numbers from 0 to 1: scale them, or choose --likelihood gaussian"
             )
         source, ends = source.astype(np.float32, copy=False), (moments.minimum, moments.maximum)
     scaling = dividing(width, 255.0 if levels else 1.0)

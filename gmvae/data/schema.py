@@ -136,7 +136,7 @@ class Schema:
         return columns
 
     def _column(self, name: str, values: Any) -> NDArray[np.float64]:
-        """The numbers of a column, shape (B, 1 or values of text), NaN where one is missing."""
+        """The numbers of a column, shape (B, 1 or values of text), NaN for missing ones."""
         import pyarrow as pa
         import pyarrow.compute as pc
 

@@ -95,7 +95,7 @@ def _unless_one(choice: Choice, beside: Beside) -> Choice:
     if apart >= TELLS:
         return choice
     reason = (
-        f"{choice.clusters} clusters would be the greatest number that are found again in other samples of "
+        f"{choice.clusters} clusters would be the greatest number that is found again in other samples of "
         "the data, but they are no clearer than those that k-means makes of one Gaussian (the inertia "
         f"differs by {apart:.1f} standard deviations, {TELLS} would be enough), so there is 1, or there are "
         "clusters of another kind"

@@ -119,7 +119,7 @@ class Screen(Observer):
         """Print how to resume a run that was interrupted."""
         self.bar.stop()
         command = os.environ.get("GMVAE_COMMAND", "gmvae")
-        line = f"go on after epoch {self.writer.saved} with: {command} resume {self.writer.folder.path}"
+        line = f"continue after epoch {self.writer.saved} with: {command} resume {self.writer.folder.path}"
         self.console.print(line, markup=False)
 
     def _due(self) -> bool:

@@ -44,7 +44,7 @@ def kept(folder: Path, name: str) -> tuple[Any, NDArray[np.float64] | None]:
         return rows, np.load(weights, allow_pickle=False) if weights.exists() else None
     except (ValueError, KeyError, EOFError) as error:
         raise ValueError(
-            f"{folder} does not have all of its rows: go on with GMVAE.resume(path, X)"
+            f"{folder} does not have all of its rows: continue with GMVAE.resume(path, X)"
         ) from error
 
 

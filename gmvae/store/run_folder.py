@@ -67,7 +67,7 @@ class RunFolder:
             raise ValueError(f"{path} is a file: name a folder, or one that does not exist yet")
         if (path / "config.json").exists():
             raise ValueError(
-                f"{path} already holds a run: name another folder, or go on with gmvae resume {path}"
+                f"{path} already holds a run: name another folder, or continue with gmvae resume {path}"
             )
         if path.is_dir() and any(path.iterdir()):
             raise ValueError(f"{path} is not empty: name another folder")
@@ -279,7 +279,7 @@ def newest_run(runs: str | Path = "runs") -> RunFolder:
     found = list(Path(runs).glob("*/config.json"))
     if not found:
         raise ValueError(
-            f"{runs} holds no run: name a run's folder, or train one here, such as gmvae train spiral"
+            f"{runs} holds no run: name a run's folder, or train one with gmvae train, such as spiral"
         )
     return RunFolder(max(found, key=lambda path: path.stat().st_mtime_ns).parent)
 

@@ -163,7 +163,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "gmvae: stopped\n"
-    said = re.search(r"go on after epoch (\d+) with: (.*)", out)
+    said = re.search(r"continue after epoch (\d+) with: (.*)", out)
     assert said is not None
     last = int(said[1])  # the last whole epoch, or that of an earlier checkpoint where one was being recorded
     assert last >= 1

@@ -95,10 +95,7 @@ def test_without_its_rows_it_needs_them(alone, tmp_path):
     assert not (folder / "weights.npy").exists()
     said = here("resume", folder)
     assert said.status == 2
-    assert (
-        said.err
-        == f"gmvae: {folder} has not kept its data: go on with GMVAE.resume('{folder}', X) in Python\n"
-    )
+    assert said.err == f"gmvae: {folder} has not kept its data: run GMVAE.resume('{folder}', X) in Python\n"
     assert same(GMVAE.resume(folder, Y, WEIGHTS), alone)
     for rows, weights in ((Y + 1, WEIGHTS), (Y[1:], WEIGHTS[1:]), (Y, None)):
         with pytest.raises(ValueError, match=r"X has changed since the run in .* started"):

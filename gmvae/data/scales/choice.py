@@ -116,12 +116,12 @@ def _suited(traits: Traits, name: str) -> tuple[str, str]:
     if traits.unit_rows:
         return (
             "unit",
-            f"rows of {name} have length 1, so scale auto is unit: neighbours are those of the cosine",
+            f"rows of {name} have length 1, so scale auto is unit: neighbours are those by cosine",
         )
     if traits.components:
         return "common", (
             f"columns of {name} are uncorrelated and in the order of their spread, as principal components "
-            "are, so scale auto is common: distances stay what they are"
+            "are, so scale auto is common: distances keep their proportions"
         )
     return "standard", ""
 

@@ -99,7 +99,7 @@ class Moments:
         the same means. It is in [0, 1], and the smaller of two values: that of all columns, and that of the
         columns with more than zeros and ones (``INTERIOR``).
 
-        For values from Beta(a, b) it is 1 / (a + b + 1), and above 1/3 where they gather at both ends.
+        For values from Beta(a, b) it is 1 / (a + b + 1), and above 1/3 if they gather at both ends.
         """
         variance, greatest = self.deviation**2, self.mean * (1 - self.mean)
         measured = self._interior > INTERIOR * self._total
