@@ -1,7 +1,6 @@
 """Deep clustering with Gaussian mixture variational auto-encoders.
 
-The names below are handed on from their files when they are first used, so that ``import gmvae``
-itself is quick.
+The names below are imported from their files when they are first used. So ``import gmvae`` itself is quick.
 """
 
 from importlib import import_module

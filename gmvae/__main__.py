@@ -1,4 +1,5 @@
-"""``python -m gmvae`` is the command ``gmvae``. It can be asked to end from here on, while it imports too."""
+"""Entry point of ``python -m gmvae`` and of the command ``gmvae``. It handles signals from here on, also
+while it imports."""
 
 import os
 import sys
@@ -7,16 +8,16 @@ from gmvae.cli.signals import STOPPED, status, terminable
 
 
 def main() -> int:
-    """Run the command line; the exit status."""
+    """Run the command line and return the exit status."""
     try:
         with terminable():
             from gmvae.cli import app
 
             code = app.main()
-    except KeyboardInterrupt as stop:  # app.main has dealt with those of its own time
+    except KeyboardInterrupt as stop:  # app.main handles those that come while it runs
         print("gmvae: stopped before it began: nothing was written", file=sys.stderr)
         code = status(stop)
-    if code in STOPPED:  # Python would report the signal again, or wait for what was half imported
+    if code in STOPPED:  # Python would report the signal again, or wait for a half-finished import
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -1,7 +1,7 @@
-"""What decides a run: the model, the objective, the training, the data and the run folder.
+"""The configuration of a run: the model, the objective, the training, the data and the run folder.
 
-Every field is a flag of the command line too (``x_size`` is ``--x-size``); the string below a
-field is that flag's help. A configuration checks itself when it is made, and never changes.
+Every field is also a flag of the command line (``x_size`` is ``--x-size``); the string below a field is the
+help text of that flag. A configuration checks its values when it is made, and never changes.
 """
 
 from __future__ import annotations
@@ -36,26 +36,27 @@ class ModelConfig:
     """The generative and the recognition model."""
 
     clusters: int = 10
-    """Number of clusters, K; 0 or auto chooses the greatest stable one, and says whether it is sure."""
+    """Number of clusters, K; 0 or auto chooses the greatest stable number, and says whether it is sure."""
     most_clusters: int = 20
-    """The greatest number that --clusters 0 tries."""
+    """Maximum number of clusters that --clusters 0 tries."""
     x_size: int = 10
     """Size of x, the continuous latent that holds the clusters."""
     w_size: int = 10
     """Size of w, the latent that shapes the clusters."""
     hidden_size: int = 500
-    """Units of each hidden layer, H; 0 for 128, and 256 for images that are convolved."""
+    """Units of each hidden layer, H; 0 for 128, or 256 if images are convolved."""
     network: Network = "fc"
-    """Bodies of recogniser and decoder: fc for anything; compact, conv (as for MNIST) and svhn for images;
-    auto is compact for images from 4x4 pixels on, else fc."""
+    """Bodies of recogniser and decoder: fc for any data; compact, conv (as for MNIST) and svhn for images;
+    auto is compact for images of at least 4x4 pixels, else fc."""
     filters: int = 16
-    """Filters of the first convolution (networks compact, conv, svhn); the next have two and four times as
+    """Filters of the first convolution (networks compact, conv, svhn); later ones have two and four times as
     many."""
     likelihood: Likelihood = "gaussian"
-    """p(y | x): bernoulli for observations in [0, 1], gaussian for real ones; auto chooses, and says why."""
+    """p(y | x): bernoulli for observations in [0, 1], gaussian for real numbers; auto chooses, and says
+    why."""
     min_variance: float = 0.0
-    """Least variance of a gaussian p(y | x), where a column has variance 1, added to the decoder's; 0 for
-    none."""
+    """Minimum variance of a gaussian p(y | x), added to the decoder's, for columns scaled to variance 1; 0
+    for none."""
     assignment: Assignment = "recogniser"
     """q(z | ...): a softmax head on y (recogniser, paper version 1) or Bayes' rule (posterior, version 2)."""
 
@@ -80,18 +81,19 @@ class ObjectiveConfig:
     z_prior_weight: float = 1.0
     """Weight of the z prior term, eta; 0 turns it off (assignment recogniser)."""
     min_information: float = 0.5
-    """Minimum information constraint, lambda, in nats: z prior is free below it (assignment posterior)."""
+    """Minimum information constraint, lambda, in nats: below it the z prior term costs nothing (assignment
+    posterior)."""
     mc_samples: int = 1
     """Monte Carlo samples of x and w per observation, M."""
     view_weight: float = 10.0
-    """Weight of the view consistency, by which q(z | y) is the same for all views of an observation (see
-    --augment); 0 turns it off."""
+    """Weight of the view consistency, which makes q(z | y) agree on all augmented views of an observation
+    (see --augment); 0 turns it off."""
     warm_up: float = 0
-    """Epochs in which the weight of the three divergences (2, 3, 4) grows from 0 to 1; below 1 a share of all
-    epochs, 0 for none."""
+    """Epochs over which the weight of the three divergences (terms 2, 3, 4) grows from 0 to 1; a value below
+    1 is a share of all epochs, 0 for none."""
     cv_warm_up: float = 0
-    """Epochs after these in which the weight of the consistency violation grows from 0; below 1 a share of
-    all epochs, 0 for none."""
+    """Epochs after --warm-up over which the weight of the consistency violation grows from 0; a value below 1
+    is a share of all epochs, 0 for none."""
 
     def __post_init__(self) -> None:
         for name in ("cv_weight", "z_prior_weight", "min_information", "view_weight"):
@@ -101,13 +103,13 @@ class ObjectiveConfig:
             _span(name, getattr(self, name))
 
     def settled(self, epochs: int) -> Self:
-        """The same with warm-ups that are shares of so many epochs as whole epochs."""
+        """Return the same with warm-ups in whole epochs; shares are of the number of ``epochs``."""
         warm_up, cv_warm_up = (whole_epochs(value, epochs) for value in (self.warm_up, self.cv_warm_up))
         return replace(self, warm_up=warm_up, cv_warm_up=cv_warm_up)
 
     def warmth(self, epoch: float) -> tuple[float, float]:
-        """The shares of the full weights, from 0 to 1, that the divergences and the consistency
-        violation have in an epoch, counted from 1. The second rises when the first has arrived."""
+        """The warm-up factors, from 0 to 1, of the divergences and of the consistency violation in an epoch,
+        counted from 1. The second starts to grow when the first has reached 1."""
         divergences = _share(epoch - 1, self.warm_up)
         return divergences, _share(epoch - 1 - self.warm_up, self.cv_warm_up)
 
@@ -117,46 +119,47 @@ class TrainingConfig:
     """How the objective is optimised."""
 
     optimiser: Optimiser = "adam"
-    """One of torch's, or sign: steps of one size against the gradient's sign, as the original code makes."""
+    """An optimiser of torch, or sign: steps of a fixed size against the sign of the gradient, as in the
+    original code."""
     learning_rate: float = 1e-4
-    """Step size of the optimiser. Where clusters are anchored, it decays over the second half of the fit."""
+    """Step size of the optimiser. If clusters are anchored, it decays over the second half of the fit."""
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100
-    """Passes over the data; 0 for at least 800 steps and at least 4 passes where clusters are taught to
-    q(z | y) before, and at least 1,500 and 20 else (init random, or assignment posterior)."""
+    """Passes over the data; 0 for at least 800 steps and 4 passes if q(z | y) is taught pseudo-labels first,
+    else for at least 1,500 steps and 20 passes (init random, or assignment posterior)."""
     init: Start = "random"
-    """Clusters that q(z | y) is taught before: the best, judged without labels, of the partitions of several
-    methods (candidates), those of k-means, or clusters along the manifold of the data, found in rounds; auto
-    takes what suits the data; random teaches none."""
+    """Pseudo-labels that q(z | y) is taught before the fit: the best partition of several methods, chosen
+    without labels (candidates), that of k-means (kmeans), or clusters along the manifold of the data, found
+    in rounds (manifold); auto takes what suits the data; random teaches none."""
     rounds: int = 0
-    """Rounds in which the manifold is looked for in what q(z | y) has learned (init manifold), at most; 0 for
-    7 with views of images, and 3 otherwise."""
+    """Maximum number of rounds that look for the manifold in what q(z | y) has learned (init manifold); 0 for
+    7 with augmented images, and 3 otherwise."""
     augment: Augment = "none"
-    """Views of observations that shall be of one cluster: image (turned, moved, scaled, sheared), table
-    (moved to a neighbour, with values of other rows, with noise), or none; auto is none for images, while
-    rows of tables move a little as clusters are taught."""
+    """Augmented views that must be in the same cluster as their observation: image (turned, moved, scaled,
+    sheared), table (moved to a neighbour, with values of other rows, with noise), or none; auto is none for
+    images, and moves rows of tables a little while pseudo-labels are taught."""
     epoch_size: int = 0
-    """Observations in a pass, drawn anew for each; 0 for all of the data."""
+    """Observations in a pass, drawn anew for each pass; 0 for all of the data."""
     restarts: int = 1
-    """Fits from new weights, of which the best is kept, chosen without labels."""
+    """Number of fits from new weights. The best is kept, chosen without labels."""
     resamples: int = 0
-    """Starts from other samples of 80 % of the rows, by which the stability of each row's cluster is measured
-    and its probability calibrated; 0 for none, 20 serve well."""
+    """Starts from other samples of 80 % of the rows, to measure the stability of each row's cluster and to
+    calibrate its probability; 0 for none, 20 work well."""
     early_stopping: bool = False
-    """Hold rows out, stop when the loss on them gets no better, and keep the best epoch."""
+    """Hold rows out, stop when the loss on them no longer improves, and keep the best epoch."""
     validation_fraction: float = 0.1
     """Share of the distinct rows that early stopping holds out."""
     n_iter_no_change: float = 0.1
-    """Epochs without improvement to stop after; below 1 a share of all epochs."""
+    """Epochs without improvement after which to stop; a value below 1 is a share of all epochs."""
     tol: float = 1e-4
-    """What counts as improvement, nats per observation."""
+    """Minimum improvement that counts, in nats per observation."""
     seed: int = 1
     """Seed of weights, batches and noise."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
     threads: int = 0
-    """CPU threads; 0 leaves it to torch, but for small networks, which get one."""
+    """CPU threads; 0 uses one for small networks, and else leaves the number to torch."""
 
     def __post_init__(self) -> None:
         _choice("optimiser", self.optimiser, Optimiser)
@@ -210,59 +213,61 @@ class DataConfig:
     """The observations."""
 
     dataset: DatasetName = "spiral"
-    """Which data: generated points (spiral), images that are looked for, then downloaded, or the --path."""
+    """Which data: generated points (spiral), published images (downloaded if they are not on this machine),
+    or the --path (file)."""
     path: str | None = None
-    """File or folder to take in place of the data set: .csv, .tsv, .parquet, .arrow, .feather, .npy, .npz,
+    """File or folder to use in place of the data set: .csv, .tsv, .parquet, .arrow, .feather, .npy, .npz,
     .h5ad, .t7, a folder of pictures or of .parquet files, a glob of these, or an address (s3://...)."""
     labels_path: str | None = None
-    """File of a whole number for each row (.npy or .t7), as labels."""
+    """File with a whole number for each row (.npy or .t7), used as labels."""
     label_column: str | None = None
-    """Column of the labels (an array's name in .npz, "folder" for pictures that lie in one for each class).
-    They only measure; training never sees them."""
+    """Column of the labels (the name of an array in .npz; "folder" for pictures with a folder for each
+    class). Labels only measure; training never sees them."""
     id_column: str | None = None
-    """Column that names the rows: no feature, and copied beside predictions."""
+    """Column that names the rows: not a feature, but copied beside predictions."""
     weight_column: str | None = None
-    """Column of the rows' weights: no feature. Only shares of all weight count."""
+    """Column of the rows' weights: not a feature. Only a row's share of the total weight counts."""
     layer: str | None = None
-    """Layer or embedding of a .h5ad file to take in place of its X, such as counts or X_pca."""
+    """Layer or embedding of a .h5ad file to use in place of its X, such as counts or X_pca."""
     separator: str | None = None
-    """What stands between the values of a table of text, such as ; or tab; found out unless given."""
+    """Character between the values of a text table, such as ; or tab; detected by default."""
     decimal: str | None = None
-    """What stands before the decimals of its numbers, . or a comma; found out unless given."""
+    """Decimal mark of the numbers in a text table, . or a comma; detected by default."""
     thousands: str | None = None
-    """What stands between the thousands of its numbers, such as a comma in 1,234.5."""
+    """Thousands separator of the numbers in a text table, such as the comma in 1,234.5."""
     encoding: str | None = None
-    """The encoding of a table of text, such as cp1252; UTF-8 unless given."""
+    """Encoding of a text table, such as cp1252; UTF-8 by default."""
     columns: tuple[str, ...] = ()
-    """Columns to take as features; all others than these two unless given."""
+    """Columns to use as features; by default all but those of labels, ids and weights."""
     drop: tuple[str, ...] = ()
     """Columns to leave out."""
     missing: Literal["error", "impute"] = "error"
-    """Whether missing values are an error, or take the mean of their column."""
+    """Whether missing values are an error, or are filled with the mean of their column."""
     text: Literal["error", "one-hot"] = "error"
-    """Whether columns of text are an error, or become a feature of 0 and 1 for each of their values."""
+    """Whether columns of text are an error, or become a 0/1 feature for each of their values."""
     image_size: int = 0
-    """Pixels of each side that pictures of a folder are brought to; 0 for as they are."""
+    """Pixels of each side to which pictures of a folder are resized; 0 keeps them as they are."""
     grey: bool = False
-    """Take the colours away from pictures of a folder."""
+    """Turn pictures of a folder into grey ones."""
     stream: bool = False
     """Shuffle the rows onto the disk once and read them from there while training, for data larger than
-    memory; on its own where they would take more than a quarter of the memory."""
+    memory; turned on by itself if the rows would take more than a quarter of the memory."""
     scale: Scale = "none"
-    """What is done to the columns for a gaussian likelihood: mean 0 and standard deviation 1 (standard), by
-    median and quartiles, far values tamed (robust), logarithms (log), rows of length 1, for embeddings whose
-    neighbours are those of the cosine (unit), one scale for all columns (common), nothing (none), or what
-    suits the data (auto)."""
+    """How the columns are scaled for a gaussian likelihood: to mean 0 and standard deviation 1 (standard); by
+    median and quartiles, with far values brought nearer (robust); by logarithms (log); rows to length 1, for
+    embeddings compared by cosine (unit); all columns by one factor (common); not at all (none); or as suits
+    the data (auto)."""
     data_dir: str | None = None
-    """Folder with the images' files, or for them; $GMVAE_DATA_DIR and the usual folders are looked in too."""
+    """Folder that has the image files, or to download them into; $GMVAE_DATA_DIR and the usual folders are
+    searched too."""
     extra: bool = False
-    """Train on SVHN's 531,131 extra images, too."""
+    """Also train on SVHN's 531,131 extra images."""
     points: int = 5000
     """Number of generated points."""
     arms: int = 5
     """Number of generated arms."""
     data_seed: int = 0
-    """Seed of the generated points, apart from --seed so that runs differ on the same data."""
+    """Seed of the generated points. It is separate from --seed, so runs can differ on the same data."""
 
     def __post_init__(self) -> None:
         _choice("dataset", self.dataset, DatasetName)
@@ -278,8 +283,8 @@ class DataConfig:
         if self.stream and (self.weight_column or self.labels_path):
             given = "weight column" if self.weight_column else "labels path"
             raise ValueError(
-                f"stream is on and a {given} is given: a stream has no weights, and takes labels "
-                "from a --label-column"
+                f"stream is on and a {given} is given: a stream has no weights, and takes its labels "
+                "from --label-column"
             )
         alone = [name for name in OF_FILES if getattr(self, name) and self.path is None]
         if alone:
@@ -292,23 +297,24 @@ class RunConfig:
     """What a run writes, and where."""
 
     run_dir: str | None = None
-    """Run folder, which must not hold a run yet; runs/EXPERIMENT-TIME unless given."""
+    """Run folder, which must not hold a run yet; runs/EXPERIMENT-TIME by default."""
     plots: tuple[Plot, ...] = get_args(Plot)
     """Pictures to draw while training."""
     plot_every: int = 50
-    """Epochs between two drawings of the pictures; 0 for none at all."""
+    """Draw the pictures every so many epochs; 0 for never."""
     keep_every: int = 0
-    """Epochs between two drawings that are kept beside the newest, such as samples-20.png; 0 for none."""
+    """Every so many epochs, also keep the pictures, as samples-20.png; 0 for never."""
     checkpoint_every: float = 60.0
-    """Seconds between two checkpoints: what a crash can cost. One is written at the end, too."""
+    """Seconds between two checkpoints, the most work a crash can lose. One is also written at the end."""
     measure: bool = True
-    """Compare clusters with labels after each epoch, where the data have labels."""
+    """Compare clusters with labels after each epoch, if the data have labels."""
     measure_most: int = 10_000
-    """Observations of training and of test data each to measure on; after the last epoch all of them."""
+    """Maximum number of observations, each of training and test data, to measure on; all after the last
+    epoch."""
     save_model: bool = True
     """Write model.safetensors at the end."""
     tracker: Tracker = "none"
-    """Write the records for another program, too: tensorboard, into tensorboard/ of the run folder."""
+    """Also write the records for another program: tensorboard, into tensorboard/ of the run folder."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plots", tuple(self.plots))
@@ -340,13 +346,13 @@ class Config:
         """The configuration that :meth:`to_json` wrote.
 
         Raises:
-            ValueError: where a section or a field is unknown, or a value breaks its rule.
+            ValueError: if a section or a field is unknown, or a value breaks its rule.
         """
         sections: dict[str, Any] = {}
         for section in fields(cls):
             kind = section.default_factory
             given = dict(values.get(section.name, {}))
-            if section.name == "data" and "standardise" in given:  # what it was before 0.2.0 was released
+            if section.name == "data" and "standardise" in given:  # its name before the release of 0.2.0
                 given["scale"] = "standard" if given.pop("standardise") else "none"
             sections[section.name] = from_mapping(kind, given, section.name)  # type: ignore[arg-type]
         _known("configuration", values, {section.name for section in fields(cls)})
@@ -354,20 +360,20 @@ class Config:
 
 
 def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
-    """One section of a configuration from a dictionary; ``ValueError`` where a field is unknown."""
+    """One section of a configuration from a dictionary; ``ValueError`` if a field is unknown."""
     _known(name, values, {f.name for f in fields(kind)})  # type: ignore[arg-type]
     return kind(**values)
 
 
 def whole_epochs(value: float, epochs: int) -> int:
-    """A number of epochs that may be given as a share, below 1, of all epochs."""
+    """Return a number of epochs as whole epochs; a value below 1 is a share of all epochs."""
     return math.ceil(value * epochs) if value < 1 else int(value)
 
 
 def _span(name: str, value: float) -> None:
     _real(name, value, minimum=0)
     if value > 1 and value != int(value):
-        raise ValueError(f"{name} is {value!r}: it must be whole epochs, or a share of them below 1")
+        raise ValueError(f"{name} is {value!r}: it must be whole epochs, or below 1 as a share of all epochs")
 
 
 def _share(done: float, duration: float) -> float:

@@ -1,4 +1,4 @@
-"""The experiments of the paper, and data of one's own, as configurations: the command line's defaults."""
+"""The experiments of the paper, and the user's own data, as configurations: the command line's defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gmvae.config import Config, DataConfig, ModelConfig, ObjectiveConfig, RunCo
 SPIRAL = Config(
     model=ModelConfig(clusters=8, x_size=2, w_size=2, hidden_size=100, network="fc", likelihood="gaussian"),
     # Differs: alpha is 2 in the original, from the first step on, and each step is 1e-4 * sign(gradient).
-    # What comes first then decides how many clusters are left (docs/spiral.md has the figures).
+    # Then the first steps decide how many clusters are left (docs/spiral.md has the figures).
     objective=ObjectiveConfig(cv_weight=20.0, warm_up=20, cv_warm_up=40),
     training=TrainingConfig(batch_size=200, epochs=500, learning_rate=3e-4),
     data=DataConfig(dataset="spiral"),
@@ -99,9 +99,9 @@ DESCRIPTIONS = {
     "spiral": "5,000 points in the plane, on five arcs: find the arcs (paper, section 4.1).",
     "mnist": "60,000 handwritten digits, with convolutions (paper, section 4.2).",
     "mnist_fc": "60,000 handwritten digits, with fully connected layers.",
-    "spiral_version2": "spiral by version 2 of the paper: q(z | ...) is the posterior.",
-    "mnist_version2": "mnist likewise.",
-    "mnist_fc_version2": "mnist_fc likewise.",
+    "spiral_version2": "spiral with version 2 of the paper: q(z | ...) is the posterior.",
+    "mnist_version2": "mnist with version 2 of the paper.",
+    "mnist_fc_version2": "mnist_fc with version 2 of the paper.",
     "fashion_mnist": "60,000 pictures of clothes, as mnist.",
     "data": "data of your own: a table, an array or a folder of pictures (--path), as gmvae.GMVAE fits it.",
     "svhn": "604,388 house numbers, 50,000 in each pass (paper, section 4.2).",
@@ -109,7 +109,7 @@ DESCRIPTIONS = {
 
 
 def experiment(name: str) -> Config:
-    """The configuration of an experiment; ``ValueError`` where there is none of that name."""
+    """The configuration of an experiment; ``ValueError`` if no experiment has that name."""
     if name not in EXPERIMENTS:
         near = get_close_matches(name, EXPERIMENTS, 1)
         rest = f"did you mean {near[0]}?" if near else f"it must be one of {', '.join(EXPERIMENTS)}"

@@ -1,4 +1,4 @@
-"""The data of a run: where they are, how they are read, and how they become observations."""
+"""The data of a run: find them, read them, and make observations of them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from gmvae.store.run_folder import RunFolder
 from gmvae.training.workers import ALONE, Workers
 
 SHARE = 0.25
-"""Share of the memory that rows may take before they are streamed."""
+"""Share of this machine's memory above which rows are streamed."""
 
 
 def gather(
     config: Config, device: torch.device, workers: Workers = ALONE, folder: str | None = None
 ) -> tuple[Config, Dataset, Prepared]:
-    """The data that a configuration names, in memory or as a stream; the configuration says which.
+    """The data that a configuration names, in memory or as a stream. The returned configuration says which.
 
     Arguments:
         config: The configuration.
-        device: Where batches are wanted.
-        workers: The processes that read them together: on each machine one of them shuffles a stream.
+        device: Device of the batches.
+        workers: The processes that read the data together: one on each machine shuffles a stream.
         folder: Where published data were found before.
     """
     if not (config.data.stream or large(config.data)):
@@ -68,15 +68,13 @@ def gather(
 
 
 def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
-    """A folder for the rows of a stream, which is gone when this process ends. Processes that train together
-    share one, and remove what those that died before them have left."""
+    """A folder for the rows of a stream, deleted when this process ends. Processes that train together share
+    one, and remove the folders that killed predecessors have left."""
     parent = Path(os.environ.get("TMPDIR") or parent)
     if workers.size == 1:
         place = parent / f".gmvae-rows-{os.getpid()}"
     else:
-        job = os.environ.get(
-            "TORCHELASTIC_RUN_ID", "none"
-        )  # the same after a restart, as the port need not be
+        job = os.environ.get("TORCHELASTIC_RUN_ID", "none")  # the same after a restart; the port can change
         job = os.environ.get("MASTER_PORT", "") if job == "none" else job
         place = parent / f".gmvae-rows-{job}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
         if workers.local == 0:
@@ -90,7 +88,7 @@ def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
 
 
 def large(config: DataConfig) -> bool:
-    """Whether the file that a configuration names would take more than ``SHARE`` of this machine's memory."""
+    """Whether the file of a configuration would take more than ``SHARE`` of this machine's memory."""
     from gmvae.data.files.arrow import ParquetFiles
 
     if config.path is None or config.weight_column or config.labels_path:
@@ -104,18 +102,18 @@ def large(config: DataConfig) -> bool:
 
 
 def read(config: DataConfig, folder: str | None = None) -> Dataset:
-    """The data that a configuration names; ``folder`` is where published ones were found before."""
+    """Read the data that a configuration names; ``folder`` is where published data were found before."""
     given = {name: value for name, value in asdict(config).items() if name not in ("scale", "stream")}
     return load(**given | ({} if folder is None else {"data_dir": folder}))
 
 
 def prepared_for(config: Config, data: Dataset, device: torch.device) -> Prepared:
-    """Data as a configuration wants them: the user's own, or a data set of the paper as it is."""
+    """Prepare data for a fit: the user's own as the configuration says, a data set of the paper as it is."""
     likelihood, scale = config.model.likelihood, config.data.scale
     if scale == "none" and config.data.dataset != "file":
         if data.weights is not None:
             raise ValueError(
-                "weight column is for gmvae train data: the paper's experiments weigh all rows alike"
+                "weight column is for gmvae train data: the paper's experiments give all rows equal weight"
             )
         return as_it_is(data, likelihood, device)
     return prepare(
@@ -131,10 +129,10 @@ def prepared_for(config: Config, data: Dataset, device: torch.device) -> Prepare
 
 
 def in_memory(folder: RunFolder, about: Mapping[str, Any], given: tuple[Any, Any] | None) -> Dataset:
-    """The data of a run that began in Python: those that are given, or else those that it has kept."""
+    """The data of a run that was started in Python: those given, or else those kept in the run folder."""
     if given is None and "rows" not in about:
         raise ValueError(
-            f"{folder.path} has not kept its data: go on with GMVAE.resume({str(folder.path)!r}, X) in Python"
+            f"{folder.path} has not kept its data: run GMVAE.resume({str(folder.path)!r}, X) in Python"
         )
     rows, weights = kept(folder.path, about["rows"]) if given is None else given
     shape = about["image_shape"] and tuple(about["image_shape"])
@@ -145,7 +143,7 @@ def in_memory(folder: RunFolder, about: Mapping[str, Any], given: tuple[Any, Any
 
 
 def absolute(config: DataConfig) -> DataConfig:
-    """The same data, wherever the run is gone on with."""
+    """Return the same with absolute paths, so that the run can be resumed from any folder."""
     path, labels = (
         path if path is None or "://" in path else str(Path(path).resolve())
         for path in (config.path, config.labels_path)
@@ -154,7 +152,7 @@ def absolute(config: DataConfig) -> DataConfig:
 
 
 def check_apart(config: Config) -> None:
-    """``ValueError`` where the pictures of a run would become some of the pictures that it is trained on."""
+    """Raise ``ValueError`` if the pictures that a run draws would become part of its training data."""
     data, folder = config.data.path, Path(config.run.run_dir or "runs")
     if (
         data is not None

@@ -9,5 +9,6 @@ Progress = Callable[[float], object]
 
 
 def part(progress: Progress, begin: float, length: float) -> Progress:
-    """What a part of the work tells, which begins after a share of it and is another share of it long."""
+    """Return the progress of a part of the work, which starts at the share ``begin`` of the whole and takes
+    the share ``length`` of it."""
     return lambda share: progress(begin + length * share)

@@ -1,4 +1,4 @@
-"""A run: a fit with a folder of its own, which can be gone on with after a break."""
+"""A run: a fit with a folder of its own, which can be resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gmvae.training.workers import ALONE, Workers
 
 
 class Run:
-    """A fit and its folder. Begin one with :meth:`new`, go on with one by :meth:`resume`.
+    """A fit and its folder. Start one with :meth:`new`; continue one with :meth:`resume`.
 
     Example::
 
@@ -45,10 +45,10 @@ class Run:
         print(run.summary()["nmi"])
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         data: Its data.
         folder: Its folder.
-        engine: What makes the fit.
+        engine: The engine of its fit.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Run:
         self.name, self.data, self.device = name, data, pick_device(config.training.device)
         if prepared is None:
             prepared = prepared_for(config, data, self.device)
-        if reason is not None:  # the likelihood is settled by now; why, is not forgotten
+        if reason is not None:  # a resumed run has its likelihood already; keep the reason
             prepared = replace(prepared, reason=reason)
         self.engine = Engine(config, prepared, (), None, choice, holdout, workers)
         test = None
@@ -83,12 +83,12 @@ class Run:
     @classmethod
     @isolated
     def new(cls, name: str, config: Config, workers: Workers = ALONE) -> Run:
-        """Begin a run called ``name`` in the folder that the configuration names. Of several ``workers`` the
-        first has the run, and the others :func:`follow` it.
+        """Start a run called ``name`` in the folder that the configuration names. Of several ``workers``, the
+        first has the run and the others follow it.
 
         Raises:
-            ValueError: where data, device or folder are not what they should be. Nothing is written then.
-            OSError: where a file cannot be read or written.
+            ValueError: if data, device or folder are not valid. Nothing is written then.
+            OSError: if a file cannot be read or written.
         """
         config = replace(config, data=absolute(config.data))
         check_apart(config)
@@ -112,14 +112,14 @@ class Run:
         Arguments:
             config: The configuration, which names the folder.
             data: The rows.
-            prepared: The same as observations.
+            prepared: The rows as observations.
             parameters: Those of the estimator, for the model file.
-            keep_data: Whether to write the rows into the folder, so that the run can be gone on with without
-                them.
+            keep_data: Whether to write the rows into the folder, so that the run can be resumed without
+                giving them again.
 
         Raises:
-            ValueError: where the folder is not one for a new run. Nothing is written then.
-            OSError: where it cannot be written.
+            ValueError: if the folder cannot be used for a new run. Nothing is written then.
+            OSError: if it cannot be written.
         """
         run = cls("data", config, data, prepared=prepared)
         given: dict[str, Any] = {
@@ -144,7 +144,7 @@ class Run:
         self.engine.build()
         about = {
             "name": name,
-            # where held-out rows are still to find the number of epochs, what depends on it is open as well
+            # while held-out rows have yet to find the number of epochs, all that depends on it is open too
             "config": (self.engine.asked if self.engine.searches else config).to_json(),
             "data": {
                 "name": data.name,
@@ -171,28 +171,29 @@ class Run:
         rows: tuple[Any, Any] | None = None,
         workers: Workers = ALONE,
     ) -> Run:
-        """Go on with the run in a folder from its last checkpoint, as if it had never stopped.
+        """Continue the run in a folder from its last checkpoint, as if it had never stopped.
 
         A run that is :attr:`finished` has nothing left to do, unless it is given more epochs.
 
         Arguments:
             path: The run folder.
-            epochs: A new number of epochs in all, where it is to be longer than first asked for. The folder
-                keeps it, so that a run which stops once more still knows where it ends.
-            device: Another device than before.
-            rows: The rows of a run of :meth:`of`, and their weights or ``None``, where it has not kept them.
-            workers: The processes that go on with it together.
+            epochs: A new total number of epochs, to make the run longer. The folder keeps it, in case the run
+                stops again.
+            device: The device, if it is not the same as before.
+            rows: The rows of a run started with :meth:`of`, and their weights or ``None``. Needed if the run
+                has not kept them.
+            workers: The processes that continue it together.
 
         Raises:
-            ValueError: where the folder holds no run, another process trains it, the data are not those that
-                it began with, or its records are not those of the checkpoint.
-            OSError: where a file cannot be read or written.
+            ValueError: if the folder holds no run, another process trains it, the data are not those it
+                started with, or its records do not match the checkpoint.
+            OSError: if a file cannot be read or written.
         """
         if epochs is not None and epochs < 1:
             raise ValueError(f"epochs is {epochs}: it must be a whole number of at least 1")
         folder = RunFolder(path)
-        folder.about(whole=True)  # that there is a run
-        with folder.locked():  # or the records of who trains it would be dropped
+        folder.about(whole=True)  # check that there is a run
+        with folder.locked():  # else the records of a process that trains it would be dropped
             return cls._resumed(path, epochs, device, rows, workers)
 
     @classmethod
@@ -228,21 +229,23 @@ class Run:
             for start, number in starts
             if start is not None and start.init != "random"
         ]
-        if wanted and wanted != run.folder.read_starts():  # killed between a checkpoint and this
+        if (
+            wanted and wanted != run.folder.read_starts()
+        ):  # killed after the checkpoint, before this was written
             run.folder.write_starts(wanted)
         return run
 
     @classmethod
     def open(cls, path: str | Path, device: str = "auto") -> Run:
-        """The run in a folder as its last checkpoint has it, to look at: nothing is written.
+        """Open the run in a folder at its last checkpoint, for reading only: nothing is written.
 
         Raises:
-            ValueError: as :meth:`resume`, or where there is no checkpoint yet.
-            OSError: where a file cannot be read.
+            ValueError: as :meth:`resume`, or if there is no checkpoint yet.
+            OSError: if a file cannot be read.
         """
         run = cls._restored(path, whole=False, device=device)
         if not run.epoch and not run.engine.outcomes:
-            raise ValueError(f"{path} has no checkpoint yet: wait for it, or begin with gmvae resume {path}")
+            raise ValueError(f"{path} has no checkpoint yet: wait for it, or start with gmvae resume {path}")
         run.writer.history = run.folder.history()
         return run
 
@@ -275,7 +278,7 @@ class Run:
         reason = about["data"]["likelihood_reason"]
         run = cls(about["name"], config, data, choice, holdout, reason, prepared, workers)
         if run.engine.data.fingerprint != about["data"]["sha256"]:
-            raise ValueError(f"{data.name} has changed since the run in {path} began: start a new run")
+            raise ValueError(f"{data.name} has changed since the run in {path} started: start a new run")
         if folder.checkpoint.exists():
             try:
                 run.engine.restore(folder.read_checkpoint(whole=whole))
@@ -288,7 +291,7 @@ class Run:
         return run
 
     def _in(self, folder: RunFolder) -> None:
-        """Take a folder to write into."""
+        """Set the folder to write into."""
         self.folder, origin = folder, self.data.origin
         schema = Schema(self.data.y_shape) if origin is None else origin.schema
         classes = () if origin is None else origin.classes
@@ -299,12 +302,12 @@ class Run:
 
     @property
     def config(self) -> Config:
-        """Its configuration, as far as it is resolved by now."""
+        """Its configuration; settings may be open until they are resolved."""
         return self.engine.config
 
     @property
     def epoch(self) -> int:
-        """Epochs of the restart in progress."""
+        """Number of epochs done in the current restart."""
         return self.engine.epoch
 
     @property
@@ -314,7 +317,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, and everything is written that a run ends with."""
+        """Whether all epochs are done and all final files are written."""
         if self.config.run.save_model and not self.folder.model.exists():
             return False
         summary, last = self.folder.read_summary(), self.config.training
@@ -347,24 +350,26 @@ class Run:
                 raise
 
     def finish(self, *observers: Observer) -> Result:
-        """Train to the end; what it came to."""
+        """Train to the end and return the result."""
         for _ in self.train(*observers):
             pass
         return self.engine.result or self.engine.fit()
 
     def findings(self) -> list[Finding]:
-        """What the doctor says of the fit so far."""
+        """The doctor's findings on the fit so far."""
         return self.writer.findings(self.engine.result)
 
     def summary(self) -> dict[str, Any]:
-        """What summary.json holds."""
+        """The content of summary.json."""
         return self.writer.summary or self.folder.read_summary() or {}
 
     @isolated
     def everything(self, samples: int = 0) -> dict[str, float]:
-        """Every measure on all data: agreement with labels, diagnostics, the bound on the training data, and
-        an estimate of log p(y) with so many samples (0 for none) on test data or, without them, training
-        data."""
+        """All measures on all data: agreement with labels, diagnostics and the bound on the training data.
+
+        With ``samples`` above 0 there is also an estimate of log p(y) with this number of samples, on the
+        test data if there are any, else on the training data.
+        """
         moment, rows = self.engine.moment(), self.engine.data.everything
         found = self.measures.of(moment)
         found["elbo"] = moment.bound(rows, self.config.objective.mc_samples)
@@ -376,16 +381,16 @@ class Run:
 
     @isolated
     def model_file(self) -> ModelFile:
-        """The whole model as it is now, of a run that has not ended, too."""
+        """The whole model in its current state, even if the run has not ended."""
         return self.writer.model_file(self.engine.result or self.engine.conclude())
 
     @isolated
     def take_snapshot(self) -> None:
-        """Write what the pictures of the model show."""
+        """Write the arrays that the pictures of the model show."""
         take_snapshot(self.folder, self.engine.moment())
 
 
 def take_missing_snapshot(folder: RunFolder) -> None:
-    """Take the snapshot of a run that has drawn no picture yet, from its checkpoint, where it has one."""
+    """Take the snapshot of a run that has drawn no picture yet, from its checkpoint if there is one."""
     if not folder.snapshot.exists() and folder.checkpoint.exists():
         Run.open(folder.path).take_snapshot()

@@ -1,1 +1,1 @@
-"""A fitted model applied to files of any size, in and out by blocks of rows."""
+"""Apply a fitted model to files of any size, reading and writing blocks of rows."""

@@ -1,4 +1,4 @@
-"""Answers beside what an AnnData file holds already."""
+"""Add results to an AnnData file."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ARRAYS = {"p": "gmvae_probabilities", "x": "X_gmvae"}
-"""What numbered columns become, such as p0, p1, ...: an array in ``obsm``."""
+"""Arrays in ``obsm`` that numbered columns, such as p0, p1, ..., become, by the letter of the columns."""
 
 
 def annotate(out: Path, source: Source, *answers: Iterator[pa.RecordBatch]) -> int:
-    """Copy an .h5ad file with answers about its rows, and return their number.
+    """Copy an .h5ad file with results for its rows, and return the number of rows.
 
     ``obs`` gets ``gmvae_cluster``, a category, and ``gmvae_probability`` and so on; ``obsm`` gets ``X_gmvae``
     and ``gmvae_probabilities``.
 
     Arguments:
         out: The file to write.
-        source: The file that the answers are about.
-        answers: Their columns, as :mod:`gmvae.apply.apply` gives them.
+        source: The file that the results are for.
+        answers: The columns of the results, as :mod:`gmvae.apply.apply` gives them.
 
     Raises:
-        ValueError: where the source is no .h5ad file.
+        ValueError: if the source is not an .h5ad file.
     """
     if source.path.suffix.lower() != ".h5ad":
-        raise ValueError(f"{out} is to be an .h5ad file, which only answers about an .h5ad file can become")
+        raise ValueError(f"{out} is an .h5ad file: only results for an .h5ad file can be written as one")
     import pyarrow as pa
 
     from gmvae.store.annotated import write_annotated

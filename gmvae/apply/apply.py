@@ -1,4 +1,4 @@
-"""A fitted model applied to files: rows come in piece by piece, and go out as they come."""
+"""Apply a fitted model to files: rows are read piece by piece, and results are written as they come."""
 
 from __future__ import annotations
 
@@ -34,16 +34,19 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 ROWS = 1 << 15
-"""Rows that are read and answered for together."""
+"""How many rows are read and processed together."""
 
 
 def predictions(
     model: GMVAE, source: Source, schema: Schema, *, scores: bool = True
 ) -> Iterator[pa.RecordBatch]:
-    """For each row its ``cluster``, the ``probability`` of that cluster, the ``log_density`` (the lower bound
-    on log p(y), nats: the lower, the less like the training data) and q(z | ...) of all clusters, ``p0`` and
-    so on. The id column comes first, where there is one; clusters that people have named have a
-    ``cluster_name``, and a model that was fitted with resamples has a ``confidence``."""
+    """Yield the predictions for each row: its ``cluster``, the ``probability`` of that cluster, the
+    ``log_density`` (the lower bound on log p(y) in nats: the lower, the less like the training data) and
+    q(z | ...) of all clusters, ``p0`` and so on.
+
+    The id column comes first, if there is one. With named clusters there is a ``cluster_name``, and with a
+    model that was fitted with resamples a ``confidence``.
+    """
     names = model.relabelled_.called(len(model.weights_))
 
     def answer(y: Array) -> dict[str, Array]:
@@ -63,10 +66,10 @@ def predictions(
 
 
 def describe(model: GMVAE, source: Source, schema: Schema) -> pa.Table:
-    """What sets each cluster apart in the rows of a file (:meth:`gmvae.GMVAE.describe`).
+    """Describe each cluster by the columns that distinguish it in a file (:meth:`gmvae.GMVAE.describe`).
 
     Raises:
-        ValueError: where it has no rows.
+        ValueError: if the file has no rows.
     """
     blocks = [_rows(block) for block in source.blocks(schema, ROWS)]
     if not blocks:
@@ -75,7 +78,7 @@ def describe(model: GMVAE, source: Source, schema: Schema) -> pa.Table:
 
 
 def embeddings(model: GMVAE, source: Source, schema: Schema) -> Iterator[pa.RecordBatch]:
-    """For each row the mean of q(x | y), ``x0`` and so on, after the id column, where there is one."""
+    """Yield the mean of q(x | y) for each row, ``x0`` and so on, after the id column, if there is one."""
 
     def answer(y: Array) -> dict[str, Array]:
         return {f"x{d}": column for d, column in enumerate(model.transform(y).T)}
@@ -86,9 +89,11 @@ def embeddings(model: GMVAE, source: Source, schema: Schema) -> Iterator[pa.Reco
 def evaluation(
     model: GMVAE, source: Source, schema: Schema, labels: Labels | None = None, samples: int = 0
 ) -> dict[str, Any]:
-    """Everything that is measured of a model on the rows of a file: ``rows``; ``clusters_used``; where there
-    are labels, ``labelled``, the rows that have one, and how far clusters agree with those; scalar signs; the
-    bound in nats and, for images' levels, in bits per number.
+    """Measure a model on the rows of a file.
+
+    The result has ``rows``; ``clusters_used``; with labels, ``labelled`` (the number of rows with one) and
+    the agreement of clusters with labels; scalar diagnostics; and the bound in nats and, for levels of
+    images, in bits per number.
 
     Arguments:
         model: The model.
@@ -98,7 +103,7 @@ def evaluation(
         samples: Samples for an estimate of log p(y); 0 for none.
 
     Raises:
-        ValueError: where there are no rows, or not as many labels.
+        ValueError: if there are no rows, or not as many labels.
     """
     exact, found = precise(model.model_), list[Any]()
     examined, sums, rows, levels = Examination(exact), np.zeros(2), 0, False
@@ -139,7 +144,7 @@ def evaluation(
 
 
 def labels_of(run: Path, file: Path | None) -> Path | None:
-    """The file of labels of a run's own data, where they are what is asked for."""
+    """The file of labels of a run, if the run has one and ``file`` is its own data."""
     if not (run / "config.json").is_file():
         return None
     data = RunFolder(run).began()["config"]["data"]
@@ -149,12 +154,12 @@ def labels_of(run: Path, file: Path | None) -> Path | None:
 
 
 def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Schema]:
-    """The file that a model is to be applied to, or else the data that its run was trained on, and how to
-    read it.
+    """Open the file to apply a model to, or else the data that its run was trained on; returns the source and
+    its schema.
 
     Raises:
-        ValueError: where there is neither.
-        OSError: where it cannot be read.
+        ValueError: if there is neither.
+        OSError: if it cannot be read.
     """
     schema: Schema = model.schema_ or Schema(model.model_.y_shape)
     if file is not None:
@@ -173,10 +178,10 @@ def opened(model: GMVAE, run: Path, file: Path | None) -> tuple[Source, Schema]:
 def asked(
     source: Source, schema: Schema, *, id_column: str | None = None, label_column: str | None = None
 ) -> Schema:
-    """The schema with other columns for ids or labels, where they are asked for.
+    """The schema, with other columns for ids or labels if they are asked for.
 
     Raises:
-        ValueError: where the file does not have them.
+        ValueError: if the file does not have these columns.
     """
     options = ReadOptions(id_column=id_column, label_column=label_column)
     if options != ReadOptions():
@@ -189,13 +194,13 @@ def asked(
 
 
 def check_out(out: Path, run: Path, source: Source | None = None) -> None:
-    """``ValueError`` where a file to write is one that is read, by whatever path or link: the model, the data
-    that it is applied to, or those that it was trained on.
+    """Raise ``ValueError`` if writing a file would overwrite an input, under any path or link: the model, the
+    data that it is applied to, or its training data.
 
     Arguments:
         out: The file to write.
         run: A run folder or a model file.
-        source: What the model is applied to.
+        source: The data that the model is applied to.
     """
     about = RunFolder(run).began() if (run / "config.json").is_file() else {}
     given = about.get("config", {}).get("data", {})
@@ -210,11 +215,11 @@ def check_out(out: Path, run: Path, source: Source | None = None) -> None:
 
 
 def write_samples(model: GMVAE, run: Path, out: Path, count: int, cluster: int | None, seed: int) -> None:
-    """Draw new observations into a table of their ``cluster`` and features, sorted by cluster, an array of
-    images (.npy, shape (count, *y_shape)), or a picture (.png).
+    """Draw new observations, sorted by cluster, and write them as a table of their ``cluster`` and features,
+    as an array of images (.npy, shape (count, *y_shape)), or as a picture (.png).
 
     Raises:
-        ValueError: where the file's name has another ending.
+        ValueError: if the file's name has another ending.
     """
     import pyarrow as pa
 
@@ -255,13 +260,13 @@ def _each(
         found: dict[str, Any] = {}
         if source.keeps_columns:
             if block.table is None:
-                raise ValueError(f"{source.path} is no table, so it has no columns to keep")
+                raise ValueError(f"{source.path} is not a table, so it has no columns to keep")
             found = dict(zip(block.table.schema.names, block.table.columns, strict=True))
             twice = sorted(found.keys() & answers.keys())
             if twice:
                 raise ValueError(
-                    f"{source.path} has a column {', '.join(twice)}, which is what a column of the result is "
-                    "called: rename it, or leave out --keep-columns"
+                    f"{source.path} has a column {', '.join(twice)}, but the result has a column of that "
+                    "name: rename it, or leave out --keep-columns"
                 )
         elif block.ids is not None:
             name = schema.id_column or "id"

@@ -1,3 +1,3 @@
-"""What is known of a fitted model: ``diagnostics`` are numbers, the ``doctor`` says what they mean,
-``measures`` compare with labels, and a ``snapshot`` holds the arrays that pictures need.
+"""Assessment of a fitted model: ``diagnostics`` are numbers, the ``doctor`` says what they mean, ``measures``
+compare clusters with labels, and a ``snapshot`` has the arrays that pictures need.
 """

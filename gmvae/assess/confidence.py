@@ -1,4 +1,5 @@
-"""How sure the cluster of a row is: whether it keeps it when the fit starts from other rows of the data."""
+"""Confidence in the cluster of a row: the probability that the row keeps it if the fit starts from another
+sample of the data."""
 
 from __future__ import annotations
 
@@ -17,19 +18,19 @@ from gmvae.partition.communities import Clusters
 Floats = NDArray[np.float64]
 
 SURE = 1e-6
-"""How near to 0 and 1 a probability counts as any."""
+"""Probabilities are clipped to this distance from 0 and 1."""
 FREEDOM = 100.0
-"""Inverse strength of the regularisation."""
+"""Inverse strength of the regularisation of the logistic regression."""
 
 
 @dataclass(frozen=True)
 class Confidence:
-    r"""The probability that a row keeps its cluster, given what the model says of it:
+    r"""The probability that a row keeps its cluster, given q(z | y):
 
     .. math:: P(y) = \sigma\big(b_k + a \operatorname{logit} \max_k q(z = k \mid y)\big)
 
-    with the most probable cluster k, a logistic regression on the stability of rows (Platt scaling with an
-    intercept for each cluster; Platt, 1999).
+    with the most probable cluster k. It is a logistic regression on the stability of rows (Platt scaling with
+    an intercept for each cluster; Platt, 1999).
 
     Arguments:
         slope: a.
@@ -41,7 +42,7 @@ class Confidence:
 
     @classmethod
     def of(cls, probabilities: Floats, stability: Floats) -> Self:
-        """Calibrate q(z | y), (n, K), by the stability of the same rows, (n,)."""
+        """Calibrate q(z | y), (n, K), with the stability of the same rows, (n,)."""
         size = probabilities.shape[1]
         inputs = np.hstack([_evidence(probabilities)[:, None], np.eye(size)[probabilities.argmax(1)]])
         kept = np.repeat([1, 0], len(inputs))
@@ -68,8 +69,9 @@ class Confidence:
 
 
 def stability(clusters: Clusters, others: Sequence[Clusters]) -> Floats:
-    """The share of other partitions in which each row is in the same cluster, (n,), once the clusters of each
-    are matched with those of the partition one to one so that most rows are.
+    """The share of other partitions in which each row is in the same cluster, (n,). The clusters of each
+    other partition are first matched one to one with those of the partition, to agree on as many rows as
+    possible.
 
     Arguments:
         clusters: The partition, (n,).

@@ -1,4 +1,5 @@
-"""What sets clusters of a table apart, which members stand for them, and how far probabilities hold."""
+"""Describe the clusters of a table: how their columns differ, typical and borderline members, and whether
+probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -15,22 +16,22 @@ EDGES = np.array([0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
 
 @dataclass(frozen=True)
 class Contrast:
-    """Columns within each cluster, and among the rows of all others; each (K, D)."""
+    """Columns within each cluster, compared with the rows of all other clusters; each (K, D)."""
 
     mean: Array
     """Means within the cluster."""
     rest: Array
-    """Means among the others."""
+    """Means of the rows in other clusters."""
     difference: Array
     r"""Standardised differences :math:`(\mu_k - \mu_{\bar k}) / \sqrt{(\sigma_k^2 + \sigma_{\bar k}^2) / 2}`.
-    Where neither side varies, the standard deviation of all rows takes the place of the root. They are 0
-    where they are not defined: of an empty cluster, of one that holds all rows, of a constant column."""
+    If neither side varies, the root is replaced by the standard deviation of all rows. Undefined differences
+    are 0: those of an empty cluster, of a cluster with all rows, and of a constant column."""
 
 
 def contrast(y: Array, clusters: NDArray[np.int64], count: int) -> Contrast:
-    """The :class:`Contrast` of rows of shape (N, D) whose clusters, (N,), are of so many."""
+    """The :class:`Contrast` of rows of shape (N, D) with clusters, (N,), below ``count``."""
     centre = y.mean(0)
-    moved = y - centre  # sums of squares of what has a large mean would lose digits
+    moved = y - centre  # with a large mean, sums of squares would lose digits
     sums, squares = np.zeros((2, count, y.shape[1]))
     for k in range(count):
         mine = moved[clusters == k]
@@ -52,8 +53,8 @@ def _moments(held: Array, sums: Array, squares: Array) -> tuple[Array, Array]:
 
 
 def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int) -> NDArray[np.int64]:
-    """The members of cluster k, most typical first, at most so many: those whose x, (N, x_size), are nearest
-    to the mean of its members, in their standard deviations."""
+    """The ``count`` most typical members of cluster k, at most, the most typical first: those with x,
+    (N, x_size), nearest to the mean of its members, in units of their standard deviations."""
     members = np.flatnonzero(clusters == k)
     if not len(members):
         return members
@@ -64,7 +65,8 @@ def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int) -> NDArra
 
 
 def borderline(probabilities: Array, k: int, count: int, least: float = 0.99) -> NDArray[np.int64]:
-    """The members of cluster k with the lowest probabilities, (N, K), below ``least``, at most so many."""
+    """The ``count`` members of cluster k with the lowest probabilities, (N, K), at most; only those with less
+    than ``least``."""
     own = probabilities[:, k]
     members = np.flatnonzero((probabilities.argmax(1) == k) & (own < least))
     return members[np.argsort(own[members], kind="stable")[:count]]
@@ -72,7 +74,7 @@ def borderline(probabilities: Array, k: int, count: int, least: float = 0.99) ->
 
 @dataclass(frozen=True)
 class Reliability:
-    """Rows in bins of the probability of their cluster; each of shape (bins,)."""
+    """Rows, binned by the probability of their cluster; each of shape (bins,)."""
 
     low: Array
     high: Array
@@ -80,16 +82,17 @@ class Reliability:
     claimed: Array
     """Mean probability."""
     right: Array
-    """Share of the rows that are right."""
+    """Share of the rows whose cluster is right."""
 
     @property
     def gap(self) -> float:
-        """The expected calibration error: mean distance of ``claimed`` and ``right``, by rows."""
+        """The expected calibration error: the mean difference between ``claimed`` and ``right``, weighted by
+        rows."""
         return float((self.rows * abs(self.claimed - self.right)).sum() / max(1, self.rows.sum()))
 
 
 def reliability(probability: Array, right: NDArray[np.bool_]) -> Reliability:
-    """The :class:`Reliability` of probabilities, (N,), of answers that are right or not, (N,); bins without
+    """The :class:`Reliability` of probabilities, (N,), given whether each answer is right, (N,). Bins without
     rows are left out."""
     which = np.clip(np.searchsorted(EDGES, probability, side="right") - 1, 0, len(EDGES) - 2)
     rows = np.bincount(which, minlength=len(EDGES) - 1)
@@ -100,7 +103,7 @@ def reliability(probability: Array, right: NDArray[np.bool_]) -> Reliability:
 
 
 def common(labels: NDArray[np.int64], clusters: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """The most common known label of each of so many clusters, (count,), -1 of one without any."""
+    """The most common known label of each of ``count`` clusters, (count,); -1 for a cluster without any."""
     found = np.full(count, -1)
     for k in np.unique(clusters[labels >= 0]):
         found[k] = np.bincount(labels[(clusters == k) & (labels >= 0)]).argmax()

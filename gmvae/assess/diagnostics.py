@@ -1,4 +1,4 @@
-r"""Signs of how a model uses its clusters and its latents, from observations alone: no label is asked for."""
+r"""Diagnostics of how a model uses its clusters and its latents, from observations alone, without labels."""
 
 from __future__ import annotations
 
@@ -17,52 +17,54 @@ from gmvae.model.inference import BATCH, evaluating
 from gmvae.model.vae import GaussianMixtureVAE
 
 ACTIVE = 0.01
-"""Variance over the data that the mean of an active unit has at least."""
+"""Minimum variance over the data of the mean of an active unit."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Signs:
-    """What observations show of a model. Entropies and information are in nats, at most ln K."""
+    """The diagnostics of a model. Entropies and information are in nats, at most ln K."""
 
     occupancy: tuple[float, ...]
-    """Share of the observations that each cluster is the most probable one of, (K,)."""
+    """Share of the observations whose most probable cluster is this one, for each cluster, (K,)."""
     z_entropy: float
-    r"""Mean of :math:`H(q(z|y))`: how undecided assignments are."""
+    r"""Mean of :math:`H(q(z|y))`: how uncertain assignments are."""
     z_information: float
-    r"""Information between z and y, :math:`H(\overline{q(z|y)}) - \overline{H(q(z|y))}`."""
+    r"""Mutual information of z and y, :math:`H(\overline{q(z|y)}) - \overline{H(q(z|y))}`."""
     active_x: int
-    """Units of x whose mean moves with the data: its variance is above 0.01 (Burda et al., arXiv
-    1509.00519)."""
+    """Number of active units of x: the variance of their mean over the data is above 0.01 (Burda et al.,
+    arXiv 1509.00519)."""
     active_w: int
-    """Units of w, likewise."""
+    """Number of active units of w, likewise."""
     agreement: float
-    """Share of observations that q(z | y) and p(z | x, w), at the means of x and w, give the same cluster."""
+    """Share of the observations to which q(z | y), and p(z | x, w) at the means of x and w, give the same
+    cluster."""
     confused: tuple[tuple[int, int, float], ...]
-    """Pairs of clusters j < k that share observations, and how much: the greatest first, those above 0."""
+    """Pairs of clusters j < k that share observations, and their confusion: at least 0.01, the greatest
+    first."""
     least_variance: float
-    """The least variance that p(y | x) gives a number on average, where it is Gaussian, else 1."""
+    """The smallest variance of a number under a Gaussian p(y | x), averaged over observations; else 1."""
 
     def scalars(self) -> dict[str, float]:
-        """What the record of an epoch gets of them."""
+        """The diagnostics that go into the record of an epoch."""
         keys = ("z_entropy", "z_information", "active_x", "active_w", "agreement")
         return {key: getattr(self, key) for key in keys}
 
     def to_json(self) -> dict[str, Any]:
-        """The signs as JSON values."""
+        """The diagnostics as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The signs that :meth:`to_json` wrote."""
+        """The diagnostics that :meth:`to_json` wrote."""
         pairs = tuple((int(j), int(k), float(shared)) for j, k, shared in values["confused"])
         return cls(**{**values, "occupancy": tuple(values["occupancy"]), "confused": pairs})
 
 
 class Examination:
-    """Takes observations in batch by batch, and says what they show of a model. There is no chance in it:
-    means stand for samples.
+    """Computes the diagnostics of a model from batches of observations. It is deterministic: it uses means in
+    place of samples.
 
     Arguments:
         model: The model.
@@ -80,7 +82,7 @@ class Examination:
         self._q, self._p = Shared(size.clusters), Shared(size.clusters)
 
     def add(self, y: Tensor) -> None:
-        """Take observations of shape (N, *y_shape) in."""
+        """Add observations of shape (N, *y_shape)."""
         with evaluating(self.model):
             for batch in y.split(BATCH):
                 self._add(scaled(batch))
@@ -102,7 +104,7 @@ class Examination:
         self.probabilities.append(q)
 
     def signs(self) -> Signs:
-        """What all of them show."""
+        """The diagnostics from all observations so far."""
         q, count = self._q, sum(map(len, self.probabilities))
         clusters = np.concatenate([part.argmax(1) for part in self.probabilities])
         entropy = self._entropy / count
@@ -119,14 +121,15 @@ class Examination:
 
 
 def examine(model: GaussianMixtureVAE, y: Tensor) -> tuple[Signs, Floats]:
-    """The signs that observations of shape (N, *y_shape) show, and q(z | ...) of each, (N, K)."""
+    """The diagnostics from observations of shape (N, *y_shape), and q(z | ...) of each, (N, K)."""
     found = Examination(model)
     found.add(y)
     return found.signs(), np.concatenate(found.probabilities)
 
 
 class Shared:
-    """Sums of the posteriors of clusters, and of their products, and how often each is the most probable."""
+    """Sums of cluster probabilities and of their products, and how often each cluster is the most
+    probable."""
 
     def __init__(self, clusters: int) -> None:
         self.held, self.products = np.zeros(clusters), np.zeros((clusters, clusters))
@@ -142,9 +145,10 @@ def confusion(*posteriors: Floats) -> tuple[tuple[int, int, float], ...]:
     r"""Pairs of clusters that share observations, the most confused first.
 
     The confusion of clusters j and k under probabilities q of shape (N, K) is
-    :math:`\sum_n q_{nj} q_{nk} \,/\, \min(\sum_n q_{nj}, \sum_n q_{nk})`: 0 where no observation is of both,
-    1/2 for two halves of one cluster. Of several posteriors the greatest counts. Clusters that are the most
-    probable one of no observation, and hold less than a tenth of an equal share, are in no pair.
+    :math:`\sum_n q_{nj} q_{nk} \,/\, \min(\sum_n q_{nj}, \sum_n q_{nk})`. It is 0 if no observation belongs
+    to both, and 1/2 for two halves of one cluster. With several posteriors the greatest value counts. Empty
+    clusters are in no pair: those that are never the most probable one, and have less than a tenth of an
+    equal share.
     """
     sums = [Shared(q.shape[1]) for q in posteriors]
     for shared, q in zip(sums, posteriors, strict=True):

@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with a model's clusters, in plain words, and what to try."""
+"""The doctor: what is wrong with the clusters of a model, in plain words, and what to try."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from gmvae.config import ModelConfig, ObjectiveConfig
 from gmvae.data.oddities import NOTHING_ODD, Oddities
 
 IGNORED = 0.1
-"""Information between z and y, nats, below which clusters say nothing of the data."""
+"""Information between z and y, in nats, below which clusters say nothing about the data."""
 ONE = 0.99
-"""Share of one cluster from which it is as good as all."""
+"""Share above which a cluster counts as the only one."""
 SMALL = 0.1
-"""Share of an equal share, 1 / K, below which a cluster is small."""
+"""A cluster is small below this multiple of an equal share, 1 / K."""
 LOPSIDED = 0.9
-"""Share of one cluster that is worth a note."""
+"""Share above which a cluster is worth a note."""
 CONFUSED = 0.2
-"""Confusion from which two clusters count as one; two halves of one have 0.5."""
+"""Confusion above which two clusters count as one; two halves of one cluster have 0.5."""
 DECIDED = 0.25
-"""Mean entropy of q(z | y), as a share of ln K, below which assignments are decided."""
+"""Mean entropy of q(z | y), as a share of ln K, below which assignments are certain."""
 DISAGREE = 0.9
-"""Agreement of q(z | y) and p(z | x, w) below which they are two answers."""
+"""Agreement of q(z | y) and p(z | x, w) below which they contradict each other."""
 ALL_WEIGHT = 0.9
-"""Share of one distinct row of all weight, from which the others hardly count."""
+"""Share of the total weight above which one distinct row makes the others negligible."""
 MOVING = 0.01
-"""Share of observations that change their cluster in an epoch, from which training has not ended."""
+"""Share of observations that change their cluster in an epoch, above which training has not converged."""
 WORSE = 1.0
-"""Nats that the bound may fall between the first and the last tenth of the epochs with full weights."""
+"""Nats that the bound can fall between the first and the last tenth of the epochs with full weights."""
 OVERFIT = 0.5
-"""Nats for each column, by which a bound on held-out rows is far below that on rows that were fitted to."""
+"""Nats for each column. If the bound on held-out rows is lower than that on fitted rows by more, the model
+overfits."""
 COPIES = 0.5
-"""Share of the rows that are copies of others, from which they are worth a note."""
+"""Share of the rows that are copies of others, above which they are worth a note."""
 UNBOUNDED = 1e-3
-"""Variance of a Gaussian p(y | x), where columns have 1, from which a density grows without end."""
+"""Variance of a Gaussian p(y | x) below which the density grows without limit, for columns with variance
+1."""
 
 WORDS = {
     "ignored": (
@@ -51,77 +53,80 @@ WORDS = {
     ),
     "dead": (
         "{empty} of {k} clusters hold no data; {used} are in use.",
-        "That is right if the data have {used} groups; if they have more, {longer}, start with init=kmeans, "
+        "That is fine if the data have {used} groups. If they have more, {longer}, start with init=kmeans, "
         "or try other seeds.",
     ),
     "small": (
         "Small clusters, each with less than a tenth of an equal share: {clusters}.",
-        "Look at their rows: they may be a rare group, or outliers. If they are neither, ask for fewer "
+        "Look at their rows: they can be a rare group, or outliers. If they are neither, ask for fewer "
         "clusters.",
     ),
     "lopsided": (
         "Cluster {largest} holds {share:.0%} of the data.",
-        "Look whether the others are outliers; if so, remove these, or ask for more clusters.",
+        "Check whether the other rows are outliers. If so, remove them, or ask for more clusters.",
     ),
     "one-row": (
-        "One distinct row has {share:.1%} of all weight: the others hardly count.",
-        "Look at the weights, and at whether that row is data: copies of a row weigh as one row.",
+        "One distinct row has {share:.1%} of the total weight: the others hardly count.",
+        "Check the weights, and whether that row is valid: copies of a row count as one row with their total "
+        "weight.",
     ),
     "merged": (
         "Clusters {groups} share their observations: {each} one group.",
-        "Raise cv_weight, which parts clusters, or ask for fewer clusters.",
+        "Raise cv_weight, which separates clusters, or ask for fewer clusters.",
     ),
     "disagreement": (
-        "q(z | y) and p(z | x, w) name one cluster for {agreement:.0%} of the data only: what a cluster "
+        "q(z | y) and p(z | x, w) give the same cluster for only {agreement:.0%} of the data: what a cluster "
         "generates is not what is assigned to it.",
         "Raise cv_weight, make w_size smaller, or train longer.",
     ),
     "x-unused": (
-        "No unit of x moves with the data, of {x_size}: the decoder draws the same for everything.",
-        "Give warm_up some epochs, lower learning_rate, or bring the data to a scale of about 1.",
+        "None of the {x_size} units of x changes with the data: the decoder gives the same output for "
+        "everything.",
+        "Give warm_up some epochs, lower learning_rate, or scale the data to about 1.",
     ),
     "unbounded": (
-        "p(y | x) has a variance of {variance:.1e} in some column: there the bound grows without end.",
-        "Set min_variance to 0.01 or so, or leave out columns with few values.",
+        "p(y | x) has a variance of {variance:.1e} in some column: there the bound grows without limit.",
+        "Set min_variance to about 0.01, or leave out columns with few values.",
     ),
     "moving": (
         "{rate:.1%} of the data still change their cluster in every epoch.",
         "Train for more epochs, or lower learning_rate.",
     ),
     "overfit": (
-        "After {epochs} epochs the bound is {seen:.1f} nats on rows that were fitted to, and {unseen:.1f} on "
-        "{rows} that were held out{so}.",
-        "Take more rows or fewer columns (their principal components, say), or fewer epochs.",
+        "After {epochs} epochs the bound is {seen:.1f} nats on fitted rows, and {unseen:.1f} on {rows} "
+        "held-out rows{so}.",
+        "Use more rows, fewer columns (such as their principal components), or fewer epochs.",
     ),
     "heavy-tails": (
-        "Columns with heavy tails, of which a few values lie so far out that the others look alike: "
+        "Columns with heavy tails, in which a few values are so far out that the others look alike: "
         "{columns}.",
-        "Look at these values. A scale of robust or log brings them nearer.",
+        "Look at these values. Scale robust or log brings them nearer.",
     ),
     "nearly-constant": (
         "Columns with one value in more than 99 % of the rows: {columns}. The other rows lie far from these.",
         "Leave the columns out, unless those rows are groups that you look for.",
     ),
     "wide": (
-        "There are {columns:,} columns and {rows:,} distinct rows: chance may part so few rows.",
-        "Take fewer columns, such as their principal components, and look at other seeds.",
+        "There are {columns:,} columns and only {rows:,} distinct rows: clusters of so few rows can be due "
+        "to chance.",
+        "Use fewer columns, such as their principal components, and try other seeds.",
     ),
     "duplicates": (
         "{share:.0%} of the rows are copies of others: {distinct:,} of {rows:,} differ.",
-        "A row counts as often as it is there. If that is a fault of the data, remove the copies.",
+        "Every copy of a row counts. If the copies are a mistake, remove them.",
     ),
     "unstable": (
         "The bound fell from {first:.1f} to {end:.1f} nats while all weights were full.",
         "Lower learning_rate.",
     ),
 }
-"""What each finding is, and what to try."""
+"""For each finding, what is wrong and what to try."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the doctor found: a name for programs, and a sentence each of what it is and of what to
-    try. A note may be quite in order, a warning hardly."""
+    """A finding of the doctor: a name for programs, what is wrong, and what to try. A note can be harmless; a
+    warning rarely is."""
 
     name: str
     severity: Literal["warning", "note"]
@@ -145,16 +150,16 @@ def diagnose(
     holdout: Holdout | None = None,
     oddities: Oddities = NOTHING_ODD,
 ) -> list[Finding]:
-    """What is wrong, warnings first; nothing where all is well.
+    """Return the findings, warnings first; empty if all is well.
 
     Arguments:
-        signs: What the data show of the model.
+        signs: Diagnostics of the model.
         model: Its configuration.
-        objective: The weights that it was trained with.
-        history: The records of its epochs, of which ``elbo`` and ``moved`` are looked at, where they are.
-        heaviest: The greatest share that a distinct row has of all weight.
-        holdout: What rows say that were held out, where some were.
-        oddities: What is odd about the table.
+        objective: The weights of the terms it was trained with.
+        history: The records of its epochs; ``elbo`` and, if present, ``moved`` are used.
+        heaviest: The greatest share of the total weight that a distinct row has.
+        holdout: What held-out rows show, if some were held out.
+        oddities: Unusual properties of the table.
     """
     found = [
         *_of_table(oddities),
@@ -202,7 +207,7 @@ def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -
 
 
 def _overlapping(signs: Signs, k: int) -> list[list[int]]:
-    """Groups of clusters that share observations, each of which is linked to another one of its group."""
+    """Groups of clusters that share observations: each cluster is confused with another one of its group."""
     group = list(range(k))
     for i, j, confusion in signs.confused:
         if confusion >= CONFUSED:
@@ -213,7 +218,7 @@ def _overlapping(signs: Signs, k: int) -> list[list[int]]:
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    """1, 2 and 3."""
+    """Numbers as a list in words, such as 1, 2 and 3."""
     *first, last = map(str, numbers)
     return f"{', '.join(first)} and {last}"
 
@@ -258,7 +263,7 @@ def _of_training(history: Sequence[Mapping[str, Any]], objective: ObjectiveConfi
 
 
 def _of_holdout(holdout: Holdout | None) -> Iterator[Finding]:
-    """A warning where the model itself overfits; a note where longer fits do, which were tried."""
+    """A warning if the model itself overfits; a note if only longer fits, which were tried, do."""
     if holdout is None:
         return
     severity: Literal["warning", "note"] = "warning"
@@ -267,7 +272,7 @@ def _of_holdout(holdout: Holdout | None) -> Iterator[Finding]:
         if holdout.chosen is holdout.trials[-1]:
             return
         shown, severity = holdout.trials[-1], "note"
-        so = f": {holdout.epochs} epochs, which this fit has, are better"
+        so = f": the {holdout.epochs} epochs of this fit are better"
     yield _say(
         "overfit",
         severity,

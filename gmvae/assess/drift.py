@@ -1,4 +1,4 @@
-"""Drift: new rows that are not like those that a model was fitted to."""
+"""Drift: new rows that differ from the rows that a model was fitted to."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from gmvae.assess.doctor import Finding
 from gmvae.assess.outliers import RATE
 
 OUTLIERS = 5 * RATE
-"""Share of rows that belong to no cluster, from which on they are new."""
+"""Share of rows in no cluster above which rows count as different."""
 MOVED = 0.2
-"""Share of all rows that would have to change clusters for the clusters to be as large as they were."""
+"""The same for the share of rows that would have to change clusters to restore the old sizes of clusters."""
 
 
 def drift(
     outliers: NDArray[np.bool_] | None, probabilities: NDArray[np.floating], weights: NDArray[np.float64]
 ) -> Finding | None:
-    r"""What new rows say of a model; ``None`` where they are like the old ones.
+    r"""Compare new rows with those that a model was fitted to; ``None`` if they are alike.
 
-    Of rows like the old ones a share ``RATE`` is beyond the limits of their clusters
+    Of rows like the old ones, a share ``RATE`` is beyond the limits of their clusters
     (:mod:`gmvae.assess.outliers`), and the total variation of cluster sizes,
 
     .. math:: \frac12 \sum_k |\bar q_k - \pi_k|
 
-    has a mean of at most :math:`\frac12 \sqrt{K / n}` by chance alone. Both must be exceeded by three times
-    that chance.
+    has a mean of at most :math:`\frac12 \sqrt{K / n}` by chance alone. There is a finding if the share
+    exceeds ``OUTLIERS``, or the total variation exceeds ``MOVED``, by more than three times the deviation due
+    to chance.
 
     Arguments:
-        outliers: Whether each row belongs to no cluster, (n,), where the model says so.
+        outliers: Whether each row belongs to no cluster, (n,), if the model has such limits.
         probabilities: q(z | ...) of each row, (n, K).
         weights: The shares of the clusters in the old rows, (K,).
     """
@@ -39,18 +40,19 @@ def drift(
     if outliers is not None:
         share, chance = float(outliers.mean()), math.sqrt(OUTLIERS * (1 - OUTLIERS) / count)
         if share > OUTLIERS + 3 * chance:
-            found.append(f"{share:.0%} of them belong to no cluster, where {RATE:.1%} did")
+            found.append(f"{share:.0%} of them belong to no cluster, compared with {RATE:.1%} before")
     moved = 0.5 * float(abs(probabilities.mean(0) - weights).sum())
     if moved > MOVED + 1.5 * math.sqrt(clusters / count):
         change = probabilities.mean(0) - weights
         most = int(abs(change).argmax())
         share, before = float(probabilities[:, most].mean()), float(weights[most])
-        found.append(f"cluster {most} has {share:.0%} of them, where it had {before:.0%}")
+        found.append(f"cluster {most} has {share:.0%} of them, compared with {before:.0%} before")
     if not found:
         return None
     return Finding(
         "drift",
         "warning",
         f"The new rows are not like those that the model was fitted to: {'; '.join(found)}.",
-        "Look at them with gmvae report, and fit anew to old and new rows together where they are to stay.",
+        "Look at them with gmvae report. If such rows will keep coming, fit again to old and new "
+        "rows together.",
     )

@@ -1,4 +1,4 @@
-"""What rows say of a fit that were held out from it."""
+"""What held-out rows show about a fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 TRIMMED = 0.1
-"""Share of the held-out rows with the greatest bounds, and of those with the least, that do not count."""
+"""Share of the held-out rows that is ignored at each end: those with the greatest and the smallest bounds."""
 
 
 @dataclass(frozen=True)
@@ -20,54 +20,55 @@ class Trial:
 
     epochs: int
     elbo: float
-    """On rows that it was fitted to."""
+    """Bound on fitted rows."""
     held_out_elbo: float
-    """On those that were held out."""
+    """Bound on held-out rows."""
     trimmed: float
-    """On those that were held out, but for outliers (:func:`trimmed_mean`): what decides."""
+    """Trimmed mean of the bound on held-out rows (:func:`trimmed_mean`). It decides."""
 
     @classmethod
     def of(
         cls, epochs: int, seen: Array, unseen: Array, weights: Array | None, unseen_weights: Array
     ) -> Self:
-        """From the bounds of rows that a fit has seen, (n,), of others, (m,), and the weights of both."""
+        """Make a trial from the bounds of fitted rows, (n,), of held-out rows, (m,), and the weights of
+        both."""
         means = float(np.average(seen, weights=weights)), float(np.average(unseen, weights=unseen_weights))
         return cls(epochs, *means, trimmed_mean(unseen, unseen_weights))
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """What rows say that were held out."""
+    """What held-out rows show about the number of epochs."""
 
     rows: int
-    """How many they are."""
+    """How many rows were held out."""
     epochs: int
-    """Those of the trial that was chosen, or of the fit itself, where it stopped early."""
+    """Number of epochs of the chosen trial, or of the fit itself if it stopped early."""
     full: int
-    """The epochs without any of this."""
+    """Number of epochs without held-out rows."""
     columns: int
-    """Numbers of an observation."""
+    """How many numbers an observation has."""
     trials: tuple[Trial, ...]
     """The fits that were tried, of growing lengths."""
 
     @property
     def chosen(self) -> Trial:
-        """The trial of ``epochs``."""
+        """The trial with ``epochs`` epochs."""
         return next(trial for trial in self.trials if trial.epochs == self.epochs)
 
     def shifted(self, nats: float) -> Self:
-        """The same with so much more in each bound, for densities in other units."""
+        """The same with ``nats`` added to each bound, for densities in other units."""
         bounds = ("elbo", "held_out_elbo", "trimmed")
         shifted = (replace(t, **{name: getattr(t, name) + nats for name in bounds}) for t in self.trials)
         return replace(self, trials=tuple(shifted))
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The values as JSON."""
         return asdict(self) | {"trials": [asdict(trial) for trial in self.trials]}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """What :meth:`to_json` wrote."""
+        """The object that :meth:`to_json` wrote."""
         return cls(**{**values, "trials": tuple(Trial(**trial) for trial in values["trials"])})
 
 

@@ -1,5 +1,4 @@
-"""What is measured of a model, epoch after epoch: agreement with labels, bounds, and what the doctor
-reads."""
+"""Measures of a model in each epoch: agreement with labels, bounds, and the doctor's diagnostics."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ Labels = NDArray[np.int64]
 
 
 class Measures:
-    """Measures a model on its data and, where there are any, on data held out from the start.
+    """Measures a model on its data and on test data, if there are any.
 
     Arguments:
-        data: What the model is fitted to.
-        labels: The true classes of its rows, (N,), unknown below 0; they only ever measure.
-        test: Held-out data, and their labels.
-        mc_samples: Samples of each observation in the bound of held-out data.
-        levels: Whether the data are levels of images, whose bounds are reported in bits, too.
+        data: The data that the model is fitted to.
+        labels: The true classes of its rows, (N,), unknown below 0, used for measuring only.
+        test: Test data, and their labels.
+        mc_samples: Number of samples of each observation in the bound on test data.
+        levels: Whether the data are levels of images. Their bounds are also reported in bits.
     """
 
     def __init__(
@@ -44,17 +43,20 @@ class Measures:
         self._before: Labels | None = None
 
     def remember(self, moment: Moment, count: int) -> None:
-        """Remember the clusters of now, so that the next measures tell how many have ``moved``."""
+        """Remember the current clusters, so that the next measures can report how many have ``moved``."""
         self._before = moment.clusters(self.data.everything.spaced(count))
 
     def of(self, moment: Moment, count: int | None = None) -> dict[str, float]:
-        """On training data agreement with labels (:func:`gmvae.model.inference.agreement`), scalar
-        diagnostics and ``moved``, the share of observations whose cluster is another than the last time; on
-        test data, as ``test_acc`` and so on, agreement and the bound.
+        """Measure a model.
+
+        On training data: agreement with labels (:func:`gmvae.model.inference.agreement`), scalar diagnostics
+        and ``moved``, the share of observations whose cluster has changed since the last time. On test data,
+        as ``test_acc`` and so on: agreement and the bound.
 
         Arguments:
             moment: The model.
-            count: Observations of each to measure on, at most, evenly spaced; all unless given.
+            count: Maximum number of observations, each of training and test data, evenly spaced; all by
+                default.
         """
         rows = self.data.everything.spaced(count)
         self.signs, probabilities = moment.examine(rows)

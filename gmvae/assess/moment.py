@@ -14,18 +14,18 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 
 class Moment:
-    """What a model is now. Nothing is computed before it is asked for.
+    """The current state of a model. Nothing is computed before it is asked for.
 
     Arguments:
         model: The model.
-        data: What it is fitted to.
+        data: The data that it is fitted to.
     """
 
     def __init__(self, model: GaussianMixtureVAE, data: Prepared) -> None:
         self._model, self._data = model, data
 
     def examine(self, rows: Observations) -> tuple[Signs, NDArray[np.float64]]:
-        """The diagnostics that rows show, and q(z | ...) of each, (n, K)."""
+        """The diagnostics from rows, and q(z | ...) of each row, (n, K)."""
         return examine(self._model, rows.tensor())
 
     def clusters(self, rows: Observations) -> NDArray[np.int64]:
@@ -46,9 +46,10 @@ class Moment:
         return float(found.mean()) + self._data.log_det
 
     def snapshot(self, count: int) -> Snapshot:
-        """What pictures show of so many observations at most, evenly spaced."""
+        """The arrays that pictures show, from at most ``count`` observations, evenly spaced."""
         return snapshot(self._model, self._data.everything.spaced(count).tensor())
 
     def glance(self, picture: str, count: int, share: float) -> Snapshot:
-        """What one picture shows of so many observations, with a share of the work."""
+        """The arrays that one picture shows, from at most ``count`` observations, with a share of the
+        work."""
         return glance(self._model, self._data.everything.spaced(count).tensor(), picture, share)

@@ -1,4 +1,5 @@
-"""Rows that belong to no cluster: less dense than those of their cluster, or of no cluster in particular."""
+"""Outliers, rows that belong to no cluster: their density is too low for their cluster, or they are between
+clusters."""
 
 from __future__ import annotations
 
@@ -14,32 +15,32 @@ from scipy.stats import chi2
 Floats = NDArray[np.float64]
 
 RATE = 0.005
-"""Share of the rows that each of the two limits excludes where all rows belong to clusters."""
+"""Share of the rows that each of the two limits excludes if all rows belong to clusters."""
 FEWEST = 20
-"""Rows from which on a cluster has quartiles of its own."""
+"""Minimum number of rows for a cluster to have quartiles of its own."""
 SHAPES = (1.0, 200.0)
-"""Degrees of freedom that the deficit of a row may have."""
+"""Range of the degrees of freedom of the distribution of deficits."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    r"""Beyond which a row belongs to no cluster.
+    r"""Limits beyond which a row belongs to no cluster.
 
-    The deficit of a row of cluster k is how far its log density is below that of the cluster's median row,
-    in units of the distance to the lower quartile:
+    The deficit of a row of cluster k is how far its log density is below the median log density of the
+    cluster, in units of the distance from the median to the lower quartile:
 
     .. math:: d(y) = \frac{m_k - \log p(y)}{m_k - l_k}
 
-    Were the cluster a Gaussian, :math:`-2 \log p(y)` would have a :math:`\chi^2` distribution. So one is
-    fitted to the quartiles of all deficits, which outliers hardly change, and its ``1 - RATE`` quantile is
-    the limit. The other limit is on the greatest q(z | y): at most 1/2, and no more than ``RATE`` of the rows
-    are below.
+    If the cluster were a Gaussian, :math:`-2 \log p(y)` would have a :math:`\chi^2` distribution. So such a
+    distribution is fitted to the quartiles of all deficits, which outliers hardly change. Its ``1 - RATE``
+    quantile is the first limit. The second limit is on the greatest q(z | y): it is at most 1/2, and no more
+    than ``RATE`` of the rows are below it.
 
     Arguments:
-        median: The median log density of each cluster, nats, (K,).
-        spread: Its distance to the lower quartile, nats, (K,).
-        deficit: The greatest deficit of a row that belongs to a cluster.
-        probability: The least probability of its cluster.
+        median: The median log density of each cluster, in nats, (K,).
+        spread: Its distance to the lower quartile, in nats, (K,).
+        deficit: Maximum deficit of a row that belongs to a cluster.
+        probability: Minimum probability of its cluster.
     """
 
     median: tuple[float, ...]
@@ -49,7 +50,7 @@ class Limits:
 
     @classmethod
     def of(cls, density: Floats, probabilities: Floats) -> Self:
-        """The limits that rows set by their log densities, (n,) in nats, and q(z | y), (n, K)."""
+        """Compute the limits from the log densities of rows, (n,) in nats, and q(z | y), (n, K)."""
         clusters, median, spread = probabilities.argmax(1), [], []
         for k in range(probabilities.shape[1]):
             own = density[clusters == k]

@@ -1,4 +1,4 @@
-"""Rows of x in two dimensions, to look at."""
+"""Rows of x in two dimensions, for pictures."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from gmvae.partition.neighbours import neighbours
 from gmvae.start import reducer
 
 FITTED = 10_000
-"""Rows that UMAP is fitted to, at most, evenly spaced; the others are placed between these."""
+"""Maximum number of rows, evenly spaced, that UMAP is fitted to; the others are placed between them."""
 NEIGHBOURS = 15
-"""Neighbours of a row in UMAP, itself among them."""
+"""Number of neighbours of a row in UMAP, including the row itself."""
 AMONG = 3
-"""Nearest fitted rows that another row is placed between, nearer to those that it is more like."""
+"""Number of nearest fitted rows between which another row is placed, nearer to the more similar ones."""
 
 Array = NDArray[np.floating]
 
 
 def planes(x: Array, seed: int = 0) -> dict[str, Array]:
-    """Rows of shape (N, x_size) as points, (N, 2), by the name of the view, the one to begin with first: x
-    itself where it has at most two dimensions, else UMAP and the two principal directions."""
+    """Project rows of shape (N, x_size) to points, (N, 2), by the name of the projection, the default first:
+    x itself if it has at most two dimensions, else UMAP and the first two principal components."""
     x = np.asarray(x, dtype=np.float32)
     if x.shape[1] <= 2:
         return {"x": np.pad(x, ((0, 0), (0, 2 - x.shape[1])))}
     centred = x - x.mean(0)
     directions = np.linalg.eigh(np.cov(centred.T.astype(np.float64)))[1][:, :-3:-1]
     principal = {"PCA of x": (centred @ directions).astype(np.float32)}
-    if len(x) < 2 * NEIGHBOURS or not centred.any():  # too few, or all alike, for a graph of neighbours
+    if len(x) < 2 * NEIGHBOURS or not centred.any():  # too few, or all equal, for a neighbour graph
         return principal
     return {"UMAP of x": umap(x, seed)} | principal
 

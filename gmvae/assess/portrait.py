@@ -1,4 +1,4 @@
-"""What a report shows of a model and of rows, as plain arrays."""
+"""The arrays that a report shows of a model and rows."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 Array = NDArray[np.floating]
 COSTLY = 20_000_000
-"""Numbers of all rows together above which answers are in 32 bits, and log densities from one draw."""
+"""Total count of numbers in all rows above which results are in 32 bits, and log densities use one draw."""
 AGAIN = 200
-"""The least likely rows, which are then measured again in 64 bits with all draws."""
+"""How many of the least likely rows are then measured again in 64 bits with all draws."""
 DRAWS = 16
-"""Samples of x and w for the log density of a row; the estimator's ``score_samples`` has as many."""
+"""Number of samples of x and w for the log density of a row, as in the estimator's ``score_samples``."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Portrait:
     agrees: NDArray[np.bool_]
     """Whether p(z | x, w), at the means of x and w, has the same most probable cluster, (N,)."""
     density: Array
-    """The lower bound on log p(y), nats, (N,), of the observations in the model's units."""
+    """The lower bound on log p(y) in nats, (N,), for observations in the model's units."""
     x: Array
     """Means of q(x | y), (N, x_size)."""
     samples: Array
-    """What each cluster generates, in the model's units: (K, SAMPLES, size of y)."""
+    """Generated observations of each cluster, in the model's units: (K, SAMPLES, size of y)."""
     styles: Array
-    """The same along the two numbers of w that move it most: (2, K, STEPS, size of y)."""
+    """The same along the two numbers of w with the greatest effect: (2, K, STEPS, size of y)."""
 
     @property
     def clusters(self) -> NDArray[np.int64]:
@@ -54,7 +54,7 @@ class Portrait:
 
 @isolated
 def portrait(model: GaussianMixtureVAE, rows: Observations) -> Portrait:
-    """A :class:`Portrait` of a model and of rows, each of them once, in order."""
+    """Make a :class:`Portrait` of a model and of rows, each row once, in order."""
     costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
     straight = rows.scaling.affine
     parts = (
@@ -71,10 +71,10 @@ def portrait(model: GaussianMixtureVAE, rows: Observations) -> Portrait:
 
 
 def overlap(probabilities: Array) -> Array:
-    r"""How far each pair of clusters shares rows, (K, K):
+    r"""The overlap of each pair of clusters, (K, K):
     :math:`\sum_n q_{nj} q_{nk} \,/\, \min(\sum_n q_{nj}, \sum_n q_{nk})`, and 0 on the diagonal.
 
-    It is 0 where no row is of both, and 1/2 for two halves of one cluster.
+    It is 0 if no row belongs to both, and 1/2 for two halves of one cluster.
     """
     shared = Shared(probabilities.shape[1])
     shared.add(probabilities.astype(np.float64))

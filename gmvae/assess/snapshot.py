@@ -1,4 +1,4 @@
-"""What the pictures of a model show, as plain arrays: once taken, they are drawn without the model."""
+"""The arrays that the pictures of a model show. With them, pictures can be drawn without the model."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.training.random import RandomStream
 
 SAMPLES = 10
-"""Samples of each cluster."""
+"""Number of samples of each cluster."""
 STEPS = np.linspace(-3, 3, 9, dtype=np.float32)
-"""Places on an axis of w, in standard deviations of p(w)."""
+"""Positions on an axis of w, in standard deviations of p(w)."""
 PICTURES = ("latent", "recon", "samples", "styles", "shares")
 """Names of the pictures that are drawn from a snapshot."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A model and some observations at one moment. N observations are shown in the latent space, R of
-    them are reconstructed."""
+    """A model and some observations at one moment. N observations are shown in the latent space; R of them
+    are reconstructed."""
 
     y_shape: NDArray[np.int64]
     """Shape of an observation."""
@@ -49,29 +49,29 @@ class Snapshot:
     samples: Array
     """Means of p(y | x) at samples x of each cluster, with w = 0 and w ~ p(w): (2, K, SAMPLES, size of y)."""
     styles: Array
-    """Means of p(y | x) at the mean of x in each cluster, where one number of w goes through STEPS and the
-    others are 0, for the two axes of w that move it most: (2, K, STEPS, size of y)."""
+    """Means of p(y | x) at the mean of x in each cluster, (2, K, STEPS, size of y). One number of w takes the
+    values STEPS and the others are 0, for the two numbers of w with the greatest effect."""
     style_axes: NDArray[np.int64]
-    """Which numbers of w these are, from 0, (2,); twice the same where w has one."""
+    """Which numbers of w these are, from 0, (2,); twice the same if w has only one."""
 
 
 @isolated
 def snapshot(model: GaussianMixtureVAE, y: Tensor, seed: int = 0) -> Snapshot:
-    """A :class:`Snapshot` of a model and of observations of shape (N, *y_shape).
+    """Take a :class:`Snapshot` of a model and of observations of shape (N, *y_shape).
 
-    Images are large: no more than a hundred of them are kept with their reconstructions, evenly spaced.
+    Images are large, so at most a hundred of them, evenly spaced, are kept with their reconstructions.
     """
     return _taken(model, y, seed, None, 1.0)
 
 
 def glance(model: GaussianMixtureVAE, y: Tensor, picture: str, share: float, seed: int = 0) -> Snapshot:
-    """What one picture shows, with a share of the work: the rest of the :class:`Snapshot` is empty.
+    """Take the arrays of one picture, with a share of the work. The rest of the :class:`Snapshot` is empty.
 
     Arguments:
         model: The model.
-        y: Observations, shape (N, *y_shape), fewer the smaller the share.
+        y: Observations, shape (N, *y_shape); there should be fewer for a smaller share.
         picture: One of :data:`PICTURES`.
-        share: Share of the images that are decoded for a whole snapshot, above 0, at most 1.
+        share: How many images to decode, as a share of those of a whole snapshot, above 0, at most 1.
         seed: Seed of the samples.
     """
     return _taken(model, y, seed, picture, share)

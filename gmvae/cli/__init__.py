@@ -1,3 +1,3 @@
-"""The command line: ``app`` parses and prints, ``commands`` are what it can be asked, ``original`` takes the
+"""The command line: ``app`` parses and prints, ``commands`` has the commands, ``original`` translates the
 flags of the original code.
 """

@@ -1,4 +1,4 @@
-"""The commands that apply a model to files: what each is asked, and what it calls."""
+"""The commands that apply a model to files: their flags, and what they call."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ OutPath = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 
 @dataclass(frozen=True)
 class Predict:
-    """The cluster of each row of a file: its number, its probability, that of every cluster, and the bound on
-    log p(y) as an outlier score (the lower, the less like the training data). Rows are read and written piece
-    by piece, so that a file may be larger than memory."""
+    """Predict the cluster of each row of a file: its number, its probability, the probabilities of all
+    clusters, and the bound on log p(y) as an outlier score (the lower, the less like the training data). Rows
+    are read and written piece by piece, so a file can be larger than memory."""
 
     run: RunPath
     """A run folder or a model file."""
     file: FilePath = None
-    """A file or folder of data, read as the training data were, or - for a .csv at standard input; the
-    training data themselves unless given."""
+    """A file or folder of data, read in the same way as the training data, or - for a .csv at standard input;
+    by default the training data themselves."""
     out: OutPath = Path("predictions.csv")
     """File to write: .csv, .tsv, each also .gz, .parquet, .arrow, .feather or, numbers only, .npy; - for
-    standard output; of an .h5ad file also .h5ad, a copy with the answers in obs and obsm."""
+    standard output; for an .h5ad file also .h5ad, a copy with the results in obs and obsm."""
     id_column: str | None = None
-    """Column to copy beside the answers, where it is not the one of the training data."""
+    """Column to copy beside the results, if it is not that of the training data."""
     scores: bool = True
     """Whether to compute the outlier score, which takes most of the time."""
     outliers: Literal["keep", "label"] = "keep"
-    """Whether rows that belong to no cluster have the nearest cluster's number (keep), or -1 (label)."""
+    """Whether rows that belong to no cluster get the number of their most probable one (keep), or -1
+    (label)."""
     keep_columns: bool = False
-    """Write all columns of the file before the answers."""
+    """Write all columns of the file before the results."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
@@ -52,7 +53,7 @@ class Predict:
         schema = asked(source, schema, id_column=self.id_column)
         model.set_params(outliers=self.outliers)
         answers = [predictions(model, source, schema, scores=self.scores)]
-        if self.out.suffix == ".h5ad":  # which keeps all there is
+        if self.out.suffix == ".h5ad":  # a copy keeps all columns anyway
             answers.append(embeddings(model, source, schema))
         else:
             source.keeps_columns = self.keep_columns
@@ -61,19 +62,19 @@ class Predict:
 
 @dataclass(frozen=True)
 class Describe:
-    """What each cluster is: its size, its mean probability and, by how far they set it apart, the mean and
-    spread of each column within it, and the mean of the other rows."""
+    """Describe each cluster: its size, its mean probability and, the most distinctive columns first, the mean
+    and spread of each column within it, and the mean of the other rows."""
 
     run: RunPath
     """A run folder or a model file."""
     file: FilePath = None
-    """A file of data, read as the training data were, or - for a .csv at standard input; the training data
-    themselves unless given."""
+    """A file of data, read in the same way as the training data, or - for a .csv at standard input; by
+    default the training data themselves."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """File to write all of it to: .csv, .tsv, each also .gz, .parquet, .arrow or .feather; - for standard
-    output, in place of what is printed."""
+    """File to write the whole table to: .csv, .tsv, each also .gz, .parquet, .arrow or .feather; - for
+    standard output, in place of the printed summary."""
     top: int = 5
-    """Columns of each cluster to print."""
+    """Number of columns of each cluster to print."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
@@ -96,18 +97,18 @@ class Describe:
 
 @dataclass(frozen=True)
 class Embed:
-    """The latent x of each row of a file: the means of q(x | y)."""
+    """Embed each row of a file as its latent x: the means of q(x | y)."""
 
     run: RunPath
     """A run folder or a model file."""
     file: FilePath = None
-    """A file or folder of data, read as the training data were, or - for a .csv at standard input; the
-    training data themselves unless given."""
+    """A file or folder of data, read in the same way as the training data, or - for a .csv at standard input;
+    by default the training data themselves."""
     out: OutPath = Path("embedding.csv")
     """File to write: .csv, .tsv, each also .gz, .parquet, .arrow, .feather or, numbers only, .npy; - for
-    standard output; of an .h5ad file also .h5ad, a copy with x in obsm."""
+    standard output; for an .h5ad file also .h5ad, a copy with x in obsm."""
     id_column: str | None = None
-    """Column to copy beside the answers, where it is not the one of the training data."""
+    """Column to copy beside the results, if it is not that of the training data."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
@@ -126,12 +127,12 @@ class Sample:
     run: RunPath
     """A run folder or a model file."""
     out: OutPath = Path("samples.csv")
-    """File to write: .csv, .tsv, each also .gz, .parquet, .arrow, .feather, .npy or, a picture, .png; - for
-    standard output."""
+    """File to write: .csv, .tsv, each also .gz, .parquet, .arrow, .feather, .npy or, for a picture, .png; -
+    for standard output."""
     count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 100
     """Number of observations."""
     cluster: int | None = None
-    """The cluster to draw them from; each as often as the data have it unless given."""
+    """The cluster to draw from; by default each cluster in proportion to its share of the data."""
     seed: int = 1
     """Seed of the draws."""
 
@@ -146,7 +147,7 @@ class Sample:
 
 
 def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, Schema]:
-    """A model, the file it is applied to, and how to read that."""
+    """Load a model, and open the file it is applied to: the model, the source, and its schema."""
     from gmvae.apply.apply import opened
     from gmvae.estimator.loading import load
     from gmvae.store.tables import STANDARD
@@ -156,7 +157,7 @@ def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, 
 
 
 def standard_input() -> Path:
-    """A file of what comes in at standard input, which is gone when this process ends."""
+    """Copy standard input to a file, which is deleted when this process ends."""
     import atexit
     import shutil
     import tempfile
@@ -170,7 +171,7 @@ def standard_input() -> Path:
 
 
 def _write(out: Path, run: Path, source: Source, batches: Iterator[Any], *more: Iterator[Any]) -> None:
-    """Write answers about a file; ``more`` are more columns, for a file that has room for them."""
+    """Write results for a file; ``more`` are further columns, for an .h5ad file."""
     from gmvae.apply.annotate import annotate
     from gmvae.apply.apply import check_out
     from gmvae.show.console import counting
@@ -186,7 +187,7 @@ def _write(out: Path, run: Path, source: Source, batches: Iterator[Any], *more: 
 
 
 def warn(source: Source) -> None:
-    """Say on standard error which texts of a file training did not see."""
+    """Warn on standard error about texts of a file that training did not see."""
     from gmvae.data.printable import printable
     from gmvae.data.schema import unseen_lines
 

@@ -26,11 +26,12 @@ from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
 Parsed = TypeVar("Parsed")
 OPEN = ("--clusters", "--epochs", "--hidden-size", "--rounds", "--threads")
 """Flags of numbers that 0, or auto, leaves open."""
-TRAIN = "train on data of your own, or one of: " + ", ".join(name for name in EXPERIMENTS if name != "data")
+TRAIN = "train on your own data, or one of: " + ", ".join(name for name in EXPERIMENTS if name != "data")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``gmvae`` with these arguments; the exit status: 0, or 2 for bad input, 1 for a failed run."""
+    """Run ``gmvae`` with these arguments and return the exit status: 0, 1 for a failed run, 2 for bad
+    input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             call(command, rest)
         sys.stdout.flush()
     except (ValueError, OSError, ArithmeticError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EPIPE:  # who reads, as `head`, has read enough
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader (`head`) has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         if os.environ.get("GMVAE_TRACEBACK"):
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def call(command: str, arguments: list[str]) -> None:
-    """Do what a command and its arguments say."""
+    """Run a command with its arguments."""
     if command == "train":
         train(arguments)
     elif command in COMMANDS:
@@ -83,7 +84,7 @@ def call(command: str, arguments: list[str]) -> None:
 
 
 def train(arguments: list[str]) -> None:
-    """Train one of the experiments, whose defaults are those of the flags."""
+    """Train one of the experiments, which sets the defaults of the flags."""
     name, *rest = arguments or ["--help"]
     if name in ("-h", "--help"):
         print("usage: gmvae train EXPERIMENT [flags]; gmvae train EXPERIMENT --help lists the flags\n")
@@ -108,7 +109,7 @@ def train(arguments: list[str]) -> None:
 
 
 def quietly(work: Callable[[], object]) -> None:
-    """Do what all workers do, without a word about bad input, which the first of them complains of."""
+    """Run the work of a further worker, without messages about bad input: the first worker prints them."""
     try:
         work()
     except (ValueError, OSError) as error:
@@ -116,7 +117,7 @@ def quietly(work: Callable[[], object]) -> None:
 
 
 def settled(arguments: Sequence[str]) -> Iterator[str]:
-    """The arguments with 0 for the word auto, where 0 leaves a number open."""
+    """Yield the arguments, with auto replaced by 0 for flags that 0 leaves open."""
     before = ""
     for argument in arguments:
         flag, _, value = argument.rpartition("=")
@@ -127,17 +128,17 @@ def settled(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def usage() -> str:
-    """What ``gmvae`` says of itself."""
+    """The help text of ``gmvae`` itself."""
     return (
         "usage: gmvae COMMAND ...\n\n"
         "Deep clustering with Gaussian mixture variational auto-encoders.\n\n"
         + table({"train": TRAIN} | {name: text for name, (_, text) in COMMANDS.items()})
-        + "\n\ngmvae help COMMAND says more; gmvae --version is the version."
+        + "\n\ngmvae help COMMAND describes a command; gmvae --version prints the version."
     )
 
 
 def table(rows: dict[str, str]) -> str:
-    """Names and what they are, in two columns."""
+    """Names and their descriptions, in two columns."""
     width = max(map(len, rows))
     return "\n".join(f"  {name:<{width}}  {text}" for name, text in rows.items())
 
@@ -149,10 +150,10 @@ def parse(
     default: Any = None,
     description: str | None = None,
 ) -> Parsed:
-    """The flags of a dataclass, whose nested dataclasses count as one flat list of flags.
+    """Parse the flags of a dataclass; nested dataclasses add to the same flat list of flags.
 
     Raises:
-        ValueError: with tyro's message, on one line, where the arguments do not fit.
+        ValueError: with tyro's message, on one line, if the arguments are not valid.
     """
     options: dict[str, Any] = {} if default is None else {"default": default}
     said, helped = Boxes(), Boxes()
@@ -176,7 +177,7 @@ def parse(
 
 
 class Boxes(io.StringIO):
-    """Text in which tyro draws boxes with lines."""
+    """A stream for text in which tyro draws boxes."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -184,16 +185,16 @@ class Boxes(io.StringIO):
 
 
 PLAIN = str.maketrans(dict.fromkeys("│╭╮╰╯", " ") | {"─": "-"})
-"""Boxes without lines, where letters of UTF-8 cannot be written."""
+"""Replaces the lines of boxes, for streams that cannot write UTF-8."""
 
 
 def lined(stream: Any) -> bool:
-    """Whether lines can be written to a stream."""
+    """Whether the lines of boxes can be written to a stream."""
     return str(getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
 def plain_metavars(text: str) -> str:
-    """Help in which what may be left out has the name of its kind, not also that of nothing."""
+    """Simplify the help text: an optional value shows its type, without {None}."""
     return re.sub(
         r"\{None\}\|([A-Z]+)( *)", lambda m: f"{m[1]}{m[2]}{' ' * len('{None}|')}" if m[2] else m[1], text
     )
@@ -208,7 +209,7 @@ def complaint(box: str) -> str:
 
 
 def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:
-    """A complaint about flags that are not there, with what may have been meant; any other as it is."""
+    """Add suggestions to a message about unknown flags; any other message is returned unchanged."""
     if "Unrecognized options" not in text:
         return text
     known = set(flags(kind))
@@ -224,7 +225,7 @@ def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:
 
 
 def flags(kind: Any) -> Iterator[str]:
-    """The flags of a dataclass, and of those within it."""
+    """Yield the flags of a dataclass, and of nested ones."""
     for one in fields(kind):
         inner = one.default_factory
         if is_dataclass(inner):

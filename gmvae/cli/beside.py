@@ -1,4 +1,4 @@
-"""Processes that train beside the one that has the run: they write nothing."""
+"""Further processes that train together with the one that has the run. They write nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gmvae.training.workers import Workers
 
 
 def follow(config: Config, workers: Workers) -> None:
-    """Train beside the process that has the run: this one writes nothing."""
+    """Train together with the process that has the run, without writing anything."""
     run_dir = config.run.run_dir
     if workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
         follow_resumed(run_dir, workers)
@@ -27,5 +27,5 @@ def follow(config: Config, workers: Workers) -> None:
 
 
 def follow_resumed(path: str | Path, workers: Workers, **changes: Any) -> None:
-    """The same for a run that is gone on with."""
+    """The same for a run that is resumed."""
     Run._restored(path, None, workers, **changes).engine.fit()

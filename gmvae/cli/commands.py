@@ -1,4 +1,4 @@
-"""The commands: what each is asked, and what it calls."""
+"""The commands: their flags, and what they call."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ MorePlot = Literal["map", "profiles", "prototypes", "confusion", "overlap", "rel
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run that stopped, from its last checkpoint, as if it had never stopped."""
+    """Resume a run that stopped from its last checkpoint, as if it had never stopped."""
 
     run: RunPath
     """The run folder."""
     epochs: int | None = None
-    """A new number of epochs in all, to train a finished run for longer."""
+    """A new total number of epochs, to train a finished run for longer."""
     device: str | None = None
-    """Another device than before: auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    """The device, if it is not the same as before: auto (a GPU if there is one), cpu, cuda, cuda:1, ... or
+    mps."""
 
     def __call__(self) -> None:
         from gmvae.cli.beside import follow_resumed
@@ -52,7 +53,7 @@ class Resume:
         run = Run.resume(self.run, self.epochs, self.device, workers=workers)
         if run.finished:
             done = run.epoch
-            print(f"{self.run} has all of its {done} epochs: train it for longer with a greater --epochs")
+            print(f"{self.run} has all of its {done} epochs: to train it for longer, give a greater --epochs")
         else:
             watch(run)
         workers.end()
@@ -63,14 +64,14 @@ class DrawPlot:
     """Draw a picture of a run, finished or in progress, into its folder, another file, or a window."""
 
     plot: Annotated[Plot | MorePlot, tyro.conf.Positional]
-    """Which picture; map, profiles, prototypes, confusion, overlap and reliability are of all the data."""
+    """Which picture; map, profiles, prototypes, confusion, overlap and reliability show all the data."""
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """The run folder; the newest in runs/ unless given."""
+    """The run folder; the newest in runs/ by default."""
     live: bool = False
-    """Open a window that follows the run in progress, and the newest one unless it is given: at most two
+    """Open a window that follows the run in progress (by default the newest), with a picture at most two
     seconds old."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """File to draw into: .png, .svg or .pdf; plots/PLOT.png in the run folder unless given."""
+    """File to draw into: .png, .svg or .pdf; plots/PLOT.png in the run folder by default."""
 
     def __call__(self) -> None:
         from gmvae.run import take_missing_snapshot
@@ -89,7 +90,7 @@ class DrawPlot:
             check_out(self.out, folder.path)
         if self.plot in get_args(MorePlot):
             if self.live:
-                raise ValueError(f"{self.plot} is of all data, and does not follow a run: leave --live out")
+                raise ValueError(f"{self.plot} shows all data, and cannot follow a run: leave --live out")
             out = self.out or folder.plots / f"{self.plot}.png"
             print(save_figure(self._of_all_data(folder.path, out), out))
             return
@@ -111,20 +112,20 @@ class DrawPlot:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a run on all of its data, or a model on another file, and print what is found as JSON:
-    agreement with labels, the bound in nats per observation and, for images, in bits per number; test_... on
-    held-out data. A run's own file is measured as any other."""
+    """Measure a run on all of its data, or a model on another file, and print the results as JSON: agreement
+    with labels, the bound in nats per observation and, for images, in bits per number. Keys with test_ are
+    for held-out data. A run's own file is measured like any other file."""
 
     run: RunPath
     """The run folder."""
     file: FilePath = None
-    """Another file or folder of data, read as the training data were, with or without labels."""
+    """Another file or folder of data, read in the same way as the training data, with or without labels."""
     samples: int = 0
     """Samples for an importance-weighted estimate of log p(y); 0 leaves it out, 100 is usual."""
     label_column: str | None = None
-    """Column of the file's labels, where it is not called as in the training data."""
+    """Column of the file's labels, if its name is not the same as in the training data."""
     labels_path: Path | None = None
-    """File of a whole number for each row (.npy or .t7), as labels in place of a column's."""
+    """File with a whole number for each row (.npy or .t7), as labels in place of a column."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
@@ -142,7 +143,7 @@ class Evaluate:
         print(json.dumps(found, indent=2))
 
     def _relabelled(self, run: Run) -> dict[str, float]:
-        """Agreement of clusters that people have merged."""
+        """Agreement with labels after merging clusters; empty if none are merged."""
         from gmvae.estimator.loading import load
         from gmvae.model.inference import agreement
 
@@ -156,7 +157,7 @@ class Evaluate:
         return found
 
     def _of_file(self, run: Run | None) -> dict[str, Any]:
-        """The measures on a file, another one or that of the run itself."""
+        """The measures on a file, either another one or that of the run itself."""
         from gmvae.apply.apply import asked, evaluation, labels_of, opened
         from gmvae.data.files.labels import read_labels
         from gmvae.estimator.gmvae import GMVAE
@@ -180,7 +181,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Info:
-    """What a run or a model file is, on a card: model, data, clusters, measures, findings, versions."""
+    """Summarise a run or a model file on a card: model, data, clusters, measures, findings, versions."""
 
     run: RunPath
     """A run folder or a model file."""
@@ -214,24 +215,24 @@ class Export:
 
 
 COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
-    "resume": (Resume, "go on with a run that stopped, or train it for longer"),
-    "info": (Info, "what a run is: model, data, clusters, measures, and what is wrong with it"),
-    "predict": (Predict, "the cluster of each row of a file, with probabilities and an outlier score"),
-    "describe": (Describe, "what sets each cluster apart, column by column"),
-    "embed": (Embed, "the latent x of each row of a file"),
-    "sample": (Sample, "new observations, of one cluster or all, as a table, an array or a picture"),
+    "resume": (Resume, "resume a run that stopped, or train it for longer"),
+    "info": (Info, "summarise a run: model, data, clusters, measures, and what is wrong with it"),
+    "predict": (Predict, "predict the cluster of each row of a file, with its probability and outlier score"),
+    "describe": (Describe, "describe what distinguishes each cluster, column by column"),
+    "embed": (Embed, "compute the latent x of each row of a file"),
+    "sample": (Sample, "draw new observations, of one cluster or all, as a table, an array or a picture"),
     "evaluate": (Evaluate, "measure a run on its data, or on another file"),
     "plot": (DrawPlot, "draw a picture of a run, or follow a run in a window"),
     "watch": (Watch, "follow runs in a browser while they train: table, curves, latent spaces"),
-    "update": (Update, "go on with a model by one pass over new data, and say where they have drifted"),
+    "update": (Update, "train a model further with one pass over new data, and report drift"),
     "report": (Report, "explain a fit in one HTML file: map, clusters, outliers, curves, doctor"),
-    "relabel": (Relabel, "name clusters and merge them, as a report exports it, or undo that"),
-    "export": (Export, "encoder and decoder as ONNX"),
+    "relabel": (Relabel, "name and merge clusters, from a file that a report exports, or undo that"),
+    "export": (Export, "export encoder and decoder as ONNX"),
 }
 
 
 def watch(run: Run) -> None:
-    """Train a run to its end, and say how it goes."""
+    """Train a run to its end, and show its progress."""
     from gmvae.show.console import Screen
 
     screen = Screen(run.data, run.writer)
@@ -248,7 +249,7 @@ def watch(run: Run) -> None:
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Say in a terminal what is being done, as long as it is."""
+    """Show a status line in a terminal within the block."""
     from rich.console import Console
 
     with Console(stderr=True).status(what):

@@ -1,11 +1,11 @@
-"""The flags of the original Torch7 code (``-cvWeight 0.0``), in terms of this package's.
+"""Translate the flags of the original Torch7 code (``-cvWeight 0.0``) to those of this package.
 
-Every command of the original's README works with ``./run.sh`` as it is written there.
+Every command in the original's README works with ``./run.sh`` as it is written there.
 
-Differs: ``-optimiser adam`` is Adam. The original hands every optimiser a fresh state at each step, which
-makes Adam :class:`gmvae.training.optimisers.Sign` (``-optimiser sign``, here only). It sums the loss over a
-batch, and
-here it is averaged: its steps of ``-optimiser sgd`` are larger by the size of the batch.
+Differs: ``-optimiser adam`` is Adam. The original gives every optimiser a fresh state at each step, which
+turns Adam into :class:`gmvae.training.optimisers.Sign` (``-optimiser sign``, here only). The original sums
+the loss over a batch, while here it is averaged: its steps with ``-optimiser sgd`` are larger by a factor of
+the batch size.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ SAME = {
     "-dataSet": "--dataset",
     "-subEpoch": "--epoch-size",
 }
-"""Flags that only have another name here."""
+"""Flags that differ only in name."""
 
 SWITCHES = {
     "-continuous": (["--likelihood", "bernoulli"], ["--likelihood", "gaussian"]),
     "-ACC": (["--no-measure"], ["--measure"]),
     "-saveModel": (["--no-save-model"], ["--save-model"]),
 }
-"""Flags of value 0 or 1, and what either means here."""
+"""Flags with value 0 or 1, and the flags here for each value."""
 
 PICTURES = {
     "-visualise2D": ("latent", "recon"),
     "-reportLowerBound": ("bound", "consistency"),
     "-visualGen": ("samples",),
 }
-"""Flags of value 0 or 1, and the pictures that they are about; -visualGen is a number of epochs, too."""
+"""Flags with value 0 or 1, and the pictures that they turn on; -visualGen is also a number of epochs."""
 
 SHAPES: dict[str, dict[str, tuple[str, ...]]] = {
     "-inputDimension": {
@@ -59,22 +59,23 @@ SHAPES: dict[str, dict[str, tuple[str, ...]]] = {
         name: ("3",) if config.data.dataset == "svhn" else ("1",) for name, config in EXPERIMENTS.items()
     },
 }
-"""Flags that tell the original the shape of the data, which is known here, and the values they must have."""
+"""Flags that give the original the shape of the data, and the values they must have. The shape is known
+here."""
 
 SCRIPTS = ("plot_latent", "plot_recon")
 """The original's scripts in plot/."""
 
 OTHERS = {"-gpu", "-gpuID", "-_id", "-lambda", "-saveFig", "-numTest", "-preprocess"}
-"""Flags that say something else here, or only together. The original's branch svhn reads -numTest and
--preprocess, and does nothing with either: its loop measures nothing on test data, and every image is divided
-by 255. Here their values are checked, and that is all."""
+"""Flags that have another meaning here, or only in combination. The original's branch svhn reads -numTest and
+-preprocess, but uses neither: its loop measures nothing on test data, and every image is divided by 255. Here
+their values are only checked."""
 
 
 def translate(name: str, arguments: Sequence[str]) -> list[str]:
-    """The flags of ``gmvae train`` for those of the original's ``run.sh``; both may be mixed.
+    """Translate flags of the original's ``run.sh`` to those of ``gmvae train``; both can be mixed.
 
     Raises:
-        ValueError: where an original flag lacks its value, or has one that it cannot have, here or there.
+        ValueError: if an original flag has no value, or one that is not valid here or in the original.
     """
     given: dict[str, str] = {}
     ours: list[str] = []
@@ -103,7 +104,7 @@ def translate(name: str, arguments: Sequence[str]) -> list[str]:
         theirs += ["--keep-every", str(_whole("-saveFig", given["-saveFig"]))]
     if "-_id" in given:
         theirs += ["--run-dir", f"runs/{given['-_id']}"]
-    if "-lambda" in given:  # known to version 2 only, whose q(z | ...) is the posterior
+    if "-lambda" in given:  # only version 2 has it, in which q(z | ...) is the posterior
         theirs += ["--assignment", "posterior", "--min-information", given["-lambda"]]
     return theirs + _device(name, given) + _plots(name, given) + ours
 
@@ -136,7 +137,7 @@ def _device(name: str, given: dict[str, str]) -> list[str]:
         raise ValueError(f"-gpuID is {number!r}: the original counts GPUs from 1")
     if "-gpu" in given:
         gpu = _switch("-gpu", given["-gpu"])
-    elif "-gpuID" in given and name == "svhn":  # whose -gpu is 1 unless given; elsewhere it is 0
+    elif "-gpuID" in given and name == "svhn":  # for svhn, -gpu is 1 by default; elsewhere it is 0
         gpu = 1
     else:
         return []
@@ -159,7 +160,7 @@ def _plots(name: str, given: dict[str, str]) -> list[str]:
 
 def picture(name: str, arguments: Sequence[str]) -> list[str]:
     """The command for one of the original's scripts, ``plot_latent`` or ``plot_recon``: a window that follows
-    the newest run or, where none can be opened, the picture in a file."""
+    the newest run or, if no window can be opened, the picture in a file."""
     from gmvae.show.window import has_display
 
     live = ["--live"] if has_display() else []
@@ -167,7 +168,7 @@ def picture(name: str, arguments: Sequence[str]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """What ``run.sh`` calls once it has set up the environment."""
+    """Entry point of ``run.sh``, after it has set up the environment."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     name, *rest = arguments or ["--help"]
     if name in SCRIPTS:

@@ -1,4 +1,4 @@
-"""What is wrong with a file of data is said before PyTorch is imported, which takes seconds."""
+"""Check a file of data before PyTorch is imported, which takes seconds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from gmvae.config import DataConfig
 
 
 def check_data(data: DataConfig) -> None:
-    """Open the file that is to be trained on, and look at its columns as far as that is quick.
+    """Open the file to train on, and check its columns if that is quick.
 
     Raises:
-        ValueError: where the file does not hold what it should.
-        OSError: where it cannot be read.
+        ValueError: if the content of the file is not valid.
+        OSError: if it cannot be read.
     """
     if data.path is None:
         return
@@ -23,4 +23,4 @@ def check_data(data: DataConfig) -> None:
     options = ReadOptions(**{field.name: getattr(data, field.name) for field in fields(ReadOptions)})
     source = open_source(data.path)
     if isinstance(source, Table) and (options.missing, options.text) == ("error", "error"):
-        source.schema(options)  # what fills gaps, or has a feature for each text, takes a pass over the file
+        source.schema(options)  # filling missing values, or one-hot features, would take a pass over the file

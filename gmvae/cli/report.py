@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """Explain a fit in one HTML file that needs no network: a map of the rows, what each cluster is,
-    which are near each other, outliers, curves, what the doctor says, and how to repeat it."""
+    """Explain a fit in one HTML file that works offline: a map of the rows, a description of each cluster,
+    similar clusters, outliers, curves, the doctor's findings, and how to repeat the fit."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run folder or, with FILE, a model file."""
     file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE]")] = None
-    """A file or folder of data, read as the training data were; the training data themselves unless given."""
+    """A file or folder of data, read in the same way as the training data; by default the training data
+    themselves."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("report.html")
     """File to write."""
     id_column: str | None = None
-    """Column of FILE that names the rows, where it is not the one of the training data."""
+    """Column of FILE that names the rows, if it is not that of the training data."""
     label_column: str | None = None
     """Column of FILE with the true classes, likewise."""
     device: str = "auto"
@@ -58,14 +59,14 @@ def gather(
     id_column: str | None = None,
     label_column: str | None = None,
 ) -> tuple[GMVAE, Any, Context]:
-    """A model, rows to show it by, and what is known beside them.
+    """Load a model and the rows to show, and collect the context of a report.
 
     Arguments:
         path: A run folder or a model file.
-        file: The rows; those of the run unless given.
-        out: What is to be written, which may not be any of these.
-        device: Where to compute.
-        id_column: The column of the file that names the rows, where it is not that of the training data.
+        file: The rows; those of the run by default.
+        out: The file to write, which must not be one of the inputs.
+        device: The device.
+        id_column: The column of the file that names the rows, if it is not that of the training data.
         label_column: The column of the true classes, likewise.
     """
     from gmvae.apply.apply import asked, check_out, opened
@@ -91,7 +92,7 @@ def gather(
 
 
 def of_run(run: Run) -> Context:
-    """What a run knows of its own rows."""
+    """The context of a run's own rows."""
     from gmvae.estimator.reporting import Context
 
     origin = run.data.origin
@@ -105,7 +106,7 @@ def of_run(run: Run) -> Context:
 
 
 def read(source: Source, schema: Schema) -> tuple[Any, Context]:
-    """All rows of a file, and what it says of them."""
+    """All rows of a file, and their context."""
     import numpy as np
 
     from gmvae.data.files.labels import codes, plain
@@ -138,7 +139,7 @@ def read_ids(run: Run, schema: Schema) -> list[str] | None:
 
 
 def repeat(run: Run) -> list[str]:
-    """The command that makes the same fit again; in Python where the run began there."""
+    """The command that repeats the fit, or Python code if the run was started in Python."""
     from gmvae.estimator.gmvae import GMVAE
     from gmvae.estimator.reporting import usual
     from gmvae.experiments import experiment
@@ -163,7 +164,7 @@ def repeat(run: Run) -> list[str]:
 
 
 def flag(name: str, value: Any) -> str:
-    """A field of a configuration as the command line has it."""
+    """A field of a configuration as a flag of the command line."""
     option = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return option if value else option.replace("--", "--no-", 1)
@@ -174,7 +175,7 @@ def flag(name: str, value: Any) -> str:
 
 
 def data_name(run: Run) -> str:
-    """What to call a run: its experiment or, of the user's own data, these."""
+    """The name of a run: its experiment or, for the user's own data, their name."""
     return run.data.name if run.name == "data" else run.name
 
 

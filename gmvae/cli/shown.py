@@ -1,4 +1,4 @@
-"""The flags of an experiment: without those that mean nothing to it."""
+"""The flags of an experiment, without those that do not apply to it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HIDDEN = {
     "mnist": ("extra", *GENERATED),
     "svhn": GENERATED,
 }
-"""Flags of the data that mean nothing to an experiment, by the first word of its name."""
+"""Flags of the data that do not apply to an experiment, by the first word of its name."""
 
 
 def narrowed(name: str, default: Config) -> tuple[type[Config], Config]:
-    """The configuration with the flags of an experiment, a class of its own, and the defaults in it."""
+    """Return a configuration class with only the flags of an experiment, and its defaults."""
     hidden = HIDDEN.get(name.split("_")[0], HIDDEN["mnist"])
     hints = get_type_hints(DataConfig, include_extras=True)
     kept = {one.name: one for one in fields(DataConfig)}
@@ -38,6 +38,6 @@ def narrowed(name: str, default: Config) -> tuple[type[Config], Config]:
 
 
 def widened(config: Config) -> Config:
-    """The same configuration, of the class that everything else knows."""
+    """Return the same configuration as a plain ``Config``."""
     parts = {one.name: getattr(config, one.name) for one in fields(Config)}
     return Config(**{**parts, "data": DataConfig(**vars(config.data))})

@@ -1,4 +1,4 @@
-"""Signals that ask a process to end. This file imports nothing heavy: it is there before anything else."""
+"""Signals that ask a process to end. This file is imported first, so it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """A context in which SIGTERM ends a command as Ctrl-C does: a run says how to go on with it."""
+    """Let SIGTERM end a command as Ctrl-C does within the block: a run then prints how to resume it."""
 
     def stop(*_: object) -> None:
         raise Terminated

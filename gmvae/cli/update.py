@@ -1,4 +1,4 @@
-"""The command that goes on with a model on new data."""
+"""The command that continues a model on new data."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Annotated
 import tyro
 
 NUMBERS = 1 << 26
-"""Numbers of the rows that are taken in together, at most."""
+"""Maximum count of numbers in the rows of one update."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """Go on with a model by one pass over new data, which are read as the training data were. The model is
-    written beside the old one, which stays as it is; scaling, clusters and their numbers remain. New data
-    that are not like the old ones are a finding."""
+    """Train a model further with one pass over new data, read in the same way as the training data. The new
+    model is written beside the old one, which is not changed. Scaling, clusters and their numbers stay the
+    same. If the new data differ from the old ones, that is a finding."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run folder or a model file."""
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """File or folder of new data."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Model file to write; updated.safetensors beside the old one unless given."""
+    """Model file to write; by default updated.safetensors beside the old one."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 

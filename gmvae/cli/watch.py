@@ -1,4 +1,4 @@
-"""The command that serves a page which follows runs."""
+"""The command that serves a page to follow runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import tyro
 
 @dataclass(frozen=True)
 class Watch:
-    """Follow runs in a browser while they train: a table to sort, curves on top of each other, latent spaces
-    side by side. The page is served on this machine alone, and shows each epoch as it is written."""
+    """Follow runs in a browser while they train: a sortable table, curves in common charts, and latent spaces
+    side by side. By default the page is served to this machine only. It shows each epoch as it is written."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = (Path("runs"),)
-    """Run folders, or folders of runs; runs/ unless given."""
+    """Run folders, or folders of runs; runs/ by default."""
     port: int | None = None
-    """Port to listen on; 5006, or a free one where it is taken, unless given."""
+    """Port to listen on; by default 5006, or a free one if it is taken."""
     host: str = "127.0.0.1"
-    """Address to listen on. With another than this machine's own, all who reach it can see the runs."""
+    """Address to listen on. With any other address, everyone who can reach it can see the runs."""
     browser: bool = True
     """Whether to open the page in a browser."""
 

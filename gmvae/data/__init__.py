@@ -1,8 +1,8 @@
-"""Data: anything becomes observations.
+"""Data: files, tables, arrays and images become observations.
 
-At its root is what the other layers see: ``load`` reads a named data set or a file as a ``Dataset``,
-``observations`` is the one type of what is trained on, ``scales`` brings columns to a common scale
-(``levels`` are those of images), and ``schema`` says how a file was read, so that another one is read in the
-same way. ``survey`` is what one reading of a table finds, ``prepare`` makes observations of it. ``files`` has
-a reader for each kind of file, ``sets`` the published data sets.
+The modules here are what the other layers see. ``load`` reads a named data set or a file as a ``Dataset``.
+``schema`` describes how a file was read, so that another file can be read in the same way. ``survey`` reads a
+table once and collects what must be known of it, and ``prepare`` turns it into ``observations``, the one type
+that models are trained on. ``scales`` brings columns to a common scale, ``levels`` reads the pixels of
+pictures. ``files`` has a reader for each kind of file, ``sets`` the published data sets.
 """

@@ -13,12 +13,12 @@ from scipy import sparse
 from gmvae.data.scales.moments import Floats
 
 CHUNK = 1 << 20
-"""Numbers that are looked at together: what a survey needs beside the table."""
+"""How many numbers are looked at together: the memory that a survey needs besides the table."""
 
 
 def chunks(source: Any, order: NDArray[np.int64] | None = None) -> Iterator[tuple[int, Floats]]:
-    """A table of shape (N, D) in pieces of whole rows, or of those in ``order``: how many came before, and
-    the values."""
+    """Yield a table of shape (N, D) in pieces of whole rows: how many rows came before, and the values. With
+    ``order``, only the rows with these numbers, in this order."""
     rows = max(1, CHUNK // math.prod(source.shape[1:]))
     for start in range(0, source.shape[0] if order is None else len(order), rows):
         part = slice(start, start + rows)

@@ -1,4 +1,4 @@
-"""The one type that observations have after they are read."""
+"""The type of all data that have been read."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gmvae.data.schema import Schema
 
 @dataclass(frozen=True)
 class Origin:
-    """How the rows of a file came to be read.
+    """How the rows were read from a file.
 
     Arguments:
         schema: How the file was read.
-        classes: What the labels are called, from label 0 on.
-        index: Names of the columns that were left out because they name the rows.
-        counting: Names of the features that count the rows, up or down by 1 from one to the next.
+        classes: Names of the labels, from label 0 on.
+        index: Names of the columns that were left out because they are an index of the rows.
+        counting: Names of the features that count the rows, up or down by 1 from each row to the next.
     """
 
     schema: Schema
@@ -34,23 +34,23 @@ class Origin:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Observations, and labels where there are any.
+    """Observations, and their labels if there are any.
 
     Arguments:
-        name: What to call it in messages and files.
+        name: Its name in messages and files.
         y: The observations, finite numbers, shape (N, *y_shape): an array, a memmap or a sparse matrix in CSR
             form; uint8 of shape (N, channels, height, width) are the levels 0, ..., 255 of images.
-        labels: The true classes, whole numbers, shape (N,); they only ever measure. Kept as int64. Those
-            below 0 are unknown.
-        weights: What each row counts, (N,), at least 0; all the same unless given.
+        labels: The true classes, whole numbers, shape (N,). They are used for measuring only, and kept as
+            int64. Labels below 0 are unknown.
+        weights: Weights of the rows, (N,), at least 0; equal by default.
         test: Data held out from training, of the same kind.
-        folder: Where it was read from, for messages.
-        origin: How they were read from a file; ``None`` where they were not.
-        image_shape: (channels, height, width) of images whose pixels lie in a row.
-        rows: Of a stream, the number of its rows, of which ``y`` is a random sample.
+        folder: The folder it was read from, for messages.
+        origin: How it was read from a file; ``None`` if it was not.
+        image_shape: (channels, height, width), if ``y`` has the pixels of each image in one row.
+        rows: Of a stream, the number of its rows; ``y`` is then a random sample of them.
 
     Raises:
-        ValueError: where there are fewer than two observations, a number is not finite, labels are not
+        ValueError: if there are fewer than two observations, a number is not finite, labels are not
             one whole number for each observation, or the test data are of another kind.
     """
 
@@ -77,7 +77,7 @@ class Dataset:
         if self.test is not None and (self.test.y_shape, self.test.y.dtype) != (self.y_shape, self.y.dtype):
             raise ValueError(
                 f"test data of {self.name} have shape {self.test.y.shape} ({self.test.y.dtype}), those for "
-                f"training {self.y.shape} ({self.y.dtype}): they must be alike but for their number"
+                f"training {self.y.shape} ({self.y.dtype}): only the number of rows can differ"
             )
 
     def _check_finite(self) -> None:
@@ -99,7 +99,9 @@ class Dataset:
                 "there must be one label for each observation"
             )
         if self.labels.dtype.kind not in "biu":
-            raise ValueError(f"labels of {self.name} are of type {self.labels.dtype}: they must be whole")
+            raise ValueError(
+                f"labels of {self.name} are of type {self.labels.dtype}: they must be whole numbers"
+            )
         object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
@@ -116,9 +118,9 @@ class Dataset:
         return self.y if self.y.ndim == 2 else self.y.reshape(len(self), -1)
 
     def fingerprint(self) -> str:
-        """SHA-256 of shape and numbers, as 64 hexadecimal digits: the same data, the same print.
+        """SHA-256 of shape and numbers, as 64 hexadecimal digits.
 
-        Labels and test data, which training never sees, are not part of it.
+        It leaves out labels and test data, which training never sees.
         """
         digest = hashlib.sha256(str(self.y.shape).encode())
         if self.y.dtype == np.uint8:
@@ -130,8 +132,8 @@ class Dataset:
 
 
 def scaled(y: torch.Tensor) -> torch.Tensor:
-    """Observations as the model takes them: bytes, the levels of images, become y / 255 in float32;
-    anything else stays what it is.
+    """Return observations as the model takes them: bytes, the levels of images, become y / 255 in float32;
+    anything else is returned unchanged.
 
         >>> scaled(torch.tensor([0, 51, 255], dtype=torch.uint8))
         tensor([0.0000, 0.2000, 1.0000])

@@ -1,4 +1,4 @@
-"""Tables in memory, which are read as files are: data frames of pandas and polars, Arrow tables, and arrays
+"""Tables in memory, read in the same way as files: data frames of pandas and polars, Arrow tables, and arrays
 of numbers and texts."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gmvae.data.files.values import index_columns, kind
 from gmvae.data.schema import ReadOptions, Schema, first_line, unseen_lines
 
 ADVICE = {"drop": "X.drop", "one-hot": "text='one-hot'", "impute": "missing='impute'", "id": "the index"}
-"""How to ask for what a message advises."""
+"""How to follow the advice of a message in Python."""
 
 
 class Frame(Table):
@@ -34,11 +34,13 @@ class Frame(Table):
 
     @classmethod
     def of(cls, X: Any, *, objects: bool = False) -> Self | None:
-        """The frame of a data frame, of an Arrow table, or (``objects``) of an array that may hold texts,
-        whose columns are called ``0``, ``1`` and so on; ``None`` for anything else.
+        """Return the frame of a data frame or an Arrow table; ``None`` for anything else.
+
+        With ``objects`` also that of an array that can hold texts. Its columns are called ``0``, ``1`` and
+        so on.
 
         Raises:
-            ValueError: where a column holds values of several types, or two have one name.
+            ValueError: if a column holds values of several types, or two columns have the same name.
         """
         library = type(X).__module__.split(".")[0]
         try:
@@ -57,7 +59,7 @@ class Frame(Table):
 
     @property
     def plain(self) -> bool:
-        """Whether it holds nothing but numbers, none of them missing."""
+        """Whether it holds only numbers, none of them missing."""
         if any(kind(field.type) != "number" for field in self.table.schema):
             return False
         gaps = (pc.any(pc.is_null(column, nan_is_null=True)).as_py() for column in self.table.columns)
@@ -76,10 +78,10 @@ class Frame(Table):
         yield from self.table.select(list(names)).to_batches(max_chunksize=rows)
 
     def numbers(self, schema: Schema) -> NDArray[np.float64]:
-        """All rows as a schema has them, (N, D).
+        """The numbers of all rows, encoded by a schema, (N, D).
 
         Raises:
-            ValueError: where a row cannot be read in that way.
+            ValueError: if a row cannot be read in that way.
         """
         blocks = [block.y for block in self.blocks(schema)]
         for line in unseen_lines("X", self.unseen):
@@ -88,11 +90,13 @@ class Frame(Table):
 
 
 def encoded(X: Any, schema: Schema) -> Any:
-    """The numbers of a table in memory, (N, D), as a schema has them, and of an array whose missing numbers
-    it fills; anything else as it is.
+    """Encode X by a schema, as numbers of shape (N, D).
+
+    This applies to tables in memory, and to arrays with missing numbers, which the schema fills. Anything
+    else is returned unchanged.
 
     Raises:
-        ValueError: where a row cannot be read in that way.
+        ValueError: if a row cannot be read in that way.
     """
     frame = None if len(schema.y_shape) == 3 else Frame.of(X, objects=bool(schema.categories))
     if frame is not None:

@@ -1,4 +1,4 @@
-"""Hashes of rows, the same on every machine: what draws and orders that belong to the rows come from."""
+"""Hashes of rows, the same on every machine. Random draws and orders that belong to rows come from them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""What the counter of SplitMix64 goes on by."""
+"""The increment of SplitMix64's counter."""
 
 
 def hashes(values: NDArray[np.float32], seed: int = 0) -> Words:
     """A hash of a seed and of the values of each row, (n,).
 
     Arguments:
-        values: The rows, (n, D); -0.0 is 0.0.
-        seed: Another seed, other hashes; at least 0.
+        values: The rows, (n, D); -0.0 counts as 0.0.
+        seed: Seed of the hashes, at least 0.
     """
     words = (values + np.float32(0)).view(np.uint32).astype(np.uint64)
     places = GOLDEN * np.arange(1, words.shape[1] + 1, dtype=np.uint64)

@@ -1,4 +1,5 @@
-"""Blocks of rows from what gives batches in Python: a torch dataset, or what can be iterated again."""
+"""Blocks of rows from Python objects that give batches: a torch dataset, or an iterable that can be read
+twice."""
 
 from __future__ import annotations
 
@@ -14,12 +15,12 @@ from gmvae.data.schema import without_index
 from gmvae.data.stream import Blocks
 
 AT_ONCE = 1024
-"""Items of a torch dataset that are read together."""
+"""How many items of a torch dataset are read together."""
 
 
 def is_stream(given: Any) -> bool:
-    """Whether rows come in batches: from a torch dataset, or from what has ``__iter__`` and is neither an
-    array nor a table."""
+    """Whether rows come in batches: from a torch dataset, or from an object that has ``__iter__`` and is
+    neither an array nor a table."""
     if isinstance(given, Dataset):
         return True
     arrays = any(hasattr(given, name) for name in ("shape", "__array__", "dtype", "columns", "__dataframe__"))
@@ -31,19 +32,19 @@ def is_stream(given: Any) -> bool:
 
 
 def blocks_of(given: Any) -> tuple[Blocks, tuple[int, ...]]:
-    """What begins the stream anew, and the shape of a row.
+    """Return a function that starts the stream from the beginning, and the shape of a row.
 
     Arguments:
         given: A torch dataset of observations, or of tuples that begin with one; or an iterable of batches of
             shape (B, ...), or of tuples that begin with one.
 
     Raises:
-        ValueError: where it is an iterator, which can be read once only, or gives nothing.
+        ValueError: if it is an iterator, which can be read only once, or gives nothing.
     """
     if not isinstance(given, Dataset) and iter(given) is given:
         raise ValueError(
-            f"X is a {type(given).__name__}, which gives its batches once, and they are read twice: give an "
-            "object whose __iter__ begins anew, or a torch dataset"
+            f"X is a {type(given).__name__}, which gives its batches only once, but they are read twice: "
+            "give an object whose __iter__ starts again, or a torch dataset"
         )
     batches = DataLoader(given, batch_size=AT_ONCE) if isinstance(given, Dataset) else given
 

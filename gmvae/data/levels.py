@@ -1,5 +1,5 @@
-"""One picture in a file as bytes: upright, its transparent parts white, 16 bits brought to 8, and of a moving
-one the first image."""
+"""Read a picture from a file as bytes: upright, transparent parts white, 16 bits converted to 8, and only the
+first image of an animation."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from gmvae.data.schema import first_line
 DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of grey pictures with more than 8 bits, which hold 0 to 65535."""
 GREY = ("1", "L", "LA", "La", *DEEP)
-"""Its modes of pictures without colours."""
+"""Pillow's modes of pictures without colours."""
 ORIENTATION, SIDEWAYS = 0x0112, 5
-"""The EXIF field that says how a camera was held, and from which value on it lay on its side."""
+"""The EXIF field of the camera's orientation, and the smallest of its values for a camera on its side."""
 
 
 def about(file: Path) -> tuple[bool, tuple[int, int]]:
     """Whether a picture has no colours, and its height and width once it is upright; no pixel is read.
 
     Raises:
-        ValueError: where it is not a picture.
+        ValueError: if it is not a picture.
     """
     with _opened(file) as image:
         width, height = image.size
-        # of a TIFF, Pillow has turned the size when it opens it
+        # of a TIFF, Pillow has already turned the size on opening
         sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) >= SIDEWAYS
         return image.mode in GREY, (width, height) if sideways else (height, width)
 
 
 def read(file: Path, *, grey: bool, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """The levels of a picture, (1 or 3, height, width), brought to a size where one is given.
+    """The levels of a picture, (1 or 3, height, width), resized if a size is given.
 
     Raises:
-        ValueError: where it is not a whole picture, or its pixels are neither bytes nor whole numbers up to
+        ValueError: if it is not a complete picture, or its pixels are neither bytes nor whole numbers up to
             65535.
     """
     with _opened(file) as opened:
@@ -57,7 +57,7 @@ def read(file: Path, *, grey: bool, size: tuple[int, int] | None) -> NDArray[np.
 
 
 def _shallow(image: Image.Image) -> Image.Image:
-    """A picture of bytes. The scale is the same for all pictures, however dark they are."""
+    """Convert a picture to bytes. The scale is the same for all pictures, however dark they are."""
     if image.mode == "F":
         raise ValueError("its pixels are fractions, so save it with 8 or 16 bits")
     if image.mode not in DEEP:
@@ -70,18 +70,19 @@ def _shallow(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Image.Image]:
-    """A picture, and all that goes wrong with it as one line that names it."""
+    """Open a picture; every error becomes one line that names the file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of EXIF that is odd
+            warnings.simplefilter("ignore", UserWarning)  # about unusual EXIF data
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # by name, Pillow would map a TIFF of plain bytes, and mix its pixels where it lies on its side
+            # opened by name, Pillow would map an uncompressed TIFF, and mix up its pixels if it lies on its
+            # side
             with open(file, "rb") as handle, Image.open(handle) as image:
                 if math.prod(image.size) > PIXELS:
                     width, height = image.size
                     raise ValueError(f"it has {width}x{height} pixels, and at most {PIXELS:,} are read")
                 yield image
-    except Exception as error:  # Pillow's readers raise whatever comes
+    except Exception as error:  # Pillow's readers raise errors of any kind
         if isinstance(error, OSError) and error.filename:
             raise
         raise ValueError(f"{file} cannot be read as a picture: {first_line(error)}") from error

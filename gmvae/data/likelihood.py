@@ -1,4 +1,4 @@
-"""The likelihood that suits values, and how images and zeros and ones come to the model."""
+"""Choose the likelihood that suits the values, and how images and zeros and ones are scaled for the model."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from gmvae.data.scales.moments import Moments
 from gmvae.data.scales.scaling import Scaling, dividing
 
 NEAR = 0.05
-"""How far below 1 the greatest value in [0, 1] may be for 1 to count as the top of the scale."""
+"""How far below 1 the maximum may be for values in [0, 1] to count as reaching 1."""
 BINARITY = 0.37
-"""Least share of the variance of 0/1 data with the same means. It is 1 for 0/1 data, 0.78 for MNIST, 0.41 for
-USPS, and 1/3 where values are spread evenly over [0, 1]."""
+"""Minimum variance for a Bernoulli likelihood, as a share of that of 0/1 data with the same means. The share
+is 1 for 0/1 data, 0.78 for MNIST, 0.41 for USPS, and 1/3 for values spread evenly over [0, 1]."""
 DIMMEST = 0.5
-"""Least greatest value of images in [0, 1]: those below have another unit."""
+"""Minimum of the greatest value of images in [0, 1]: if it is smaller, they have another unit."""
 
 
 class Suited(NamedTuple):
-    """The likelihood of observations, and how they come to the model."""
+    """The likelihood of observations, and their scaling for the model."""
 
     likelihood: str
     reason: str
     scaling: Scaling | None
-    """Of a Bernoulli model; of a Gaussian one it is to be found (:mod:`gmvae.data.scales.choice`)."""
+    """The scaling of a Bernoulli model; ``None`` for a Gaussian one, whose scaling is chosen later
+    (:mod:`gmvae.data.scales.choice`)."""
     image_shape: tuple[int, ...] | None
     """(channels, height, width) of images."""
 
@@ -38,18 +39,19 @@ def choose(
     name: str = "X",
     scale: str = "auto",
 ) -> Suited:
-    """The likelihood, and why.
+    """Choose the likelihood, with a reason.
 
-    ``"auto"`` is Bernoulli where values are zeros and ones, or levels between them: all lie in [0, 1], some
-    come near 1, they vary at least ``BINARITY`` times as much as zeros and ones of the same means, not every
-    column goes from 0 to 1, as measurements do that were divided by their ranges, and rows neither add up to
-    1, as shares of a total do, nor have length 1, as TF-IDF has. It is Bernoulli, too,
-    where rows are images with values in [0, 1] of which one is at least ``DIMMEST``, or levels of uint8,
-    which are divided by 255 unless they are zeros and ones. Else it is Gaussian, whatever the unit, and where
-    a scale is asked for, which only a Gaussian model has.
+    ``"auto"`` is Bernoulli for zeros and ones, and for levels between them. Such levels all lie in [0, 1],
+    some come near 1, and they vary at least ``BINARITY`` times as much as zeros and ones with the same means.
+    Not every column goes from 0 to 1, like measurements divided by their ranges. Their rows neither add up to
+    1, like shares of a total, nor have length 1, like TF-IDF.
+
+    It is also Bernoulli for images with values in [0, 1] of which one is at least ``DIMMEST``, and for images
+    of uint8, which are divided by 255 unless they are zeros and ones. Otherwise it is Gaussian, whatever the
+    unit. It is also Gaussian if a scale is asked for, since only a Gaussian model has one.
 
     Raises:
-        ValueError: where the values do not suit the likelihood, or rows the shape of the images.
+        ValueError: if the values do not suit the likelihood, or rows the shape of the images.
     """
     width = len(moments.mean)
     shape = None
@@ -76,18 +78,18 @@ def choose(
     if asked:
         raise ValueError(
             f"scale is {scale!r} and likelihood is 'bernoulli', which takes values in [0, 1] as they are: "
-            "leave one of them out"
+            "leave out one of the two"
         )
     if not (levels or moments.unit_interval):
         raise ValueError(
             f"likelihood is 'bernoulli', but {name} has values from {low:g} to {high:g}: it must lie in "
-            "[0, 1], so bring it there, or take likelihood gaussian"
+            "[0, 1], so scale it, or choose likelihood gaussian"
         )
     return Suited(likelihood, why, dividing(width, 255.0 if levels else 1.0), shape)
 
 
 def _suited(moments: Moments, name: str, *, image: bool, levels: bool, to: str) -> tuple[str, str]:
-    """The likelihood that values suit, and why."""
+    """The likelihood that suits the values, with a reason."""
     low, high = float(moments.minimum.min()), float(moments.maximum.max())
     if not levels and not moments.unit_interval:
         return "gaussian", f"{name} has values from {low:g} to {high:g}, outside of [0, 1]"

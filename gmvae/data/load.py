@@ -1,4 +1,4 @@
-"""From the name of a data set, or the path of a file, to a :class:`Dataset`."""
+"""Load a :class:`Dataset` by the name of a data set or the path of a file."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def load(
 
     Arguments:
         dataset: Its name.
-        path: A file or folder to take in its place; see :func:`gmvae.data.files.read.read_file`.
-        labels_path: The labels of its rows.
+        path: A file or folder to read instead; see :func:`gmvae.data.files.read.read_file`.
+        labels_path: A file with the labels of its rows.
         data_dir: A folder to look in first for published data.
         extra: Whether SVHN has its extra images.
-        points: Number of generated points,
-        arms: on so many arms,
-        data_seed: from this seed.
+        points: Number of generated points.
+        arms: Number of generated arms.
+        data_seed: Seed of the generated points.
         options: The fields of :class:`gmvae.data.schema.ReadOptions`.
 
     Raises:
-        ValueError: where a file does not hold what it should, or cannot be found or fetched.
-        OSError: where a file cannot be read.
+        ValueError: if a file does not hold what it should, or cannot be found or fetched.
+        OSError: if a file cannot be read.
     """
     if path is not None:
         return read_file(path, ReadOptions(**options), labels_path)

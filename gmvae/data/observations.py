@@ -1,6 +1,6 @@
-r"""The one type of everything that is trained on: weighted rows of a table as the model takes them.
+r"""The type of all training data: weighted rows of a table, in the model's units.
 
-Nothing here holds a second copy of the table: an array, a :class:`numpy.memmap` or a sparse matrix is read
+Nothing here makes a second copy of the table: an array, a :class:`numpy.memmap` or a sparse matrix is read
 a chunk or a batch at a time.
 """
 
@@ -24,32 +24,32 @@ from gmvae.data.scales.scaling import Scaling
 from gmvae.data.survey import Survey
 
 AT_ONCE = 1000
-"""Rows that are made a tensor at once."""
+"""How many rows are turned into a tensor at once."""
 SAMPLE = 1 << 25
-"""Numbers of a sample of rows, at most, since it is held in memory: 256 MiB."""
+"""Maximum count of numbers in a sample of rows, since it is kept in memory: 256 MiB."""
 
 
 class Observations:
     r"""Weighted rows of a table, to draw batches from.
 
-    A pass has as many draws as there are rows, whatever they weigh (two of a single row, since batch norm
-    takes two). Position j of a pass is row i where :math:`(j + u) \sum w / \mathrm{draws}` with
+    A pass has as many draws as there are rows, whatever their weights (two for a single row, since batch norm
+    needs two). Position j of a pass is row i if :math:`(j + u) \sum w / \mathrm{draws}` with
     :math:`u \sim U(0, 1)` falls into the i-th interval of the weights laid end to end. So a row is drawn in
-    proportion to its weight, and exactly once in a pass where all weights are the same.
+    proportion to its weight, and exactly once in a pass if all weights are equal.
 
     Arguments:
         source: The table, shape (N, D): an array, a memmap or a sparse matrix in CSR form.
         scaling: What is done to the values.
         y_shape: Shape of one observation, once scaled.
-        device: Where batches are wanted.
-        order: The rows to use, by number; all of them unless given.
-        weights: Their weights, above 0; equal unless given.
+        device: Device of the batches.
+        order: The rows to use, by number; all of them by default.
+        weights: Their weights, above 0; equal by default.
         resident: Whether all rows are kept on the device as they are: in the model's unit, or as levels of
             uint8 (:func:`gmvae.data.dataset.scaled`). Samples of them are evenly spaced.
     """
 
     window = 0
-    """Rows that lie together, in which a pass has to go through them; 0 where any order will do."""
+    """Number of rows in a window, if a pass must go through the rows window by window; 0 for any order."""
 
     def __init__(
         self,
@@ -73,8 +73,7 @@ class Observations:
 
     @classmethod
     def of(cls, source: Any, image_shape: tuple[int, ...] | None = None) -> Observations:
-        """The distinct rows of a table, or images, scaled as a fit with default settings would; on the
-        CPU."""
+        """The distinct rows of a table, or images, scaled as in a fit with default settings, on the CPU."""
         survey = Survey.of(source, np.ones(source.shape[0]))
         _, _, scaling, shape = choose(survey.moments, source.dtype, "auto", image_shape)
         if scaling is None:
@@ -100,11 +99,11 @@ class Observations:
 
     @property
     def at_hand(self) -> Observations:
-        """Those that are in memory, or as good as: all, but of a stream."""
+        """The rows that can be read at random without delay: all of them, except for a stream."""
         return self
 
     def drawing(self, generator: torch.Generator) -> Observations:
-        """The same rows, whose u comes from this generator of the CPU, instead of torch's global one."""
+        """The same rows, with u drawn from this CPU generator instead of torch's global one."""
         rows = copy.copy(self)
         rows.generator = generator
         return rows
@@ -117,7 +116,7 @@ class Observations:
         return rows
 
     def split(self, share: float, rng: np.random.RandomState) -> tuple[Observations, Observations]:
-        """Most of the distinct rows, and a random share of them, at least one."""
+        """Split the distinct rows at random: the rest, and a share of them (at least one)."""
         if len(self.order) < 2:
             raise ValueError("X has one distinct row: there must be another to hold out for early_stopping")
         count = min(max(1, round(share * len(self.order))), len(self.order) - 1)
@@ -125,34 +124,34 @@ class Observations:
         return self.part(np.sort(chosen[count:])), self.part(np.sort(chosen[:count]))
 
     def sample(self, count: int) -> Observations:
-        """The first distinct rows: in an order that hashes decide, a random sample of them. They are at most
-        so many, and fewer where they are wide (``SAMPLE``)."""
+        """The first distinct rows, at most ``count``, and fewer if they are wide (``SAMPLE``). Since hashes
+        decide their order, this is a random sample."""
         count = min(count, max(1, SAMPLE // math.prod(self.y_shape)))
         if self._resident is not None:
             return self.spaced(count)
         return self.part(np.arange(min(len(self.order), count)))
 
     def spaced(self, count: int | None) -> Observations:
-        """At most so many of the rows, evenly spaced; all where ``None``."""
+        """At most ``count`` of the rows, evenly spaced; all of them for ``None``."""
         step = -(-len(self.order) // (count or len(self.order)))
         return self if step == 1 else self.part(np.arange(0, len(self.order), step))
 
     def tensor(self) -> torch.Tensor:
-        """Each row once, in order, float32, (n, *y_shape); of resident rows as they are."""
+        """Each row once, in order, float32, (n, *y_shape); resident rows keep their type."""
         if self._resident is not None:
             return self._resident[torch.from_numpy(self.order)].reshape(-1, *self.y_shape)
         parts = range(0, len(self.order), AT_ONCE)
         return torch.cat([self._rows(self.order[i : i + AT_ONCE], torch.float32) for i in parts])
 
     def batches(self, size: int) -> Iterator[torch.Tensor]:
-        """Each row once, in order, without its weight, in 64 bits where the device has them."""
+        """Yield each row once, in order, without its weight, in 64 bits if the device has them."""
         dtype = torch.float32 if self.device.type == "mps" else torch.float64
         for start in range(0, len(self.order), size):
             yield self._rows(self.order[start : start + size], dtype)
 
     def log_dets(self, scaling: Scaling) -> Floats:
-        """What the density of each row, in order, lacks to be one in the units of the data, (n,), nats, where
-        a scaling brought it here."""
+        """The log-determinant of each row, in order, (n,), in nats: what must be added to its log-density in
+        the model's units to get the one in the units of the data, before ``scaling``."""
         parts = self.batches(AT_ONCE)
         return np.concatenate([scaling.log_dets(y.double().flatten(1).cpu().numpy()) for y in parts])
 

@@ -1,4 +1,4 @@
-"""What is odd about a table, for the doctor."""
+"""Unusual properties of a table, for the doctor."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Oddities:
-    """What is odd about a table.
+    """Unusual properties of a table.
 
     Arguments:
-        rows: Its rows with a weight above 0; 0 where nothing is known of them.
-        distinct: Those of them that differ.
-        columns: Its columns.
+        rows: How many rows have a weight above 0; 0 if that is not known.
+        distinct: How many of these differ.
+        columns: How many columns it has.
         heavy: Columns with heavy tails that their scale does not tame, by number.
         rare: Columns with one value in nearly all rows.
-        names: What the columns are called, where they have names.
+        names: Names of the columns, if they have names.
     """
 
     rows: int = 0
@@ -30,7 +30,7 @@ class Oddities:
     names: tuple[str, ...] = ()
 
     def of_columns(self, heavy: tuple[int, ...], rare: Any) -> Self:
-        """The same, with what was found of the columns; ``rare`` says it of each, (D,)."""
+        """The same with these properties of the columns; ``rare`` has a flag for each column, (D,)."""
         return replace(self, heavy=heavy, rare=tuple(np.flatnonzero(rare).tolist()))
 
     def called(self, columns: Sequence[int]) -> str:
@@ -40,4 +40,4 @@ class Oddities:
 
 
 NOTHING_ODD = Oddities()
-"""Of images, and of the paper's experiments."""
+"""The value for images and for the paper's experiments, which are not checked."""

@@ -1,4 +1,4 @@
-"""From rows or a data set to what a fit takes: observations in the model's units, and how they came to be."""
+"""Prepare rows or a data set for a fit: observations in the model's units, and how they were made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gmvae.data.scales.scaling import Scaling, dividing
 from gmvae.data.survey import Survey, weighed
 
 AVERAGED = 10_000
-"""Rows that a mean over the data is taken of, where there are more."""
+"""Maximum number of rows in a mean over the data."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,19 @@ class Prepared:
     """Observations in the model's units.
 
     Arguments:
-        rows: What is fitted to, each with its weight.
-        everything: All rows of the data in their own order, copies and rows without weight among them.
+        rows: The rows to fit, each with its weight.
+        everything: All rows of the data in their own order, including copies and rows without weight.
         scaling: From the data to the observations.
         likelihood: The likelihood that suits them, or that was asked for.
-        reason: Why, in a sentence.
+        reason: Why it was chosen, in a sentence.
         binary: Whether every value is 0 or 1.
-        edges: The least and the greatest of each number of an observation, (size of y,) each.
-        constants: The value of each column that has one value only.
+        edges: The minimum and the maximum of each number of an observation, (size of y,) each.
+        constants: The value of each column that has only one value.
         fingerprint: SHA-256 of the data, 64 hexadecimal digits.
-        own: Whether they are the user's own data: distinct rows with weights, whose order makes no
+        own: Whether these are the user's own data: distinct rows with weights, whose order makes no
             difference, and clusters numbered by size. The paper's experiments keep each row as it is.
-        scale_reason: Why the columns have their scale, in a sentence, where there is a reason.
-        oddities: What is odd about the table.
+        scale_reason: Why the columns have their scale, in a sentence; empty if nothing is special.
+        oddities: Unusual properties of the table.
     """
 
     rows: Observations
@@ -64,7 +64,8 @@ class Prepared:
 
     @cached_property
     def log_det(self) -> float:
-        """What a density of observations lacks on average to be one in the units of the data, nats."""
+        """The mean log-determinant of the scaling, in nats: what must be added to a log-density of
+        observations to get one in the units of the data."""
         if not self.own or self.likelihood != "gaussian":
             return 0.0
         if self.scaling.affine:
@@ -89,19 +90,19 @@ def prepare(
 
     Arguments:
         X: The rows, (N, D): an array, a memmap or a sparse matrix.
-        weights: What each row counts, (N,); all the same unless given.
+        weights: Weights of the rows, (N,); equal by default.
         likelihood: The likelihood that is asked for, or ``"auto"``.
         image_shape: (height, width) or (channels, height, width) of rows that are images.
-        scale: What is done to the columns of a Gaussian model: see
+        scale: How the columns are scaled for a Gaussian model: see
             :func:`gmvae.data.scales.choice.choose_scale`.
-        device: Where batches are wanted.
-        name: What messages call the data.
-        names: What the columns are called.
-        scaling: The scaling of an earlier fit that this one goes on with.
+        device: Device of the batches.
+        name: Name of the data in messages.
+        names: Names of the columns.
+        scaling: The scaling of an earlier fit that this one continues.
 
     Raises:
-        ValueError: where the values do not suit the likelihood, the scale or the shape, or weights break a
-            rule.
+        ValueError: if the values do not suit the likelihood, the scale or the shape, or the weights are not
+            valid.
     """
     weights = weighed(X, weights)
     survey = Survey.of(X, weights)
@@ -129,15 +130,15 @@ def prepare(
 
 
 def edges(scaling: Scaling, moments: Moments) -> tuple[Floats, Floats]:
-    """The least and the greatest of each number of an observation, from the moments of what is
-    standardised."""
+    """The minimum and the maximum of each number of an observation, from the moments of the values before
+    they are standardised."""
     ends = np.stack((moments.minimum, moments.maximum))
     low, high = scaling.grained(scaling.standardised(ends)).astype(np.float64)
     return low, high
 
 
 def constants(scaling: Scaling, moments: Moments, shaped: Moments) -> dict[int, float]:
-    """The value of each column that has one only: in the data or, where rows are brought to length 1, after
+    """The value of each column that has only one: in the data or, if rows are scaled to length 1, after
     that."""
     of = shaped if scaling.unit_rows else moments
     same = of.constant
@@ -148,7 +149,7 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
     """A data set of the paper as observations: every row counts once, in its own order and unit.
 
     Raises:
-        ValueError: where its values do not suit the likelihood, or have no place in float32.
+        ValueError: if its values do not suit the likelihood, or float32 cannot hold them.
     """
     width = math.prod(data.y_shape)
     bytes_, levels = data.y.dtype == np.uint8, data.y.dtype == np.uint8 and bool((data.y > 1).any())
@@ -165,7 +166,7 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
         if likelihood == "bernoulli" and not moments.unit_interval:
             raise ValueError(
                 f"{data.name} has numbers from {low:g} to {high:g}, but likelihood bernoulli is for "
-                "numbers from 0 to 1: bring them there, or choose --likelihood gaussian"
+                "numbers from 0 to 1: scale them, or choose --likelihood gaussian"
             )
         source, ends = source.astype(np.float32, copy=False), (moments.minimum, moments.maximum)
     scaling = dividing(width, 255.0 if levels else 1.0)

@@ -6,8 +6,8 @@ import unicodedata
 
 
 def printable(text: str) -> str:
-    r"""A text of one line without what a terminal would obey: control characters, and marks that turn the
-    direction of writing, are written as escapes.
+    r"""Escape the characters of a one-line text that a terminal would act on: control characters, and marks
+    that change the direction of writing.
 
         >>> printable("a\x1b[2Jb")
         'a\\x1b[2Jb'

@@ -1,4 +1,4 @@
-"""How what lies in a file becomes observations: what a person asks of it, and what came of that."""
+"""How a file is read as observations: the options a person gives, and the schema that results."""
 
 from __future__ import annotations
 
@@ -16,67 +16,68 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a person asks of a file or a folder of data."""
+    """Options for reading a file or a folder of data."""
 
     columns: tuple[str, ...] = ()
-    """The columns to take as features, in this order; all but those named below unless given."""
+    """The columns to use as features, in this order; by default all but those named below."""
     drop: tuple[str, ...] = ()
     """Columns to leave out."""
     label_column: str | None = None
-    """The column of the true classes, which only measure."""
+    """The column of the true classes, used for measuring only."""
     id_column: str | None = None
-    """The column that names the rows: no feature, but copied beside predictions."""
+    """The column that names the rows: not a feature, but copied beside predictions."""
     weight_column: str | None = None
-    """The column of the weights of the rows: no feature either."""
+    """The column of the rows' weights: not a feature either."""
     missing: Literal["error", "impute"] = "error"
-    """Whether missing values are an error, or take their column's mean."""
+    """Whether missing values are an error, or are filled with the mean of their column."""
     text: Literal["error", "one-hot"] = "error"
-    """Whether columns that hold text are an error, or become a 0/1 feature for each of their values."""
+    """Whether columns of text are an error, or become a 0/1 feature for each of their values."""
     image_size: int = 0
-    """Pixels of each side that images of a folder are brought to; 0 for as they are."""
+    """Pixels of each side to which images of a folder are resized; 0 keeps them as they are."""
     grey: bool = False
-    """Whether images of a folder lose their colours."""
+    """Whether images of a folder are turned into grey ones."""
     layer: str | None = None
-    """What to take of an .h5ad file in place of its ``X``: one of its layers, or an embedding in ``obsm``."""
+    """What to use of an .h5ad file in place of its ``X``: one of its layers, or an embedding in ``obsm``."""
 
     separator: str | None = None
-    """What stands between the values of a table of text; found out unless given."""
+    """Character between the values of a text table; detected by default."""
     decimal: str | None = None
-    """What stands before the decimals of its numbers, likewise."""
+    """Decimal mark of its numbers; detected by default."""
     thousands: str | None = None
-    """What stands between their thousands; nothing unless given."""
+    """Thousands separator of its numbers; none by default."""
     encoding: str | None = None
-    """Their encoding; UTF-8 unless given."""
+    """Its encoding; UTF-8 by default."""
 
     @property
     def beside(self) -> set[str]:
-        """Names of the columns that are no features."""
+        """Names of the columns that are not features."""
         return {self.label_column, self.id_column, self.weight_column} - {None}  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class Schema:
-    """How the rows of a file become observations: enough to read another file in the same way, and written
-    into the model file.
+    """How the rows of a file become observations.
+
+    It is written into the model file, and is enough to read another file in the same way.
 
     Arguments:
         y_shape: Shape of an observation as it is read: (D,), or (channels, height, width) of images.
-        columns: Names of the columns that are taken, in order; empty where the file has no names.
-        categories: The values of each column of text, in the order of their features. A value that is none of
-            them counts as missing.
+        columns: Names of the columns that are used, in order; empty if the file has no names.
+        categories: The values of each column of text, in the order of their features. Any other value counts
+            as missing.
         impute: Whether missing values are filled.
-        fill: What stands for a missing number, by column (its name, or else its place), and for a missing or
-            unknown text, by feature: the share of the rows that have this one. 0 where there is none, as in
-            older files.
+        fill: Values to fill in. For numbers, by column (its name, or else its place). For a missing or
+            unknown text, by feature: the share of the rows that have this value. 0 for what is not listed, as
+            in older files.
         label_column: The column of the true classes, if there is one.
         id_column: The column that names the rows, if there is one.
         weight_column: The column of the weights of the rows, if there is one.
-        resize: Whether pictures of a folder are brought to the size of ``y_shape``.
-        layer: The layer or embedding of an .h5ad file that is taken, if it is not ``X``.
-        separator: What stands between values of tables of text, where it was given, not found out.
-        decimal: What stands before the decimals of their numbers, likewise.
-        thousands: What stands between the thousands of their numbers, if anything does.
-        encoding: The encoding of tables of text, where it was given.
+        resize: Whether pictures of a folder are resized to ``y_shape``.
+        layer: The layer or embedding of an .h5ad file that is used, if it is not ``X``.
+        separator: Character between the values of text tables; ``None`` if it is detected.
+        decimal: Decimal mark of their numbers; ``None`` if it is detected.
+        thousands: Thousands separator of their numbers, if there is one.
+        encoding: The encoding of text tables, if it was given.
     """
 
     y_shape: tuple[int, ...]
@@ -96,7 +97,7 @@ class Schema:
 
     @property
     def beside(self) -> set[str]:
-        """Names of the columns that are no features."""
+        """Names of the columns that are not features."""
         return {self.label_column, self.id_column, self.weight_column} - {*self.columns, None}  # type: ignore[return-value]
 
     @property
@@ -105,10 +106,10 @@ class Schema:
         return tuple(feature for name in self.columns for feature in self._named(name))
 
     def encode(self, table: pa.Table | pa.RecordBatch) -> NDArray[np.float64]:
-        """The numbers of a table's rows, shape (B, D), its columns found by name.
+        """The numbers of a table's rows, shape (B, D). Columns are found by name.
 
         Raises:
-            ValueError: where a column is missing or not of its kind, or a value is missing or infinite.
+            ValueError: if a column is missing or not of its kind, or a value is missing or infinite.
         """
         there = Counter(table.schema.names)
         for what, wrong in (("missing", 0), ("there more than once", 2)):
@@ -123,7 +124,8 @@ class Schema:
         return self.filled(y)
 
     def decode(self, y: NDArray[np.float64]) -> list[NDArray[Any]]:
-        """The columns of rows of numbers, (B, D), as a file would have them: of a text the likeliest."""
+        """The inverse of :meth:`encode`: the columns of rows of numbers, (B, D), as a file would have them. A
+        column of text gets its most probable value."""
         columns, start = [], 0
         for name in self.columns:
             kinds = self.categories.get(name)
@@ -134,7 +136,7 @@ class Schema:
         return columns
 
     def _column(self, name: str, values: Any) -> NDArray[np.float64]:
-        """The numbers of a column, shape (B, 1 or values of text), NaN where one is missing."""
+        """The numbers of a column, shape (B, 1 or values of text), NaN for missing ones."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -157,8 +159,11 @@ class Schema:
         return chosen
 
     def unseen(self, table: pa.Table | pa.RecordBatch) -> dict[str, tuple[int, str]]:
-        """How many rows of a table have a text that is none of their column's ``categories``, and the first
-        such text, by column; columns without any are left out. The table is one that :meth:`encode` takes."""
+        """Count the texts of a table that are not among the ``categories`` of their column.
+
+        Returns, by column, how many rows have one, and the first such text. Columns without any are left out.
+        The table is one that :meth:`encode` takes.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -173,11 +178,11 @@ class Schema:
         return found
 
     def filled(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same numbers, shape (B, D), with those that are missing filled in place.
+        """The same numbers, shape (B, D), with missing ones filled in place.
 
         Raises:
-            MissingValueError: where they are not to be filled.
-            ValueError: where a number is infinite.
+            MissingValueError: if missing numbers are not allowed (``impute`` is off).
+            ValueError: if a number is infinite.
         """
         if np.isfinite(y).all():
             return y
@@ -218,7 +223,7 @@ class Schema:
         )
 
     def _named(self, column: str, name: str | None = None) -> list[str]:
-        """The features of a column, or what they would be if it were called something else."""
+        """The features of a column, or what they would be if the column were called ``name``."""
         kinds, name = self.categories.get(column), column if name is None else name
         return [name] if kinds is None else [f"{name}={value}" for value in kinds]
 
@@ -228,7 +233,7 @@ class Schema:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The schema that :meth:`to_json` wrote; ``TypeError`` where a field is unknown or missing."""
+        """The schema that :meth:`to_json` wrote; ``TypeError`` if a field is unknown or missing."""
         later = ("weight_column", "layer", "separator", "decimal", "thousands", "encoding")
         given = {**dict.fromkeys(later), **values}  # older files lack these
         lacking = {one.name for one in fields(cls)} - given.keys()
@@ -250,8 +255,8 @@ def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
 
 
 def without_index(X: Any, schema: Schema | None = None) -> Any:
-    """An Arrow table without the columns that were the index of a pandas data frame, unless a schema wants
-    them; anything else as it is."""
+    """Return an Arrow table without the columns that were the index of a pandas data frame, unless a schema
+    uses them. Anything else is returned unchanged."""
     if type(X).__module__.split(".")[0] != "pyarrow" or not hasattr(X, "schema"):
         return X
     from gmvae.data.files.values import index_columns
@@ -262,11 +267,11 @@ def without_index(X: Any, schema: Schema | None = None) -> Any:
 
 
 class MissingValueError(ValueError):
-    """A value is missing where none may be.
+    """A value is missing, and missing values are not allowed.
 
     Arguments:
-        columns: The columns in which one is.
-        row: The first row of the block in which one is, from 0.
+        columns: The columns with missing values.
+        row: The first row of the block with one, from 0.
     """
 
     def __init__(self, columns: list[str], row: int) -> None:
@@ -278,5 +283,5 @@ class MissingValueError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line; its kind where it says nothing."""
+    """The first line of an error's message; its type if it has no message."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,9 +1,9 @@
-"""Rows on disk in a random order: how data that are larger than memory are shuffled.
+"""Rows on disk in a random order: how data larger than memory are shuffled.
 
-A buffer through which a stream runs mixes rows with their neighbours only: of data sorted by class it makes
+A shuffle buffer mixes rows only with their neighbours in the stream: from data sorted by class it makes
 batches of one class. Here a stream is shuffled once and exactly, in two passes over the disk (Sanders,
-"Random permutations on distributed, external and hierarchical memory", 1998): each row goes to a random one
-of some pieces, and each piece, which fits into memory, is shuffled by itself.
+"Random permutations on distributed, external and hierarchical memory", 1998). First each row is written to a
+random one of several pieces. Then each piece, which fits into memory, is shuffled by itself.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 WINDOW = 1 << 25
-"""Bytes of rows that are read together."""
+"""How many bytes of rows are read together."""
 PIECES = 256
-"""Pieces that a stream is divided into, at most, each a file that is open while rows come."""
+"""Maximum number of pieces of a stream. Each is a file that stays open while rows come."""
 
 
 class ShuffledRows:
@@ -30,12 +30,12 @@ class ShuffledRows:
 
     Arguments:
         path: The file: rows of ``dtype`` one after the other, nothing else.
-        width: Numbers in a row.
+        width: How many numbers a row has.
         dtype: Their type.
 
     Attributes:
-        window: Rows that are read together. A pass goes through the windows in random order, and through
-            each in random order (:meth:`gmvae.data.streamed.Streamed`).
+        window: How many rows are read together. A pass goes through the windows in random order, and through
+            the rows of each in random order (:meth:`gmvae.data.streamed.Streamed`).
     """
 
     def __init__(self, path: Path, width: int, dtype: Any) -> None:
@@ -65,13 +65,13 @@ class ShuffledRows:
         return found
 
     def expect(self, window: int) -> None:
-        """Let the system begin to read a window that is wanted next, while others are worked on."""
+        """Ask the system to read the next window in advance, while the current one is in use."""
         if hasattr(os, "posix_fadvise"):
             size = self.window * self._bytes
             os.posix_fadvise(self._file, window * size, size, os.POSIX_FADV_WILLNEED)
 
     def _whole(self, window: int) -> NDArray[Any]:
-        """The rows of a window; the last two that were asked for are kept, since batches lie across."""
+        """The rows of a window. The last two windows are kept, since a batch can span two."""
         if window not in self._kept:
             while len(self._kept) > 1:
                 del self._kept[next(iter(self._kept))]
@@ -85,7 +85,7 @@ class ShuffledRows:
         while done < len(view):
             got = os.preadv(self._file, [view[done:].data], start * self._bytes + done)
             if not got:
-                raise ValueError(f"{self.path} is shorter than it was: shuffle the data once more")
+                raise ValueError(f"{self.path} is shorter than it was: shuffle the data again")
             done += got
         return rows
 
@@ -93,20 +93,21 @@ class ShuffledRows:
 def shuffle(
     blocks: Iterable[tuple[NDArray[Any], ...]], folder: Path, size: int, seed: int
 ) -> list[ShuffledRows]:
-    """Write the rows of blocks into files, in one random order for all of them.
+    """Write the rows of blocks into files, in the same random order for all files.
 
     Arguments:
-        blocks: What belongs to the same rows, each an array of shape (B, width) of its own type:
-            observations, and labels.
-        folder: Where the files go, ``0.rows`` and so on; it is made.
-        size: Bytes of all rows, about: the disk must have room for them, and a piece is a share of them.
-        seed: Where chance comes from.
+        blocks: Arrays of the same rows, each of shape (B, width) and a type of its own: observations, and
+            labels.
+        folder: Folder for the files, ``0.rows`` and so on; it is created.
+        size: Approximate bytes of all rows. The disk must have room for them. The number of pieces depends on
+            it.
+        seed: Seed of the order.
 
     Returns:
         The rows in each of the files.
 
     Raises:
-        ValueError: where the disk has no room.
+        ValueError: if the disk does not have enough room.
     """
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
@@ -144,7 +145,7 @@ def _joined(folder: Path, i: int, width: int, dtype: Any, orders: list[np.random
             rows = np.fromfile(piece, dtype).reshape(-1, width)
             state = rng.bit_generator.state
             file.write(np.ascontiguousarray(rows[rng.permutation(len(rows))]).data)
-            rng.bit_generator.state = state  # what belongs to the same rows goes the same way
+            rng.bit_generator.state = state  # the same rows are permuted in the same way in all files
             piece.unlink()
     return ShuffledRows(path, width, dtype)
 
@@ -154,8 +155,9 @@ def _piece(folder: Path, i: int, j: int) -> Path:
 
 
 def windowed(count: int, window: int, seed: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """A random order of the numbers below ``count``, window by window: its number, and those in it. Within a
-    pass a row is as likely in any place; two rows of one window are never far apart."""
+    """Yield a random order of the numbers below ``count``, window by window: the number of the window, and
+    the row numbers in it. Every row is equally likely in any place of a pass, but two rows of one window are
+    never far apart."""
     order = np.random.default_rng(seed).permutation(-(-count // window))
     for number in order.tolist():
         start = number * window

@@ -1,4 +1,4 @@
-"""From a stream of blocks to observations: one pass for what is to be known of them, one to shuffle them."""
+"""Turn a stream of blocks into observations: one pass to survey it, and one to shuffle it onto the disk."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from gmvae.data.shuffled import ShuffledRows, shuffle
 from gmvae.data.streamed import Streamed
 
 Blocks = Callable[[], Iterator[Block]]
-"""Begins a stream anew: what it gives is read twice, and must be the same both times."""
+"""A function that starts a stream from the beginning. It is read twice and must give the same both times."""
 
 
 class Sample:
-    """Every k-th row of a stream, k the least power of two that leaves at most so many of them."""
+    """Every k-th row of a stream, with k the smallest power of two that leaves at most ``most`` rows."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -41,7 +41,7 @@ class Sample:
         self._step, self._next, self._count = 1, 0, 0
 
     def add(self, y: NDArray[Any]) -> None:
-        """Take in the next rows, (B, D)."""
+        """Add the next rows, (B, D)."""
         places = np.arange(self._next, len(y), self._step)
         self._next = int(places[-1] if len(places) else self._next - self._step) + self._step - len(y)
         self._rows.append(y[places])
@@ -53,32 +53,32 @@ class Sample:
 
     @property
     def rows(self) -> NDArray[Any]:
-        """Those that are kept, (n, D)."""
+        """The rows that are kept, (n, D)."""
         return np.concatenate(self._rows)
 
 
 @dataclass(frozen=True)
 class StreamSurvey:
-    """What one pass over a stream finds."""
+    """What one pass over a stream finds out."""
 
     moments: Moments
     rows: int
     levels: bool
-    """Whether they are levels of uint8."""
+    """Whether the values are levels of uint8."""
     classes: dict[Any, int]
-    """The number of each label, as the stream has it."""
+    """The number of each label; the keys are labels as the stream has them."""
     names: tuple[str, ...]
-    """What these are called."""
+    """Names of the labels, by number."""
     fingerprint: str
     sample: Sample
-    """Rows from all over it."""
+    """Rows from the whole stream."""
 
     @classmethod
     def of(cls, blocks: Blocks, width: int, name: str) -> StreamSurvey:
-        """Go through a stream of rows of so many numbers.
+        """Go through a stream whose rows have ``width`` numbers.
 
         Raises:
-            ValueError: where it is empty, or a number is not finite.
+            ValueError: if it is empty, or a number is not finite.
         """
         moments, rows, labels, levels = Moments(width), 0, set[Any](), True
         digest, sample = hashlib.sha256(), Sample(looked_at(LOOKED_AT, width))
@@ -122,27 +122,27 @@ def prepare_stream(
     writes: bool = True,
     ready: Callable[[], object] = lambda: None,
 ) -> tuple[Dataset, Prepared]:
-    """A stream as observations, of which a sample is in memory.
+    """Prepare a stream as observations, with a sample of them in memory.
 
     Arguments:
-        blocks: Begins the stream anew.
-        schema: What a row is.
-        folder: Where the shuffled rows go, float32 or uint8 each number.
+        blocks: Starts the stream from the beginning.
+        schema: Schema of its rows.
+        folder: Folder for the shuffled rows, as float32 or uint8.
         likelihood: The likelihood that is asked for, or ``"auto"``.
-        scale: What is done to the columns of a Gaussian model: see
+        scale: How the columns are scaled for a Gaussian model: see
             :func:`gmvae.data.scales.choice.choose_scale`.
-        device: Where batches are wanted.
-        name: What messages call the data.
-        seed: Where the order comes from.
-        scaling: The scaling of an earlier fit that this one goes on with.
-        writes: Whether this process writes the rows; another one on the same machine does otherwise.
-        ready: Called once they are written: returns when all processes are there.
+        device: Device of the batches.
+        name: Name of the data in messages.
+        seed: Seed of the order.
+        scaling: The scaling of an earlier fit that this one continues.
+        writes: Whether this process writes the rows, and not another one on the same machine.
+        ready: Called once they are written; returns when all processes have called it.
 
     Returns:
-        The rows at hand, in the units of the data, with their labels; and the observations.
+        The sample in memory, in the units of the data, with its labels; and the observations.
 
     Raises:
-        ValueError: where the values do not suit the likelihood, or the disk has no room.
+        ValueError: if the values do not suit the likelihood, or the disk does not have enough room.
     """
     width = math.prod(schema.y_shape)
     survey = StreamSurvey.of(blocks, width, name)
@@ -169,7 +169,10 @@ def prepare_stream(
     ready()
     stored, labels = (ShuffledRows(folder / f"{i}.rows", *kind) for i, kind in enumerate(kept))
     if stored.shape[0] != survey.rows:
-        raise ValueError(f"{name} had {survey.rows} rows, then {stored.shape[0]}: a stream is read twice")
+        raise ValueError(
+            f"{name} had {survey.rows} rows, then {stored.shape[0]}: it is read twice and must give the same "
+            "rows"
+        )
     streamed = Streamed(stored, y_shape, device)
     at_hand = streamed.at_hand
     values: Any = at_hand.source
@@ -186,7 +189,7 @@ def prepare_stream(
 
 
 def _measure(blocks: Blocks, width: int, scaling: Scaling) -> Moments:
-    """The moments of the columns once a scaling has shaped them, by another pass over the stream."""
+    """The moments of the columns after a scaling's map g, from another pass over the stream."""
     moments = Moments(width)
     for block in blocks():
         moments.add(scaling.shape(block.y.reshape(len(block.y), -1).astype(np.float64, copy=False)))

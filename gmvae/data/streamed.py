@@ -1,4 +1,4 @@
-"""Observations that are larger than memory: rows on disk, in a random order, read a window at a time."""
+"""Observations larger than memory: rows on disk in a random order, read a window at a time."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from gmvae.data.scales.scaling import dividing
 from gmvae.data.shuffled import ShuffledRows
 
 AT_HAND = 100_000
-"""Rows that are kept in memory at most: what starts, diagnostics, pictures and held-out losses look at."""
+"""Maximum number of rows in memory, for starts, diagnostics, pictures and held-out losses."""
 
 
 class Streamed(Observations):
-    """Observations in a file of shuffled rows. Each counts once: they have no weights, and copies of a row
-    are rows of their own.
+    """Observations in a file of shuffled rows.
 
-    Since their order is random, a run of them is a random sample.
+    Each row counts once: there are no weights, and copies of a row are separate rows. Since the order is
+    random, consecutive rows are a random sample.
 
     Arguments:
         source: The rows, in the model's unit or as levels of uint8.
         y_shape: Shape of one observation.
-        device: Where batches are wanted.
-        first: Rows at the beginning of the file that are left out.
+        device: Device of the batches.
+        first: How many rows at the beginning of the file are left out.
 
     Attributes:
-        window: Rows that are read together (:func:`gmvae.data.shuffled.windowed`).
+        window: How many rows are read together (:func:`gmvae.data.shuffled.windowed`).
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Streamed(Observations):
         return self._rows(self.first + positions.cpu().numpy(), torch.float32)
 
     def expect(self, window: int) -> None:
-        """Let the system begin to read a window that comes next."""
+        """Ask the system to read the next window in advance."""
         self.source.expect(window)
 
     @cached_property
@@ -70,7 +70,8 @@ class Streamed(Observations):
         return self.at_hand.spaced(count)
 
     def split(self, share: float, rng: np.random.RandomState) -> tuple[Observations, Observations]:  # noqa: ARG002
-        """All but the first rows, and these, at most ``AT_HAND``."""
+        """Hold out the first rows, a share of all but at most ``AT_HAND``: the rest, and the held-out
+        rows."""
         count = max(1, min(round(share * len(self)), len(self.at_hand)))
         rest = copy.copy(self)
         Streamed.__init__(rest, self.source, self.y_shape, self.device, self.first + count)

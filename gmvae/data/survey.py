@@ -1,4 +1,4 @@
-"""What one reading of a table finds: moments, distinct rows and their weights, a fingerprint."""
+"""Survey a table in one reading: moments, distinct rows and their weights, a fingerprint."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from gmvae.data.scales.scaling import Scaling
 from gmvae.data.scales.traits import Traits, looked_at
 
 LEAST = 2.0**-32
-"""The least relative weight: a row of less would not be drawn in any fit, and cost digits of the others."""
+"""Minimum relative weight: a row below it would not be drawn in any fit, and would cost the others digits."""
 DIGITS = 24
-"""Binary digits of a relative weight."""
+"""How many binary digits a relative weight has."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What one reading of a table finds in the rows whose weight is not 0."""
+    """What one reading of a table finds out about the rows whose weight is not 0."""
 
     moments: Moments
     """Weighted means, deviations and ranges of the distinct rows."""
     order: NDArray[np.int64]
-    """One row number for each distinct row, in an order that only the rows' values decide."""
+    """One row number for each distinct row, in an order that depends only on the values of the rows."""
     weights: Floats
-    """The relative weight of each distinct row, in the same order: that of all rows like it, over that of the
-    distinct row with the most, in (0, 1]."""
+    """The relative weight of each distinct row, in the same order: the total weight of its copies, divided by
+    the largest such total, in (0, 1]."""
     fingerprint: str
-    """SHA-256 of the distinct rows and their weights, 64 hexadecimal digits, whatever their order."""
+    """SHA-256 of the distinct rows and their weights, 64 hexadecimal digits. It does not depend on the order
+    of the rows."""
 
     @classmethod
     def of(cls, source: Any, weights: Floats) -> Survey:
         """Read a table of shape (N, D), dense or sparse, a chunk at a time; weights of shape (N,).
 
-        Everything comes from the distinct rows and their relative weights, so that the order of the rows,
-        copies of all of them and the unit of the weights make no difference, to the last bit.
+        Everything comes from the distinct rows and their relative weights. So the order of the rows, copies
+        of the whole table and the unit of the weights make no difference, to the last bit.
         """
         prints = []
         for start, values in chunks(source):
@@ -58,12 +59,12 @@ class Survey:
         return cls(moments, order, shares, fingerprint)
 
     def traits(self, source: Any) -> Traits:
-        """What a sample of the distinct rows says of the columns."""
+        """Traits of the columns, from a sample of the distinct rows."""
         step = -(-len(self.order) // looked_at(len(self.order), source.shape[1]))
         return Traits.of(source[self.order[::step]], self.weights[::step])
 
     def measure(self, source: Any, scaling: Scaling) -> Moments:
-        """The moments of the columns once a scaling has shaped them."""
+        """The moments of the columns after a scaling's map g (:meth:`Scaling.shape`)."""
         if scaling.affine:
             return self.moments
         moments = Moments(source.shape[1])
@@ -72,39 +73,40 @@ class Survey:
         return moments
 
     def arranged(self, source: Any, scaling: Scaling) -> Survey:
-        """The same with the distinct rows in a random order that hashes of their scaled values decide, so
-        that it is the same in any unit."""
+        """The same with the distinct rows in a random order, decided by hashes of their scaled values. So the
+        order is the same in any unit."""
         keys = np.concatenate([hashes(scaling.rounded(values)) for _, values in chunks(source, self.order)])
         arrangement = np.argsort(keys, kind="stable")
         return replace(self, order=self.order[arrangement], weights=self.weights[arrangement])
 
 
 def relative(weights: Floats, groups: NDArray[np.int64]) -> Floats:
-    """The sum of the weights of each group, over the greatest of these sums: in (0, 1], at least ``LEAST``.
+    """The sum of the weights of each group, divided by the greatest of these sums: in (0, 1], at least
+    ``LEAST``.
 
-    It is rounded to ``DIGITS`` binary digits, which hides that weights in another unit are rounded otherwise.
+    It is rounded to ``DIGITS`` binary digits. That hides the rounding errors of weights in another unit.
 
     Arguments:
         weights: Weights of rows, above 0, (N,).
         groups: The group of each row, from 0 without gaps, (N,).
     """
-    order = np.lexsort((weights, groups))  # a sum that the order of the rows does not change
+    order = np.lexsort((weights, groups))  # so that the sums do not depend on the order of the rows
     sums = np.bincount(groups[order], weights[order])
     fraction, exponent = np.frexp(np.maximum(sums / sums.max(), LEAST))
     return np.ldexp(np.rint(np.ldexp(fraction, DIGITS)), exponent - DIGITS)
 
 
 def weighed(source: Any, weights: Any) -> Floats:
-    """Weights of the rows of a table as an array of shape (N,), in a unit (a power of two) in which the
-    greatest is about 1; all the same for ``None``.
+    """Weights of the rows of a table as an array of shape (N,), divided by a power of two that brings the
+    greatest to about 1; all equal for ``None``.
 
     Raises:
-        ValueError: where they are not one finite number of at least 0 for each row, or all of them 0.
+        ValueError: if they are not one finite number of at least 0 for each row, or are all 0.
     """
     found = _check_sample_weight(weights, source, dtype=np.float64)
     if (found < 0).any():
         raise ValueError(f"sample_weight has {(found < 0).sum()} negative numbers: it must be at least 0")
     if not found.any():
         raise ValueError("sample_weight is zero for every row: at least one weight must be above 0")
-    scaled = np.ldexp(found, -np.frexp(found.max())[1])  # their sum may be too large for a number otherwise
+    scaled = np.ldexp(found, -np.frexp(found.max())[1])  # otherwise their sum could overflow
     return np.where(found > 0, np.maximum(scaled, np.finfo(np.float64).tiny), 0.0)

@@ -1,2 +1,2 @@
-"""The faces of a fit in Python: ``gmvae`` is scikit-learn's contract around one fit, ``fitted`` what a fitted
-model answers about rows, ``loading`` reads model files, ``selection`` chooses among fitted models."""
+"""The Python interface: ``gmvae`` is the scikit-learn estimator around a fit, ``fitted`` applies a fitted
+model to rows, ``loading`` reads model files, and ``selection`` chooses among fitted models."""

@@ -1,4 +1,4 @@
-"""What a fitted model answers about rows: clusters, embeddings, scores, and new observations."""
+"""Apply a fitted model to rows: clusters, embeddings, scores, and new observations."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from gmvae.training.random import RandomStream
 
 Array = NDArray[Any]
 MEANS = 1_000
-"""Draws of w and x that the mean of a cluster comes from."""
+"""How many draws of w and x the mean of a cluster comes from."""
 
 
 class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """The half of the estimator that needs a fitted model, and changes nothing of it."""
+    """The part of the estimator that uses a fitted model without changing it."""
 
     model_: GaussianMixtureVAE
     schema_: Schema | None = None
@@ -66,53 +66,55 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "impute"
         tags.input_tags.string = tags.input_tags.categorical = self.text == "one-hot"
-        # it is a clusterer all the same, but scikit-learn's checks of sparse input look here for everything
-        # that has predict_proba
+        # it is a clusterer, but scikit-learn's checks of sparse input look here for every estimator with
+        # predict_proba
         tags.classifier_tags = ClassifierTags()
         return tags
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """The most probable cluster of each row, (N,); merged ones (:meth:`relabel`) have one number, and
-        rows that belong to none have -1 with ``outliers="label"``."""
+        """The most probable cluster of each row, (N,). Merged clusters (:meth:`relabel`) have one number.
+        With ``outliers="label"``, rows that belong to no cluster have -1."""
         clusters = self.predict_proba(X).argmax(1)
         return np.where(self.is_outlier(X), -1, clusters) if self.outliers == "label" else clusters
 
     @isolated
     def predict_proba(self, X: Any) -> Array:
-        """q(z | ...) of each row, (N, K). Of merged clusters the first has the sum, and the others have 0."""
+        """q(z | ...) of each row, (N, K). Of merged clusters, the first has the sum and the others have 0."""
         return self.relabelled_.merged(self._each(X, inference.assign))
 
     @isolated
     def is_outlier(self, X: Any) -> NDArray[np.bool_]:
-        """Whether each row belongs to no cluster, (N,): it is less dense than rows of its cluster are, or no
-        cluster has half of its probability (:class:`gmvae.assess.outliers.Limits`). Of rows that do belong to
-        clusters about one in a hundred is taken for an outlier.
+        """Whether each row belongs to no cluster, (N,): its density is too low for its cluster, or the
+        probability of its cluster is too low (:class:`gmvae.assess.outliers.Limits`). About one in a hundred
+        rows that do belong to clusters is taken for an outlier.
 
         Raises:
-            ValueError: where the model is of an experiment of the paper's, or of an earlier version.
+            ValueError: if the model comes from an experiment of the paper, or from an earlier version.
         """
         return self._beyond(self._rows(X))
 
     @isolated
     def confidence(self, X: Any) -> NDArray[np.float64]:
-        """The probability that each row keeps its cluster in a fit that starts from another sample of the
-        data, (N,), calibrated by ``resamples`` starts (:class:`gmvae.assess.confidence.Confidence`).
+        """The probability that each row keeps its cluster if the fit starts from another sample of the data,
+        (N,), calibrated with ``resamples`` starts (:class:`gmvae.assess.confidence.Confidence`).
 
         Raises:
-            ValueError: where the model was fitted without ``resamples``.
+            ValueError: if the model was fitted without ``resamples``.
         """
         if self._confidence is None:
             raise ValueError("the confidence was not calibrated: fit with resamples=20")
         return self._confidence(self._each(X, inference.assign))
 
     def relabel(self, edits: Mapping[str, Any] | None) -> Self:
-        """Give clusters names, and say which are one: ``{"names": {"0": "a name"}, "merge": [[1, 4]]}``, such
-        as a report exports. ``predict``, ``predict_proba``, ``sample``, ``report`` and files go by it;
-        ``labels_``, ``weights_`` and the model stay what they are. It takes the place of earlier names and
-        merges, and ``None`` undoes them.
+        """Name clusters and merge them: ``{"names": {"0": "a name"}, "merge": [[1, 4]]}``, as a report
+        exports.
+
+        ``predict``, ``predict_proba``, ``sample``, ``report`` and files use the names and merges;
+        ``labels_``, ``weights_`` and the model are not changed. Earlier names and merges are replaced;
+        ``None`` removes them.
 
         Raises:
-            ValueError: where edits have another form, or name clusters that are not there.
+            ValueError: if edits have another form, or name clusters that do not exist.
         """
         check_is_fitted(self)
         self.relabelled_ = Relabelling.of(edits or {}, self.model_.config.clusters)
@@ -138,9 +140,9 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     @isolated
     def score_samples(self, X: Any) -> Array:
-        """The lower bound on log p(y) of each row, (N,), in nats: with a Gaussian likelihood that of a
-        density over the columns in the units of X. Its noise is a function of the
-        row's values: the score of a row does not depend on the others, and is the same every time."""
+        """The lower bound on log p(y) of each row, (N,), in nats. With a Gaussian likelihood p(y) is a
+        density over the columns in the units of X. The noise is a function of the values of the row. So the
+        score of a row does not depend on the other rows, and is the same every time."""
         rows = self._rows(X)
         return self._density(rows) + self._log_dets(rows)
 
@@ -150,11 +152,11 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     @isolated
     def sample(self, n_samples: int = 1, cluster: int | None = None) -> tuple[Array, NDArray[np.int64]]:
-        """New observations, (n_samples, D), and their clusters, (n_samples,).
+        """Draw new observations, (n_samples, D), and return them with their clusters, (n_samples,).
 
-        z is drawn from ``weights_`` (from the model's uniform p(z), clusters that hold no data would come up,
-        too) unless ``cluster`` says which; then w, x and y. Where a Bernoulli model was fitted to
-        more than 0 and 1, values are the means of p(y | x). A column that had one value has it here, too.
+        z is ``cluster`` or else drawn from ``weights_``; the model's uniform p(z) would also draw clusters
+        without data. Then w, x and y are drawn. If a Bernoulli model was fitted to more than zeros and ones,
+        the values are the means of p(y | x). A column with only one value in the data has it here, too.
         """
         check_is_fitted(self)
         if n_samples < 1:
@@ -167,7 +169,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if cluster is None:
             z = rng.choice(clusters, n_samples, p=self.weights_)
         elif len(merged := np.flatnonzero(groups == groups[cluster])) > 1:
-            weights = self.weights_[merged] + np.finfo(float).tiny  # as they are where none holds a row
+            weights = self.weights_[merged] + np.finfo(float).tiny  # equal if none of them has a row
             z = rng.choice(merged, n_samples, p=weights / weights.sum())
         else:
             z = np.full(n_samples, cluster)
@@ -192,8 +194,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def means_(self) -> Array:
         r"""The mean of each cluster in the units of the data, (K, D),
         :math:`\mathbb E[y|z] = \mathbb E_{p(w)\,p_\beta(x|w,z)}\,\mathbb E_{p_\theta(y|x)}[y]`, from 1,000
-        draws that are always the same. It is the model's: :meth:`describe` has the means of rows. Of a column
-        of text it has the share of each text."""
+        fixed draws. These are means under the model; :meth:`describe` has the means of rows. For a column of
+        text they are the shares of its texts."""
         check_is_fitted(self)
         c, model = self.model_.config, precise(self.model_)
         zero, found = model.generative.zero, []
@@ -201,14 +203,15 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         with self._threads(), inference.evaluating(model):
             w = torch.randn(MEANS, c.w_size, generator=stream.cpu, dtype=torch.float32).to(zero)
             x = model.generative.p_x(w).rsample(1, stream.local)[0]
-            for k in range(c.clusters):  # one after the other, since an observation may be wide
+            for k in range(c.clusters):  # one after the other, since an observation can be wide
                 found.append(model.generative.p_y(x[:, k]).mean.mean(0).cpu().numpy())
         means = self._scaling.undo(np.stack(found))
         means[:, list(self._constants)] = list(self._constants.values())
         return means
 
     def _log_dets(self, rows: Observations) -> Array:
-        """What the density of each row lacks to be one in the units of the data, (n,), nats."""
+        """The log-determinant of each row, (n,), in nats: what must be added to a log-density in the model's
+        units to get one in the units of the data."""
         if self.likelihood_ != "gaussian":
             return np.zeros(len(rows.order))
         return rows.log_dets(self._scaling)
@@ -241,7 +244,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return Observations(X, self._scaling, self._y_shape, self.model_.generative.zero.device)
 
     def _check(self, X: Any) -> None:
-        """``ValueError`` where rows of a Bernoulli model, or images, do not have the unit of those that it
+        """Raise ``ValueError`` if rows of a Bernoulli model, or images, are not in the unit that the model
         was fitted to."""
         if self.likelihood_ == "bernoulli":
             for _, values in chunks(X):
@@ -264,8 +267,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def _beyond(self, rows: Observations) -> NDArray[np.bool_]:
         if self._limits is None:
             raise ValueError(
-                "the model does not say what belongs to its clusters: it is of an experiment of the paper, "
-                "or of an earlier version, so fit it again"
+                "the model has no limits for outliers: it comes from an experiment of the paper, or from an "
+                "earlier version, so fit it again"
             )
         with self._threads():
             return self._limits.beyond(self._density(rows), probabilities(self.model_, rows))

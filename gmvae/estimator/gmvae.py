@@ -37,115 +37,123 @@ class GMVAE(Updated):
     r"""Clusters a table with the Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv
     1611.02648).
 
-    X has a row for each observation: numpy arrays and memmaps, scipy sparse matrices, torch tensors, pandas,
-    polars and pyarrow tables. The index of a pandas data frame is no column, nor is it one of an Arrow table.
-    Memmaps and sparse matrices are read by batch. The order of the rows makes no difference, and a row of
-    whole weight k counts as k rows. Only shares of all weight count: a factor on all weights, or copies of
-    all rows, change nothing. A pass, and every threshold on rows, goes by the number of distinct rows.
+    X has a row for each observation. It can be a numpy array or memmap, a scipy sparse matrix, a torch
+    tensor, or a pandas, polars or pyarrow table. The index of a pandas data frame is not a column, also not
+    in an Arrow table. Memmaps and sparse matrices are read in batches. The order of the rows makes no
+    difference. A row with integer weight k counts as k rows. Only shares of the total weight count: a factor
+    on all weights, or copies of the whole table, change nothing. The length of a pass, and every threshold on
+    rows, refers to the number of distinct rows.
 
-    A torch dataset, or what gives batches each time it is iterated, may be larger than memory: it is shuffled
-    onto the disk (``TMPDIR``), copies of a row are rows of their own, and ``labels_`` are of a random sample.
+    A torch dataset, or an iterable that gives batches each time it is iterated, can be larger than memory. It
+    is shuffled onto the disk (``TMPDIR``), copies of a row are separate rows, and ``labels_`` are those of a
+    random sample.
 
     Arguments:
-        n_clusters: The number of clusters, K. Some may stay empty. ``"auto"`` takes the greatest number whose
-            clusters are found again in other samples of the data (:mod:`gmvae.partition.stability`), in which
-            each distinct row counts once, whatever its weight; see ``choice_``.
+        n_clusters: The number of clusters, K. Some can stay empty. ``"auto"`` takes the greatest number of
+            clusters that is found again in other samples of the data (:mod:`gmvae.partition.stability`). Each
+            distinct row counts once there, whatever its weight; see ``choice_``.
         max_clusters: The greatest number that ``"auto"`` tries.
         x_size: Size of x, the continuous latent that holds the clusters.
         w_size: Size of w, the latent that shapes the clusters.
-        hidden_size: Units of each hidden layer; 128, and 256 for images, unless given.
+        hidden_size: Units of each hidden layer; by default 128, or 256 for images.
         network: ``"fc"``, or ``"compact"``, ``"conv"`` or ``"svhn"`` for images; ``"auto"`` takes compact for
-            images.
+            images, else fc.
         filters: Filters of the first convolution.
-        image_shape: (height, width) or (channels, height, width) of rows that are images; a stack of images,
-            (N, height, width) or (N, channels, height, width), needs none.
-        missing: ``"impute"`` fills missing numbers with their column's mean; by default they are an error.
-        text: ``"one-hot"`` makes a feature of 0 and 1 for each text of a column; by default they
-            are an error.
-        scale: What is done to the columns of a Gaussian model: ``"standard"``, ``"robust"``, ``"log"``,
-            ``"unit"`` (for embeddings), ``"common"``, ``"none"``, or ``"auto"``, which explains itself in
-            ``scale_reason_`` (:func:`gmvae.data.scales.choice.choose_scale` says what each is).
-        likelihood: p(y | x): ``"bernoulli"``, ``"gaussian"`` or ``"auto"``, which explains itself in
+        image_shape: (height, width) or (channels, height, width) of rows that are images; not needed for a
+            stack of images, (N, height, width) or (N, channels, height, width).
+        missing: ``"impute"`` fills missing numbers with the mean of their column; by default they are an
+            error.
+        text: ``"one-hot"`` makes a 0/1 feature for each text of a column; by default texts are an error.
+        scale: How the columns are scaled for a Gaussian model: ``"standard"``, ``"robust"``, ``"log"``,
+            ``"unit"`` (for embeddings), ``"common"``, ``"none"``, or ``"auto"``, with the reason in
+            ``scale_reason_``. :func:`gmvae.data.scales.choice.choose_scale` describes them.
+        likelihood: p(y | x): ``"bernoulli"``, ``"gaussian"`` or ``"auto"``, with the reason in
             ``likelihood_reason_``.
-        min_variance: Least variance of the Gaussian, where a column has variance 1.
+        min_variance: Minimum variance of the Gaussian, for columns scaled to variance 1.
         assignment: q(z | ...): ``"recogniser"`` or ``"posterior"``.
-        init: Clusters that q(z | y) is taught at first, and kept near: the best, judged without labels, of
-            the partitions of several methods (``"candidates"``), those of k-means (``"kmeans"``), or clusters
+        init: Pseudo-labels that q(z | y) is taught first and then kept near: the best partition of several
+            methods, chosen without labels (``"candidates"``), that of k-means (``"kmeans"``), or clusters
             along the manifold of the data, found in rounds (``"manifold"``). ``"auto"`` takes what suits the
-            data (``start_`` says why), ``"random"`` teaches none.
-        rounds: Rounds of the manifold, at most, or ``"auto"``: 7 with views of images, and 3 otherwise.
-        augment: Views of a row that shall be of its cluster: ``"image"``, ``"table"``, ``"none"`` or
-            ``"auto"``, which is none for images; rows of tables move a little while clusters are taught
-            (:mod:`gmvae.training.augmentation`).
+            data (the reason is in ``start_``), ``"random"`` teaches none.
+        rounds: Maximum number of rounds of the manifold, or ``"auto"``: 7 with augmented images, and 3
+            otherwise.
+        augment: Augmented views that must be in the same cluster as their row: ``"image"``, ``"table"``,
+            ``"none"`` or ``"auto"``. Auto is none for images, and moves rows of tables a little while
+            pseudo-labels are taught (:mod:`gmvae.training.augmentation`).
         view_weight: Weight of the view consistency.
         cv_weight: Weight of the consistency violation.
         z_prior_weight: Weight of the z prior term.
-        min_information: Minimum information constraint, nats (assignment posterior).
+        min_information: Minimum information constraint, in nats (assignment posterior).
         mc_samples: Monte Carlo samples per observation.
-        warm_up: Epochs in which the weight of the divergences grows from 0; a float is a share of ``epochs``.
-        cv_warm_up: Epochs after these in which that of the consistency violation does; likewise.
+        warm_up: Epochs over which the weight of the divergences grows from 0; a float is a share of
+            ``epochs``.
+        cv_warm_up: Epochs after ``warm_up`` over which the weight of the consistency violation grows from 0;
+            likewise.
         optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
-        learning_rate: Its step size, which decays over the second half of the epochs where clusters are
-            taught before.
+        learning_rate: Its step size. If pseudo-labels are taught, it decays over the second half of the
+            epochs.
         batch_size: Observations per step.
-        epochs: Passes over the data, or ``"auto"``: at least 800 steps and at least 4 passes where clusters
-            are taught before, else (init random, or assignment posterior) at least 1,500 and 20. With fewer
-            than 10 distinct rows for each column these are the most: some rows are held out at first, to find
-            the number from which on a model of the others fits them no better (``holdout_``).
-        n_init: Restarts of the whole model. Of fewer than 1,000 rows the one is kept whose clusters agree
-            most with those of the others, of two the one with the lesser loss; of more rows the one whose
-            clusters have the greatest modularity in the graph of nearest neighbours
-            (:func:`gmvae.fit.scores.best`).
-        resamples: Starts from other samples of 80 % of the rows, by which ``stability_`` is measured and
-            :meth:`confidence` calibrated; 0 for none, 20 serve well.
+        epochs: Passes over the data, or ``"auto"``: at least 800 steps and 4 passes if pseudo-labels are
+            taught first, else (init random, or assignment posterior) at least 1,500 steps and 20 passes. With
+            fewer than 10 distinct rows for each column this is the maximum: some rows are first held out, to
+            find the number of epochs after which a fit to the other rows no longer improves on them
+            (``holdout_``).
+        n_init: Number of restarts of the whole model. With fewer than 1,000 rows the restart is kept whose
+            clusters agree most with those of the others (of two restarts, the one with the smaller loss).
+            With more rows it is the one whose clusters have the greatest modularity in the nearest-neighbour
+            graph (:func:`gmvae.fit.scores.best`).
+        resamples: Starts from other samples of 80 % of the rows, to measure ``stability_`` and to calibrate
+            :meth:`confidence`; 0 for none, 20 work well.
         outliers: ``"label"`` gives rows that belong to no cluster (:meth:`is_outlier`) the number -1 in
-            ``labels_`` and :meth:`predict`; ``"keep"`` leaves each in the nearest.
-        validation_fraction: Share of distinct rows to hold out, where ``early_stopping`` is on or the number
-            of epochs is searched for.
-        early_stopping: Stop when the loss on held-out rows gets no better, and keep the best epoch.
-        n_iter_no_change: Epochs without improvement to stop after; a float is a share of ``epochs``.
-        tol: What counts as improvement, nats per observation.
-        warm_start: Whether ``fit`` goes on with the model that is there.
+            ``labels_`` and :meth:`predict`; ``"keep"`` leaves each in its most probable cluster.
+        validation_fraction: Share of distinct rows to hold out, for ``early_stopping`` or for finding the
+            number of epochs.
+        early_stopping: Stop when the loss on held-out rows no longer improves, and keep the best epoch.
+        n_iter_no_change: Epochs without improvement after which to stop; a float is a share of ``epochs``.
+        tol: Minimum improvement that counts, in nats per observation.
+        warm_start: Whether ``fit`` continues with the fitted model.
         random_state: Seed, ``RandomState`` or ``None``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
-        threads: CPU threads; 0 chooses.
+        threads: CPU threads; 0 for automatic.
         verbose: 1 prints a line for every tenth of a fit (in a notebook: shows a bar), 2 for each epoch.
-        run_dir: A new folder that the fit is written into as it goes on, as ``gmvae train data`` does it:
-            checkpoints, records, pictures, and the model. ``gmvae resume`` or :meth:`resume` goes on with it
-            after a break, and ``gmvae plot --live`` follows it.
-        keep_data: Whether the rows are written there once. Without them only :meth:`resume` goes on, with X.
+        run_dir: A new folder that the fit writes into while it runs, as ``gmvae train data`` does:
+            checkpoints, records, pictures, and the model. ``gmvae resume`` or :meth:`resume` continues it
+            after an interruption, and ``gmvae plot --live`` follows it.
+        keep_data: Whether the rows are written there, too. Without them only :meth:`resume` can continue,
+            with X.
 
     Attributes:
         labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
         weights_: Mean of q(z | y) over the data, (K,).
         means_: The mean of each cluster in the units of the data, (K, D).
         n_clusters_: K.
-        choice_: How ``n_clusters="auto"`` came to it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
-            stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` where K was given.
-        holdout_: Where rows were held out, their number ``rows``, the ``epochs`` that they led to, of
-            ``full``, and the ``trials``, fits to the other rows: ``epochs`` and the bounds ``elbo``, of
-            rows that it was fitted to, and ``held_out_elbo`` (:class:`gmvae.assess.holdout.Holdout`); else
-            ``None``.
-        n_clusters_used_: Clusters that hold a row (of those whose weight is not 0), however few.
-        likelihood_, likelihood_reason_: The likelihood, and why, in a sentence.
-        scale_reason_: Why ``scale="auto"`` is not the standard one, where it is not.
-        constant_features_: Columns with one value. A Gaussian model leaves them out; ``sample`` gives that
-            value for them with any likelihood.
-        elbo_: Mean lower bound on log p(y) of the data, nats per observation, in the units of X.
-        stability_: The share of ``resamples`` starts in which each row of X keeps its cluster, (N,); of more
-            than 5,000 distinct rows the others have that of the nearest in x. ``None`` without resamples.
+        choice_: How ``n_clusters="auto"`` chose it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
+            stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` if K was given.
+        holdout_: What held-out rows show (:class:`gmvae.assess.holdout.Holdout`): their number ``rows``, the
+            chosen ``epochs``, ``full`` (the epochs without held-out rows), and the ``trials``, fits to the
+            other rows, with their ``epochs`` and the bounds on fitted rows (``elbo``) and on held-out rows
+            (``held_out_elbo``). ``None`` if no rows were held out.
+        n_clusters_used_: Number of clusters with at least one row with a weight above 0.
+        likelihood_, likelihood_reason_: The likelihood, and the reason, in a sentence.
+        scale_reason_: Why ``scale="auto"`` is not the standard one; empty if it is.
+        constant_features_: Columns with only one value. A Gaussian model leaves them out; ``sample`` gives
+            them that value with any likelihood.
+        elbo_: Mean lower bound on log p(y) of the data, in nats per observation, in the units of X.
+        stability_: The share of ``resamples`` starts in which each row of X keeps its cluster, (N,). It is
+            measured on at most 5,000 distinct rows; other rows have that of the nearest of these in x.
+            ``None`` without resamples.
         cluster_stability_: Its mean over the rows of each cluster, (K,), or ``None``.
-        start_: How the fit that was kept started: ``init``, ``reason``, ``candidates`` and ``rounds``
+        start_: How the kept fit started: ``init``, ``reason``, ``candidates`` and ``rounds``
             (:class:`gmvae.start.begin.Start`).
-        n_iter_: Epochs of the fit that was kept.
-        history_: A record for each of them.
-        signs_, findings_: What the data show of the model (:class:`gmvae.assess.diagnostics.Signs`; each
-            distinct row counts once, whatever its weight), and what the doctor says of that
-            (:class:`gmvae.assess.doctor.Finding`), nothing where all is well.
-        restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (of
-            several, from 1,000 rows on), ``loss``, ``n_iter``.
+        n_iter_: Number of epochs of the kept fit.
+        history_: A record for each of these epochs.
+        signs_, findings_: Diagnostics of the model (:class:`gmvae.assess.diagnostics.Signs`; each distinct
+            row counts once, whatever its weight), and the doctor's findings from them
+            (:class:`gmvae.assess.doctor.Finding`), empty if all is well.
+        restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
+            several restarts, and at least 1,000 rows), ``loss``, ``n_iter``.
         model_: The :class:`gmvae.model.vae.GaussianMixtureVAE`.
-        n_features_in_, feature_names_in_: As everywhere in scikit-learn.
+        n_features_in_, feature_names_in_: As in all of scikit-learn.
 
     Example:
         >>> y = np.repeat([[0.0, 0.0], [9.0, 9.0]], [40, 20], axis=0) + np.random.RandomState(0).randn(60, 2)
@@ -249,12 +257,12 @@ class GMVAE(Updated):
 
     @isolated
     def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the model to the rows of X, (N, D); ``y`` is ignored. Where it fails or is interrupted, a
-        fitted estimator stays what it was.
+        """Fit the model to the rows of X, (N, D); ``y`` is ignored. If the fit fails or is interrupted, the
+        estimator is not changed.
 
         Raises:
-            ValueError: where a parameter, X or the weights break a rule.
-            FloatingPointError: where the loss stops being a number.
+            ValueError: if a parameter, X or the weights are not valid.
+            FloatingPointError: if the loss is no longer a finite number.
         """
         work = object.__new__(type(self))
         work.__dict__ = self.__dict__.copy()
@@ -304,19 +312,19 @@ class GMVAE(Updated):
             self._take(Engine(config, data, observers, before).fit(), going_on)
         elif going_on:
             raise ValueError(
-                f"run_dir is {str(self.run_dir)!r}, but a run starts anew, and warm_start goes on with a "
-                "model: set run_dir=None"
+                f"run_dir is {str(self.run_dir)!r}, but a run starts from scratch, and warm_start continues "
+                "with a model: set run_dir=None"
             )
         else:
             self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
 
     def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
-        """Fit to rows that come in batches, by way of the disk."""
+        """Fit to rows that come in batches, through the disk."""
         given = {"sample_weight": sample_weight is not None, "run_dir": self.run_dir is not None}
         given |= {"warm_start": self.warm_start and hasattr(self, "model_")}
         for name in (name for name, used in given.items() if used):
             raise ValueError(
-                f"X comes in batches, and {name} is given: that is for rows in memory, so leave it out"
+                f"X comes in batches, and {name} is given: that needs rows in memory, so leave it out"
             )
         config, device = configuration(self.get_params(), self._seed()), pick_device(self.device)
         result, self.n_features_in_ = fit_stream(
@@ -346,19 +354,19 @@ class GMVAE(Updated):
         device: str | None = None,
         verbose: int = 0,
     ) -> GMVAE:
-        """Go on with a fit that has a run folder, from its last checkpoint, as if it had never stopped; of a
-        fit that is over, the fitted estimator.
+        """Continue a fit with a run folder from its last checkpoint, as if it had never stopped, and return
+        the fitted estimator. If the fit is over, only return the estimator.
 
         Arguments:
             path: The ``run_dir``, or the run folder of ``gmvae train data``.
-            X: The rows that it was fitted to, where they are not kept there.
+            X: The rows that it was fitted to, if they are not kept there.
             sample_weight: Their weights.
-            device: Another device than before.
+            device: The device, if it is not the same as before.
             verbose: As the parameter.
 
         Raises:
-            ValueError: where the folder holds no run that can be gone on with, or X is other data.
-            OSError: where a file cannot be read or written.
+            ValueError: if the folder holds no run that can be resumed, or X is other data.
+            OSError: if a file cannot be read or written.
         """
         asked = RunFolder(path).about().get("python", {}).get("parameters", {})
         reader = cls(**{name: asked[name] for name in ("missing", "text") if name in asked})
@@ -370,19 +378,19 @@ class GMVAE(Updated):
         return model
 
     def _before(self, config: Config, data: Prepared, *, renumber: bool) -> Before:
-        """The model to go on with: a copy, which may fail."""
+        """The model to continue. It is a copy, since the fit can fail."""
         asked = resolve(config, data, data.rows).model
         if replace(self.model_.config, most_clusters=asked.most_clusters) != asked:
             raise ValueError(
-                "warm_start goes on with a model of other sizes or likelihood than are asked for: keep them, "
-                "or set warm_start=False"
+                "warm_start would continue a model with other sizes or another likelihood than asked for: "
+                "keep these, or set warm_start=False"
             )
         init = (getattr(self, "start_", None) or {"init": "random"})["init"]
         anchored = teaches(init, config.model.assignment)
         return Before(copy.deepcopy(self.model_).to(data.rows.device), self.n_iter_, anchored, renumber)
 
     def _take(self, result: Result, going_on: bool) -> None:
-        """Take over what a fit came to."""
+        """Take over the result of a fit."""
         data, self.model_, self._limits = result.data, result.model, result.limits
         self.labels_, self.weights_, self.elbo_ = result.labels, result.weights, result.elbo
         self.n_clusters_, self.n_clusters_used_ = result.config.model.clusters, result.clusters_used

@@ -1,4 +1,4 @@
-"""What the estimator takes: tables, arrays, tensors and images, as rows."""
+"""Convert the estimator's input to rows: tables, arrays, tensors and images."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from gmvae.data.schema import ReadOptions, Schema
 
 
 def rows_of(X: Any, *, impute: bool) -> Any:
-    """X without what is special about tensors, masked arrays and stacks of images: a tensor as an array, what
-    lies under a mask as missing, images of shape (N, height, width) or (N, channels, height, width) as rows.
+    """Convert tensors, masked arrays and stacks of images. A tensor becomes an array, masked values become
+    missing, and images of shape (N, height, width) or (N, channels, height, width) become rows.
 
     Raises:
-        ValueError: where values are masked and may not be missing, or are dates.
+        ValueError: if values are masked and missing values are not allowed, or values are dates.
     """
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu()
         X = (X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy()
-    if isinstance(X, np.ma.MaskedArray):  # scikit-learn would take what lies under the mask
+    if isinstance(X, np.ma.MaskedArray):  # scikit-learn would use the values under the mask
         if np.ma.is_masked(X) and not impute:
             raise ValueError(
                 f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them (X.filled), "
@@ -40,10 +40,10 @@ def rows_of(X: Any, *, impute: bool) -> Any:
 
 
 def image_shape(X: Any, asked: Any) -> tuple[int, ...] | None:
-    """The shape of an observation that is an image: that of a stack of images, or else the one asked for.
+    """The shape of an image: that of a stack of images, or else the one asked for; ``None`` for tables.
 
     Raises:
-        ValueError: where both are there and differ.
+        ValueError: if both are given and their sizes differ.
     """
     shape = None if asked is None else tuple(int(side) for side in asked)
     found = tuple(getattr(X, "shape", ()))[1:]
@@ -55,10 +55,10 @@ def image_shape(X: Any, asked: Any) -> tuple[int, ...] | None:
 
 
 def without_gaps(X: Any) -> Any:
-    """X, (N, D), where no number is missing.
+    """Return X, (N, D), after checking that no number is missing.
 
     Raises:
-        ValueError: where one is.
+        ValueError: if a number is missing.
     """
     for start, values in chunks(X) if X.dtype.kind == "f" else ():
         if np.isnan(values).any():
@@ -71,11 +71,11 @@ def without_gaps(X: Any) -> Any:
 
 
 def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
-    """How a table that holds texts, or misses values, becomes numbers, and these, (N, D); ``None``, and the
-    table as it is, of plain numbers.
+    """Return the schema of a table with texts or missing values, and its numbers, (N, D). For a table of
+    plain numbers, return ``None`` and the table itself.
 
     Raises:
-        ValueError: where it cannot be read in that way.
+        ValueError: if it cannot be read with these options.
     """
     frame = Frame.of(X, objects=options.text == "one-hot")
     if frame is not None:

@@ -13,19 +13,19 @@ from gmvae.training.devices import pick_device
 
 @isolated
 def load(path: str | Path, device: str = "auto") -> GMVAE:
-    """The estimator in a model file, or in the folder of a finished run of the command line.
+    """Load the estimator from a model file, or from the folder of a finished run of the command line.
 
-    It gives the answers that it gave before. ``labels_`` of its training data are not there; of what it is
-    applied to, data frames and Arrow tables are read as its training file was (columns by name, others left
-    aside), and arrays are taken to have its features, in their order.
+    It gives the same results as before it was saved, but has no ``labels_`` of its training data. Data frames
+    and Arrow tables that it is applied to are read like its training file: columns are found by name, and
+    others are ignored. Arrays must have its features, in their order.
 
     Arguments:
         path: A file that :meth:`GMVAE.save` wrote, ``model.safetensors`` of a run, or the run's folder.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
 
     Raises:
-        ValueError: where it is anything else, was changed, or is another version's.
-        OSError: where it cannot be read.
+        ValueError: if it is not a model, was changed, or was written by another version.
+        OSError: if it cannot be read.
     """
     file, target = find(path), pick_device(device)
     whole = ModelFile.load(file, target)

@@ -1,4 +1,4 @@
-"""The report of a fitted estimator: its model and some rows, as what a page is made of."""
+"""The report of a fitted estimator on some rows."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
     from gmvae.show.content import Content
 
 ROWS = 60_000
-"""Rows that a report shows, at most, evenly spaced."""
+"""Maximum number of rows in a report, evenly spaced."""
 MAPPED = 1_000
-"""Rows on the map that a notebook shows, at most, evenly spaced."""
+"""Maximum number of rows on the map in a notebook, evenly spaced."""
 MAPPED_AT_ONCE = 40_000
-"""Numbers of these rows that are held in memory at once, at most."""
+"""Maximum count of numbers of these rows in memory at once."""
 NUMBERS = 50_000_000
-"""Numbers of a table that are held in memory for it, at most: of very wide ones fewer rows are shown."""
+"""Maximum count of numbers of a table in memory for a report: very wide tables are shown with fewer rows."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a report says beside the model and the rows.
+    """What a report shows besides the model and the rows.
 
     Arguments:
-        title: What to call the fit.
-        data: What to call its data.
-        ids: What the rows are called, (N,).
-        labels: Their true classes, (N,), unknown below 0, and what these are called.
-        classes: The same, from label 0 on.
+        title: Name of the fit.
+        data: Name of its data.
+        ids: Names of the rows, (N,).
+        labels: Their true classes, (N,), unknown below 0.
+        classes: Names of the classes, from label 0 on.
         history: Records of epochs.
-        repeat: Commands that lead to the same fit.
-        facts: JSON values in place of those of the model, or beside them.
+        repeat: Commands that repeat the fit.
+        facts: JSON values that replace those of the model, or are added to them.
     """
 
     title: str = "GMVAE"
@@ -79,36 +79,34 @@ class Reported(Stored):
     """Means of x of some rows that the model was fitted to, and their clusters, for notebooks."""
 
     def report(self, X: Any, path: str | Path, labels: ArrayLike | None = None) -> None:
-        """Write what the fit has come to, as rows of X show it, into one HTML file that needs no network: a
-        map, what each cluster is, which are near each other, outliers, curves, what the doctor says, and how
-        to repeat it.
+        """Write a report on rows of X into one HTML file that works offline: a map, a description of each
+        cluster, similar clusters, outliers, curves, the doctor's findings, and how to repeat the fit.
 
         Arguments:
-            X: Rows such as the fit was made of, (N, D); more than 60,000 are thinned out evenly.
+            X: Rows like those of the fit, (N, D); at most 60,000, evenly spaced, are shown.
             path: The file to write, ``.html``.
             labels: True classes of the rows, (N,), numbers or texts, to compare clusters with.
 
         Raises:
-            ValueError: where X does not suit the model, or there are not as many labels as rows.
-            OSError: where the file cannot be written.
+            ValueError: if X does not suit the model, or there are not as many labels as rows.
+            OSError: if the file cannot be written.
         """
         explain(self, X, Path(path), self._context(labels))
 
     def snapshot(self, X: Any, labels: ArrayLike | None = None) -> Content:
-        """What the fit has come to, as rows of X show it, as arrays: what reports are made of, and the
-        figures of :mod:`gmvae.show.portraits`.
+        """The fit and rows of X as arrays, for reports and for the figures of :mod:`gmvae.show.portraits`.
 
         Arguments:
-            X: Rows such as the fit was made of, (N, D); more than 60,000 are thinned out evenly.
+            X: Rows like those of the fit, (N, D); at most 60,000, evenly spaced, are used.
             labels: True classes of the rows, (N,), numbers or texts.
 
         Raises:
-            ValueError: where X does not suit the model, or there are not as many labels as rows.
+            ValueError: if X does not suit the model, or there are not as many labels as rows.
         """
         return content_of(self, X, self._context(labels))
 
     def _take_map(self, rows: Observations) -> None:
-        """Keep what notebooks show of rows that the model was fitted to."""
+        """Keep some of the fitted rows for the map in notebooks."""
         exact, at_once = precise(self.model_), max(1, MAPPED_AT_ONCE // math.prod(rows.y_shape))
         parts = [
             (inference.embed(exact, y), inference.assign(exact, y).argmax(1))
@@ -118,7 +116,7 @@ class Reported(Stored):
         self._map = x, clusters
 
     def _html_repr(self) -> str:
-        """What a notebook shows: what was found, and the parameters, as scikit-learn shows them."""
+        """The HTML that a notebook shows: the result, and the parameters as in scikit-learn."""
         shown: str = super()._html_repr()
         if not hasattr(self, "model_"):
             return shown
@@ -132,23 +130,23 @@ class Reported(Stored):
         points = self._map
         if points is not None:
             points = points[0], self.relabelled_.groups(size)[points[1]]
-        from gmvae.show.notebook import notebook_html  # matplotlib takes half a second: not without a picture
+        from gmvae.show.notebook import notebook_html  # matplotlib takes half a second to import
 
         return notebook_html(said, shares, names, stability, self.findings_, points) + shown
 
     @isolated
     def describe(self, X: Any) -> pa.Table:
-        r"""What sets each cluster apart in rows of X, (N, D), as an Arrow table (``.to_pandas()``), in which
-        each cluster has a row for each column, those that set it apart most first.
+        r"""Describe each cluster by the columns that distinguish it in rows of X, (N, D), as an Arrow table
+        (``.to_pandas()``). Each cluster has a row for each column, the most distinctive first.
 
-        Its columns are ``cluster``, ``name`` (where clusters have names), ``rows``, ``probability`` (the mean
-        over them), and of each ``column`` the ``mean`` and ``deviation`` within the cluster, the mean of the
-        ``rest`` of the rows, and the standardised ``difference``
-        :math:`(\mu_k - \mu_{\bar k}) / \sqrt{(\sigma_k^2 + \sigma_{\bar k}^2) / 2}`
+        The table has the columns ``cluster``, ``name`` (if clusters have names), ``rows``, ``probability``
+        (the mean over these rows) and, for each ``column``, the ``mean`` and ``deviation`` within the
+        cluster, the mean of the ``rest`` of the rows, and the standardised ``difference`` :math:`(\mu_k -
+        \mu_{\bar k}) / \sqrt{(\sigma_k^2 + \sigma_{\bar k}^2) / 2}`
         (:class:`gmvae.assess.contrast.Contrast`).
 
         Raises:
-            ValueError: where X does not suit the model.
+            ValueError: if X does not suit the model.
         """
         import pyarrow as pa
 
@@ -196,17 +194,17 @@ def explain(model: Reported, X: Any, path: Path, context: Context) -> None:
     """Write the report of a fitted estimator on rows of its kind, (N, D).
 
     Raises:
-        ValueError: where there are not as many labels as rows, or the file's name has another ending.
-        OSError: where the file cannot be written.
+        ValueError: if there are not as many labels as rows, or the file's name has another ending.
+        OSError: if the file cannot be written.
     """
-    from gmvae.show.report.page import write  # Bokeh takes a second, so not before it is needed
+    from gmvae.show.report.page import write  # Bokeh takes a second to import, so only when needed
 
     check_ending(path, (".html",))
     write(content_of(model, X, context), path)
 
 
 def content_of(model: Reported, X: Any, context: Context) -> Content:
-    """What the report of a fitted estimator is made of."""
+    """The content of the report of a fitted estimator."""
     from gmvae.show.content import Content
 
     rows = model._rows(X)
@@ -256,7 +254,7 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
 
 
 def _mixed(samples: NDArray[Any], merge: Sequence[Sequence[int]]) -> NDArray[Any]:
-    """Samples of clusters, (K, S, D), where the first of merged ones has some of each of them."""
+    """Samples of clusters, (K, S, D). The first of merged clusters gets a mixture of their samples."""
     found = samples.copy()
     for group in merge:
         found[group[0]] = (

@@ -17,30 +17,30 @@ from gmvae.model.isolation import isolated
 
 @isolated
 def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
-    """Choose among fitted models, of whatever settings, without labels.
+    """Choose among fitted models, with any settings, without labels.
 
-    Of fewer than 1,000 rows the one whose clusters agree most with those of the others is chosen, of more the
-    one whose clusters have the greatest modularity in the graph of nearest neighbours
+    With fewer than 1,000 rows it is the model whose clusters agree most with those of the others. With more
+    rows it is the model whose clusters have the greatest modularity in the nearest-neighbour graph
     (:func:`gmvae.fit.scores.merits`).
 
     Arguments:
-        models: Two or more fitted estimators; where no clusters are better than others (two models agree as
-            much with each other) the one with the greatest bound is chosen.
-        X: Rows to compare them on, (N, D), of which 10,000 distinct ones at most, drawn at random, are looked
-            at. Neighbours are those of the rows as an estimator would scale them by itself.
+        models: Two or more fitted estimators. Among models with equal scores (two models always agree
+            equally), the one with the greatest bound is chosen.
+        X: Rows to compare them on, (N, D); at most 10,000 distinct rows, drawn at random, are used.
+            Neighbours are those of the rows as an estimator with default settings would scale them.
 
     Returns:
         The position of the chosen model, and the agreement or the modularity of each, (R,).
 
     Raises:
-        ValueError: where there are fewer than two models.
+        ValueError: if there are fewer than two models.
     """
     if len(models) < 2:
         raise ValueError(f"there are {len(models)} models: it takes two to choose")
     tables = [model._rows(X) for model in models]
     shape = next((model.image_shape for model in models if model.image_shape), None)
     distinct = Observations.of(tables[0].source, shape)
-    # the widest table may have fewer rows in memory than the others
+    # the widest table can have fewer rows in memory than the others
     compared = distinct.sample(min(len(rows.sample(MEASURED).order) for rows in (distinct, *tables)))
     partitions = [
         most_probable(model.model_, rows.part(compared.order))

@@ -1,4 +1,4 @@
-"""What of a fitted estimator goes into a model file, and comes back from one."""
+"""Save a fitted estimator to a model file, and make one from it."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Stored(Fitted):
 
     @isolated
     def save(self, path: str | Path) -> None:
-        """Write the whole fitted model as one safetensors file, which :func:`load` reads: weights, scaling,
-        names of columns, parameters, and what the fit came to, but not ``labels_``, which are as many as the
-        data. A file of that name is replaced once the new one is whole."""
+        """Write the whole fitted model as one safetensors file, for :func:`load`: weights, scaling, names of
+        columns, parameters, and results of the fit. ``labels_`` are left out, since there is one for each
+        row. An existing file is replaced once the new one is complete."""
         check_is_fitted(self)
         about = {name: getattr(self, f"{name}_") for name in OF_FIT}
         about |= {
@@ -59,13 +59,13 @@ class Stored(Fitted):
         ModelFile(self.model_, self._scaling, schema, plain(about)).save(Path(path))
 
     def _schema(self, y_shape: tuple[int, ...]) -> Schema:
-        """How rows like those of X become observations."""
+        """The schema of rows like those of X."""
         names = tuple(map(str, getattr(self, "feature_names_in_", ())))
         return Schema(y_shape if len(y_shape) == 3 else (self.n_features_in_,), names)
 
     @property
     def _parameters(self) -> dict[str, Any]:
-        """The parameters as JSON values; a generator, which is none, is left out."""
+        """The parameters as JSON values; a random generator, which is not JSON, becomes ``None``."""
         given = self.get_params()
         if isinstance(self.random_state, np.random.RandomState):
             given["random_state"] = None
@@ -74,13 +74,13 @@ class Stored(Fitted):
 
     @classmethod
     def of_file(cls, file: ModelFile, device: str = "auto") -> Self:
-        """The estimator in a model file that was read, or that a run would write."""
+        """Make the estimator from a model file that was read, or that a run would write."""
         about, known = file.about, cls().get_params()
         given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
         given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
         asked = {name: value for name, value in about["parameters"].items() if name in known}
         given |= {name: value for name, value in asked.items() if (name, value) != ("image_shape", None)}
-        # what a run leaves open is 0 in its configuration
+        # settings that a run leaves open are 0 in its configuration
         given |= {name: "auto" for name in ("rounds", "epochs") if given.get(name) == 0}
         if given["image_shape"] is not None:
             given["image_shape"] = tuple(given["image_shape"])

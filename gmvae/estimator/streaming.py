@@ -1,4 +1,4 @@
-"""Fits to rows that come in batches, which may be more than fit into memory."""
+"""Fit to rows that come in batches, which can be more than fit into memory."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ def fit_stream(
     verbose: int,
     scale: str,
 ) -> tuple[Result, int]:
-    """What a fit to a torch dataset, or to an iterable of batches, comes to, and the numbers in a row.
+    """Fit to a torch dataset, or to an iterable of batches; return the result, and the count of numbers in a
+    row.
 
     Arguments:
         given: The rows (:func:`gmvae.data.iterables.blocks_of`).
         config: The configuration.
         image_shape: (height, width) or (channels, height, width) of rows that are images.
-        device: Where it is computed.
+        device: The device.
         verbose: As the estimator's.
-        scale: Likewise.
+        scale: As the estimator's.
 
     Raises:
-        ValueError: where the rows are not what they should be, or the disk has no room for them.
+        ValueError: if the rows are not valid, or the disk does not have enough room for them.
     """
     blocks, shape = blocks_of(given)
     if image_shape is not None:

@@ -1,4 +1,4 @@
-"""The part of the estimator that goes on with a fitted model on new rows."""
+"""The part of the estimator that continues a fitted model on new rows."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from gmvae.model.isolation import isolated
 
 
 class Updated(Reported):
-    """An estimator that can be fitted to more than it was fitted to at first."""
+    """An estimator that can be updated with new rows."""
 
     stability_: NDArray[np.float64] | None
 
     @abstractmethod
     def fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit anew."""
+        """Fit from scratch, or continue with ``warm_start``."""
 
     @abstractmethod
     def _fit(self, X: Any, sample_weight: ArrayLike | None, *, renumber: bool = True) -> None:
-        """Fit anew, or go on where ``warm_start`` says so."""
+        """Fit as :meth:`fit` does, but leave a half-fitted estimator if it fails."""
 
     @isolated
     def partial_fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Go on with the model by one pass over new rows, (N, D); the first call is :meth:`fit`.
+        """Continue training with one pass over new rows, (N, D); the first call is :meth:`fit`.
 
-        Scaling, clusters and their numbers stay those of the first fit, and ``labels_`` are of the new rows.
-        Where they are not like the rows that the model was fitted to, ``findings_`` have a ``drift``
-        (:mod:`gmvae.assess.drift`). What the new rows lack is forgotten in time: mix old ones in.
+        Scaling, clusters and their numbers stay those of the first fit, and ``labels_`` are those of the new
+        rows. If these differ from the rows that the model was fitted to, ``findings_`` has a ``drift``
+        (:mod:`gmvae.assess.drift`). The model gradually forgets what is not in the new rows, so mix old rows
+        in.
 
         Raises:
             ValueError, FloatingPointError: as :meth:`fit`.
@@ -56,14 +57,14 @@ class Updated(Reported):
         return self
 
     def _seed(self) -> int:
-        """The seed that ``random_state`` is, or gives."""
+        """The seed: ``random_state`` itself, or a number drawn from it."""
         rng = self.random_state
         if isinstance(rng, numbers.Integral):
             return int(rng)
         return int(check_random_state(rng).randint(2**31 - 1))
 
     def _take_stability(self, result: Result) -> None:
-        """Take over what starts from other samples say."""
+        """Take over the stability under resampling."""
         found, self.stability_ = result.resampling, None
         self.cluster_stability_ = self._confidence = self._resampling = None
         if found is None:

@@ -1,5 +1,5 @@
 """A fit, from a configuration and observations to the model that is kept.
 
-``resolve`` decides what the configuration leaves open, ``clusters`` the number of clusters, ``fitting`` makes
-each restart, and ``scores`` say which one is kept.
+``engine`` runs a fit. ``resolve`` decides what the configuration leaves open, ``clusters`` chooses the number
+of clusters, ``restart`` makes each restart, and ``scores`` decide which restart is kept.
 """

@@ -1,4 +1,4 @@
-"""Choose the number of clusters where it is not given."""
+"""Choose the number of clusters if it is not given."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
 MEANS, LAYOUTS = 20, 6
-"""Samples of rows that are clustered by k-means, and along their manifold."""
+"""How many samples of rows are clustered by k-means, and along their manifold."""
 EMBEDDINGS, LAYOUTS_EACH = 2, 3
-"""Auto-encoders, so that what one of them alone sees is not stable, and samples of the features of each."""
+"""Number of auto-encoders, and of samples of the features of each. With two, clusters that only one of them
+finds do not count as stable."""
 EMBEDDING = 0.5
-"""Share of the work that an auto-encoder is, as far as its progress says."""
+"""Share of the work in the reported progress that training the auto-encoders takes."""
 
 
 @isolated
@@ -44,21 +45,21 @@ def choose_clusters(
 ) -> Choice:
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.partition.stability`).
 
-    Few rows, images too, are clustered by k-means, and compared with one Gaussian
-    (:mod:`gmvae.partition.gap`); those of larger tables along their own manifold, and along
-    that of the features of auto-encoders; images along the latter.
+    Few rows, including images, are clustered by k-means and compared with a single Gaussian
+    (:mod:`gmvae.partition.gap`). Larger tables are clustered along the manifold of their rows and along that
+    of the features of auto-encoders; images only along the latter.
 
     Arguments:
         y: The observations.
-        subset: Those that are looked at, in any order: the first ``LOOKED_AT`` of them.
-        config: The model but for the number of clusters, of which ``most_clusters`` is the greatest to try.
+        subset: The observations to cluster, in any order; only the first ``LOOKED_AT`` are used.
+        config: The model, with an open number of clusters. ``most_clusters`` is the greatest number to try.
         training: ``augment``.
-        seed: Seed of samples, layouts and mixtures.
-        stream: Where the auto-encoders' chance comes from.
-        progress: Called with the share of this that is done.
+        seed: Seed of samples, embeddings and mixtures.
+        stream: Source of the auto-encoders' randomness.
+        progress: Called with the share of the work that is done.
 
     Raises:
-        ValueError: where there are too few rows for two clusters.
+        ValueError: if there are too few rows for two clusters.
     """
     subset, image = subset[:LOOKED_AT], len(subset.shape) == 4
     rows = scaled(subset).flatten(1).float().cpu().numpy()
@@ -78,15 +79,15 @@ def choose_clusters(
 
 
 def measured(rows: Floats) -> Floats:
-    """The columns of rows, (n, D), that have more than two values, where these are at least half of all:
-    one of two values parts any rows into two that are far apart, which says nothing of clusters."""
+    """Drop the columns of rows, (n, D), with at most two values, if these are no more than half of all. Such
+    a column splits any rows into two distant groups, which says nothing about clusters."""
     low, high = rows.min(0), rows.max(0)
     two = ((rows == low) | (rows == high)).all(0)
     return rows if 2 * two.sum() > rows.shape[1] else rows[:, ~two]
 
 
 def _unless_one(choice: Choice, beside: Beside) -> Choice:
-    """The choice, or 1 where one Gaussian would have such clusters as well: in few dimensions the parts that
+    """The choice, or 1 if a single Gaussian has such clusters as well: in few dimensions, the clusters that
     k-means makes of it are stable, too."""
     if choice.clusters == 1:
         return choice
@@ -94,9 +95,9 @@ def _unless_one(choice: Choice, beside: Beside) -> Choice:
     if apart >= TELLS:
         return choice
     reason = (
-        f"{choice.clusters} clusters would be the greatest number that are found again in other samples of "
-        "the data, but they are no clearer than those that k-means makes of one Gaussian (by "
-        f"{apart:.1f} standard deviations of the inertia, {TELLS} would tell), so there is 1, or there are "
+        f"{choice.clusters} clusters would be the greatest number that is found again in other samples of "
+        "the data, but they are no clearer than those that k-means makes of one Gaussian (the inertia "
+        f"differs by {apart:.1f} standard deviations, {TELLS} would be enough), so there is 1, or there are "
         "clusters of another kind"
     )
     return replace(choice, clusters=1, sure=apart < 1, reason=reason)
@@ -110,7 +111,7 @@ def _embedded(
     stream: RandomStream,
     progress: Progress,
 ) -> Floats:
-    """Some observations as a new auto-encoder sees them, as a start would."""
+    """The features of some observations from a new auto-encoder, trained as in a start."""
     y_shape = tuple(subset.shape[1:])
     view = views(training.augment, y_shape)
     if view is None and len(y_shape) == 3:

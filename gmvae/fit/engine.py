@@ -1,4 +1,4 @@
-"""The engine: a configuration and observations in, a fitted model out."""
+"""The engine: it takes a configuration and observations, and returns a fitted model."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ from gmvae.training.workers import ALONE, Workers
 
 
 class Engine:
-    """Fits a model: chooses K where it is open, makes each restart, and concludes with the best of them.
+    """Fits a model: it chooses K if that is open, makes each restart, and keeps the best of them.
 
-    It is a state machine. :meth:`state`, taken between any two events, holds all that the rest of the fit
-    depends on; an engine of the same configuration and observations that is given it goes on to the same
-    bits.
+    It is a state machine. :meth:`state`, taken between any two events, has everything that the rest of the
+    fit depends on. An engine with the same configuration and observations that restores it continues to the
+    same result, bit for bit.
 
     Arguments:
         config: The configuration; what it leaves open is resolved here.
         data: The observations.
-        observers: What it reports to, in this order.
-        before: A model to go on with, in place of a start.
-        choice: How the number of clusters was chosen, where a fit goes on for which it was open.
-        holdout: What held-out rows said of the number of epochs, likewise.
+        observers: The observers it reports to, in this order.
+        before: A model to continue, in place of a start.
+        choice: How the number of clusters was chosen, if a resumed fit had left it open.
+        holdout: What held-out rows showed about the number of epochs, likewise.
         workers: The processes that make the fit together, each with an engine of its own.
 
     Attributes:
         config: The resolved configuration.
         seeds: The seed of each restart.
-        outcomes: What became of the restarts that are over.
+        outcomes: The outcomes of the finished restarts.
         current: The restart in progress, if there is one.
-        result: What the fit came to, once it is over.
+        result: The result of the fit, once it is over.
 
     Raises:
-        ValueError: where the model is not one for these data.
+        ValueError: if the model does not suit these data.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Engine:
         count = training.restarts if before is None else 1
         self.seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=count)]
         if not data.own:
-            self.seeds[0] = training.seed  # a run of the paper's has the seed that is asked for
+            self.seeds[0] = training.seed  # experiments of the paper use the given seed itself
         self.outcomes: list[Outcome] = []
         self.current: Restart | None = None
         self.result: Result | None = None
@@ -95,11 +95,10 @@ class Engine:
 
     @isolated
     def run(self) -> Iterator[Record]:
-        """Run to the end, or on to it from where :meth:`restore` has put the engine; the record of each
-        epoch.
+        """Run to the end, from the beginning or from the restored state, and yield the record of each epoch.
 
         Raises:
-            FloatingPointError: where the loss stops being a number.
+            FloatingPointError: if the loss is no longer a finite number.
         """
         with self.threads():
             self._report("begin", self)
@@ -114,7 +113,8 @@ class Engine:
         self._report("finished", self.result)
 
     def conclude(self) -> Result:
-        """What the fit has come to by now; a restart in progress counts as it is, once it has an epoch."""
+        """The result of the fit so far. A restart in progress counts in its current state, once it has had an
+        epoch."""
         outcomes = list(self.outcomes)
         if self.current is not None and self.current.history:
             outcomes.append(self.current.outcome())
@@ -123,7 +123,7 @@ class Engine:
         return conclude(self.config, self.data, outcomes, parts, self.choice, self.holdout, renumber=renumber)
 
     def _resample(self, result: Result) -> Result:
-        """The result with what starts from other samples say, where they are asked for."""
+        """The result, with the stability under resampling if that was asked for."""
         if not self.config.training.resamples or result.start is None:
             return result
         progress = partial(self._report, "progress", "stability")
@@ -132,22 +132,22 @@ class Engine:
 
     @property
     def restart(self) -> int:
-        """The restart in progress, from 1."""
+        """The number of the restart in progress, from 1."""
         return len(self.outcomes) + (self.current is not None)
 
     @property
     def epoch(self) -> int:
-        """Epochs of the restart in progress that are done."""
+        """How many epochs of the restart in progress are done."""
         return 0 if self.current is None else self.current.trainer.epoch
 
     @property
     def epochs_before(self) -> int:
-        """Epochs of the model that the fit goes on with; 0 where it starts anew."""
+        """How many epochs the continued model had before this fit; 0 for a new model."""
         return 0 if self.before is None else self.before.epochs
 
     @property
     def started(self) -> bool:
-        """Whether the restart in progress has its start, so that its epochs follow."""
+        """Whether the start of the restart in progress is done, so that its epochs follow."""
         return self.current is not None and self.current.started
 
     @property
@@ -157,16 +157,16 @@ class Engine:
 
     @property
     def hand_written(self) -> bool:
-        """Whether models are trained by the hand-written gradient (:mod:`gmvae.training.fast`)."""
+        """Whether models are trained with the hand-written gradient (:mod:`gmvae.training.fast`)."""
         return self.workers.size == 1 and by_hand(self._model(), self.config.training)
 
     def build(self) -> None:
-        """Make the first model already, so that one that is too large for the memory is found at once."""
+        """Make the first model now, so that a model too large for the memory fails at once."""
         if self.config.model.clusters and not self.searches and not self.restart:
             self.current = self._new()
 
     def moment(self) -> Moment:
-        """The model that is being trained or, once that is over, the last one there is."""
+        """The model that is being trained or, after training, the last one."""
         return Moment(self._model(), self.data)
 
     def _model(self) -> GaussianMixtureVAE:
@@ -175,7 +175,7 @@ class Engine:
         return self.result.model if self.result is not None else self.outcomes[-1].model
 
     def threads(self) -> Any:
-        """A context in which torch uses as many CPU threads as suit the model."""
+        """A context in which torch uses a number of CPU threads that suits the model."""
         c = self.config
         work = c.training.batch_size * c.objective.mc_samples * c.model.hidden_size**2
         return cpu_threads(pick_threads(c.training.threads, work))
@@ -198,7 +198,7 @@ class Engine:
 
     @property
     def searches(self) -> bool:
-        """Whether the number of epochs is still to be found by rows that are held out."""
+        """Whether held-out rows have yet to determine the number of epochs."""
         training, data = self.asked.training, self.data
         is_open = (
             self.rows.at_hand is self.rows
@@ -209,7 +209,7 @@ class Engine:
         return is_open and data.own and self.before is None and few(len(data.rows.order), data.y_shape)
 
     def _search(self) -> None:
-        """Find the number of epochs; the fit itself has all rows."""
+        """Find the number of epochs. The fit itself uses all rows."""
         asked, clusters, seed = self.asked, self.config.model.clusters, self.seeds[0]
         used, unseen = self.data.rows.split(asked.training.validation_fraction, np.random.RandomState(seed))
         restart = Restart(self.config, self.data, used, None, seed)
@@ -227,7 +227,7 @@ class Engine:
         self._report("searched", self.holdout)
 
     def _restart(self) -> Iterator[Record]:
-        """Make a restart, or go on with the one that is in progress."""
+        """Make a restart, or continue the one in progress."""
         number = len(self.outcomes) + 1
         if self.current is None:
             self.current = self._new()
@@ -258,7 +258,7 @@ class Engine:
             getattr(observer, event)(*given)
 
     def state(self) -> State:
-        """All that the rest of the fit depends on, beside configuration and observations."""
+        """Everything that the rest of the fit depends on, apart from configuration and observations."""
         parts = {f"outcome{i}": outcome.state() for i, outcome in enumerate(self.outcomes)}
         if self.current is not None:
             parts["current"] = self.current.state()
@@ -266,10 +266,10 @@ class Engine:
 
     @isolated
     def restore(self, state: State) -> None:
-        """Go back to where :meth:`state` was taken.
+        """Restore the state that :meth:`state` returned.
 
         Raises:
-            ValueError: where it is the state of another fit.
+            ValueError: if it is the state of another fit.
         """
         if not {"current", "outcome0"} & state[1].keys():
             raise ValueError(

@@ -1,7 +1,7 @@
-"""How long to fit few rows of many columns, of which a network learns more than holds for others.
+"""Choose the number of epochs for few rows with many columns, which a network would overfit.
 
-Some of the rows are held out, fits of growing lengths are made to the rest, and the length is taken whose
-model has the greatest bound on the rows that it has not seen. No label has a part in it.
+Some of the rows are held out, and fits of growing lengths are made to the rest. The length with the greatest
+bound on the held-out rows is chosen. No labels are used.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from gmvae.progress import Progress
 from gmvae.start.kmeans import ROWS_EACH
 
 LEAST = 20
-"""Distinct rows, fewer than ``ROWS_EACH`` for each column, of which some are held out: two, at least."""
+"""Minimum number of distinct rows for holding some out, so that at least two are held out."""
 SHARE = 0.1
 """Share of the distinct rows that is held out."""
 HALVINGS = 6
 """How often the full length is halved for the shortest fit."""
 WORSE = 2
-"""Fits in a row that are worse than the best, after which no longer one is made."""
+"""After this many fits in a row that are worse than the best, no longer ones are made."""
 MEASURED, DRAWS = 1000, 10
-"""Rows that bounds are averaged over, at most, and samples of x and w for each."""
+"""Maximum number of rows that bounds are averaged over, and the number of samples of x and w for each."""
 
 
 def few(rows: int, y_shape: tuple[int, ...]) -> bool:
-    """Whether so many distinct rows are few for their columns, and yet enough to hold some out."""
+    """Whether there are few distinct rows for their columns, but enough to hold some out."""
     return LEAST <= rows < ROWS_EACH * math.prod(y_shape)
 
 
@@ -44,20 +44,20 @@ def choose_epochs(
     objective: Callable[[int], ObjectiveConfig],
     progress: Progress = lambda _: None,
 ) -> Holdout:
-    r"""Find the number of epochs by rows that are held out.
+    r"""Find the number of epochs with held-out rows.
 
     Fits of :math:`\lceil E / 2^6 \rceil, \lceil E / 2^5 \rceil, \dots, E` epochs are made, each from the
-    start and with its warm-ups in full, until two in a row are worse than the best: the one with the greatest
-    trimmed mean of the bounds of the held-out rows, of which a few outliers would decide otherwise. The
-    shortest is chosen that the best is better than by no more than a standard error, row by row (Breiman et
-    al., Classification and Regression Trees, 1984, section 3.4.3). Of the start, what does not depend on the
-    length is done once.
+    start and with complete warm-ups, until two in a row are worse than the best. The best fit has the
+    greatest mean bound on the held-out rows; the mean is trimmed, so that a few outliers do not decide. The
+    chosen length is the shortest whose bounds are no more than a standard error worse than the best, compared
+    row by row (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). The part of the
+    start that does not depend on the length is done only once.
 
     Arguments:
-        restart: A new restart of a fit to the other rows, whose epochs are E.
-        held_out: Rows that it is not fitted to.
-        objective: From a number of epochs to the weights of the terms, whose warm-ups may depend on it.
-        progress: Called with the share of this that is done.
+        restart: A new restart of a fit to the other rows, with E epochs.
+        held_out: The held-out rows.
+        objective: From a number of epochs to the weights of the terms, since warm-ups can depend on it.
+        progress: Called with the share of the work that is done.
     """
     full = restart.config.training.epochs
     lengths = sorted({-(-full // 2**halving) for halving in range(HALVINGS + 1)})
@@ -100,13 +100,13 @@ def choose_epochs(
 
 
 def best(trials: list[Trial]) -> int:
-    """The place of the trial with the greatest bound on held-out rows, outliers apart."""
+    """The index of the trial with the greatest trimmed mean of the bound on held-out rows."""
     return max(range(len(trials)), key=lambda i: trials[i].trimmed)
 
 
 def surely_positive(values: Array, weights: Array) -> bool:
-    """Whether the trimmed mean of values, (n,), is above its standard error, which comes from their variance
-    with each of the trimmed values at the nearest that is not (Tukey and McLaughlin, 1963)."""
+    """Whether the trimmed mean of values, (n,), is greater than its standard error, which comes from the
+    winsorised variance (Tukey and McLaughlin, 1963)."""
     order = np.argsort(values)
     share = weights[order] / weights.sum()
     ends = np.cumsum(share)

@@ -1,4 +1,4 @@
-"""Clusters numbered by size: number 0 is the largest, and empty ones come last."""
+"""Number clusters by size: number 0 is the largest, and empty clusters come last."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gmvae.model.vae import GaussianMixtureVAE
 def number(
     model: GaussianMixtureVAE, rows: Observations, distinct: Observations, *, by_size: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Number the clusters of a model by the weight of the rows that they hold, the largest first.
+    """Number the clusters of a model by the total weight of their rows, the largest first.
 
     Arguments:
         model: The model, changed in place.
         rows: All rows of a table, (N, D).
-        distinct: Those of them that count, with their weights.
-        by_size: Whether they get new numbers, or keep those that they have.
+        distinct: The distinct rows among them, with their weights.
+        by_size: Whether clusters get new numbers, or keep their numbers.
 
     Returns:
         The cluster of each row, (N,), and the weighted means of q(z | ...), (K,).
@@ -43,7 +43,7 @@ def number(
 
 
 def renumber(model: GaussianMixtureVAE, order: NDArray[np.int64]) -> None:
-    """Give the clusters of a model new numbers: number k is what number ``order[k]`` was."""
+    """Give the clusters of a model new numbers: the new number k is the old number ``order[k]``."""
     size = model.config
     prior = model.generative.prior[2]  # type: ignore[index]
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What a fit reports to: a handful of events, which do nothing unless a subclass says otherwise."""
+"""The observers of a fit: a few events, which do nothing unless a subclass overrides them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gmvae.start.begin import Start
 
 
 class Fit(Protocol):
-    """What an observer may ask of the fit that it follows (:class:`gmvae.fit.engine.Engine`)."""
+    """What an observer can ask of the fit that it follows (:class:`gmvae.fit.engine.Engine`)."""
 
     data: Prepared
     rows: Observations
@@ -27,56 +27,57 @@ class Fit(Protocol):
 
     @property
     def restart(self) -> int:
-        """The restart in progress, from 1."""
+        """The number of the restart in progress, from 1."""
 
     @property
     def epoch(self) -> int:
-        """Epochs of it that are done."""
+        """How many epochs of the restart in progress are done."""
 
     @property
     def epochs_before(self) -> int:
-        """Epochs of the model that the fit goes on with; 0 where it starts anew."""
+        """How many epochs the continued model had before this fit; 0 for a new model."""
 
     @property
     def started(self) -> bool:
-        """Whether it has its start, so that its epochs follow."""
+        """Whether the start of the restart in progress is done, so that its epochs follow."""
 
     @property
     def over(self) -> bool:
-        """Whether it has had its last epoch."""
+        """Whether the restart in progress has had its last epoch."""
 
     @property
     def hand_written(self) -> bool:
-        """Whether models are trained by the hand-written gradient."""
+        """Whether models are trained with the hand-written gradient."""
 
     def moment(self) -> Moment:
-        """The model as it is now, as arrays."""
+        """The current model, as arrays."""
 
     def state(self) -> State:
-        """All that the rest of the fit depends on."""
+        """Everything that the rest of the fit depends on."""
 
 
 class Observer:
     """The events of a fit, in their order. An observer sees records and arrays, never the model."""
 
     def begin(self, fit: Fit) -> None:
-        """The configuration is resolved; what follows is trained, or goes on being trained."""
+        """The configuration is resolved, and the fit starts or resumes."""
 
     def progress(self, stage: str, done: float) -> None:
-        """So much of a stage is done: a share of ``clusters`` (choosing their number), of ``length`` (finding
-        the number of epochs), of ``start`` and of ``stability``, epochs of ``epochs``."""
+        """Part of a stage is done. For ``clusters`` (choosing their number), ``length`` (finding the number
+        of epochs), ``start`` and ``stability``, ``done`` is a share; for ``epochs`` it is a number of
+        epochs."""
 
     def chosen(self, choice: Choice) -> None:
-        """The number of clusters, which was open, has been chosen."""
+        """The number of clusters, left open in the configuration, has been chosen."""
 
     def searched(self, holdout: Holdout) -> None:
-        """The number of epochs has been found by rows that were held out."""
+        """The number of epochs has been determined with held-out rows."""
 
     def started(self, restart: int, start: Start) -> None:
-        """A restart, counted from 1, has its start, and its epochs follow."""
+        """The start of a restart, counted from 1, is done, and its epochs follow."""
 
     def epoch(self, record: Record, moment: Moment) -> None:
-        """An epoch is over. What an observer adds to the record reaches those that come after it."""
+        """An epoch is over. Observers can add to the record; later observers see the additions."""
 
     def finished(self, result: Result) -> None:
         """The fit is over."""

@@ -17,14 +17,14 @@ WORDS = {
     "text": ("error", "one-hot"),
     "outliers": ("keep", "label"),
 }
-"""Parameters of the estimator that no section of the configuration has, and what they may be."""
+"""Parameters of the estimator that are in no section of the configuration, with their allowed values."""
 
 
 def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
-    """What the parameters of the estimator amount to, for one seed.
+    """Return the parameters of the estimator as a configuration, for one seed.
 
     Raises:
-        ValueError: where a parameter breaks its rule.
+        ValueError: if a parameter is not valid.
     """
     p = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
     if p["n_clusters"] == "auto":
@@ -66,18 +66,18 @@ def section(kind: type[Section], known: Mapping[str, Any]) -> Section:
 
 
 def share(name: str, value: Any) -> float:
-    """A number of epochs that may be given as a share of all epochs, a float up to 1.0; of the configuration
-    only what is below 1 is a share."""
+    """Check a number of epochs that can also be a share of all epochs: a float up to 1.0. In the
+    configuration only values below 1 are shares, so 1.0 becomes the next smaller float."""
     if isinstance(value, float) and 0 <= value <= 1:
         return min(value, math.nextafter(1.0, 0.0))
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(
-            f"{name} is {value!r}: it must be epochs, whole and at least 0, or a share from 0.0 to 1.0"
+            f"{name} is {value!r}: it must be a whole number of epochs, or a share from 0.0 to 1.0"
         )
     return value
 
 
 def whole(name: str, value: Any, minimum: int) -> None:
-    """``ValueError`` where a value is no whole number of at least ``minimum``."""
+    """Raise ``ValueError`` if a value is not a whole number of at least ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise ValueError(f"{name} is {value!r}: it must be a whole number of at least {minimum}")

@@ -1,4 +1,4 @@
-"""How stable the clusters of a fit are: what becomes of them when it starts from other rows of the data."""
+"""Stability of a fit's clusters: how they change when the fit starts from other samples of the rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from gmvae.start.rounds import features
 
 @dataclass(frozen=True)
 class Resampling:
-    """What starts from other samples say of the clusters of a fit.
+    """The stability of a fit's clusters under resampling.
 
     Arguments:
-        rows: The numbers of the rows that it was measured of, (n,).
-        stability: The share of the starts in which each of them keeps its cluster, (n,).
-        clusters: The mean of that over each cluster, (K,); 0 for one without such rows.
+        rows: The numbers of the rows for which it was measured, (n,).
+        stability: The share of the starts in which each of these rows keeps its cluster, (n,).
+        clusters: The mean stability of each cluster, (K,); 0 for a cluster without such rows.
         confidence: From q(z | y) to the probability that a row keeps its cluster.
-        samples: How many starts there were.
+        samples: The number of starts.
     """
 
     rows: NDArray[np.int64]
@@ -40,7 +40,7 @@ class Resampling:
     samples: int
 
     def to_json(self) -> dict[str, Any]:
-        """What is known of clusters, and of rows to come, as JSON values."""
+        """The stability of the clusters, and the calibration for new rows, as JSON values."""
         return {
             "samples": self.samples,
             "clusters": list(self.clusters),
@@ -51,14 +51,14 @@ class Resampling:
 def resample(
     model: GaussianMixtureVAE, config: Config, data: Prepared, start: Start, progress: Progress
 ) -> Resampling:
-    """Start again from other samples of the rows, at most 5,000 of them, by the method that was chosen.
+    """Repeat the start on other samples of at most 5,000 rows, with the method that was chosen for it.
 
     Arguments:
         model: The fitted model.
         config: The resolved configuration.
-        data: What it was fitted to.
-        start: Where the fit started.
-        progress: Called with the share of this that is done.
+        data: The data it was fitted to.
+        start: The start of the fit.
+        progress: Called with the share of the work that is done.
     """
     rows, training = data.rows.sample(PARTITIONED), config.training
     observed, image = rows.tensor(), len(data.y_shape) == 3
@@ -71,7 +71,7 @@ def resample(
     found = resampled(looked_at, start.chosen, training.resamples, image=image, progress=progress)
     q = probabilities(model, rows)
     clusters = q.argmax(1)
-    # a sample without K such clusters keeps none
+    # in a sample without K such clusters, no row keeps its cluster
     stable = stability(clusters, found) * (len(found) / training.resamples)
     held = np.bincount(clusters, minlength=size)
     means = np.bincount(clusters, stable, size) / np.maximum(held, 1)

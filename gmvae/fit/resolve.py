@@ -1,4 +1,4 @@
-"""What a configuration leaves open is decided by the data, before a fit begins."""
+"""Resolve what a configuration leaves open from the data, before a fit starts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.start.begin import auto_epochs, teaches
 
 HIDDEN, HIDDEN_IMAGES = 128, 256
-"""Units of each hidden layer where their number is left open: for the network fc, and for images."""
+"""Units of each hidden layer if their number is left open: for the network fc, and for networks of images."""
 
 
 def resolve(config: Config, data: Prepared, rows: Observations) -> Config:
-    """The configuration with likelihood, network, sizes, epochs and warm-ups decided; all but the number of
-    clusters, which may take minutes (:mod:`gmvae.fit.clusters`).
+    """Resolve likelihood, network, sizes, epochs and warm-ups of a configuration. Only the number of clusters
+    stays open, since choosing it can take minutes (:mod:`gmvae.fit.clusters`).
 
     Arguments:
         config: The configuration.
         data: The observations.
-        rows: Those of them that are fitted to.
+        rows: The rows to fit.
 
     Raises:
-        ValueError: where the model is not one for these data.
+        ValueError: if the model does not suit these data.
     """
     model, training, shape = config.model, config.training, data.y_shape
     model = replace(model, likelihood=data.likelihood)  # type: ignore[arg-type]
@@ -48,14 +48,14 @@ def resolve(config: Config, data: Prepared, rows: Observations) -> Config:
 
 
 def parameters(shape: tuple[int, ...], model: ModelConfig) -> int:
-    """The number of weights of a model, whatever its number of clusters where that is open."""
+    """The number of weights of a model; an open number of clusters counts as 2."""
     with torch.device("meta"):
         made = GaussianMixtureVAE(shape, replace(model, clusters=model.clusters or 2))
     return sum(p.numel() for p in made.parameters())
 
 
 def _convolves(shape: tuple[int, ...], model: ModelConfig) -> bool:
-    """Whether observations are images that are large enough for convolutions."""
+    """Whether observations are images large enough for convolutions."""
     try:
         _check_fit(shape, replace(model, network="compact", hidden_size=model.hidden_size or 1))
     except ValueError:

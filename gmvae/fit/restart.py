@@ -1,4 +1,4 @@
-"""A restart: a new model, where it starts, and its epochs."""
+"""A restart: a new model, its start, and its epochs."""
 
 from __future__ import annotations
 
@@ -27,27 +27,26 @@ from gmvae.training.workers import ALONE, Workers
 
 @dataclass(frozen=True)
 class Before:
-    """A fitted model to go on with, in place of a start."""
+    """A fitted model to continue, in place of a start."""
 
     model: GaussianMixtureVAE
     epochs: int
-    """Epochs that it has had. It does not warm up again."""
+    """How many epochs it has had. It does not warm up again."""
     anchored: bool
-    """Whether q(z | y) is anchored to what it was taught."""
+    """Whether q(z | y) is anchored to its current values."""
     renumber: bool = True
-    """Whether its clusters are numbered by size anew."""
+    """Whether its clusters are numbered by size again."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a restart."""
+    """The outcome of a restart."""
 
     model: GaussianMixtureVAE
     seed: int
     history: list[Record]
     loss: float
-    """The loss with full weights, nats per observation, on held-out rows or else on those it was fitted
-    to."""
+    """The loss with full weights, in nats per observation, on held-out rows or else on the fitted rows."""
     start: Start | None
 
     def state(self) -> State:
@@ -63,10 +62,10 @@ class Restart:
     Arguments:
         config: The resolved configuration.
         data: The observations.
-        rows: Those of them that are fitted to.
-        held_out: Observations to stop early on, if there are any.
+        rows: The rows to fit.
+        held_out: Held-out observations for early stopping, if there are any.
         seed: Seed of all its random numbers.
-        before: A model to go on with.
+        before: A model to continue.
         workers: The processes that train it together.
     """
 
@@ -103,7 +102,7 @@ class Restart:
                 self.trainer.anchor()
 
     def renew(self, config: Config) -> None:
-        """Be at the beginning of the epochs of another configuration; the model stays as it is."""
+        """Go back to the first epoch, with another configuration. The model is not changed."""
         self.config = config
         self.trainer = Trainer(self.model, config.objective, config.training, self.stream, self.workers)
         self.stopping = Stopping(config.objective, config.training)
@@ -113,11 +112,11 @@ class Restart:
 
     @property
     def started(self) -> bool:
-        """Whether it is where its epochs begin, or beyond."""
+        """Whether its start is done."""
         return self.start is not None or self.before is not None
 
     def look(self, progress: Progress = lambda _: None) -> Found:
-        """Decide what the new model starts from; this does not depend on the number of epochs."""
+        """Decide what the new model starts from. This does not depend on the number of epochs."""
         self._found = choose_start(self._material, progress)
         return self._found
 
@@ -136,14 +135,14 @@ class Restart:
                 return start
             self.trainer.restore(*before.copy())
         raise FloatingPointError(
-            f"the start does not come to finite weights: lower the learning rate (it is "
-            f"{training.learning_rate:g}, and {ROLLBACKS} attempts with smaller ones, {rate:g} at last, did "
-            "not help), or bring the data to a scale of about 1"
+            f"the start does not lead to finite weights: lower the learning rate (now "
+            f"{training.learning_rate:g}; {ROLLBACKS} more attempts with smaller ones, down to {rate:g}, did "
+            "not help), or scale the data to about 1"
         )
 
     @property
     def taught(self) -> bool:
-        """Whether the start teaches clusters to q(z | y)."""
+        """Whether the start teaches pseudo-labels to q(z | y)."""
         return teaches(self.config.training.init, self.config.model.assignment)
 
     def anchor(self) -> None:
@@ -153,7 +152,7 @@ class Restart:
 
     @cached_property
     def subset(self) -> Observations:
-        """The rows that a start looks for clusters in."""
+        """The rows in which the start looks for clusters."""
         return self.rows.sample(SHOWN)
 
     @property
@@ -168,7 +167,8 @@ class Restart:
         )  # fmt: skip
 
     def epochs(self, progress: Progress = lambda _: None) -> Iterator[Record]:
-        """Train until the last epoch is done, or until held-out rows say that more would not help."""
+        """Train until the last epoch is done, or until held-out rows show that more would not help. Yields
+        the record of each epoch."""
         if self.stopped:
             return
         for record in self.trainer.epochs(self.rows, progress):
@@ -184,18 +184,18 @@ class Restart:
                 return
 
     def outcome(self) -> Outcome:
-        """What became of it; of early stopping the best epoch counts."""
+        """The outcome of this restart. With early stopping it is that of the best epoch."""
         if self.stopping.best is not None:
             self.model.load_state_dict(self.stopping.best)
         if self.held_out is None and not self.data.own:
-            loss = self.history[-1]["loss"]  # an exact one of large images would take minutes
+            loss = self.history[-1]["loss"]  # computing it exactly for large image data would take minutes
         else:
             rows = self.rows if self.held_out is None else self.held_out
             loss = full_loss(self.model, rows, self.config) - self.log_det
         return Outcome(self.model.eval(), self.seed, self.history, loss, self.start)
 
     def past(self, state: State) -> Outcome:
-        """The outcome that :meth:`Outcome.state` was taken of, in the model of this restart."""
+        """The outcome that :meth:`Outcome.state` came from, loaded into the model of this restart."""
         tensors, about = state
         load(self.model, tensors)
         start = None if about["start"] is None else Start.from_json(about["start"])
@@ -207,16 +207,16 @@ class Restart:
         return self.stopped or self.trainer.epoch >= self.config.training.epochs
 
     def state(self) -> State:
-        """All that the rest of the restart depends on."""
+        """Everything that the rest of the restart depends on."""
         start = None if self.start is None else self.start.to_json()
         about = {"history": self.history, "start": start, "stopped": self.stopped}
         return joined(trainer=self.trainer.state(), stopping=self.stopping.state(), about=({}, about))
 
     def restore(self, state: State) -> None:
-        """Go back to where :meth:`state` was taken.
+        """Restore the state that :meth:`state` returned.
 
         Raises:
-            ValueError: where it is the state of another model.
+            ValueError: if it is the state of another model.
         """
         self.trainer.restore(*part(state, "trainer"))
         self.stopping.restore(*part(state, "stopping"))

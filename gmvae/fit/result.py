@@ -1,4 +1,4 @@
-"""What a fit came to: the restart that is kept, its clusters, and what is known of it."""
+"""The result of a fit: the restart that is kept, its clusters, and their diagnostics."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ from gmvae.start.begin import Start
 
 @dataclass(frozen=True)
 class Result:
-    """A fit that is over.
+    """The result of a fit.
 
     Arguments:
         config: The resolved configuration.
-        data: What it was fitted to.
-        model: The model that is kept; of the user's own data its clusters are numbered by size.
-        labels: The cluster of each row of the data, (N,); of a stream those of the rows at hand.
+        data: The data it was fitted to.
+        model: The model that is kept. For the user's own data its clusters are numbered by size.
+        labels: The cluster of each row of the data, (N,); for a stream, of the rows in memory.
         weights: Means of q(z | ...) over the data, (K,).
-        elbo: The mean lower bound, nats per observation, in the units of the data.
+        elbo: The mean lower bound, in nats per observation, in the units of the data.
         kept: The number of the restart that is kept, from 0.
-        restarts: ``seed``, ``agreement`` (and ``modularity``), ``loss`` and ``n_iter`` of each.
+        restarts: ``seed``, ``agreement`` (and ``modularity``), ``loss`` and ``n_iter`` of each restart.
         history: The records of the restart that is kept.
-        start: Where it started.
-        choice: How the number of clusters was chosen, where it was open.
-        holdout: What rows say that were held out, where some were.
-        diagnostics, findings: What the data show of the model, and what the doctor says of that.
-        clusters_used: Clusters that hold a row, however few.
-        limits: Beyond which a row of the user's own data belongs to no cluster.
-        resampling: What starts from other samples say of the clusters, where they are asked for.
+        start: The start of that restart.
+        choice: How the number of clusters was chosen, if it was open.
+        holdout: What held-out rows show, if some were held out.
+        diagnostics, findings: Diagnostics of the model, and the doctor's findings from them.
+        clusters_used: Number of clusters with at least one row.
+        limits: Limits beyond which a row of the user's own data belongs to no cluster.
+        resampling: The stability under resampling, if it was asked for.
     """
 
     config: Config
@@ -74,7 +74,7 @@ class Result:
     resampling: Resampling | None = None
 
     def ask_doctor(self, history: Sequence[Record]) -> list[Finding]:
-        """What the doctor says of the result, and of records of its epochs."""
+        """The doctor's findings on the result and on records of its epochs."""
         return ask_doctor(self.config, self.data, self.diagnostics, history, self.holdout)
 
 
@@ -88,18 +88,18 @@ def conclude(
     *,
     renumber: bool = True,
 ) -> Result:
-    """What a fit came to whose restarts are all over.
+    """Make the result of a fit from the outcomes of its restarts.
 
-    Answers about the user's own data come in 64 bits and do not depend on the order of the rows; those about
-    the paper's data sets, which are large, in 32 bits and from the last epoch.
+    For the user's own data it is computed in 64 bits and does not depend on the order of the rows. For the
+    paper's data sets, which are large, it is computed in 32 bits and comes from the last epoch.
 
     Arguments:
         config: The resolved configuration.
         data: The observations.
-        outcomes: What became of each restart.
-        parts: The rows that were fitted to, and those that early stopping held out.
-        choice: How the number of clusters was chosen, where it was open.
-        holdout: What held-out rows said of the number of epochs, where they were asked.
+        outcomes: The outcome of each restart.
+        parts: The fitted rows, and the rows that early stopping held out.
+        choice: How the number of clusters was chosen, if it was open.
+        holdout: What held-out rows showed about the number of epochs, if some were held out.
         renumber: Whether clusters of the user's own data are numbered by size, or keep their numbers.
     """
     kept, scores, rows, limits = 0, [{"agreement": 0.0}], data.rows.at_hand, None
@@ -125,7 +125,7 @@ def conclude(
         for each, score in zip(outcomes, scores, strict=True)
     ]
     held = np.bincount(labels[rows.order], minlength=config.model.clusters)
-    # of all rows: a small cluster may have none among those that were looked at
+    # over all rows: a small cluster can have no row in the sample
     diagnostics = replace(diagnostics, occupancy=tuple((held / len(rows.order)).tolist()))
     used, held_out = parts
     if held_out is not None and data.own:
@@ -140,14 +140,15 @@ def conclude(
 def ask_doctor(
     config: Config, data: Prepared, diagnostics: Signs, history: Sequence[Record], holdout: Holdout | None
 ) -> list[Finding]:
-    """What the doctor says of diagnostics of a fit, over or not, and of records of its epochs."""
+    """The doctor's findings from the diagnostics of a fit, finished or not, and from records of its
+    epochs."""
     weights = data.rows.weights
     heaviest = float(weights.max() / weights.sum())
     return diagnose(diagnostics, config.model, config.objective, history, heaviest, holdout, data.oddities)
 
 
 def stopped(outcome: Outcome, used: Observations, held_out: Observations, epochs: int) -> Holdout:
-    """What rows say that a fit of at most so many epochs has stopped early by."""
+    """What the held-out rows of early stopping show about a fit of at most ``epochs`` epochs."""
     parts = used.sample(MEASURED), held_out.sample(MEASURED)
     seen, unseen = (elbo(each_terms(outcome.model, rows)).numpy() for rows in parts)
     trial = Trial.of(outcome.history[-1]["epoch"], seen, unseen, *(rows.weights for rows in parts))

@@ -1,4 +1,4 @@
-"""Scores of restarts: how good partitions of the same rows are, without labels."""
+"""Scores of restarts: compare partitions of the same rows, without labels."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from gmvae.partition.neighbours import neighbours
 from gmvae.start.rounds import MANIFOLD_FROM
 
 Partitions = Sequence[NDArray[np.int64]]
-"""The cluster of each distinct row, (N,), R times."""
+"""R partitions, each the cluster of each distinct row, (N,)."""
 
 
 def merits(partitions: Partitions, rows: Observations) -> dict[str, NDArray[np.float64]]:
-    """What speaks for each of R partitions of the same rows, each of shape (R,); the last is what decides.
+    """The scores of R partitions of the same rows, each of shape (R,). The last one decides.
 
-    ``agreement`` is that with the others (:func:`gmvae.partition.metrics.consensus`). From 1,000 rows on, of
-    which the graph of nearest neighbours tells something, there is :func:`modularity` as well: many fits can
-    agree on clusters that part what belongs together, links cannot. docs/choosing.md has figures for both.
+    ``agreement`` is that with the other partitions (:func:`gmvae.partition.metrics.consensus`). With at least
+    1,000 rows the nearest-neighbour graph is informative, and there is :func:`modularity` as well: many fits
+    can agree on clusters that split what belongs together, but such clusters have a low modularity.
+    docs/choosing.md has figures for both.
 
     Arguments:
         partitions: The partitions.
-        rows: These rows, no two of them the same: copies would have links to each other only.
+        rows: Their rows, no two of them the same: copies would be neighbours of each other only.
     """
     found = {"agreement": consensus(partitions)}
     if len(partitions) > 1 and len(rows.order) >= MANIFOLD_FROM:
@@ -35,7 +36,7 @@ def merits(partitions: Partitions, rows: Observations) -> dict[str, NDArray[np.f
 
 
 def modularity(partitions: Partitions, rows: Observations) -> NDArray[np.float64]:
-    """The modularity of each of R partitions in the graph of nearest neighbours of their rows, (R,)
+    """The modularity of each of R partitions in the nearest-neighbour graph of their rows, (R,)
     (:func:`gmvae.partition.communities.modularity`)."""
     links = neighbours(rows.tensor().flatten(1).cpu().numpy())[0]
     return np.array([communities.modularity(clusters, links) for clusters in partitions])
@@ -44,14 +45,16 @@ def modularity(partitions: Partitions, rows: Observations) -> NDArray[np.float64
 def best(
     partitions: Partitions, losses: Sequence[float], rows: Observations
 ) -> tuple[int, list[dict[str, float]]]:
-    """Which of several fits to keep, without labels, and the scores of each (:func:`merits`): the fit whose
-    clusters agree most with those of the others or have the greatest modularity in the graph of nearest
-    neighbours and, of those with the same (two always agree as much), the one with the least loss.
+    """Choose which of several fits to keep, without labels; returns its number and the scores of all fits
+    (:func:`merits`).
+
+    It is the fit with the greatest deciding score: modularity in the nearest-neighbour graph if there is one,
+    else agreement with the others. Ties (two fits always agree equally) go to the smallest loss.
 
     Arguments:
         partitions: The clusters of each fit.
-        losses: Its loss, nats per observation.
-        rows: The distinct rows that clusters are compared on.
+        losses: The loss of each fit, in nats per observation.
+        rows: The distinct rows on which the clusters are compared.
     """
     found = merits(partitions, rows)
     each = [{name: float(values[i]) for name, values in found.items()} for i in range(len(losses))]

@@ -1,4 +1,4 @@
-"""What a fit is made of between two events: records of epochs, and states as tensors beside JSON values."""
+"""Records of epochs, and the state of a fit between two events: tensors and JSON values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 Record = dict[str, Any]
-"""What is known of an epoch: ``restart`` and ``epoch``, both from 1, ``seconds``, ``loss``, ``elbo``, the
-terms and, where rows are held out, ``validation_loss``, in nats per observation and the units of the data."""
+"""The record of an epoch: ``restart`` and ``epoch``, both from 1, ``seconds``, ``loss``, ``elbo``, the terms
+and, if rows are held out, ``validation_loss``, in nats per observation and the units of the data."""
 Tensors = dict[str, Tensor]
 State = tuple[Tensors, dict[str, Any]]
 """Tensors by name, and JSON values."""
@@ -25,7 +25,7 @@ def part(state: tuple[Mapping[str, Tensor], Mapping[str, Any]], name: str) -> St
     """One part of a state that :func:`joined` made.
 
     Raises:
-        ValueError: where there is none of that name.
+        ValueError: if there is no part with that name.
     """
     tensors, about = state
     if name not in about:

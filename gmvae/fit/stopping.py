@@ -1,4 +1,4 @@
-"""Early stopping: the best state of a model on held-out rows, and when to stop looking for a better one."""
+"""Early stopping: keep the best state of a model on held-out rows, and decide when to stop."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gmvae.config import ObjectiveConfig, TrainingConfig
 
 
 class Stopping:
-    """Keeps the best state of a model since its warm-ups ended, and says when to stop.
+    """Keeps the best state of a model after its warm-ups, and decides when to stop.
 
     Arguments:
-        objective: Its warm-ups, while which losses of two epochs cannot be compared.
-        training: ``tol``, the nats by which the loss on held-out rows has to fall to count as better, and
-            ``n_iter_no_change``, the epochs without such a fall to stop after.
+        objective: The warm-ups. The losses of their epochs cannot be compared.
+        training: ``tol``, by how many nats the loss on held-out rows must fall to count as better, and
+            ``n_iter_no_change``, the number of epochs without such a fall after which to stop.
     """
 
     def __init__(self, objective: ObjectiveConfig, training: TrainingConfig) -> None:
@@ -36,11 +36,11 @@ class Stopping:
         return self.since >= max(1, int(self.training.n_iter_no_change))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What later decisions depend on."""
+        """The state that later decisions depend on."""
         minimum = None if math.isinf(self.minimum) else self.minimum
         return self.best or {}, {"minimum": minimum, "since": self.since}
 
     def restore(self, tensors: dict[str, Tensor], about: Mapping[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken."""
+        """Restore the state that :meth:`state` returned."""
         self.minimum = math.inf if about["minimum"] is None else about["minimum"]
         self.since, self.best = about["since"], tensors or None

@@ -1,6 +1,6 @@
-"""The paper: all that a researcher has to read.
+"""The model of the paper. A researcher has to read nothing else.
 
-``distributions`` and ``networks`` are what ``vae`` is made of, the generative and the recognition model;
-``objective`` has the five terms, the bound and the loss; ``inference`` asks a fitted model for clusters,
-embeddings and bounds, in batches.
+``vae`` has the generative and the recognition model, built from ``distributions`` and ``networks``.
+``objective`` has the five terms, the bound and the loss. ``inference`` computes clusters, embeddings and
+bounds with a fitted model, in batches.
 """

@@ -1,4 +1,4 @@
-"""Answers about rows: in 64 bits, so that what is found for one row does not depend on the others."""
+"""Results for rows, computed in 64 bits. So the result of one row does not depend on the others."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from gmvae.model.objective import Terms
 from gmvae.model.vae import GaussianMixtureVAE
 
 DRAWS = 16
-"""Samples of x and w in the bound of an observation."""
+"""How many samples of x and w the bound of an observation takes."""
 MEASURED = 10_000
-"""Distinct rows that values and bounds are averaged over, where there are more."""
+"""Maximum number of distinct rows that values and bounds are averaged over."""
 AT_ONCE = 1000
-"""Observations that are computed at once."""
+"""How many observations are computed at once."""
 
 
 def precise(model: GaussianMixtureVAE) -> GaussianMixtureVAE:
-    """A copy of a model for answers, in 64 bits, where rounding hides what else was in a batch; the model
-    itself if it has them."""
+    """A copy of a model in 64 bits; the model itself if it has 64 bits already. At that precision rounding
+    hides what else was in a batch. Devices without 64-bit floats (mps) keep 32."""
     zero = model.generative.zero
     dtype = torch.float32 if zero.device.type == "mps" else torch.float64
     return model if zero.dtype == dtype else copy.deepcopy(model).to(dtype)
@@ -52,15 +52,15 @@ def most_probable(model: GaussianMixtureVAE, rows: Observations) -> NDArray[np.i
 def each_terms(model: GaussianMixtureVAE, rows: Observations, seed: int = 0) -> Terms:
     """The five terms of each observation, in nats, each of shape (N,), on the CPU.
 
-    Every observation meets ``DRAWS`` samples of noise of its own (:func:`gmvae.model.noise.noise`): what is
-    found for one does not depend on the others, and the error averages out over them.
+    Every observation has ``DRAWS`` noise samples of its own (:func:`gmvae.model.noise.noise`). So its terms
+    do not depend on the other observations, and the sampling error averages out over them.
     """
     exact, at_once = precise(model), AT_ONCE // DRAWS
     found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
     with evaluating(exact):
         for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
             terms = of_batch(exact, batch, DRAWS, straight=rows.scaling.affine, seed=seed)
-            part.copy_(torch.stack(terms))  # kept, small results would split up the space of large ones
+            part.copy_(torch.stack(terms))  # small results, kept, would fragment the memory of large ones
     return Terms(*found)
 
 
@@ -83,7 +83,8 @@ def of_batch(
 
 
 def full_loss(model: GaussianMixtureVAE, rows: Observations, config: Config) -> float:
-    """The mean loss with its full weights, in nats per observation, on at most ``MEASURED`` distinct rows."""
+    """The mean loss with full weights (warm-up over), in nats per observation, on at most ``MEASURED``
+    distinct rows."""
     sample = rows.sample(MEASURED)
     terms, weights = each_terms(model, sample), torch.from_numpy(sample.weights)
     loss = objective.weigh(

@@ -55,8 +55,8 @@ class DiagonalGaussian:
 
     def rsample(self, samples: int, generator: Generator | None = None) -> Tensor:
         r"""Reparameterised samples :math:`\mu + \sigma \epsilon`, :math:`\epsilon \sim \mathcal N(0, I)`,
-        shape (samples, *, D) (Kingma and Welling, arXiv 1312.6114). The noise comes from ``generator``,
-        torch's global one unless given."""
+        shape (samples, *, D) (Kingma and Welling, arXiv 1312.6114). The noise comes from ``generator``, by
+        default torch's global generator."""
         shape = (samples, *self.mean.shape)
         return self.at(
             torch.randn(shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)
@@ -107,7 +107,7 @@ class Categorical:
     def from_logits(cls, logits: Tensor) -> Categorical:
         r"""The distribution with :math:`\pi_k \propto \exp(\mathrm{logits}_k)`.
 
-        The largest logit is subtracted first, so that densities which underflow still compare.
+        The largest logit is subtracted first. So densities that underflow can still be compared.
         """
         return cls(logits.log_softmax(-1))
 

@@ -1,8 +1,8 @@
-r"""A fitted model at work: clusters, embeddings, bounds, likelihoods and measures.
+r"""Inference with a fitted model: clusters, embeddings, bounds, likelihoods and measures.
 
-Clusters, embeddings and reconstructions have no chance in them and do not depend on what else is in a
-batch: means stand for samples, and batch norm uses its running statistics. Bounds and likelihoods are
-estimates from samples, which are drawn from a seed of their own.
+Clusters, embeddings and reconstructions are deterministic and do not depend on the other rows of a batch:
+they use means in place of samples, and batch norm uses its running statistics. Bounds and likelihoods are
+estimates from samples, which have a seed of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gmvae.partition import metrics
 
 Array = NDArray[np.float32]
 BATCH = 1000
-"""Observations, or Monte Carlo samples of them, that are computed at once."""
+"""How many observations, or Monte Carlo samples of them, are computed at once."""
 
 
 def assign(model: GaussianMixtureVAE, y: Tensor) -> Array:
@@ -75,7 +75,7 @@ def log_likelihood(model: GaussianMixtureVAE, y: Tensor, samples: int = 100, see
         seed: Seed of the samples.
 
     Raises:
-        ValueError: where there is to be no sample.
+        ValueError: if ``samples`` is below 1.
     """
     if samples < 1:
         raise ValueError(f"samples is {samples}: it must be a whole number of at least 1")
@@ -101,15 +101,16 @@ def bits_per_dimension(model: GaussianMixtureVAE, nats: float) -> float:
     r"""The log-probability of an image, or a bound on it, as bits per number,
     :math:`-\mathrm{nats} / (D \ln 2)`.
 
-    It is for the Bernoulli likelihood. The Gaussian's density at an image's few levels has no bound: a pixel
-    that never changes makes it as large as one likes (Theis et al., arXiv 1511.01844, section 3.1).
+    It is meant for the Bernoulli likelihood. A Gaussian density at the few levels of an image is unbounded: a
+    single pixel that never changes can make it arbitrarily large (Theis et al., arXiv 1511.01844, section
+    3.1).
     """
     return -nats / (math.prod(model.y_shape) * math.log(2))
 
 
 def agreement(probabilities: NDArray[Any], labels: NDArray[np.int64] | None = None) -> dict[str, float]:
-    """``clusters_used`` of q(z | ...), (N, K), and, where there are labels, ``acc``, ``acc_aae``, ``nmi`` and
-    ``ari`` over the observations whose label is known, which is at least 0."""
+    """``clusters_used`` of q(z | ...), (N, K). With labels also ``acc``, ``acc_aae``, ``nmi`` and ``ari``
+    over the observations whose label is known, that is, at least 0."""
     used = metrics.clusters_used(probabilities.argmax(1))
     scores = {}
     if labels is not None and (known := labels >= 0).any():
@@ -126,8 +127,8 @@ def measure(
 
 @contextmanager
 def evaluating(model: GaussianMixtureVAE) -> Iterator[None]:
-    """Within the ``with`` block the model evaluates, in modes of its own: no gradients, batch norm's running
-    statistics."""
+    """Put the model into evaluation mode within the ``with`` block: no gradients, batch norm's running
+    statistics, and torch's default modes."""
     training = model.training
     model.eval()
     try:

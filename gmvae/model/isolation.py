@@ -1,4 +1,4 @@
-"""Torch as it is when it has just been imported, whatever modes its caller has set."""
+"""Run code in torch's default modes, whatever modes the caller has set."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import torch
 Function = TypeVar("Function", bound=Callable[..., Any])
 Item = TypeVar("Item")
 AUTOCAST = ("cpu", "cuda", "mps")
-"""Devices that autocast may be on for."""
+"""Devices for which autocast can be on."""
 
 
 @contextmanager
 def own_modes() -> Iterator[None]:
-    """Within the ``with`` block gradients are recorded, and neither inference mode, autocast nor a default
-    device is on; after it, and after an error in it, the caller's modes are there again.
+    """Use torch's default modes within the ``with`` block: gradients are recorded, and neither inference mode
+    nor autocast nor a default device is on. The caller's modes are restored afterwards, also after an error.
 
-    All of these belong to the thread that sets them, so that no other is touched. The default type of
-    floating point belongs to the whole process: it is left alone, and whatever is made says its type.
+    All of these modes belong to one thread, so no other thread is affected. The default floating-point type
+    belongs to the whole process. It is left alone: every tensor is created with an explicit type.
     """
     with ExitStack() as modes:
         if torch.is_inference_mode_enabled():
@@ -32,7 +32,7 @@ def own_modes() -> Iterator[None]:
         for kind in AUTOCAST:
             if torch.is_autocast_enabled(kind):
                 modes.enter_context(torch.autocast(kind, enabled=False))
-        # where there is none this would only make each call of torch slower
+        # without a default device this would only make each call of torch slower
         if torch.get_default_device() != torch.device("cpu"):
             modes.enter_context(torch.device("cpu"))
         yield
@@ -41,8 +41,8 @@ def own_modes() -> Iterator[None]:
 def within(
     context: Callable[[], AbstractContextManager[object]], steps: Generator[Item, None, None]
 ) -> Generator[Item, None, None]:
-    """What ``steps`` gives, each step made in a new ``context()``, out of which it is while it waits for its
-    caller."""
+    """Yield what ``steps`` yields. Each step runs in a new ``context()``, which is left before the caller
+    gets the item."""
     try:
         while True:
             with context():
@@ -57,7 +57,7 @@ def within(
 
 
 def isolated(function: Function) -> Function:
-    """Decorates a public function or method, a generator too, so that all of it runs in :func:`own_modes`."""
+    """Decorate a public function, method or generator so that all of it runs in :func:`own_modes`."""
 
     @wraps(function)
     def called(*args: Any, **options: Any) -> Any:

@@ -1,13 +1,13 @@
-"""The networks' bodies: what lies between an observation and the heads of the recogniser, between
-x and the parameters of y, and between w and the parameters of the components of x.
+"""The bodies of the networks: from an observation to the heads of the recogniser, from x to the parameters
+of y, and from w to the parameters of the components of x.
 
-Every convolution, and every layer of a recogniser, has batch norm before its ReLU. Where a decoder
-mirrors a recogniser, it says so with the same list of layers, upside down.
+Every convolution, and every layer of a recogniser, has batch norm before its ReLU. A decoder that mirrors a
+recogniser is built from the same list of layers, in reverse.
 
 Differs: Torch7 draws the scales of batch norm from U(0, 1); here they start at 1. It draws the weights and
 biases of a k x k transposed convolution from U(-b, b) with b = 1 / sqrt(k^2 * input channels), PyTorch with
-1 / sqrt(k^2 * output channels). Batch norm takes the difference away again, but the last one of a decoder
-has none after it: its b is 4 times the original's for MNIST, 4.6 times for SVHN.
+1 / sqrt(k^2 * output channels). Batch norm cancels the difference. Only the last convolution of a decoder
+has no batch norm after it: its b is 4 times the original's for MNIST, 4.6 times for SVHN.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 Shape = tuple[int, ...]
 
 FLOAT = torch.float32
-"""Type of all weights, whatever torch's default type is."""
+"""Data type of all weights, whatever torch's default type is."""
 Linear = partial(nn.Linear, dtype=FLOAT)
 Conv2d = partial(nn.Conv2d, dtype=FLOAT)
 ConvTranspose2d = partial(nn.ConvTranspose2d, dtype=FLOAT)
@@ -34,7 +34,7 @@ def recogniser(network: str, y_shape: Shape, hidden_size: int, filters: int) -> 
     """The body of the recogniser: (N, *y_shape) to (N, hidden_size).
 
     Raises:
-        ValueError: where observations of this shape do not fit the network.
+        ValueError: if observations of this shape do not fit the network.
     """
     if network == "fc":
         return fc_recogniser(math.prod(y_shape), hidden_size)
@@ -46,10 +46,11 @@ def recogniser(network: str, y_shape: Shape, hidden_size: int, filters: int) -> 
 def decoder(
     network: str, x_size: int, hidden_size: int, y_shape: Shape, filters: int, parameters: int
 ) -> nn.Module:
-    """The decoder: (N, x_size) to (N, parameters, size of y), with so many parameters per number in y.
+    """The decoder: (N, x_size) to (N, parameters, size of y). ``parameters`` is their number for each number
+    in y.
 
     Raises:
-        ValueError: where observations of this shape do not fit the network.
+        ValueError: if observations of this shape do not fit the network.
     """
     y_size = math.prod(y_shape)
     if network == "compact":
@@ -101,12 +102,13 @@ def fc_decoder(x_size: int, hidden_size: int, y_size: int) -> nn.Sequential:
 
 
 def compact_recogniser(y_shape: Shape, hidden_size: int, filters: int) -> nn.Sequential:
-    """5x5/F and 3x3/2F, 2F, 4F, the first and the third with stride 2, then a linear layer to H: a twentieth
-    of the multiplications of ``svhn``, a third of those of ``conv``, for networks that have to learn what is
-    alike in many images on a CPU. The decoder beside it is fully connected.
+    """Convolutions 5x5/F and 3x3/2F, 2F, 4F, the first and the third with stride 2, then a linear layer to H.
+
+    It takes a twentieth of the multiplications of ``svhn`` and a third of those of ``conv``, so that many
+    images can be learned on a CPU. The decoder that goes with it is fully connected.
 
     Raises:
-        ValueError: where y_shape is no image's, or less than 4 x 4.
+        ValueError: if y_shape is not that of an image of at least 4 x 4 pixels.
     """
     _check_image("compact", y_shape, SMALLEST)
     inputs, *size = y_shape
@@ -126,13 +128,13 @@ def compact_recogniser(y_shape: Shape, hidden_size: int, filters: int) -> nn.Seq
 
 
 SMALLEST = 4
-"""The least height and width of an image for the compact network."""
+"""Minimum height and width of an image for the compact network."""
 COMPACT = ((1, 5, 2), (2, 3, 1), (2, 3, 2), (4, 3, 1))
-"""Multiples of the filters, kernel and stride of each convolution."""
+"""Of each convolution: its filters as a multiple of F, its kernel and its stride."""
 
 
 class Convolution(NamedTuple):
-    """A convolution from the image's side, and the height and width that it is given."""
+    """A convolution of the recogniser, and the height and width of its input."""
 
     inputs: int
     outputs: int
@@ -147,10 +149,10 @@ def convolutions(network: str, y_shape: Shape, hidden_size: int, filters: int) -
 
     ``conv`` is the original's for 28x28: 6x6, 6x6, 4x4 with stride 2 and padding 1, 9x9; with F, 2F, 4F
     filters and H. ``svhn`` is the original's for 32x32: 4x4 with stride 2 and padding 1 three times, then
-    4x4. The last one covers whatever the others leave, so that larger and smaller images fit, too.
+    4x4. The last convolution covers all that the others leave, so larger and smaller images fit, too.
 
     Raises:
-        ValueError: where y_shape is no image's, or nothing of the image would be left for the last one.
+        ValueError: if y_shape is not that of an image, or the image is too small for the last convolution.
     """
     layers, least = NETWORKS[network]
     _check_image(network, y_shape, least)
@@ -168,7 +170,7 @@ NETWORKS = {
     "conv": (((6, 1, 0), (6, 1, 0), (4, 2, 1)), 12),
     "svhn": (((4, 2, 1), (4, 2, 1), (4, 2, 1)), 8),
 }
-"""Kernel, stride and padding of all but the last convolution, and the least height and width."""
+"""Kernel, stride and padding of all but the last convolution, and the minimum height and width."""
 
 
 def conv_recogniser(stack: list[Convolution]) -> nn.Sequential:
@@ -184,7 +186,7 @@ def conv_recogniser(stack: list[Convolution]) -> nn.Sequential:
 
 
 def conv_decoder(x_size: int, stack: list[Convolution], parameters: int) -> nn.Sequential:
-    """A linear layer x-H, then the convolutions transposed, from the last to the first, with batch norm and
+    """A linear layer x-H, then the transposed convolutions, from the last to the first, with batch norm and
     ReLU between them (the original's ConvAE, SVHNConvAE)."""
     hidden_size = stack[-1].outputs
     layers: list[nn.Module] = [Linear(x_size, hidden_size), nn.Unflatten(-1, (hidden_size, 1, 1))]
@@ -199,7 +201,7 @@ def conv_decoder(x_size: int, stack: list[Convolution], parameters: int) -> nn.S
 
 
 def _lost(c: Convolution) -> tuple[int, int]:
-    """The rows and columns at the lower and right edges that no step of a convolution reached."""
+    """How many rows and columns at the lower and right edges no step of a convolution reached."""
     (height, width), (rows, columns) = c.size, c.kernel
     return (height + 2 * c.padding - rows) % c.stride, (width + 2 * c.padding - columns) % c.stride
 

@@ -1,4 +1,4 @@
-"""Noise that belongs to an observation: whatever else is looked at, it meets the same draws."""
+"""Noise that belongs to an observation: it gets the same draws, whatever rows it is evaluated with."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gmvae.data.hashing import GOLDEN, hashes, mix
 def noise(y: Tensor, draws: int, size: int, seed: int = 0) -> Tensor:
     r"""Standard normal noise for each of B observations, float64, on the CPU, shape (draws, B, size).
 
-    It depends on the seed and on the observation's values in float32, and on nothing else: not on the other
-    observations, the device or the threads. Observations that differ have independent noise, so that its
-    error averages out over them.
+    It depends only on the seed and on the observation's values in float32: not on the other observations, the
+    device or the threads. Observations that differ have independent noise, so the sampling error averages out
+    over them.
 
     The draws of one observation are a Latin hypercube sample (McKay et al., 1979),
 
@@ -27,12 +27,12 @@ def noise(y: Tensor, draws: int, size: int, seed: int = 0) -> Tensor:
     Arguments:
         y: Observations, shape (B, ...).
         draws: The number of draws, M.
-        size: The numbers in a draw.
-        seed: Another seed, other noise; at least 0.
+        size: How many numbers a draw has.
+        seed: Seed of the noise, at least 0.
     """
     counters = GOLDEN * np.arange(1, draws * size + 1, dtype=np.uint64).reshape(draws, 1, size)
     keys = hashes(y.detach().to("cpu", torch.float32).flatten(1).numpy(), seed)
     bits = mix(counters + keys[:, None])
-    rank = bits.argsort(0).argsort(0)  # by the high bits, of which the low ones are independent
+    rank = bits.argsort(0).argsort(0)  # by the high bits; the low bits are independent of them
     within = ((bits & np.uint64(0xFFFFFFFF)).astype(np.float64) + 0.5) * 2.0**-32
     return torch.from_numpy(ndtri((rank + within) / draws))

@@ -5,8 +5,9 @@ r"""The objective: five terms, the bound they add up to, and the loss that weigh
     - \underbrace{\mathrm{KL}(q(w|y) \| p(w))}_{w\text{ prior}}
     - \underbrace{\mathbb E_q \mathrm{KL}(q(z|\cdot) \| p(z))}_{z\text{ prior}}
 
-(paper, equation 5), and the consistency violation, which regularises but is no part of the bound. Beside
-these five of the paper there is one that holds q(z | y) to what views of an observation have in common.
+(paper, equation 5), and the consistency violation, which regularises but is not part of the bound. Besides
+these five terms of the paper there is view consistency: it makes q(z | y) agree on all augmented views of an
+observation.
 """
 
 from __future__ import annotations
@@ -44,16 +45,16 @@ def loss(
     known: Categorical | None = None,
     generator: Generator | None = None,
 ) -> tuple[Tensor, Terms]:
-    """The loss of each observation, and the terms it was made of.
+    """The loss of each observation, and the terms it consists of.
 
     Arguments:
         model: The model.
         y: Observations, shape (B, *y_shape).
         config: Weights, and the number of Monte Carlo samples.
-        epoch: The epoch, from 1, on which warm-ups depend; without it they are over.
-        view: A view of each observation, shape (B, *y_shape).
-        known: What is known of z, batch (B,), where the model was taught it.
-        generator: Where the noise comes from; torch's global generator unless given.
+        epoch: The epoch, from 1, for the warm-ups; by default these are over.
+        view: An augmented view of each observation, shape (B, *y_shape).
+        known: Pseudo-labels as a distribution of z, batch (B,), if the model was taught any.
+        generator: Source of the noise; torch's global generator by default.
 
     Returns:
         The loss, to be averaged, of shape (B,), and the terms, each of shape (B,).
@@ -63,7 +64,7 @@ def loss(
 
 
 def elbo(terms: Terms) -> Tensor:
-    """The lower bound on log p(y), never weighted: terms 1 - 2 - 3 - 4, in nats, shape (B,)."""
+    """The lower bound on log p(y), without any weights: terms 1 - 2 - 3 - 4, in nats, shape (B,)."""
     return terms.reconstruction - terms.conditional_prior - terms.w_prior - terms.z_prior
 
 
@@ -78,20 +79,20 @@ def weigh(
     r"""The loss to minimise, shape (B,).
 
     With the recogniser (paper version 1), :math:`-1 + 2 + 3 + \eta \cdot 4 + \alpha \cdot 5`; with the
-    posterior (version 2), :math:`-1 + 2 + 3 + \max(\lambda, \text{batch mean of } 4)`, whose gradient is
-    without term 4 where the batch's information about z is below :math:`\lambda`. To both is added
-    ``view_weight`` times the view consistency. ``weights`` of the observations, (B,), are for the batch mean
-    in it alone: the losses are not multiplied by them. ``average`` is that mean where a batch is spread over
+    posterior (version 2), :math:`-1 + 2 + 3 + \max(\lambda, \text{batch mean of } 4)`. If the batch's
+    information about z is below :math:`\lambda`, term 4 has no gradient. ``view_weight`` times the view
+    consistency is added to both. ``weights`` of the observations, (B,), enter this batch mean only: the
+    losses are not multiplied by them. ``average`` computes the batch mean if a batch is spread over
     processes.
 
-    While the model warms up (:meth:`gmvae.config.ObjectiveConfig.warmth`), terms 2, 3 and 4 have a common
-    share of their weights (Sonderby et al., arXiv 1602.02282), and then term 5 one of its own.
+    During warm-up (:meth:`gmvae.config.ObjectiveConfig.warmth`), first terms 2, 3 and 4 are multiplied by a
+    common factor that grows to 1 (Sonderby et al., arXiv 1602.02282), then term 5 by one of its own.
 
-    Differs: where term 4 is above :math:`\lambda`, version 2 of the original code multiplies its gradient by
+    Differs: if term 4 is above :math:`\lambda`, version 2 of the original code multiplies its gradient by
     alpha (2 on the spiral, 0.4 on MNIST). It also reverses the sign of term 2's gradient into z, since it
-    turns around the sum of both where only term 4's is the wrong way round. Here it is the gradient of the
-    formula, without alpha. The original's branch for SVHN has no :math:`\lambda`: its term 4 always acts, as
-    with 0 here.
+    flips the sum of both, of which only term 4's has the wrong sign. Here it is the gradient of the formula,
+    without alpha. The original's branch for SVHN has no :math:`\lambda`: its term 4 always acts, as with 0
+    here.
     Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
     """
     warmth, cv_warmth = config.warmth(epoch)
@@ -109,7 +110,7 @@ def weigh(
 
 
 def formula(config: ObjectiveConfig, assignment: str, *, views: bool = False) -> str:
-    """The loss of :func:`weigh` in words, with its full weights, and view consistency where there are
+    """The loss of :func:`weigh` in words, with its full weights; with view consistency if there are
     ``views``."""
     bound = "- reconstruction + conditional prior + w prior"
     weighted = {"view consistency": config.view_weight} if views else {}
@@ -130,11 +131,11 @@ def five_terms(
     generator: Generator | None = None,
     noise: Tensor | None = None,
 ) -> Terms:
-    """The terms of observations of shape (B, *y_shape), with M samples of x and w each, from ``noise`` of
-    shape (M, B, x_size + w_size) or else from ``generator``
-    (:meth:`gmvae.model.vae.GaussianMixtureVAE.infer`).
+    """The terms of observations of shape (B, *y_shape), with M samples of x and w each.
 
-    Their expectations over z are exact sums over the K clusters.
+    The samples come from ``noise`` of shape (M, B, x_size + w_size) or else from ``generator``
+    (:meth:`gmvae.model.vae.GaussianMixtureVAE.infer`). Expectations over z are exact sums over the K
+    clusters.
     """
     return terms_of(model.infer(y, mc_samples, generator, noise), model, y, view, known)
 
@@ -146,7 +147,7 @@ def terms_of(
     view: Tensor | None = None,
     known: Categorical | None = None,
 ) -> Terms:
-    """The terms from what :meth:`gmvae.model.vae.GaussianMixtureVAE.infer` gave for ``y``."""
+    """The terms, computed from the result of :meth:`gmvae.model.vae.GaussianMixtureVAE.infer` for ``y``."""
     p_w, p_z = model.generative.p_w(), model.generative.p_z()
     return Terms(
         reconstruction=given.p_y.log_prob(y.flatten(1)).mean(0),
@@ -161,12 +162,12 @@ def terms_of(
 def conditional_prior(given: Inference, assignment: str) -> Tensor:
     r"""Term 2, :math:`\mathbb E_{q(w|y)\,q(z|\cdot)} \mathrm{KL}(q(x|y) \,\|\, p_\beta(x|w,z))`, shape (B,).
 
-    The recogniser's z knows nothing of the sample of x, and the divergence of two Gaussians is exact.
-    The posterior's z depends on that sample, which then stands for x in both densities:
+    The recogniser's z does not depend on the sample of x, so the divergence of the two Gaussians is exact.
+    The posterior's z depends on that sample, so both densities are evaluated at the sample:
     :math:`\mathbb E_{q(x|y)q(w|y)} \sum_k p_\beta(z{=}k|x,w)\,[\log q(x|y) - \log p_\beta(x|w,z{=}k)]`.
 
     Differs: version 2 of the original code weighs the exact divergences by the posterior at the sample,
-    as if the two were independent, which is not the bound.
+    as if the two were independent. That is not the bound.
     """
     if assignment == "recogniser":
         divergence = given.q_x.unsqueeze(-2).kl(given.p_x)  # (M, B, K)
@@ -179,12 +180,13 @@ def conditional_prior(given: Inference, assignment: str) -> Tensor:
 def view_consistency(
     given: Inference, model: GaussianMixtureVAE, view: Tensor | None, known: Categorical | None
 ) -> Tensor:
-    r"""How far q(z | ...) of a view v is from what is known of the observation's z, shape (B,):
+    r"""How far q(z | ...) of an augmented view v is from the target for the observation's z, shape (B,):
 
     .. math:: \mathrm{KL}(\pi(y) \,\|\, q(z|v))
 
-    where :math:`\pi(y)` is what a start has taught the model or, where none has, q(z | y) as it is now: only
-    q(z | v) moves (Xie et al., arXiv 1904.12848). Without a view, v is y; without both, it is 0.
+    The target :math:`\pi(y)` is the pseudo-label that a start has taught the model, or else the current
+    q(z | y). It is held constant: only q(z | v) gets a gradient (Xie et al., arXiv 1904.12848). Without a
+    view, v is y. Without a view and a pseudo-label the term is 0.
     """
     q_z = Categorical(given.q_z.probs.mean(0).clamp_min(torch.finfo(given.x.dtype).tiny).log())
     target = Categorical((q_z if known is None else known).log_probs.detach())

@@ -11,7 +11,8 @@ Recognition model, from the bottom up::
     q(x | y), q(w | y): diagonal Gaussians
     q(z | ...): a softmax head q(z | y), the "recogniser", or Bayes' rule p(z | x, w), the "posterior"
 
-In shapes, B is the number of observations, M of Monte Carlo samples of each, K of clusters.
+In shapes, B is the number of observations, M the number of Monte Carlo samples of each, and K the number of
+clusters.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ from gmvae.model import networks
 from gmvae.model.distributions import Bernoulli, Categorical, DiagonalGaussian
 
 LOG_VARIANCES = (-40.0, 20.0)
-"""Bounds of the log-variances of q(x | y) and q(w | y), in which exp neither overflows nor underflows.
+"""Bounds of the log-variances of q(x | y) and q(w | y). Between them exp neither overflows nor underflows.
 Training comes nowhere near: at the upper one the divergence from a variance of 1 is exp(20) / 2 nats."""
 MARGIN = 0.1
-"""What the range of the data is widened by on either side, as a share of its width."""
+"""How much the range of the data is widened on either side, as a share of its width."""
 SAVED_RANGE = (-100.0, 100.0)
-"""The range of models that were saved before they kept one: more standard deviations than 10,000 rows can lie
-from their mean."""
+"""The range given to models that were saved without one. No row of 10,000 can lie more standard deviations
+from the mean."""
 
 
 class Generative(nn.Module):
-    """How observations come about: w and z give x, and x gives y.
+    """The generative model: w and z give x, and x gives y.
 
     Arguments:
         y_shape: Shape of one observation.
@@ -93,13 +94,13 @@ class Generative(nn.Module):
 
 
 class Recognition(nn.Module):
-    """What an observation says about x and w and, in the recogniser form, about z.
+    """The recognition model: q(x | y), q(w | y) and, in the recogniser form, q(z | y).
 
-    Of a Gaussian's observations it sees each number brought into the ``range`` of the training data, (size of
-    y, 2). An observation far away is taken for one at the edge of the data, where the networks have learnt
-    something; beyond, log-variances would grow with the distance until their exp overflows. How likely the
-    observation is, p(y | x) says from all of it: the bound falls with the square of the distance
-    (:mod:`gmvae.model.far`).
+    With a Gaussian likelihood, each number of an observation is first clipped to the ``range`` of the
+    training data, (size of y, 2). So an observation far away is treated as one at the edge of the data, where
+    the networks have learned something. Without clipping, log-variances would grow with the distance until
+    their exp overflows. p(y | x) is still evaluated at the whole observation: the bound falls with the square
+    of the distance (:mod:`gmvae.model.far`).
 
     Arguments:
         y_shape: Shape of one observation.
@@ -128,14 +129,14 @@ class Recognition(nn.Module):
         return q_x, q_w, q_z
 
     def reset_parameters(self) -> None:
-        """Forget the range of the data: any number is in it."""
+        """Reset the range of the data, so that it holds any number."""
         if self.config.likelihood == "gaussian":
             most = torch.finfo(networks.FLOAT).max
             self.range.copy_(self.range.new_tensor([-most, most]))
 
     def take_range(self, least: Tensor, most: Tensor, *, widen: bool = False) -> None:
-        """Take least and most, of shape (size of y,), as the range of the data, with a ``MARGIN`` on either
-        side; with what was in the range before, where it is to ``widen``."""
+        """Set the range of the data to the minimum and maximum of each number, of shape (size of y,), with a
+        ``MARGIN`` on either side. With ``widen`` it also keeps what was in the range before."""
         if self.config.likelihood != "gaussian":
             return
         least, most = (edge.flatten().to(self.range) for edge in (least, most))
@@ -155,15 +156,15 @@ class Recognition(nn.Module):
         return least + margin, most - margin
 
     def inside(self, y: Tensor) -> Tensor:
-        """Observations of shape (B, *y_shape), each number brought into its range."""
+        """Observations of shape (B, *y_shape), each number clipped to its range."""
         if self.config.likelihood != "gaussian":
             return y
         least, most = self.range.unbind(-1)
         return torch.clamp(y.flatten(1), least, most).reshape(y.shape)
 
     def far(self, y: Tensor) -> Tensor:
-        """Which of the observations of shape (B, *y_shape) have a number that is out of its range by more
-        than half its width, (B,)."""
+        """Which observations of shape (B, *y_shape) have a number that lies outside its range by more than
+        half the width of the range, (B,)."""
         if self.config.likelihood != "gaussian":
             return torch.zeros(len(y), dtype=torch.bool, device=y.device)
         least, most = self.range.unbind(-1)
@@ -181,7 +182,7 @@ def _bounded(mean: Tensor, log_variance: Tensor) -> DiagonalGaussian:
 
 
 class Inference(NamedTuple):
-    """All that the objective needs to know of a batch: its distributions, and the samples between them."""
+    """All that the objective needs of a batch: its distributions and the samples drawn from them."""
 
     q_x: DiagonalGaussian  # q(x | y), batch (B,)
     q_w: DiagonalGaussian  # q(w | y), batch (B,)
@@ -194,7 +195,7 @@ class Inference(NamedTuple):
 
 
 class GaussianMixtureVAE(nn.Module):
-    """The whole model: ``generative`` and ``recognition``, and the passes from one to the other.
+    """The whole model: ``generative`` and ``recognition``, and the passes through both.
 
     Arguments:
         y_shape: Shape of one observation, such as (2,) or (1, 28, 28).
@@ -205,7 +206,7 @@ class GaussianMixtureVAE(nn.Module):
         super().__init__()
         for name in ("likelihood", "network"):
             if getattr(config, name) == "auto":
-                raise ValueError(f"{name} is 'auto': it must be settled before a model is made")
+                raise ValueError(f"{name} is 'auto': it must be resolved before a model is made")
         self.y_shape, self.config = tuple(y_shape), config
         self.generative = Generative(self.y_shape, config)
         self.recognition = Recognition(self.y_shape, config)
@@ -217,9 +218,9 @@ class GaussianMixtureVAE(nn.Module):
         generator: Generator | None = None,
         noise: Tensor | None = None,
     ) -> Inference:
-        """From observations of shape (B, *y_shape) up to x, w and z, and down again, M times each, with noise
-        of shape (M, B, x_size + w_size). Unless given it is drawn from ``generator``, and that is torch's
-        global one unless given."""
+        """Infer x, w and z from observations of shape (B, *y_shape) and generate from them again, M times
+        each. The noise has shape (M, B, x_size + w_size). If it is not given, it is drawn from ``generator``,
+        by default torch's global generator."""
         q_x, q_w, q_z = self.recognition(y)
         if noise is None:
             x, w = q_x.rsample(mc_samples, generator), q_w.rsample(mc_samples, generator)
@@ -232,7 +233,7 @@ class GaussianMixtureVAE(nn.Module):
         return Inference(q_x, q_w, q_z, x, w, p_x, p_y, p_z_given)
 
     def assign(self, y: Tensor) -> Categorical:
-        r"""The clusters of observations, without chance: :math:`q_\phi(z \mid y)`, or
+        r"""The cluster probabilities of observations, without sampling: :math:`q_\phi(z \mid y)`, or
         :math:`p_\beta(z \mid x, w)` at the means of x and w. y of shape (B, *y_shape) to batch (B,)."""
         q_x, q_w, q_z = self.recognition(y)
         if q_z is None:

@@ -1,4 +1,4 @@
-"""New modules: without weights, or with weights drawn as torch draws them, from a generator of one's own."""
+"""New modules: without weights, or with weights drawn as torch draws them, but from a given generator."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def blank(build: Callable[[], Module]) -> Module:
-    """What ``build`` makes, on the CPU, with weights yet to be filled; buffers are 0.
+    """Return the module that ``build`` makes, on the CPU, with uninitialised weights; buffers are 0.
 
-    The layers' own first weights, which would come from torch's global generator, are never drawn.
+    The initial weights that the layers would draw from torch's global generator are never drawn.
     """
     with torch.device("meta"):
         module = build()
@@ -26,7 +26,7 @@ def blank(build: Callable[[], Module]) -> Module:
 
 
 def fresh(build: Callable[[], Module], generator: Generator | None = None) -> Module:
-    """What ``build`` makes, on the CPU, with weights drawn by :func:`initialise`."""
+    """Return the module that ``build`` makes, on the CPU, with weights drawn by :func:`initialise`."""
     module = blank(build)
     initialise(module, generator)
     return module
@@ -34,13 +34,15 @@ def fresh(build: Callable[[], Module], generator: Generator | None = None) -> Mo
 
 @torch.no_grad()
 def initialise(module: nn.Module, generator: Generator | None = None) -> None:
-    r"""Draw all weights of a module anew: those of linear layers and convolutions from
-    :math:`U(-1/\sqrt n, 1/\sqrt n)`, where n is the number of a unit's inputs as torch counts them; batch
-    norm starts at scale 1 and shift 0, and whatever else can be reset is reset.
+    r"""Draw all weights of a module anew.
+
+    Those of linear layers and convolutions come from :math:`U(-1/\sqrt n, 1/\sqrt n)`, with n the fan-in as
+    torch counts it. Batch norm starts at scale 1 and shift 0. All other modules with ``reset_parameters``
+    are reset.
 
     Arguments:
         module: The module, changed in place.
-        generator: Where the numbers come from, of the module's device; torch's global one unless given.
+        generator: A generator on the module's device; torch's global one by default.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):

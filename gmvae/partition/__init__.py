@@ -1,3 +1,3 @@
-"""Clusters as arrays, without a model: the graph of nearest neighbours, modularity, mixtures, agreement with
-labels and with each other, and stability under resampling. Arrays come in, arrays and numbers go out.
+"""Clusters as arrays, without a model: nearest-neighbour graphs, modularity, mixtures, agreement with labels
+and between partitions, and stability under resampling. Everything takes arrays and returns arrays or numbers.
 """

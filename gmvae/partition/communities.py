@@ -1,7 +1,7 @@
-r"""Parts of a graph whose rows are linked to more of their own than chance would have it.
+r"""Communities of a graph: clusters whose rows have more edges among themselves than expected by chance.
 
-A partition is as good as its modularity, and cells, many more than clusters are wanted, are put together to
-the clusters of the greatest modularity: what a cluster's shape is, is then not asked. No label has a part.
+A partition is scored by its modularity. Many small cells are merged into clusters with the greatest
+modularity, so clusters can have any shape. No labels are used.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 
 Clusters = NDArray[np.int64]
 Links = NDArray[np.int64]
-"""Of each of n rows those that it is linked to, (n, links)."""
+"""The neighbours of each of n rows, (n, links)."""
 SHAKEN, SHAKES = 0.3, 20
-"""Share of the cells that are moved blindly before a search begins again, and how often it does."""
+"""Share of the cells that are moved at random before a search is restarted, and the number of restarts."""
 
 
 def modularity(clusters: Clusters, graph: Links) -> float:
     r"""Newman's modularity of a partition: :math:`\sum_k e_{kk} - a_k^2`, where :math:`e_{jk}` is the share
-    of links from cluster j to k and :math:`a_k = \sum_j e_{jk}` (Newman and Girvan, 2004). At most 1; 0 where
-    clusters are drawn blindly."""
+    of edges from cluster j to k and :math:`a_k = \sum_j e_{jk}` (Newman and Girvan, 2004). It is at most 1,
+    and 0 for random clusters."""
     return float(np.trace(_surplus(clusters, graph)))
 
 
 def merge(cells: Clusters, graph: Links, count: int, seed: int) -> Clusters:
-    """Put cells, numbered from 0, together to so many clusters of the greatest modularity that is found.
+    """Merge cells, numbered from 0, into ``count`` clusters with the greatest modularity that the search
+    finds.
 
-    The pair that gains most is joined until ``count`` are left (Clauset, Newman and Moore, 2004); then single
-    cells move to where they gain most until none does, and again from where ``SHAKEN`` of them are moved
-    blindly, ``SHAKES`` times.
+    The pair with the greatest gain is joined until ``count`` groups are left (Clauset, Newman and Moore,
+    2004). Then single cells move to the group with the greatest gain, until no move helps. This is repeated
+    ``SHAKES`` times, each time after moving a share ``SHAKEN`` of the cells at random.
     """
     surplus = _surplus(cells, graph)
     if len(surplus) <= count:
@@ -42,7 +43,7 @@ def merge(cells: Clusters, graph: Links, count: int, seed: int) -> Clusters:
 
 
 def _surplus(clusters: Clusters, graph: Links) -> NDArray[np.float64]:
-    """Of each pair of clusters how much more often they are linked than by chance, as shares of all links."""
+    """The share of edges between each pair of clusters, minus the share expected by chance."""
     size = int(clusters.max()) + 1
     links = np.zeros((size, size))
     np.add.at(links, (np.repeat(clusters, graph.shape[1]), clusters[graph].ravel()), 1.0)
@@ -52,7 +53,7 @@ def _surplus(clusters: Clusters, graph: Links) -> NDArray[np.float64]:
 
 
 def _join(surplus: NDArray[np.float64], count: int) -> Clusters:
-    """The group of each cell, after the pair of groups that gains most has been joined as often as needed."""
+    """The group of each cell, after repeatedly joining the pair of groups with the greatest gain."""
     left, groups = surplus.copy(), np.arange(len(surplus))
     while len(left) > count:
         gain = np.tril(left, -1) + np.triu(np.full_like(left, -np.inf))
@@ -66,7 +67,7 @@ def _join(surplus: NDArray[np.float64], count: int) -> Clusters:
 
 
 def _settle(groups: Clusters, surplus: NDArray[np.float64], count: int) -> Clusters:
-    """Move each cell in turn to the group where it gains most, until none moves; no group is emptied."""
+    """Move each cell in turn to the group with the greatest gain, until none moves. No group is emptied."""
     groups, moved = groups.copy(), True
     within = np.stack([(surplus * (groups == k)).sum(1) for k in range(count)], 1)
     while moved:

@@ -1,4 +1,4 @@
-"""How well the clusters of a partition come apart in a graph of nearest neighbours."""
+"""Conductance: how well the clusters of a partition are separated in a nearest-neighbour graph."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gmvae.partition.communities import Clusters, Links
 
 
 def conductance(clusters: Clusters, graph: Links) -> NDArray[np.float64]:
-    r"""The conductance of each of K clusters S in the graph that has an edge between two rows where either is
-    a neighbour of the other:
+    r"""The conductance of each of K clusters S in a graph. Two rows have an edge if either is a neighbour of
+    the other:
 
     .. math:: \phi(S) = \frac{\mathrm{cut}(S, \bar S)}{\min(\mathrm{vol}\,S, \mathrm{vol}\,\bar S)}
 
     where cut counts the edges between S and the other rows, and vol the ends of edges (Kannan, Vempala and
-    Vetta, 2004). 0 where no edge leaves the cluster, 1 where all do.
+    Vetta, 2004). It is 0 if no edge leaves the cluster, and 1 if all do.
 
     Arguments:
         clusters: The cluster of each row, (n,), numbered from 0 without gaps.

@@ -1,7 +1,7 @@
-r"""How clear K clusters of rows are beside those that K-means makes of one Gaussian with the same covariance.
+r"""How clear K clusters of rows are, compared with K clusters of a single Gaussian with the same covariance.
 
-With the cluster index :math:`I_K`, the sum of squares within K clusters of K-means over that around the mean,
-and its values :math:`I_K^*` on samples from the Gaussian, these are
+The cluster index :math:`I_K` is the sum of squares within the K clusters of K-means, divided by the sum of
+squares around the mean. With its values :math:`I_K^*` on samples from the Gaussian, this module computes
 
 .. math:: \mathrm{gap}_K = \overline{\log I_K^*} - \log I_K, \qquad
     \mathrm{departure}_K = (\overline{I_K^*} - I_K) / \mathrm{sd}(I_K^*),
@@ -21,15 +21,15 @@ from sklearn.cluster import KMeans
 Floats = NDArray[np.float64]
 
 GAUSSIANS = 20
-"""Samples from the Gaussian."""
+"""How many samples are drawn from the Gaussian."""
 TELLS = 2.5
-"""Departure from which on rows are more than one cluster: once in 160 times of a Gaussian."""
+"""Departure above which rows count as more than one cluster. One Gaussian in 160 exceeds it by chance."""
 GAIN = 0.1
-"""How much greater the gap of a number must be than that of a smaller one that is more stable."""
+"""Minimum by which the gap of a number must exceed that of a smaller, more stable number."""
 
 
 class Beside:
-    """Rows beside one Gaussian.
+    """Rows compared with a single Gaussian.
 
     Arguments:
         rows: The rows, (n, D).
@@ -41,15 +41,15 @@ class Beside:
         self._known: dict[int, tuple[float, float]] = {}
 
     def gap(self, clusters: int) -> float:
-        """The gap statistic of so many clusters."""
+        """The gap statistic of a number of clusters."""
         return self._found(clusters)[0]
 
     def departure(self, clusters: int) -> float:
-        """How many standard deviations their index lies below that of the Gaussian."""
+        """How many standard deviations the cluster index lies below that of the Gaussian."""
         return self._found(clusters)[1]
 
     def worth(self, clusters: int, fewer: int) -> bool:
-        """Whether a number has more to it than a smaller one, though it is less stable."""
+        """Whether a number of clusters is preferred to a smaller one, although it is less stable."""
         return self.gap(clusters) - self.gap(fewer) >= GAIN
 
     def _found(self, clusters: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How well a partition's clusters are described by a Gaussian each."""
+"""How well the clusters of a partition are described by one Gaussian each."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from gmvae.partition.communities import Clusters
 
 Floats = NDArray[np.float64]
 LEAST = 1e-4
-"""Added to variances, where columns have about 1, so that equal rows have a density."""
+"""Added to variances, so that equal rows have a finite density. Columns have variances of about 1."""
 
 
 def criterion(values: Floats, clusters: Clusters) -> float:
-    r"""The Bayesian information criterion of a Gaussian classification model, nats per row, the greater the
-    better:
+    r"""The Bayesian information criterion of a Gaussian classification model, in nats per row (greater is
+    better):
 
     .. math:: \frac1n \Big[ \sum_i \log \pi_{c_i} \mathcal N(y_i; \mu_{c_i}, \Sigma_{c_i})
         - \frac p2 \log n \Big]
 
-    of the better of two models: clusters have covariances of their own, or one in common (Fraley and Raftery,
-    "Model-based clustering, discriminant analysis, and density estimation", 2002). Covariances are shrunk as
-    is best for Gaussians (oracle approximating shrinkage: Chen et al., 2010).
+    for the better of two models: each cluster has its own covariance, or all share one (Fraley and Raftery,
+    "Model-based clustering, discriminant analysis, and density estimation", 2002). Covariances are estimated
+    with oracle approximating shrinkage (Chen et al., 2010).
 
     Arguments:
         values: The rows, (n, D).

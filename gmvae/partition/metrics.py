@@ -1,6 +1,6 @@
-"""How well clusters agree with labels, and how many clusters are used. Arrays in, numbers out.
+"""Agreement of clusters with labels, and the number of clusters used, from arrays.
 
-Labels are whole numbers, any set of them, shape (N,). They serve for measuring only.
+Labels are any whole numbers, shape (N,). They are used for measuring only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ def hungarian_accuracy(labels: ArrayLike, clusters: ArrayLike) -> float:
 
     Arguments:
         labels: Shape (N,).
-        clusters: Shape (N,). Where there are more clusters than labels, those left over count as wrong.
+        clusters: Shape (N,). If there are more clusters than labels, rows of unmatched clusters count as
+            wrong.
     """
     counts = _contingency(labels, clusters)
     matched = linear_sum_assignment(counts, maximize=True)
@@ -29,7 +30,7 @@ def hungarian_accuracy(labels: ArrayLike, clusters: ArrayLike) -> float:
 def aae_accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """The paper's accuracy: each cluster takes the label of its most confident observation.
 
-    Many clusters may take the same label, so more clusters make it easier.
+    Several clusters can take the same label, so more clusters make it easier.
     Source: Makhzani et al., "Adversarial Autoencoders", arXiv 1511.05644, section 6.
 
     Arguments:
@@ -51,12 +52,12 @@ def clusters_used(clusters: ArrayLike) -> int:
 
 
 def calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
-    r"""The expected calibration error of clusters that stand for labels, from 0 to 1:
+    r"""The expected calibration error of clusters as predictions of labels, from 0 to 1:
 
     .. math:: \sum_b \frac{n_b}{N}\,|\mathrm{accuracy}_b - \mathrm{confidence}_b|
 
-    over bins b of equal width of the confidence, the probability of the most probable cluster, where a
-    cluster is right if it is the one that best matches the label, one to one (Guo et al., arXiv 1706.04599).
+    over bins b of equal width (Guo et al., arXiv 1706.04599). The confidence is the probability of the most
+    probable cluster. A cluster is right if it is matched with the label in the best one-to-one matching.
 
     Arguments:
         labels: Shape (N,).
@@ -83,7 +84,7 @@ def agreement(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
         probabilities: q(z | ...), shape (N, K).
 
     Raises:
-        ValueError: where there are not as many labels as rows of probabilities.
+        ValueError: if there are not as many labels as rows of probabilities.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if labels.shape != probabilities.shape[:1]:
@@ -101,7 +102,7 @@ def agreement(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
 
 
 def agreements(partitions: Sequence[ArrayLike]) -> NDArray[np.float64]:
-    """How far partitions of the same observations agree: their adjusted Rand index, shape (R, R).
+    """The agreement of partitions of the same observations: their adjusted Rand indices, shape (R, R).
 
     Arguments:
         partitions: R lists of clusters, each of shape (N,).
@@ -113,11 +114,11 @@ def agreements(partitions: Sequence[ArrayLike]) -> NDArray[np.float64]:
 
 
 def consensus(partitions: Sequence[ArrayLike]) -> NDArray[np.float64]:
-    """How far each partition agrees with the others: the mean of its adjusted Rand indices with them, shape
-    (R,), and 0 for a partition with one cluster only.
+    """The agreement of each partition with the others: the mean of its adjusted Rand indices with them, shape
+    (R,), and 0 for a partition with only one cluster.
 
-    Clusters that many starts come to are a property of the data; those that one start comes to are one of
-    that start (von Luxburg, "Clustering stability: an overview", 2010).
+    Clusters that many starts find are a property of the data. Clusters that only one start finds are a
+    property of that start (von Luxburg, "Clustering stability: an overview", 2010).
     """
     mean = (agreements(partitions).sum(1) - 1) / max(1, len(partitions) - 1)
     mean[[len(np.unique(np.asarray(clusters))) == 1 for clusters in partitions]] = 0.0

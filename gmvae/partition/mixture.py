@@ -1,4 +1,4 @@
-"""Gaussian mixtures: rows to components, from nothing or from clusters that are given."""
+"""Gaussian mixtures: assign rows to components, from scratch or starting from given clusters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from gmvae.partition.communities import Clusters
 def components(
     values: NDArray[np.float64], count: int, seed: int, starts: int = 1, covariance: str = "full"
 ) -> Clusters:
-    """The components, numbered from 0 without gaps, that rows of shape (n, D) belong to in the likeliest of
-    so many Gaussian mixtures with full covariances of their own, or with one in common (``tied``): (n,)."""
+    """Fit Gaussian mixtures from ``starts`` starts and return the component of each row in the most likely
+    one, numbered from 0 without gaps, (n,).
+
+    ``values`` has shape (n, D). Each component has a full covariance of its own, or all share one (``tied``).
+    """
     model = GaussianMixture(
         count, covariance_type=covariance, n_init=starts, reg_covar=1e-4, random_state=seed
     )
@@ -26,8 +29,8 @@ def components(
 
 
 def refine(values: NDArray[np.float64], clusters: Clusters) -> Clusters:
-    """The components of the Gaussian mixture with full covariances that begins with given clusters, numbered
-    from 0, of rows of shape (n, D): (n,)."""
+    """Fit a Gaussian mixture with full covariances, starting from given clusters, numbered from 0, and return
+    the component of each row of shape (n, D), as (n,)."""
     size = np.bincount(clusters)
     mean = np.stack([values[clusters == k].mean(0) for k in range(len(size))])
     spread = [np.atleast_2d(np.cov(values[clusters == k].T, bias=True)) for k in range(len(size))]

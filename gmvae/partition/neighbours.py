@@ -1,4 +1,4 @@
-"""The graph of nearest neighbours, exact."""
+"""The exact nearest-neighbour graph."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Graph = tuple[NDArray[np.int64], Floats]
 """Nearest neighbours of n observations and their distances, both of shape (n, links)."""
 
 NEIGHBOURS = 20
-"""Links of each observation in the graph."""
+"""How many neighbours each observation has in the graph."""
 
 
 def neighbours(values: Floats, count: int = NEIGHBOURS) -> Graph:
-    """The nearest neighbours of each of n rows among the others, and their Euclidean distances, both of shape
-    (n, count), the nearest first: exact, by a tree of rows of few columns, else by all distances, which are
-    never in memory together.
+    """Find the nearest neighbours of each of n rows among the others, and their Euclidean distances, both of
+    shape (n, count), nearest first.
 
-    Distances are those of rows in 64 bits, less the medians of the columns, which rows far away do not move:
-    squares of long rows would round away the distances in a narrow group.
+    The result is exact. Rows with few columns are searched with a tree. Otherwise all distances are computed,
+    but they are never in memory all at once. Rows are in 64 bits, minus the medians of the columns, which
+    rows far away do not move: the squares of long rows would round away distances within a tight group.
     """
     rows = np.asarray(values, dtype=np.float64)
     search = NearestNeighbors(n_neighbors=min(count, len(rows) - 1)).fit(rows - np.median(rows, axis=0))
-    distances, indices = search.kneighbors()  # of the rows that it knows, so that no row is its own
+    distances, indices = search.kneighbors()  # without arguments, no row is its own neighbour
     return indices, distances.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Names that people give to clusters, and which clusters they take to be one."""
+"""Names that people give to clusters, and groups of clusters that they merge."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FORM = '{"names": {"0": "a name"}, "merge": [[1, 4]]}'
 
 @dataclass(frozen=True)
 class Relabelling:
-    """Names and merges of the K clusters of a model, which stay what they are.
+    """Names and merges of the K clusters of a model. The model itself is not changed.
 
-    Clusters that are merged go by the least of their numbers; the others of them hold no rows.
+    Merged clusters take the smallest of their numbers; the other numbers then have no rows.
 
     Arguments:
         names: Names by number.
@@ -29,10 +29,11 @@ class Relabelling:
 
     @classmethod
     def of(cls, edits: Mapping[str, Any], clusters: int) -> Self:
-        """From JSON values, such as a report exports, for a model of so many clusters.
+        """Make a relabelling from JSON values, as a report exports them, for a model with ``clusters``
+        clusters.
 
         Raises:
-            ValueError: where they are anything else.
+            ValueError: if the values have another form, or name clusters that do not exist.
         """
         if not isinstance(edits, Mapping) or not edits.keys() <= {"names", "merge"}:
             raise ValueError(f"edits are not of the form {FORM}")
@@ -54,7 +55,7 @@ class Relabelling:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What :meth:`of` takes."""
+        """The JSON values that :meth:`of` takes."""
         return {
             "names": {str(k): name for k, name in self.names.items()},
             "merge": [list(g) for g in self.merge],
@@ -64,14 +65,14 @@ class Relabelling:
         return bool(self.names or self.merge)
 
     def groups(self, clusters: int) -> NDArray[np.int64]:
-        """The number that each of so many clusters goes by, (K,)."""
+        """The number that each of K clusters has after merging, (K,)."""
         found = np.arange(clusters)
         for group in self.merge:
             found[list(group)] = group[0]
         return found
 
     def merged(self, probabilities: Array) -> Array:
-        """Probabilities, or shares, of clusters, (..., K), with those of merged clusters added up."""
+        """Add up the probabilities, or shares, of merged clusters, (..., K)."""
         if not self.merge:
             return probabilities
         found = probabilities.copy()
@@ -81,8 +82,7 @@ class Relabelling:
         return found
 
     def called(self, clusters: int) -> dict[int, str]:
-        """The names of so many clusters that have one; that of merged ones is the first that any of them
-        has."""
+        """The names of those of K clusters that have one. Merged clusters have the first name among them."""
         found: dict[int, str] = {}
         for k, group in enumerate(self.groups(clusters).tolist()):
             if k in self.names:

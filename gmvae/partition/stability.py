@@ -1,13 +1,13 @@
-r"""How many clusters there are: the most that are found again when other rows of the data are looked at.
+r"""Choose the number of clusters: the greatest number that is found again in other samples of the data.
 
-For each number K the rows of several samples of the data are clustered, and the stability of K is
+For each number K several samples of the rows are clustered, and the stability of K is
 
 .. math:: S_K = \operatorname{median}_{a \ne b} \min_k \max_j \frac{|A_k \cap B_j|}{|A_k \cup B_j|}
 
-over pairs of samples a, b and their clusters :math:`A_k, B_j`, counted on the rows that both samples hold: 1
-where every cluster of one sample is one of the other's (clusterwise stability: Hennig, 2007). Of ``MANY``
-samples or more it is the mean; of fewer the median, since one of them may come out otherwise. No label has a
-part in it.
+over pairs of samples a, b and their clusters :math:`A_k, B_j`, counted on the rows that both samples contain.
+It is 1 if every cluster of one sample is also a cluster of the other (clusterwise stability: Hennig, 2007).
+With at least ``MANY`` samples it is the mean; with fewer it is the median, since a single sample can be an
+outlier. No labels are used.
 """
 
 from __future__ import annotations
@@ -25,41 +25,42 @@ from gmvae.progress import Progress
 
 Floats = NDArray[np.float32]
 Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
-"""From rows of shape (n, D), numbers of clusters and a seed to the clusters of each row, for each number."""
+"""A clustering method: from rows of shape (n, D), numbers of clusters and a seed to the clusters of each row,
+for each number."""
 
 Worth = Callable[[int, int], bool]
-"""Whether the first number of clusters has more to it than the second, a smaller one that is more stable."""
+"""Whether the first number of clusters is preferred to the second, which is smaller but more stable."""
 
 Overlaps = NDArray[np.float64]
-"""For each number of clusters, of pairs of samples, (numbers, S, S)."""
+"""For each number of clusters, the overlap of each pair of samples, (numbers, S, S)."""
 
 LOOKED_AT = 5_000
-"""Rows that a number is chosen by, at most."""
+"""Maximum number of rows for choosing the number of clusters."""
 SAMPLED = 0.8
-"""Share of these in a sample."""
+"""Share of these rows in a sample."""
 STABLE, NEARLY, TRUSTED = 0.85, 0.75, 0.6
-"""Stabilities from which on clusters are highly stable, and valid, and below which they are not to be trusted
+"""Minimum stability of highly stable clusters, of valid clusters, and of clusters that can be trusted
 (Hennig, 2007)."""
 AS_STABLE = 0.02
-"""How far the stability of a number may be below that of a smaller one that is as stable."""
+"""How far the stability of a number can be below that of a smaller one and still count as equal."""
 MANY = 15
-"""Samples whose mean counts, not their median."""
+"""Number of samples from which on the mean is used, not the median."""
 ROWS_EACH = 5
-"""The least rows for each cluster that is tried."""
+"""Minimum number of rows for each cluster that is tried."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A number of clusters, and what was found of the others."""
+    """The chosen number of clusters, and the stability of all numbers."""
 
     clusters: int
     """The number that was chosen."""
     sure: bool
-    """Whether it is stable, no smaller number is, and no greater one nearly so."""
+    """Whether it is stable, no smaller number is stable, and no greater one is nearly stable."""
     reason: str
     """Why, in a sentence."""
     curve: tuple[tuple[int, float], ...]
-    """Each number that was tried, and its stability, from 0 to 1."""
+    """Each number that was tried, with its stability, from 0 to 1."""
 
     def to_json(self) -> dict[str, Any]:
         """The choice as JSON values."""
@@ -82,16 +83,16 @@ def choose(
     """Choose the greatest stable number of clusters.
 
     Arguments:
-        looked_at: Ways to part rows, the rows as one or more arrays of shape (n, D) show them, and how many
-            samples of each to take: twice as many where the answer would be another without one of them.
-            A number is as stable as it is in the way in which it is the most.
-        most: The greatest number to try; 2 is the least.
-        seed: Seed of the samples and of what happens in each.
+        looked_at: For each clustering method: the method, one or more representations of the rows, arrays of
+            shape (n, D), and the number of samples of each. The number of samples is doubled if the answer
+            would change without one of them. The stability of a number is that in its best method.
+        most: The greatest number to try; the smallest is 2.
+        seed: Seed of the samples and of the clustering of each.
         progress: Called with the share of the work that is done.
         worth: As for :func:`decide`.
 
     Raises:
-        ValueError: where there are too few rows for two clusters.
+        ValueError: if there are too few rows for two clusters.
     """
     rows = min(len(values) for _, shown, _ in looked_at for values in shown)
     counts = range(2, min(most, int(SAMPLED * rows) // ROWS_EACH) + 1)
@@ -115,13 +116,15 @@ def choose(
 def decide(
     counts: Sequence[int], stabilities: NDArray[np.float64], worth: Worth = lambda _, __: True
 ) -> Choice:
-    """The greatest stable number of clusters that is as stable as the smaller ones, or worth it; or, where
-    none is stable, the most stable one, and 1 where that is not to be trusted; and why.
+    """Choose a number of clusters by the stability of each, with a reason.
+
+    This is the greatest stable number that is as stable as the smaller stable ones, or worth it. If none is
+    stable, it is the most stable number, or 1 if even that cannot be trusted.
 
     Arguments:
         counts: The numbers that were tried, in order.
         stabilities: The stability of each.
-        worth: Whether a number has more to it than a smaller one, though it is less stable.
+        worth: Whether a number is preferred to a smaller one, although it is less stable.
     """
     curve = tuple((k, round(float(s), 4)) for k, s in zip(counts, stabilities, strict=True))
     known, stable = dict(curve), [k for k, s in curve if s >= STABLE]
@@ -133,7 +136,7 @@ def decide(
         return Choice(
             1,
             False,
-            f"no number of clusters is found again in other samples of the data: nearest to it is {chosen} "
+            f"no number of clusters is found again in other samples of the data: the closest is {chosen} "
             f"({known[chosen]:.2f} of 1, {TRUSTED} would be worth a look), so there is 1, or there are "
             "clusters of another kind",
             curve,
@@ -142,7 +145,7 @@ def decide(
         return Choice(
             chosen,
             False,
-            f"no number of clusters is stable: nearest to it is {chosen} ({known[chosen]:.2f} of 1, {STABLE} "
+            f"no number of clusters is stable: the closest is {chosen} ({known[chosen]:.2f} of 1, {STABLE} "
             "would be), so there may be no clusters, or many sizes of them",
             curve,
         )
@@ -158,14 +161,14 @@ def decide(
 
 
 def stability(parts: Sequence[Clusters], count: int) -> float:
-    """The stability of partitions into so many clusters, each of shape (n,), -1 for rows that a sample does
-    not hold."""
+    """The stability of partitions into ``count`` clusters, each of shape (n,), with -1 for rows that are not
+    in a sample."""
     return float(_curve([_overlaps([[part] for part in parts], [count])])[0])
 
 
 def _overlaps(parts: Sequence[Sequence[Clusters]], counts: Sequence[int]) -> Overlaps:
-    """The least overlap of each sample's clusters with those of each other sample, (numbers, S, S): NaN for a
-    sample and itself."""
+    """The smallest overlap of each sample's clusters with those of each other sample, (numbers, S, S); NaN
+    for a sample with itself."""
     found = np.full((len(counts), len(parts), len(parts)), np.nan)
     for (i, one), (j, other) in permutations(enumerate(parts), 2):
         found[:, i, j] = [_least_overlap(a, b, k) for a, b, k in zip(one, other, counts, strict=True)]
@@ -173,23 +176,23 @@ def _overlaps(parts: Sequence[Sequence[Clusters]], counts: Sequence[int]) -> Ove
 
 
 def _curve(overlaps: Sequence[Overlaps]) -> NDArray[np.float64]:
-    """The stability of each number in the way in which it is the most stable, (numbers,)."""
+    """The stability of each number with the method that makes it most stable, (numbers,)."""
     return np.max([_middle(found) for found in overlaps], 0)
 
 
 def _middle(overlaps: Overlaps) -> NDArray[np.float64]:
-    """Of pairs of samples, (numbers, S, S), to (numbers,)."""
+    """The mean or median over pairs of samples: (numbers, S, S) to (numbers,)."""
     return (np.nanmean if overlaps.shape[1] >= MANY else np.nanmedian)(overlaps, (1, 2))
 
 
 def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps], worth: Worth) -> bool:
-    """Whether the answer would be another without one of the samples. A layout comes out another way where a
-    processor rounds in another way, and no answer should hang on that."""
+    """Whether the answer would change without one of the samples. An embedding can differ between processors
+    that round differently, and the answer should not depend on that."""
     answers = {_answer(counts, overlaps, worth)}
     for way, found in enumerate(overlaps):
         for sample in range(
             found.shape[1] if found.shape[1] > 2 else 0
-        ):  # one alone has nothing to agree with
+        ):  # one sample alone has nothing to agree with
             left = np.delete(np.delete(found, sample, 1), sample, 2)
             answers.add(_answer(counts, [*overlaps[:way], left, *overlaps[way + 1 :]], worth))
     return len(answers) > 1

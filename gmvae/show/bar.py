@@ -1,4 +1,5 @@
-"""The observer that shows in a notebook how a fit goes, as one bar, and which observer ``verbose`` means."""
+"""The observer that shows the progress of a fit as a bar in a notebook, and the choice of an observer by
+``verbose``."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from gmvae.fit.state import Record
 from gmvae.show.lines import Lines
 
 EVERY = 0.2
-"""Seconds between two pictures of the bar, at least."""
+"""Minimum seconds between two updates of the bar."""
 STAGES = {
     "clusters": "choosing the number of clusters",
     "length": "choosing the number of epochs",
@@ -23,7 +24,8 @@ STAGES = {
 
 
 def followed(verbose: int) -> tuple[Observer, ...]:
-    """What shows how a fit goes: for 1 a bar in a notebook and lines elsewhere, for 2 lines, for 0 none."""
+    """The observers that show the progress of a fit: for 1 a bar in a notebook and lines elsewhere, for 2
+    lines, for 0 none."""
     if not verbose:
         return ()
     return (Bar(),) if verbose == 1 and in_notebook() else (Lines(verbose),)
@@ -36,8 +38,8 @@ def in_notebook() -> bool:
 
 
 class Bar(Observer):
-    """One bar that fills once for each stage of a fit, with what is being done; the last says what was
-    found."""
+    """A bar that fills once for each stage of a fit, with the name of the stage. At the end it shows the
+    result."""
 
     def begin(self, fit: Fit) -> None:
         from IPython.display import HTML, display

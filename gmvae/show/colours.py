@@ -10,12 +10,12 @@ CODES = (
     "3D866D 496179 92923D F3C249 C2AA3D 6D8692 FF9EAA B66DAA B69286 E76DDB E779FF 49CEFF"
 )
 PALETTE = tuple(f"#{code}" for code in CODES.split())
-"""Six colours of Okabe and Ito (2008), all but black and yellow, which is hard to see on white. Then,
-one after the other, the colour of middling lightness that is farthest from all before it, for whichever of
-four eyes it is nearest to: typical ones, and those without red, green or blue cones (Machado et al., 2009).
-The first 14 are at least 16 apart in CIELAB for each of these, the first 30 at least 11."""
+"""First the six colours of Okabe and Ito (2008) without black and yellow, which is hard to see on white. Each
+further colour has a medium lightness and is as far as possible from all before it. The distance is the
+smallest for four kinds of vision: typical, and without red, green or blue cones (Machado et al., 2009). The
+first 14 colours are at least 16 apart in CIELAB for each of these, the first 30 at least 11."""
 
 
 def colour(k: int) -> str:
-    """The colour of cluster k; they repeat after 60, so that a number belongs beside them."""
+    """The colour of cluster k. Colours repeat after 60, so they need a number beside them."""
     return PALETTE[k % len(PALETTE)]

@@ -1,4 +1,4 @@
-"""Work on the screen: a bar in a terminal; for a fit now and then a line elsewhere."""
+"""Progress on the console: a bar in a terminal, and otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from gmvae.store.writer import Writer
 
 Batch = TypeVar("Batch", bound=Sized)
 LINES = 10
-"""Lines for a whole run where there is no terminal, at least ..."""
+"""Minimum number of lines for a whole run without a terminal."""
 SECONDS = 30
-"""... but one after so many seconds."""
+"""After this many seconds without a line, there is another one."""
 STAGES = {
     "clusters": "choosing the number of clusters",
     "length": "choosing the number of epochs",
@@ -41,11 +41,11 @@ STAGES = {
 
 
 class Screen(Observer):
-    """Says on standard output how a run goes.
+    """Shows the progress of a run on standard output.
 
     Arguments:
         data: Its data.
-        writer: What writes its folder.
+        writer: The observer that writes its folder.
     """
 
     def __init__(self, data: Dataset, writer: Writer) -> None:
@@ -84,7 +84,7 @@ class Screen(Observer):
         self.every = max(1, math.ceil(self.last / LINES))
         self.bar.update(self.task, total=self.last)
         self.console.print(
-            f"epochs  {holdout.epochs} of {holdout.full}, found by {holdout.rows} rows that were held out",
+            f"epochs  {holdout.epochs} of {holdout.full}, found with {holdout.rows} held-out rows",
             markup=False,
         )
 
@@ -116,10 +116,10 @@ class Screen(Observer):
         self.console.print(footer(result, self.data, self.writer), markup=False)
 
     def stopped(self) -> None:
-        """The run was interrupted: say how to go on."""
+        """Print how to resume a run that was interrupted."""
         self.bar.stop()
         command = os.environ.get("GMVAE_COMMAND", "gmvae")
-        line = f"go on after epoch {self.writer.saved} with: {command} resume {self.writer.folder.path}"
+        line = f"continue after epoch {self.writer.saved} with: {command} resume {self.writer.folder.path}"
         self.console.print(line, markup=False)
 
     def _due(self) -> bool:
@@ -129,8 +129,8 @@ class Screen(Observer):
         return True
 
     def _news(self, epoch: int) -> list[Finding]:
-        """Warnings that have not been reported yet, once all weights are full. Clusters that still move are
-        no news before the end."""
+        """Warnings that have not been reported yet, once all weights are full. Moving clusters are not
+        reported before the end."""
         if min(self.fit.config.objective.warmth(epoch)) < 1:
             return []
         known = self.reported | {"moving", "unstable"}
@@ -140,7 +140,8 @@ class Screen(Observer):
 
 
 def counting(batches: Iterator[Batch], total: int | None, name: str) -> Iterator[Batch]:
-    """The batches as they come, with a bar on standard error in a terminal; ``total`` rows, where known."""
+    """Yield batches as they come, with a bar on standard error in a terminal. ``total`` is the number of
+    rows, if known."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
@@ -151,18 +152,18 @@ def counting(batches: Iterator[Batch], total: int | None, name: str) -> Iterator
 
 
 def rounds(start: Start, seconds: float) -> str:
-    """How many rounds of the manifold a start had, or nothing."""
+    """The number of rounds of the manifold in a start, in words; empty without any."""
     count = len(start.rounds)
     return f"; {count} round{'s'[: count > 1]} in {seconds:.0f} s" if count else ""
 
 
 def chosen(choice: Choice) -> str:
-    """How the number of clusters was chosen."""
+    """How the number of clusters was chosen, in words."""
     return f"{'' if choice.sure else 'not sure: '}{choice.reason}"
 
 
 def header(fit: Fit, data: Dataset, writer: Writer) -> str:
-    """What is about to be trained."""
+    """The lines before training: data, model, loss and folder."""
     c, training = fit.config.model, fit.config.training
     held_out = "" if data.test is None else f" and {len(data.test):,} held out"
     labels = "" if data.labels is None else ", with labels (for measuring only)"
@@ -186,7 +187,7 @@ def header(fit: Fit, data: Dataset, writer: Writer) -> str:
 
 
 def prepared(fit: Fit, data: Dataset) -> str:
-    """What was done to a file, a line for each, or nothing."""
+    """The lines about how a file was read and prepared; empty without a file."""
     origin = data.origin
     if origin is None:
         return ""
@@ -196,7 +197,7 @@ def prepared(fit: Fit, data: Dataset) -> str:
     if data.labels is not None:
         lines += f"        {classes(data.labels, origin.classes)}\n"
     if origin.index:
-        lines += f"        left out, since it names the rows: {', '.join(origin.index)}\n"
+        lines += f"        left out as an index of the rows: {', '.join(origin.index)}\n"
     if origin.counting:
         lines += (
             f"warning columns that only count the rows are features ({len(origin.counting)}): "
@@ -205,12 +206,12 @@ def prepared(fit: Fit, data: Dataset) -> str:
     names = origin.schema.features or tuple(map(str, range(len(fit.data.scaling.mean))))
     constant = [names[column] for column in fit.data.constants]
     if constant and fit.config.model.likelihood == "gaussian":
-        lines += f"warning columns with one value only are left out ({len(constant)}): {some(constant)}\n"
+        lines += f"warning columns with only one value are left out ({len(constant)}): {some(constant)}\n"
     return lines
 
 
 def classes(labels: NDArray[np.int64], names: Sequence[str]) -> str:
-    """What labels are called, and how many rows have none."""
+    """The names of the labels, and how many rows have none."""
     known = labels[labels >= 0]
     called = list(names) or [str(label) for label in np.unique(known)]
     listed = f": {some(called)}" if called else ""
@@ -220,7 +221,7 @@ def classes(labels: NDArray[np.int64], names: Sequence[str]) -> str:
 
 
 def status(record: dict[str, Any], clusters: int) -> str:
-    """An epoch in a few words."""
+    """A summary of an epoch in a few words."""
     prefix = "test_" if "test_acc" in record else ""
     scores = "".join(
         f"  {key} {record[key]:.3f}" for key in (f"{prefix}acc", f"{prefix}nmi") if key in record
@@ -229,7 +230,7 @@ def status(record: dict[str, Any], clusters: int) -> str:
 
 
 def footer(result: Result, data: Dataset, writer: Writer) -> str:
-    """Where to look after a run."""
+    """The lines after a run: results, the doctor's findings, and files."""
     command = os.environ.get("GMVAE_COMMAND", "gmvae")
     folder = writer.folder
     wanted = dict.fromkeys((*writer.config.run.plots, "stability"))

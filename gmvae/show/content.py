@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The content of a report, as arrays."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table as people know it: numbers, or the places of texts."""
+    """A column of a table as people know it: numbers, or texts as indices."""
 
     name: str
     values: Array
-    """Numbers, (N,); with ``texts`` their places, -1 for none of them."""
+    """Numbers, (N,); with ``texts`` the index of each text, -1 for none of them."""
     texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Content:
-    """A fit, and N rows that it is shown by.
+    """A fit, and N rows to show it with.
 
     Arguments:
-        title: What to call it.
+        title: Its name.
         portrait: The model and the rows, with log densities in the units of the data.
-        maps: The rows in two dimensions, (N, 2), by the name of the view.
+        maps: The rows in two dimensions, (N, 2), by the name of the projection.
         y: The rows in the units of the data, (N, D).
         y_shape: Shape of an observation.
         features: Names of its D numbers.
         categories: The values of each column of text.
-        numbers: Which rows of the data they are, (N,), from 0.
-        total: Rows of the data.
-        ids: What the rows are called, (N,); their numbers unless given.
+        numbers: Numbers of the rows in the data, (N,), from 0.
+        total: Number of rows in the data.
+        ids: Names of the rows, (N,); their numbers by default.
         labels: Their true classes, (N,), unknown below 0.
-        classes: What these are called, from 0.
+        classes: Names of the classes, from label 0 on.
         history: Records of epochs.
-        facts: JSON values: ``findings``, ``start``, ``choice``, ``holdout``, ``restarts``, ``versions``,
-            ``parameters``, ``sha256``, ``elbo``, ``data``, ``epochs``, whatever is known.
-        stability: The probability that each row keeps its cluster in a fit that starts from another sample,
-            (N,), where it was calibrated.
+        facts: JSON values, as far as they are known: ``findings``, ``start``, ``choice``, ``holdout``,
+            ``restarts``, ``versions``, ``parameters``, ``sha256``, ``elbo``, ``data``, ``epochs`` and so on.
+        stability: The probability that each row keeps its cluster if the fit starts from another sample,
+            (N,), if it was calibrated.
         names: Names that people have given to clusters.
-        merged: The cluster that each one is part of, (K,).
-        repeat: Commands that lead to the same fit.
+        merged: The cluster that each cluster was merged into, (K,).
+        repeat: Commands that repeat the fit.
     """
 
     title: str
@@ -93,43 +93,44 @@ class Content:
 
     @cached_property
     def second(self) -> NDArray[np.int64]:
-        """The cluster that is most probable after that, (N,)."""
+        """The second most probable cluster of each row, (N,)."""
         others = self.portrait.probabilities.copy()
         others[np.arange(len(others)), self.clusters] = -1
         return others.argmax(1)
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
-        """Rows of each cluster, (K,)."""
+        """Number of rows of each cluster, (K,)."""
         return np.bincount(self.clusters, minlength=self.count)
 
     @cached_property
     def used(self) -> list[int]:
-        """The clusters that hold rows."""
+        """The clusters with at least one row."""
         return np.flatnonzero(self.sizes).tolist()
 
     @cached_property
     def contrast(self) -> Contrast | None:
-        """What sets clusters of a table apart."""
+        """How the columns of a table differ between clusters; ``None`` for images."""
         return None if self.of_images else contrast(self.y, self.clusters, self.count)
 
     def called(self, k: int) -> str:
-        """What a cluster is called."""
+        """The name of a cluster."""
         return f"{k} · {self.names[k]}" if self.names.get(k) else str(k)
 
     def row(self, i: int) -> str:
-        """What a row is called."""
+        """The name of a row."""
         return str(self.ids[i]) if self.ids is not None else f"row {self.numbers[i]:,}"
 
     def label(self, number: int) -> str:
-        """What a label is called."""
+        """The name of a label."""
         if number < 0:
             return "unknown"
         return self.classes[number] if number < len(self.classes) else str(number)
 
     @cached_property
     def columns(self) -> list[Column]:
-        """The columns of a table, those of text put together again; none of images."""
+        """The columns of a table, with the one-hot features of a text column joined again; empty for
+        images."""
         if self.of_images:
             return []
         owner = {f"{name}={value}": name for name, values in self.categories.items() for value in values}

@@ -14,11 +14,11 @@ from gmvae.store.files import write_arrays
 from gmvae.store.run_folder import RunFolder
 
 SHOWN = 5000
-"""Observations in the pictures, at most."""
+"""Maximum number of observations in the pictures."""
 
 
 class Drawing(Observer):
-    """Draws pictures into the run folder, from what has been written there.
+    """Draws pictures into the run folder, from the files in it.
 
     Arguments:
         folder: The folder.
@@ -53,11 +53,11 @@ class Drawing(Observer):
                     self._draw(name, f"-{epoch}")
 
     def _draw(self, name: str, suffix: str = "") -> None:
-        from gmvae.show.run_figures import draw_plot  # matplotlib takes half a second: not without a picture
+        from gmvae.show.run_figures import draw_plot  # matplotlib takes half a second to import
 
         draw_plot(self.folder, name, suffix)
 
 
 def take_snapshot(folder: RunFolder, moment: Moment) -> None:
-    """Write what the pictures of the model show."""
+    """Write the arrays that the pictures of the model show."""
     write_arrays(folder.snapshot, asdict(moment.snapshot(SHOWN)))

@@ -1,4 +1,4 @@
-"""Pictures: a snapshot or a history in, a matplotlib figure out. The model is out of sight here."""
+"""Draw matplotlib figures from a snapshot or a history, without the model."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ SCORES = {"acc": "accuracy", "acc_aae": "accuracy (AAE)", "nmi": "NMI", "ari": "
 
 
 def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
-    """The latent space: each observation's mean of x in its cluster's colour, and each component of
-    p(x | w = 0, z) as a star at its mean and an ellipse of two standard deviations, dashed where the
-    component holds no observation.
+    """Draw the latent space.
 
-    Where x has more than two dimensions, it is seen along the two in which its means vary most.
+    Each observation is a point at its mean of x, in the colour of its cluster. Each component of
+    p(x | w = 0, z) is a star at its mean and an ellipse of two standard deviations, dashed if the component
+    has no observations. If x has more than two dimensions, its first two principal components are shown.
     """
     figure, axes = _axes(figure, "x", "latent space; stars and ellipses: components at w = 0", shown.x)
     centre, plane = principal_plane(shown.x)
@@ -56,11 +56,11 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
 
 
 def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
-    """Observations and their reconstructions.
+    """Draw observations and their reconstructions.
 
-    Images stand above their reconstructions, sorted by cluster, whose number is written on them. Points lie
-    in grey under theirs, which have their clusters' colours; where y has more than two dimensions, it is
-    seen along the two in which it varies most.
+    Images are above their reconstructions, sorted by cluster, with the number of the cluster on them. Points
+    are grey, and their reconstructions have the colours of the clusters. If y has more than two dimensions,
+    its first two principal components are shown.
     """
     if _of_images(shown):
         order = np.argsort(shown.y_clusters, kind="stable")
@@ -85,25 +85,26 @@ def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
 
 
 def samples(shown: Snapshot, figure: Figure | None = None) -> Figure:
-    """What each cluster generates: means of p(y | x) at samples of p(x | w, z), with w = 0 and w ~ p(w).
+    """Draw what each cluster generates: means of p(y | x) at samples of p(x | w, z), with w = 0 and w ~ p(w).
 
-    Images have a row for each cluster; points have its colour; of more columns their means are shown.
+    Images have a row for each cluster; points have its colour. With more than two columns, the means of the
+    columns are shown.
     """
     return _generated(shown, shown.samples, ["w = 0", "w ~ p(w)"], ".", figure)
 
 
 def styles(shown: Snapshot, figure: Figure | None = None) -> Figure:
-    """What w does within each cluster: means of p(y | x) at the mean of p(x | w, z), where one number of w
-    goes from -3 to 3 and the others are 0, for the two numbers that move it most.
+    """Draw the effect of w within each cluster: means of p(y | x) at the mean of p(x | w, z). One number of w
+    goes from -3 to 3 and the others are 0, for the two numbers with the greatest effect.
 
-    Images have a row for each cluster; points lie along lines of its colour.
+    Images have a row for each cluster; points are joined by lines in its colour.
     """
     titles = [f"w$_{{{axis + 1}}}$ from {STEPS[0]:g} to {STEPS[-1]:g}" for axis in shown.style_axes]
     return _generated(shown, shown.styles, titles, ".-", figure)
 
 
 def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
-    """The share of observations that each cluster is the most probable one for, and an equal share."""
+    """Draw the share of the observations in each cluster, and an equal share."""
     figure, axes = _blank(figure, right=0.96)
     clusters = len(shown.component_mean)
     held = np.bincount(shown.clusters, minlength=clusters) / len(shown.clusters)
@@ -117,8 +118,8 @@ def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
 
 
 def bound(history: History, figure: Figure | None = None) -> Figure:
-    """The lower bound by epoch, on training data and, where there are any, on test data; and minus the loss
-    of the rows that early stopping holds out."""
+    """Draw the lower bound by epoch, on training data and, if there are any, on test data; also minus the
+    loss on the rows that early stopping holds out."""
     lines = {"training data, mean over the epoch": "elbo", "test data, after it": "test_elbo"}
     if "validation_loss" in history[-1]:  # of early stopping
         history = [record | {"held_out": -record["validation_loss"]} for record in history]
@@ -127,21 +128,21 @@ def bound(history: History, figure: Figure | None = None) -> Figure:
 
 
 def terms(history: History, figure: Figure | None = None) -> Figure:
-    """The divergences of the bound, and the consistency violation, by epoch."""
+    """Draw the divergences of the bound, and the consistency violation, by epoch."""
     return _by_epoch(history, TERMS, "terms, means over the epoch", "nats per observation", figure)
 
 
 def consistency(history: History, figure: Figure | None = None) -> Figure:
-    """The consistency violation by epoch."""
+    """Draw the consistency violation by epoch."""
     lines = {"training data, mean over the epoch": "consistency_violation"}
     return _by_epoch(history, lines, "consistency violation", "nats per observation", figure)
 
 
 def scores(history: History, figure: Figure | None = None) -> Figure:
-    """Agreement of clusters with labels by epoch: on test data or, where there are none, on training data.
+    """Draw the agreement of clusters with labels by epoch: on test data, or without any on training data.
 
     Raises:
-        ValueError: where the data have no labels.
+        ValueError: if the data have no labels.
     """
     prefix = "test_" if "test_acc" in history[-1] else ""
     if f"{prefix}acc" not in history[-1]:
@@ -152,7 +153,7 @@ def scores(history: History, figure: Figure | None = None) -> Figure:
 
 
 def stability(choice: dict[str, Any], figure: Figure | None = None) -> Figure:
-    """How stable each number of clusters is that was tried, and which was chosen
+    """Draw the stability of each number of clusters that was tried, and mark the chosen one
     (:class:`gmvae.partition.stability.Choice` as JSON)."""
     figure, axes = _blank(figure, right=0.98)
     counts, values = zip(*choice["curve"], strict=True)
@@ -160,8 +161,8 @@ def stability(choice: dict[str, Any], figure: Figure | None = None) -> Figure:
     chosen = choice["clusters"]
     at = dict(choice["curve"]).get(chosen, 0.0)  # 1 is not tried
     axes.plot(chosen, at, "o", color=PALETTE[1], markersize=11, clip_on=False, label=f"chosen: {chosen}")
-    axes.axhline(STABLE, color=PALETTE[2], linewidth=1, linestyle="--", label=f"stable from {STABLE}")
-    axes.axhline(NEARLY, color=PALETTE[3], linewidth=1, linestyle=":", label=f"nearly so from {NEARLY}")
+    axes.axhline(STABLE, color=PALETTE[2], linewidth=1, linestyle="--", label=f"stable above {STABLE}")
+    axes.axhline(NEARLY, color=PALETTE[3], linewidth=1, linestyle=":", label=f"nearly stable above {NEARLY}")
     axes.set(xlabel="number of clusters K", ylabel="stability", ylim=(0, 1.03))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"found again in other samples of the data{'' if choice['sure'] else ' (not sure)'}")
@@ -170,8 +171,9 @@ def stability(choice: dict[str, Any], figure: Figure | None = None) -> Figure:
 
 
 def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clusters: int) -> Figure:
-    """Observations that a model drew, sorted by cluster: images row after row with their cluster's number, or
-    points in its colour, along the two directions in which they vary most where they have more dimensions.
+    """Draw observations that a model has generated, sorted by cluster: images in rows with the number of
+    their cluster, or points in its colour. With more than two dimensions, the first two principal components
+    are shown.
 
     Arguments:
         y: Shape (N, size of y).
@@ -204,8 +206,8 @@ OF_HISTORY = {"bound": bound, "terms": terms, "consistency": consistency, "score
 
 
 def _blank(figure: Figure | None, right: float) -> tuple[Figure, Axes]:
-    """An empty figure with one pair of axes. Their margins are fixed: matplotlib's automatic layouts
-    take as long as all the drawing."""
+    """An empty figure with one pair of axes. The margins are fixed, since matplotlib's automatic layouts take
+    as long as all the drawing."""
     figure = _empty(figure, SIZE)
     figure.subplots_adjust(left=0.12, right=right, bottom=0.1, top=0.93)
     return figure, figure.add_subplot()
@@ -226,7 +228,7 @@ def _axes(figure: Figure | None, name: str, title: str, points: Array) -> tuple[
 
 
 def _directions(name: str, points: Array) -> tuple[str, str]:
-    """What the axes of :func:`principal_plane` are called."""
+    """The labels of the axes of :func:`principal_plane`."""
     if points.shape[1] <= 2:
         return f"{name}$_1$", f"{name}$_2$"
     centre, plane = principal_plane(points)
@@ -287,8 +289,8 @@ def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure:
 
 
 def _profiles(shown: Snapshot, y: Array, titles: list[str], figure: Figure | None) -> Figure:
-    """The mean of each column in what clusters generate, y of shape (2, K, columns, size of y), in standard
-    deviations of the column from its mean in the data; a row for each cluster that holds any."""
+    """Draw the mean of each column of generated observations, y of shape (2, K, columns, size of y), in
+    standard deviations of the column from its mean in the data; a row for each cluster in use."""
     figure, panels = _panels(figure, titles, y[0], shown)
     used = np.unique(shown.clusters)
     spread = np.where(shown.y.std(0) > 0, shown.y.std(0), 1)
@@ -306,8 +308,8 @@ def _of_images(shown: Snapshot) -> bool:
 
 
 def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> tuple[int, int]:
-    """Draw images of shape (rows, columns, size of y) as one; height and width of each. They are grey where
-    they have any number of channels but three, whose mean it is then."""
+    """Draw images of shape (rows, columns, size of y) as one, and return the height and width of each. Images
+    without three channels are drawn in grey, as the mean of their channels."""
     rows, columns = y.shape[:2]
     channels, height, width = (int(size) for size in y_shape)
     whole = y.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
@@ -317,9 +319,9 @@ def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> tuple[int, int]:
 
 
 def _shades(y: Array) -> Array:
-    """Numbers of images as shades in [0, 1]. What lies a little outside, as a Gaussian's noise does, is cut
-    off. Where the numbers have another unit, such as standard deviations or thousandths, all but the darkest
-    and the lightest twentieth are spread over it."""
+    """Convert the numbers of images to shades in [0, 1]. Numbers slightly outside, as from Gaussian noise,
+    are clipped. Numbers in another unit, such as standard deviations or thousandths, are scaled from their
+    5th to their 95th percentile."""
     low, high = np.percentile(y, (5, 95))
     if low < -0.5 or high > 1.5 or y.max() < DIM:
         if low == high:
@@ -358,14 +360,14 @@ def _by_epoch(
 
 
 def _legend_below(axes: Axes) -> None:
-    """A legend under the axes, where no line is."""
+    """Put the legend below the axes, away from the lines."""
     axes.figure.subplots_adjust(bottom=0.22)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False)
 
 
 def principal_plane(points: Array) -> tuple[Array, Array]:
-    """A centre of shape (D,) and two orthonormal directions of shape (D, 2): those of greatest
-    variance, or the axes themselves where D is at most 2."""
+    """A centre of shape (D,) and two orthonormal directions of shape (D, 2): those of greatest variance, or
+    the axes themselves if D is at most 2."""
     size = points.shape[1]
     if size <= 2:
         return np.zeros(size), np.eye(size, 2)

@@ -1,5 +1,5 @@
-"""Figures for print of what a fitted model generates, and of how its fit went, from what
-:meth:`gmvae.GMVAE.snapshot` gives."""
+"""Figures for print of what a fitted model generates, and of the course of its fit, from the result of
+:meth:`gmvae.GMVAE.snapshot`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from gmvae.show.content import Content
 from gmvae.show.report.pictures import shades
 
 COLUMNS = 20
-"""Columns of a table in a figure, at most."""
+"""Maximum number of columns of a table in a figure."""
 
 
 def samples(content: Content) -> Figure:
-    """What each cluster generates, means of p(y | x) at samples of w and x: images in rows or, of a table,
-    the means of columns, in standard deviations from the mean of the data."""
+    """Draw what each cluster generates, means of p(y | x) at samples of w and x: images in rows or, for a
+    table, the means of columns, in standard deviations from the mean of the data."""
     return _panels(content, content.portrait.samples[None], ["what each cluster generates"])
 
 
 def styles(content: Content) -> Figure:
-    """What w does within each cluster: the same at the mean of p(x | w, z), where one number of w goes from
-    -3 to 3 and the others are 0, for the two numbers that move it most. Of a table it is how far the columns
-    move from one end to the other."""
+    """Draw the effect of w within each cluster: the same at the mean of p(x | w, z). One number of w goes
+    from -3 to 3 and the others are 0, for the two numbers with the greatest effect. For a table it shows how
+    far the columns move from one end to the other."""
     ends = f"one number of w from {STEPS[0]:g} to {STEPS[-1]:g}"
     moved = content.portrait.styles
     if not content.of_images:
@@ -38,20 +38,20 @@ def styles(content: Content) -> Figure:
 
 
 def bound(content: Content) -> Figure:
-    """The lower bound by epoch, held-out data beside training data (:func:`gmvae.show.figures.bound`)."""
+    """Draw the lower bound by epoch, on held-out and training data (:func:`gmvae.show.figures.bound`)."""
     return figures.bound(_history(content))
 
 
 def terms(content: Content) -> Figure:
-    """The divergences of the bound, and the consistency violation, by epoch."""
+    """Draw the divergences of the bound, and the consistency violation, by epoch."""
     return figures.terms(_history(content))
 
 
 def stability(content: Content) -> Figure:
-    """How stable each number of clusters is that was tried (:func:`gmvae.show.figures.stability`).
+    """Draw the stability of each number of clusters that was tried (:func:`gmvae.show.figures.stability`).
 
     Raises:
-        ValueError: where the number was given.
+        ValueError: if the number was given.
     """
     choice = content.facts.get("choice")
     if choice is None:

@@ -1,4 +1,4 @@
-"""The observer that prints how a fit in Python goes: ``verbose`` of the estimator."""
+"""The observer that prints the progress of a fit in Python: ``verbose`` of the estimator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a notebook shows of a fitted estimator."""
+"""The HTML of a fitted estimator in a notebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gmvae.show.colours import colour
 from gmvae.show.figures import principal_plane
 
 BAR = 160
-"""Pixels of the bar of the largest cluster."""
+"""Length of the bar of the largest cluster, in pixels."""
 
 
 def notebook_html(
@@ -28,15 +28,15 @@ def notebook_html(
     findings: Sequence[Any],
     points: tuple[NDArray[Any], NDArray[np.int64]] | None = None,
 ) -> str:
-    """A sentence, a map, a bar for each cluster, and what the doctor says, as HTML without scripts.
+    """A sentence, a map, a bar for each cluster, and the doctor's findings, as HTML without scripts.
 
     Arguments:
-        said: What was found.
+        said: The result, in a sentence.
         shares: The share of the data in each cluster, (K,); 0 for one that was merged into another.
         names: Names of clusters, by number.
-        stability: The mean stability of each cluster, (K,), where it was measured.
-        findings: What the doctor says (:class:`gmvae.assess.doctor.Finding`).
-        points: Means of x of some rows, (n, x_size), and their clusters, (n,), where they are known.
+        stability: The mean stability of each cluster, (K,), if it was measured.
+        findings: The doctor's findings (:class:`gmvae.assess.doctor.Finding`).
+        points: Means of x of some rows, (n, x_size), and their clusters, (n,), if they are known.
     """
     right, left = "<td style='text-align:right'>", "<td style='text-align:left'>"
     rows = ""
@@ -54,8 +54,8 @@ def notebook_html(
 
 
 def picture(x: NDArray[Any], clusters: NDArray[np.int64]) -> str:
-    """Means of x, (n, x_size), in the colours of their clusters, (n,), as an ``<img>`` that needs no file: x
-    itself, or its two principal directions where it has more."""
+    """Means of x, (n, x_size), in the colours of their clusters, (n,), as an ``<img>`` with embedded data: x
+    itself, or its first two principal components if it has more dimensions."""
     centre, plane = principal_plane(x)
     flat = (x - centre) @ plane
     figure = Figure(figsize=(3.6, 3.0))

@@ -1,4 +1,4 @@
-"""Figures for print of what :meth:`gmvae.GMVAE.snapshot` gives: a fitted model and rows, as arrays."""
+"""Figures for print from the result of :meth:`gmvae.GMVAE.snapshot`: a fitted model and rows, as arrays."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from gmvae.show.report.pictures import shades
 
 Array = NDArray[Any]
 PROTOTYPES, LINES = 12, 4
-"""Typical members of a cluster in a figure, as pictures and as lines."""
+"""Number of typical members of a cluster in a figure, as pictures and as lines."""
 
 
 def latent_map(content: Content) -> Figure:
-    """The rows in two dimensions, x itself or UMAP of it, in the colours of their clusters."""
+    """Draw the rows in two dimensions, x itself or UMAP of it, in the colours of their clusters."""
     name, points = next(iter(content.maps.items()))
     figure, axes = _axes(7.0, 5.6, name)
     size = float(np.interp(np.log10(len(points)), [2, 3, 5], [14, 7, 1]))
@@ -42,7 +42,7 @@ def latent_map(content: Content) -> Figure:
         middle = np.median(points[content.clusters == k], 0)
         spot = axes.annotate(content.called(k), middle, ha="center", va="center", weight="bold")
         spot.set_path_effects([withStroke(linewidth=3, foreground="white")])
-    if len(content.maps) > 1:  # the axes of a layout mean nothing
+    if len(content.maps) > 1:  # the axes of UMAP have no meaning
         axes.set(xticks=[], yticks=[])
     else:
         axes.set(xlabel="x$_1$", ylabel="x$_2$")
@@ -50,14 +50,14 @@ def latent_map(content: Content) -> Figure:
 
 
 def profiles(content: Content) -> Figure:
-    """What sets each cluster of a table apart: standardised differences
-    (:class:`gmvae.assess.contrast.Contrast`) of the columns in which some cluster differs most.
+    """Draw what distinguishes each cluster of a table: standardised differences
+    (:class:`gmvae.assess.contrast.Contrast`) of the columns in which a cluster differs most.
 
     Raises:
-        ValueError: where the rows are images.
+        ValueError: if the rows are images.
     """
     if content.contrast is None:
-        raise ValueError("profiles are of the columns of a table, and these are images: look at prototypes")
+        raise ValueError("profiles show the columns of a table, but these are images: look at prototypes")
     shown = content.contrast.difference[content.used].T
     order = np.argsort(-abs(shown).max(1), kind="stable")[:COLUMNS]
     figure, axes = _axes(2.6 + 0.6 * len(content.used), 1.2 + 0.3 * len(order), "profiles of clusters")
@@ -74,10 +74,10 @@ def profiles(content: Content) -> Figure:
 
 
 def confusion(content: Content) -> Figure:
-    """Rows of each label in each cluster, shaded by their share of the label.
+    """Draw the number of rows of each label in each cluster, shaded by their share of the label.
 
     Raises:
-        ValueError: where there are no labels.
+        ValueError: if there are no labels.
     """
     found = counted(content)
     if found is None:
@@ -94,7 +94,7 @@ def confusion(content: Content) -> Figure:
 
 
 def overlap(content: Content) -> Figure:
-    """How far each pair of clusters shares rows (:func:`gmvae.assess.portrait.overlap`)."""
+    """Draw the overlap of each pair of clusters (:func:`gmvae.assess.portrait.overlap`)."""
     found = near(content)
     shown = np.array(found["matrix"])
     size = 1.4 + 0.6 * len(shown)
@@ -108,8 +108,8 @@ def overlap(content: Content) -> Figure:
 
 
 def reliability(content: Content) -> Figure:
-    """The share of rows that are right over the probability that they have, by bin; right is the most common
-    label of their cluster or, without labels, the cluster that p(z | x, w) gives."""
+    """Draw the share of rows that are right against their probability, by bin. A row is right if it has the
+    most common label of its cluster or, without labels, if p(z | x, w) gives the same cluster."""
     found = trust(content)
     figure, axes = _axes(5.0, 4.4, "reliability of probabilities")
     claimed, right, rows = (
@@ -128,8 +128,8 @@ def reliability(content: Content) -> Figure:
 
 
 def prototypes(content: Content) -> Figure:
-    """The most typical members of each cluster: images in rows or, of a table, the columns of profiles with
-    members as lines, in standard deviations of the column."""
+    """Draw the most typical members of each cluster: images in rows or, for a table, lines over the columns
+    of :func:`profiles`, in standard deviations of the column."""
     members = {k: typical(content.portrait.x, content.clusters, k, PROTOTYPES) for k in content.used}
     if content.of_images:
         return _image_rows(content, members)

@@ -1,4 +1,4 @@
-"""The pictures of a run, from what it wrote into its folder."""
+"""Draw the pictures of a run from the files in its folder."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from gmvae.store.run_folder import RunFolder
 from gmvae.store.tables import check_ending
 
 FORMATS = (".png", ".svg", ".pdf")
-"""Endings of the files that figures go into."""
+"""Endings of the files that figures can be written to."""
 
 
 def draw_plot(folder: RunFolder, name: str, suffix: str = "", out: Path | None = None) -> Path:
-    """Draw one of a run's pictures from what the run wrote; the path of its file.
+    """Draw one of a run's pictures from the files in its folder, and return the path of the picture.
 
     Arguments:
         folder: The run's folder.
         name: Which picture.
-        suffix: What the file's name has after that.
-        out: Another file than a PNG file of that name in the folder.
+        suffix: What follows the picture's name in the name of its file.
+        out: The file to write, if it is not the PNG file with that name in the folder.
 
     Raises:
-        ValueError: where the run has not got to it yet.
+        ValueError: if the run has not yet written what the picture needs.
     """
     return save_figure(draw_on(folder, name), out or folder.plots / f"{name}{suffix}.png")
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure in the form that the file's name asks for; its path.
+    """Write a figure in the format of the file's ending, and return its path.
 
     Raises:
-        ValueError: where that is none of ``FORMATS``.
+        ValueError: if the ending is not one of ``FORMATS``.
     """
     check_ending(path, FORMATS)
     write_whole(path, lambda part: figure.savefig(part, format=path.suffix[1:], dpi=120))
@@ -68,12 +68,12 @@ def draw_from(path: Path, name: str, figure: Figure | None = None) -> Figure:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """A snapshot from its file.
+    """Read a snapshot from its file.
 
     Raises:
-        ValueError: where another version wrote it.
+        ValueError: if another version wrote it.
     """
     arrays = read_arrays(path)
     if set(arrays) != {field.name for field in fields(Snapshot)}:
-        raise ValueError(f"{path} was written by another version: delete it, and it is made anew")
+        raise ValueError(f"{path} was written by another version: delete it, and it will be made again")
     return Snapshot(**arrays)

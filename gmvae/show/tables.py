@@ -7,11 +7,11 @@ from itertools import groupby
 from typing import Any
 
 WIDTH = 32
-"""Characters of a column's name, at most."""
+"""Maximum number of characters of a column's name."""
 
 
 def clusters_table(rows: Sequence[Mapping[str, Any]], top: int) -> str:
-    """What sets clusters apart (:meth:`gmvae.GMVAE.describe`), the first columns of each, as text."""
+    """The first rows for each cluster of the table of :meth:`gmvae.GMVAE.describe`, as text."""
     lines: list[str] = []
     for _, own in groupby(rows, key=lambda row: row["cluster"]):
         first, *others = own

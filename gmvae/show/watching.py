@@ -1,7 +1,9 @@
-"""A run in progress, and a window that follows it: the window asks through a file, the run answers with one.
+"""Let a window follow a run in progress: the window requests a picture with a file, and the run answers with
+another file.
 
-``watch/latent`` in the run folder says, by the time it was written, that a window shows the latent space;
-``watch/latent.npz`` is the answer. The run measures what its answers cost, and keeps to a share of its time.
+The time of the file ``watch/latent`` in the run folder shows that a window with the latent space is open;
+``watch/latent.npz`` is the answer. The run measures the time for its answers, and limits it to a share of the
+training time.
 """
 
 from __future__ import annotations
@@ -19,17 +21,18 @@ from gmvae.store.files import write_arrays
 from gmvae.store.run_folder import RunFolder
 
 LOOK = 0.25
-"""Seconds between two looks at the files, on both sides."""
+"""Seconds between two checks of the files, on both sides."""
 GONE = 3.0
-"""Seconds after its last request in which a window is gone."""
+"""Seconds after its last request when a window counts as closed."""
 PERIOD = 1.0
-"""Seconds between two answers, at least."""
+"""Minimum seconds between two answers."""
 SPENT = 0.015
-"""Share of the time of training that answers may take: they show fewer observations, then come less often."""
+"""Maximum share of the training time for answers. To keep to it, answers first show fewer observations, then
+come less often."""
 
 
 class Watcher:
-    """The window's side: asks for one picture of a run, and forgets that it has asked when it is closed.
+    """The window's side: requests one picture of a run, and withdraws the request when it is closed.
 
     Arguments:
         folder: The run's folder.
@@ -41,19 +44,20 @@ class Watcher:
         self.request, self.answer = request(folder, picture), answer(folder, picture)
 
     def ask(self) -> None:
-        """Say that a window is still open. A folder that cannot be written to shows what it has."""
+        """Signal that a window is still open. If the folder is not writable, the window shows existing
+        files."""
         with suppress(OSError):
             self.request.parent.mkdir(exist_ok=True)
             self.request.touch()
 
     def newest(self) -> Path | None:
-        """The newest file that the picture can be drawn from, if any."""
+        """The newest file that the picture can be drawn from, or ``None``."""
         there = [path for path in (self.answer, self.folder.snapshot) if path.exists()]
         return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def close(self) -> None:
         """Leave the folder as it was."""
-        with suppress(OSError):  # the folder is not empty where another window asks
+        with suppress(OSError):  # the folder is not empty while another window is open
             self.request.unlink(missing_ok=True)
             self.answer.unlink(missing_ok=True)
             self.request.parent.rmdir()
@@ -64,9 +68,9 @@ class Answers:
 
     Arguments:
         folder: The run's folder.
-        pictures: Those that may be asked for.
+        pictures: The pictures that can be requested.
         take: Takes a snapshot for a picture with a share, above 0 and at most 1, of the usual work.
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -82,7 +86,7 @@ class Answers:
         self.share = dict.fromkeys(pictures, 0.002)  # the first one shows what they cost
 
     def look(self) -> None:
-        """Answer what is asked for and due; to be called after each step."""
+        """Answer requests that are due. To be called after each step."""
         now = self.clock()
         if now - self.looked < LOOK:
             return
@@ -103,24 +107,24 @@ class Answers:
     def _answer(self, picture: str, windows: int) -> None:
         began = self.clock()
         shown = self.take(picture, self.share[picture])
-        # a full disk, or a folder that is gone, is no reason to stop training
+        # a full disk, or a folder that was removed, must not stop training
         with suppress(OSError):
             write_arrays(answer(self.folder, picture), asdict(shown))
             if not request(self.folder, picture).exists():  # closed meanwhile
                 Watcher(self.folder, picture).close()
         cost = max(self.clock() - began, 1e-6)
         self.due[picture] = began + cost + max(PERIOD, windows * cost / SPENT)
-        growth = 0.6 * SPENT * PERIOD / (windows * cost)  # less than may be: the next one may cost more
+        growth = 0.6 * SPENT * PERIOD / (windows * cost)  # below the limit: the next one can take longer
         self.share[picture] = min(1.0, max(0.002, self.share[picture] * min(2.0, growth)))
 
 
 def request(folder: RunFolder, picture: str) -> Path:
-    """The file that says that a window shows a picture."""
+    """The file that requests a picture for a window."""
     return folder.path / "watch" / picture
 
 
 def answer(folder: RunFolder, picture: str) -> Path:
-    """The file that a picture is drawn from meanwhile."""
+    """The file that a requested picture is drawn from."""
     return folder.path / "watch" / f"{picture}.npz"
 
 
@@ -129,7 +133,7 @@ class Watched(Observer):
 
     Arguments:
         folder: The run's folder.
-        pictures: Those that may be asked for.
+        pictures: The pictures that can be requested.
     """
 
     def __init__(self, folder: RunFolder, pictures: tuple[str, ...]) -> None:

@@ -14,15 +14,15 @@ from gmvae.show.watching import LOOK, Watcher
 from gmvae.store.run_folder import RunFolder
 
 State = tuple[Path, int]
-"""A file that a picture is drawn from, and when it was written."""
+"""A file that a picture is drawn from, and the time it was written."""
 
 
 class Followed:
-    """One picture of a run, or of whichever run is the newest.
+    """One picture of a run, or of the newest run at any time.
 
     Arguments:
         picture: Its name.
-        find: Finds the run's folder; asked anew at each look.
+        find: Returns the run's folder; called at each look.
     """
 
     def __init__(self, picture: str, find: Callable[[], RunFolder]) -> None:
@@ -30,7 +30,7 @@ class Followed:
         self.watcher: Watcher | None = None
 
     def look(self) -> State | None:
-        """What there is to draw now, if anything; a run in progress is asked for more."""
+        """What can be drawn now, or ``None``. This also requests a new picture from a run in progress."""
         folder = self.find()
         if self.picture not in OF_SNAPSHOT:
             return _state(folder.path / "config.json" if self.picture == "stability" else folder.metrics)
@@ -50,7 +50,7 @@ class Followed:
             draw_on(RunFolder(path.parent), self.picture, figure)
 
     def close(self) -> None:
-        """Ask for nothing any more."""
+        """Withdraw the request for pictures."""
         if self.watcher is not None:
             self.watcher.close()
 
@@ -70,7 +70,7 @@ def follow(followed: Followed, every: float = LOOK) -> None:
         every: Seconds between two looks.
 
     Raises:
-        ValueError: where there is no display to open a window on.
+        ValueError: if there is no display to open a window on.
     """
     from matplotlib import pyplot
 
@@ -86,7 +86,7 @@ def follow(followed: Followed, every: float = LOOK) -> None:
         while pyplot.fignum_exists(figure.number):
             now = followed.look()
             if now is not None and now != seen:
-                # a file that was there may be gone: the window was closed elsewhere, or the run removed
+                # a file can disappear: another window was closed, or the run was removed
                 try:
                     followed.draw(now, figure)
                     seen = now
@@ -99,7 +99,7 @@ def follow(followed: Followed, every: float = LOOK) -> None:
 
 @contextmanager
 def closing(followed: Followed) -> Iterator[None]:
-    """Close what is followed at the end, an interruption included."""
+    """Close what is followed at the end, also after an interruption."""
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
-"""Where a fit starts: ``begin`` decides what it starts from, and teaches it to the model.
+"""The start of a fit: ``begin`` finds pseudo-labels for a fit to start from, and teaches them to the model.
 
-``candidates`` are partitions by well-known methods, of which ``choice`` takes one. ``rounds`` finds clusters
-in what the model has learned (``layout``) and teaches them (``teaching``), in turn. ``kmeans`` guides the
-posterior form, which has no q(z | y) to teach.
+``candidates`` are partitions by well-known methods, from which ``choice`` picks one. ``rounds`` alternates
+between finding clusters in the features of the model (``layout``) and teaching them (``teaching``).
+``kmeans`` is the start of the posterior form, which has no q(z | y) to teach.
 """

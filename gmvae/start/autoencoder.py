@@ -1,4 +1,4 @@
-"""A code of images by a deep auto-encoder of its own, for a start that has no views to learn from."""
+"""Embed images with a separate deep auto-encoder, for a start without augmented views."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
 SIZES = (500, 500, 1000)
-"""Units of the encoder's layers; the decoder has them in reverse."""
+"""Units of the encoder's layers; the decoder has them in reverse order."""
 CODE = 10
-"""Numbers in the code."""
+"""How many numbers a code has."""
 STEPS, PASSES = 6_000, 200
-"""Steps of the training, at most, and passes over the observations, where these are fewer steps."""
+"""Maximum number of training steps, and of passes over the observations; the smaller of the two counts."""
 
 
 def steps(count: int) -> int:
-    """The steps of the training on so many observations."""
+    """How many training steps are made on ``count`` observations."""
     return min(STEPS, max(1, PASSES * count // BATCH))
 
 
 def code(y: Indexable, subset: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
     r"""Train an auto-encoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
 
-    Dense layers, without normalisation, as in DEC (Xie et al., arXiv 1511.06335): the codes of an image's
-    neighbours are more often of its kind than those of convolutions, which nothing but views makes so.
+    Layers are dense and without normalisation, as in DEC (Xie et al., arXiv 1511.06335). Without augmented
+    views, the nearest neighbours of their codes are more often in the same class than with convolutions.
 
     Arguments:
         y: The observations.
         subset: Those to embed, (n, *y_shape).
-        stream: Where chance comes from.
-        progress: Called after each step with the share of them that is done.
+        stream: Source of randomness.
+        progress: Called after each step with the share of all steps that is done.
 
     Returns:
         The codes of ``subset``, (n, CODE).

@@ -1,9 +1,9 @@
-"""Where a fit starts: from clusters that are found without the model, and taught to it.
+"""Choose the start of a fit: find pseudo-labels without the paper's model, and teach them to it.
 
-The rows are clustered by several well-known methods, and one partition is chosen, without labels
-(:mod:`gmvae.start.choice`). Clusters of many images and of wide tables are found in rounds, in what the
-model learns of them (:mod:`gmvae.start.rounds`); those of few rows by k-means. They are taught to q(z | y),
-and anchored: training keeps q(z | y) near them.
+The rows are clustered by several well-known methods, and one partition is chosen without labels
+(:mod:`gmvae.start.choice`). Clusters of many images and of wide tables are found in rounds, in the features
+that the model learns (:mod:`gmvae.start.rounds`); clusters of few rows by k-means. The clusters are taught to
+q(z | y) as pseudo-labels and anchored: training keeps q(z | y) near them.
 """
 
 from __future__ import annotations
@@ -27,27 +27,28 @@ from gmvae.start.teaching import teach
 from gmvae.training.augmentation import nearby_view, views
 
 SHOWN = 20_000
-"""Observations that the manifold is looked for in at most."""
+"""Maximum number of observations in which the manifold is looked for."""
 PARTITIONED = 5_000
-"""Rows that candidate partitions are made of at most."""
+"""Maximum number of rows that candidate partitions are made of."""
 TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 1000, 5e-3
-"""Steps in which a partition is taught, one more for every four rows, and their greatest learning rate."""
+"""Minimum and maximum number of steps in which a partition is taught, with one more step for every four rows,
+and their greatest learning rate."""
 WIDE = 50
-"""Columns of a table above which its clusters are looked for in features that are learned of them."""
+"""Number of columns above which the clusters of a table are looked for in learned features."""
 AUTO_STEPS, AUTO_PASSES = 1500, 20
-"""The least steps, and the least passes over the data, of a fit whose length is left open."""
+"""Minimum number of steps, and of passes over the data, if the length of a fit is left open."""
 AUTO_STEPS_ON, AUTO_PASSES_ON = 800, 4
-"""The same where clusters have been taught to q(z | y), in steps of their own."""
+"""The same if q(z | y) has already been taught pseudo-labels, which takes steps of its own."""
 
 
 def auto_epochs(count: int, batch_size: int, *, taught: bool) -> int:
-    """The passes over so many observations of a fit whose length is left open."""
+    """How many passes over ``count`` observations a fit makes if its length is left open."""
     steps, passes = (AUTO_STEPS_ON, AUTO_PASSES_ON) if taught else (AUTO_STEPS, AUTO_PASSES)
     return max(passes, -(-steps // -(-count // batch_size)))
 
 
 def teaches(init: str, assignment: str) -> bool:
-    """Whether a start teaches clusters to q(z | y)."""
+    """Whether a start teaches pseudo-labels to q(z | y)."""
     return assignment == "recogniser" and init != "random"
 
 
@@ -60,11 +61,11 @@ class Start:
     reason: str
     """Why, in a sentence."""
     rounds: tuple[dict[str, float], ...] = ()
-    """Of each round of the manifold ``modularity`` of the clusters in the graph of the embedding, and
-    ``changed``, the share of the observations that are in other clusters than in the round before (1 in the
+    """For each round of the manifold: ``modularity``, that of the clusters in the graph of the embedding, and
+    ``changed``, the share of the observations whose cluster differs from the round before (1 in the
     first)."""
     candidates: tuple[dict[str, Any], ...] = ()
-    """Each candidate partition (:class:`gmvae.start.choice.Candidate`), the clearest first."""
+    """All candidate partitions (:class:`gmvae.start.choice.Candidate`), the best separated first."""
     chosen: str = ""
     """The method whose clusters were taught: the name of a candidate, or ``manifold``."""
 
@@ -84,7 +85,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Found:
-    """What a fit will start from: ``init``, why, and the chosen partition or the manifold's rounds."""
+    """What a fit will start from: ``init``, the reason, and the chosen partition or the manifold's rounds."""
 
     init: str
     reason: str
@@ -94,15 +95,16 @@ class Found:
 
 @isolated
 def choose_start(given: Material, progress: Progress = lambda _: None) -> Found:
-    """Decide what a fit starts from, after a look at candidates or for the manifold. Nothing here depends on
-    the number of epochs.
+    """Decide what a fit starts from, by comparing candidates or searching for the manifold. Nothing here
+    depends on the number of epochs.
 
     Arguments:
-        given: What the start is made of.
+        given: Model, data and settings of the start.
         progress: Called with the share of the start that is done.
 
     Raises:
-        ValueError: where clusters are to be taught to a model without a recogniser of z, or of two rows.
+        ValueError: if the start teaches pseudo-labels but the model has no q(z | y), or if it needs more than
+            2 observations.
     """
     asked: str = given.training.init
     init, reason = (asked, f"init {asked} was asked for") if asked != "auto" else _suited(given)
@@ -131,7 +133,7 @@ def choose_start(given: Material, progress: Progress = lambda _: None) -> Found:
 
 @isolated
 def begin_start(given: Material, found: Found, progress: Progress = lambda _: None) -> Start:
-    """Bring the model to what was found."""
+    """Bring the model to the start that was found, by teaching or guiding it."""
     if found.chosen is not None:
         clusters = torch.from_numpy(found.chosen.clusters).to(given.subset.device)
         subset, augment = given.subset[: len(clusters)], given.training.augment
@@ -152,7 +154,7 @@ def begin_start(given: Material, found: Found, progress: Progress = lambda _: No
 
 
 def _suited(given: Material) -> tuple[str, str]:
-    """The init that suits the observations, and why."""
+    """The init that suits the observations, with a reason."""
     rows, columns, image = len(given.subset), math.prod(given.model.y_shape), _image(given)
     if given.model.recognition.z is None:
         return "kmeans", "assignment is posterior, so init auto is kmeans"
@@ -173,7 +175,7 @@ def _image(given: Material) -> bool:
 
 
 def _rows(given: Material, most: int) -> Rows:
-    """The first rows, as candidates take them."""
+    """The first rows, in the form that candidates take."""
     values = scaled(given.subset[:most]).flatten(1).cpu().double().numpy()
     weights = None if given.weights is None else given.weights[:most]
     return Rows(values, min(given.model.config.clusters, len(values)), given.seed, weights)

@@ -1,8 +1,8 @@
-"""Which of several partitions a fit starts from, without labels.
+"""Choose one of several partitions for the start of a fit, without labels.
 
-First the graph of nearest neighbours speaks: the clusters must come apart in it about as well as those of the
-clearest candidate. Of the candidates that are left, which cut where rows are dense, the one counts whose
-clusters are best described by a Gaussian each.
+First, the clusters of a partition must be separated in the nearest-neighbour graph about as well as those of
+the best separated candidate. Of the remaining candidates, the one is chosen whose clusters are best described
+by one Gaussian each.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from gmvae.start.candidates import centres, density, embedded, mixtures, spectra
 from gmvae.start.candidates.base import Method, Rows
 
 LINKS = (5, 10)
-"""Neighbours of each row in the graphs that conductances are of: with few, arcs stay whole; with more, a
-chance gap in an arc is bridged."""
+"""Numbers of neighbours in the two graphs for the conductance. With few neighbours, arcs stay in one piece;
+with more, chance gaps in an arc are bridged."""
 CLOSE = 2.75
-"""How many times the least mean conductance a partition's may be."""
+"""Maximum mean conductance of a partition, as a multiple of the smallest one."""
 
 OF_ROWS: tuple[Method, ...] = (
     centres.candidates, mixtures.candidates, trees.candidates, spectral.candidates, density.candidates,
@@ -32,14 +32,15 @@ OF_ROWS: tuple[Method, ...] = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """A partition, and what speaks for it."""
+    """The scores of a candidate partition."""
 
     name: str
     conductance: float
     """Mean over its clusters (:func:`gmvae.partition.conductance.conductance`) and over two graphs."""
     criterion: float | None
-    """How well its clusters are Gaussians, nats per row (:func:`gmvae.partition.gaussians.criterion`); of
-    images, and of partitions that are not close to the clearest, ``None``."""
+    """How well Gaussians describe its clusters, in nats per row
+    (:func:`gmvae.partition.gaussians.criterion`); ``None`` for images, and for partitions that are not close
+    to the best separated one."""
 
     def to_json(self) -> dict[str, Any]:
         """The candidate as JSON values."""
@@ -54,17 +55,17 @@ class Chosen:
     clusters: Clusters
     """The cluster of each row, (n,)."""
     candidates: tuple[Candidate, ...]
-    """All that there were, the clearest first."""
+    """All candidates, the best separated first."""
     reason: str
 
 
 def choose(rows: Rows, *, image: bool, progress: Progress = lambda _: None) -> Chosen:
-    """Choose from the partitions of the rows that all methods find.
+    """Choose one of the partitions that all methods find.
 
     Arguments:
         rows: The rows.
-        image: Whether they are images, whose clusters no Gaussian of the pixels describes.
-        progress: Called with the share of this that is done.
+        image: Whether they are images. Gaussians of the pixels do not describe clusters of images.
+        progress: Called with the share of the work that is done.
     """
     found: dict[str, Clusters] = {}
     clear: dict[str, float] = {}
@@ -72,7 +73,7 @@ def choose(rows: Rows, *, image: bool, progress: Progress = lambda _: None) -> C
     methods = (*OF_ROWS, embedded.at_several_scales if image else embedded.candidates)
     for number, method in enumerate(methods):
         if method is methods[-1] and min(clear.values()) == 0:
-            break  # clusters without an edge between them cannot be clearer
+            break  # clusters without an edge between them cannot be separated better
         for name, clusters in method(rows):
             clusters = np.unique(clusters, return_inverse=True)[1]
             if clusters.max() + 1 == rows.clusters or method is centres.candidates:
@@ -85,11 +86,11 @@ def choose(rows: Rows, *, image: bool, progress: Progress = lambda _: None) -> C
     fit = {} if image else {name: criterion(rows.values, found[name]) for name in close}
     chosen = close[0] if image else max(close, key=lambda name: fit[name])
     reason = (
-        f"{chosen} has a mean conductance of {clear[chosen]:.3g}, the least of {len(names)} candidates is "
+        f"{chosen} has a mean conductance of {clear[chosen]:.3g}; the smallest of {len(names)} candidates is "
         f"{clear[names[0]]:.3g}"
     )
     if len(close) > 1 and not image:
-        reason += f", and of {len(close)} that are close to it its clusters are the best Gaussians"
+        reason += f", and of the {len(close)} close to it, Gaussians describe its clusters best"
     return Chosen(
         chosen,
         found[chosen],

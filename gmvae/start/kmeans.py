@@ -1,4 +1,4 @@
-"""k-means: its clusters, and how they guide the posterior form for the first steps of a fit."""
+"""k-means: find its clusters, and guide the posterior form to them in the first steps of a fit."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from gmvae.training.optimisers import optimiser
 
 Floats = NDArray[np.float64]
 GUIDED, LED = 300, 20
-"""Steps that k-means leads, in whole passes, and no more of these than there are epochs to follow; but of
-rows that are few for their columns, whose epochs are few as well, so many passes all the same."""
+"""The number of guided steps, rounded up to whole passes and limited by the number of epochs. With few rows
+for each column the limit is at least the second number, since such a fit can have few epochs."""
 ROWS_EACH, COMPONENTS = 10, 50
-"""Rows for each column, below which they are few, and principal components of these that are looked at."""
+"""Number of rows for each column below which they are few, and the number of principal components that are
+then computed."""
 BEGINNINGS, OF_FEW = 10, 30
-"""Starts of k-means, and of rows that are few for their columns; the one with the least inertia is kept. Of
-700 blood cells one in six sets of 10 starts misses the least inertia, none of 31 sets of 20."""
+"""Starts of k-means, and those with few rows; the one with the smallest inertia is kept. With 700 blood cells
+one in six sets of 10 starts misses the smallest inertia, and none of 31 sets of 20."""
 GUIDANCE = 5.0
-"""Weight of the cross-entropy to the clusters of k-means while a fit starts from them."""
+"""Weight of the cross-entropy to the clusters of k-means during the k-means start."""
 
 
 def guided_passes(count: int, training: TrainingConfig) -> int:
-    """The passes over so many observations that k-means leads."""
+    """How many passes over ``count`` observations are guided by k-means."""
     return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
 
 
 def guide(given: Material) -> None:
-    r"""Bring a new model to where its clusters are those of k-means.
+    r"""Train a new model until its clusters are those of k-means.
 
-    The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the cluster c(y) that k-means
-    gives y. What the components become follows from the bound; the consistency violation has no weight here.
-    The model is new, or has been an auto-encoder only.
+    The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the k-means cluster c(y) of y. The
+    components follow from the bound. The consistency violation has weight 0 here. The model is new, or has
+    been trained as an auto-encoder only.
     """
     model, y, stream, training = given.model, given.y, given.stream, given.training
     kmeans = k_means(_flat(given.subset), model.config.clusters, given.seed, given.weights)
@@ -71,7 +72,7 @@ def guide(given: Material) -> None:
 
 @dataclass(frozen=True)
 class Means:
-    """Clusters of k-means, on principal components or on the rows as they are."""
+    """The clusters of k-means, on principal components or on the rows themselves."""
 
     found: KMeans
     centre: Floats
@@ -79,7 +80,7 @@ class Means:
 
     @property
     def clusters(self) -> NDArray[np.int64]:
-        """The clusters of the rows that they were found in, (n,)."""
+        """The clusters of the rows that k-means was fitted to, (n,)."""
         return self.found.labels_.astype(np.int64)
 
     def predict(self, values: Floats) -> NDArray[np.int64]:
@@ -88,13 +89,13 @@ class Means:
 
 
 def k_means(values: Floats, clusters: int, seed: int, weights: Floats | None = None) -> Means:
-    """The k-means of the least inertia of several of rows of shape (n, D) with weights of shape (n,),
-    of fewer clusters where there are fewer distinct rows.
+    """Run k-means from several starts on rows of shape (n, D) with weights of shape (n,), and return the
+    result with the smallest inertia. It has fewer clusters if there are fewer distinct rows.
 
-    Where there are fewer than ``ROWS_EACH`` rows for each column, distances are mostly those of noise, and
-    each start ends elsewhere: then it is k-means on the principal components before the elbow of their
-    singular values (:func:`elbow`), of the first ``COMPONENTS``. The rows are of 64 bits, since scikit-learn
-    computes distances as differences of squares, which round away what is near in 32 bits.
+    With fewer than ``ROWS_EACH`` rows for each column, distances are mostly noise, and each start ends in
+    other clusters. Then k-means runs on the principal components before the elbow of their singular values
+    (:func:`elbow`), among the first ``COMPONENTS``. The rows are in 64 bits: scikit-learn computes distances
+    as differences of squares, which would round away small distances in 32 bits.
     """
     rows, columns = values.shape
     centre, axes = np.average(values, axis=0, weights=weights), None
@@ -109,13 +110,13 @@ def k_means(values: Floats, clusters: int, seed: int, weights: Floats | None = N
 
 
 def elbow(singular: Floats) -> int:
-    r"""How many of the greatest singular values stand out: the q of the greatest profile likelihood
+    r"""How many of the greatest singular values stand out: the q with the greatest profile likelihood
 
     .. math:: \max_{\mu_1, \mu_2, \sigma} \sum_{i \le q} \log \mathcal N(\log s_i; \mu_1, \sigma^2) +
         \sum_{i > q} \log \mathcal N(\log s_i; \mu_2, \sigma^2)
 
-    (Zhu and Ghodsi, "Automatic dimensionality selection from the scree plot", 2006), on logarithms, so that
-    one value that is much greater than all others does not hide the rest.
+    (Zhu and Ghodsi, "Automatic dimensionality selection from the scree plot", 2006). It uses logarithms, so
+    that a single very large value does not hide the others.
 
     Arguments:
         singular: The singular values, the greatest first, (n,), at least two.

@@ -1,8 +1,8 @@
-r"""Clusters along the manifold that embedded observations lie on.
+r"""Find clusters along the manifold of the observations.
 
-The graph of nearest neighbours is embedded in few dimensions by UMAP (McInnes et al., arXiv 1802.03426),
-where groups with few edges between them come apart, and a Gaussian mixture is fitted there (N2D: McConville
-et al., arXiv 1908.05968). No label has a part in it.
+UMAP embeds the nearest-neighbour graph in a few dimensions (McInnes et al., arXiv 1802.03426). Groups with
+few edges between them are far apart in this embedding. A Gaussian mixture is fitted there (N2D: McConville et
+al., arXiv 1908.05968). No labels are used.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from gmvae.partition.neighbours import Floats, Graph
 from gmvae.start.reducer import umap
 
 DIMENSIONS = 10
-"""Of the layout, at most."""
+"""Maximum number of dimensions of UMAP's embedding."""
 
 MIXTURES = 10
 """Starts of a mixture with as many components as clusters; the one with the greatest likelihood is kept."""
 
 CELLS, LEAST = 6, 50
-"""Components for each cluster where components are joined, as long as each can have so many observations."""
+"""Number of components for each cluster if components are joined, and the minimum number of observations for
+each component on average; fewer observations mean fewer components."""
 
 
 @isolated
 def layout(values: Floats, graph: Graph, seed: int) -> Floats:
-    """UMAP's layout of rows of shape (n, D) whose neighbours are known: shape (n, at most 10)."""
+    """Embed rows of shape (n, D), with known neighbours, by UMAP: shape (n, at most 10)."""
     itself = np.arange(len(values))[:, None]
     indices = np.hstack([itself, graph[0]])
     distances = np.hstack([np.zeros_like(itself, dtype=np.float32), graph[1]])
@@ -43,16 +44,16 @@ def layout(values: Floats, graph: Graph, seed: int) -> Floats:
 
 
 def partition(values: Floats, graph: Graph, clusters: int, seed: int, *, joined: bool) -> Clusters:
-    """Part rows of shape (n, D), whose neighbours are known, along their manifold: the cluster of each, (n,).
+    """Cluster rows of shape (n, D), with known neighbours, along their manifold: the cluster of each, (n,).
 
     Arguments:
         values: The rows.
         graph: Their neighbours.
         clusters: K.
-        seed: Seed of layout, mixture and search.
-        joined: Fit several components for each cluster and join them to the clusters of the greatest
-            modularity, for clusters that are groups of groups, as kinds of images are. Without it each
-            component is a cluster, so that long arcs, whose ends have no link, stay whole.
+        seed: Seed of the embedding, the mixture and the search.
+        joined: Fit several components for each cluster and join them into clusters with the greatest
+            modularity. This suits clusters that consist of several groups, as classes of images do. Without
+            it each component is a cluster. Then long arcs, whose ends are not neighbours, stay in one piece.
     """
     flat = layout(values, graph, seed).astype(np.float64)
     if not joined:

@@ -1,4 +1,4 @@
-"""What every start is made of."""
+"""The inputs of every start."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gmvae.training.random import RandomStream
 
 @dataclass(frozen=True)
 class Material:
-    """What a start is made of.
+    """The inputs of a start: model, data and settings.
 
     Arguments:
-        model: The model, which has not been trained yet; changed in place.
+        model: The model, not trained yet; changed in place.
         y: The observations.
-        subset: Those that clusters are looked for in, (n, *y_shape).
-        weights: Their weights, (n,), to k-means.
+        subset: The observations in which clusters are looked for, (n, *y_shape).
+        weights: Weights of the subset, (n,), for k-means.
         objective: Weights of the terms.
         training: ``init``, ``augment`` and ``rounds``; optimiser and batches of the k-means start.
         seed: Seed of k-means and of the manifold.
-        stream: Where all other chance comes from.
+        stream: Source of all other randomness.
     """
 
     model: GaussianMixtureVAE

@@ -1,4 +1,4 @@
-"""UMAP (McInnes et al., arXiv 1802.03426), whose loops are compiled once for a machine."""
+"""UMAP (McInnes et al., arXiv 1802.03426), with its loops compiled only once on a machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import torch
 
 @contextmanager
 def umap(**options: Any) -> Iterator[Any]:
-    """An unfitted ``umap.UMAP`` of one thread with these options, to be used within the block. Afterwards
-    torch has its threads again: numba sets OpenMP's, which are torch's as well."""
+    """Return an unfitted ``umap.UMAP`` with one thread and these options, for use within the block.
+
+    Afterwards torch's number of threads is restored, since numba changes that of OpenMP, which torch shares.
+    """
     threads = torch.get_num_threads()
     try:
         with warnings.catch_warnings():
-            # that there is no TensorFlow, that a seed means one thread, and that a layout of given neighbours
-            # cannot place new rows
+            # it warns that there is no TensorFlow, that a seed means one thread, and that an embedding of
+            # given
+            # neighbours cannot place new rows
             warnings.simplefilter("ignore")
             yield _compiled()(n_jobs=1, **options)
     finally:
@@ -28,16 +31,16 @@ def umap(**options: Any) -> Iterator[Any]:
 
 @cache
 def _compiled() -> Any:
-    """The class, which takes seconds to import, so not before it is needed.
+    """Import the class. That takes seconds, so it is done only when needed.
 
-    Its authors have numba compile the loops anew in each process, for about ten seconds. Here numba keeps
-    what it compiled, in a folder beside them or of the user's, where there is one that can be written to.
+    By default numba compiles its loops again in each process, for about ten seconds. Here numba caches what
+    it has compiled, in a folder beside UMAP's files or in the user's cache, if one of them is writable.
     """
     from umap import UMAP, distances, layouts, spectral, umap_, utils
 
     for module in (distances, layouts, spectral, umap_, utils):
         for function in vars(module).values():
             if hasattr(function, "enable_caching"):
-                with suppress(RuntimeError):  # there is no such folder
+                with suppress(RuntimeError):  # no writable folder
                     function.enable_caching()
     return UMAP

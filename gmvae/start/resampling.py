@@ -1,4 +1,4 @@
-"""Starts from other samples of the rows: what would have become of their clusters."""
+"""Repeat a start on other samples of the rows, to see how their clusters vary."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ SAMPLED = 0.8
 def resampled(
     rows: Rows, chosen: str, count: int, *, image: bool = False, progress: Progress = lambda _: None
 ) -> list[Clusters]:
-    """The clusters that one method finds in samples of the rows. Those that are not in a sample go with the
-    nearest row that is.
+    """The clusters that one method finds in samples of the rows. A row that is not in a sample gets the
+    cluster of the nearest row that is.
 
     Arguments:
         rows: The rows.
         chosen: The method, by the name of its candidate, or ``"manifold"``.
         count: The number of samples.
-        image: Whether the rows are what was learned of images.
-        progress: Called with the share of the samples that are done.
+        image: Whether the rows are learned features of images.
+        progress: Called with the share of the samples that is done.
 
     Returns:
-        Partitions of all rows, (n,) each, at most ``count``: none for a sample without K such clusters.
+        At most ``count`` partitions of all rows, (n,) each. A sample in which the method finds no partition
+        is left out.
     """
     found, size = [], max(rows.clusters, round(SAMPLED * len(rows.values)))
     for number in range(count):

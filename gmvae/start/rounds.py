@@ -1,4 +1,4 @@
-"""Rounds: clusters along the manifold of what a model has learned, and what it learns from them, in turn."""
+"""Rounds: find clusters along the manifold of the model's features, teach them to the model, and repeat."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from gmvae.start.teaching import reconstruct, teach
 from gmvae.training.augmentation import erased_view, image_view, views
 
 MANIFOLD_FROM = 1_000
-"""Images, or rows of wide tables, from which on there is enough to learn features from."""
+"""Minimum number of images, or rows of wide tables, to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
 FEW, BEGINNINGS, LAYOUTS = 5_000, 4, 2
-"""Up to so many observations so many auto-encoders are tried, else one, and of each so many layouts: the
-clusters of the greatest modularity count."""
+"""With up to ``FEW`` observations, ``BEGINNINGS`` auto-encoders are tried, else one. Each is embedded
+``LAYOUTS`` times, and the clusters with the greatest modularity are kept."""
 ROUNDS, ROUNDS_ERASED = 3, 7
-"""Rounds at most, unless they are given, and where parts of images are erased, from which more is learned."""
+"""Default maximum number of rounds, and that for images with erased parts, which learn more in a round."""
 SETTLED = 0.003
-"""Share of the observations that change their cluster in a round, below which it is the last."""
+"""Share of the observations that change their cluster in a round below which it is the last."""
 
 
 class Rounds:
-    """Clusters along the manifold of what a model has learned, and what it learns from them, in turn.
+    """Find clusters along the manifold of the model's features, teach them to the model, and repeat.
 
     Arguments:
-        given: What the start is made of; the model becomes an auto-encoder at once.
-        progress: Called with the share of all of this that is done.
+        given: Model, data and settings of the start. The model is trained as an auto-encoder at once.
+        progress: Called with the share of the work that is done.
     """
 
     def __init__(self, given: Material, progress: Progress) -> None:
@@ -58,7 +58,7 @@ class Rounds:
         self.beginnings = BEGINNINGS if len(subset) <= FEW and not self.deep else 1
         self.steps = self.beginnings * RECONSTRUCTING + (self.rounds + 1) * TEACHING
         self.steps, self.done = self.steps + autoencoder.steps(len(self.y)) * self.deep, 0
-        # links between rows of a table say more of clusters than those between features; of images it is less
+        # in tables, edges between rows say more about clusters than edges between features; in images, less
         self.graph = None
         if not self.image:
             self.graph = neighbours(scaled(subset).flatten(1).float().cpu().numpy())
@@ -66,7 +66,8 @@ class Rounds:
         self._find()
 
     def _find(self) -> None:
-        """Make an auto-encoder of the model, and find the first clusters, of several the clearest."""
+        """Train the model as an auto-encoder and find the first clusters. Of several tries, the one with the
+        greatest modularity is kept."""
         model, best = self.model, self.model.state_dict()
         for _ in range(self.beginnings):
             initialise(model, self.stream.local)
@@ -79,7 +80,8 @@ class Rounds:
         model.load_state_dict(best)
 
     def _embed(self) -> Floats:
-        """The features of the auto-encoder or, of images without views, the code of a deeper one."""
+        """The features of the auto-encoder or, for images without augmented views, the code of a deeper
+        one."""
         if self.deep:
             return autoencoder.code(
                 self.y, self.subset, self.stream, self._stage(autoencoder.steps(len(self.y)))
@@ -87,11 +89,11 @@ class Rounds:
         return features(self.model, self.subset)
 
     def teach(self) -> Iterator[dict[str, float]]:
-        """Teach the clusters, and find them anew in what was learned, until they settle: a record of each
-        round.
+        """Teach the clusters, and find them again in the new features, until they no longer change. Yields a
+        record of each round.
 
-        Images that have views lack a part in half of them, in all rounds but the last, so that the features
-        do not hang on one part, which other clusters may have as well.
+        In all rounds but the last, half of the augmented views of images have a part erased. So the features
+        do not depend on a single part, which other clusters can also have.
         """
         changed = 1.0
         for number in range(1, self.rounds + 1):
@@ -112,8 +114,9 @@ class Rounds:
     def _part(
         self, values: Floats, layouts: int, judge: Graph | None = None
     ) -> tuple[NDArray[np.int64], float]:
-        """Of so many layouts of embedded observations the clusters of the greatest modularity, and that, in
-        the graph of the embedding or in another."""
+        """Cluster features with several UMAP embeddings, and return the clusters with the greatest
+        modularity, and that modularity. It is measured in the neighbour graph of the features, or in
+        ``judge``."""
         graph, k, found = neighbours(values), self.model.config.clusters, []
         for _ in range(layouts):
             self.seed += 1
@@ -128,7 +131,8 @@ class Rounds:
 
 
 def features(model: GaussianMixtureVAE, y: Tensor) -> NDArray[np.float32]:
-    """What the recogniser's body makes of observations of shape (N, *y_shape), on the unit sphere: (N, H)."""
+    """The features of observations of shape (N, *y_shape): the output of the recogniser's body, normalised to
+    length 1, (N, H)."""
     with evaluating(model):
         parts = [F.normalize(model.recognition.body(scaled(batch)), dim=1) for batch in y.split(BATCH)]
     return torch.cat(parts).cpu().numpy()

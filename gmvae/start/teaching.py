@@ -1,4 +1,4 @@
-"""Stages of a start: reconstruct first, then learn given clusters, from views of the observations."""
+"""Stages of a start: first reconstruct observations, then learn pseudo-labels, from augmented views."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ DECAY = 1e-3
 BATCH = 256
 """Observations per step."""
 DROPOUT = 0.3
-"""Share of the features that are hidden from the head of q(z | y) while it learns."""
+"""Share of the features that are hidden from the head of q(z | y) during teaching."""
 MEMORY = 0.99
-"""Share of the averaged weights that a step keeps, once there have been many."""
+"""Share of the averaged weights that a step keeps, after the first steps."""
 
 ROBUSTNESS = 0.7
-"""How far the loss of given clusters is from the cross-entropy (0) towards the share of mistakes (1)."""
+"""Exponent r of the loss of pseudo-labels, between the cross-entropy (0) and the error rate (1)."""
 
 
 def reconstruct(
@@ -51,15 +51,16 @@ def reconstruct(
     .. math:: \min_{\theta, \phi}\; -\mathbb E_{v \sim \mathrm{views}(y)} \log p_\theta(y \mid x =
         \mathbb E_{q_\phi(x|v)}[x])
 
-    It is shown a view v and asked for the observation itself, so that the code forgets what views change.
+    The input is an augmented view v and the target the observation itself, so the code ignores what differs
+    between views.
 
     Arguments:
         model: The model, changed in place.
         y: The observations.
-        view: Makes views; without it the observation is shown.
+        view: Makes augmented views; without it the input is the observation.
         steps: Steps of ``BATCH`` observations.
-        stream: Where chance comes from.
-        progress: Called after each step with the share of them that is done.
+        stream: Source of randomness.
+        progress: Called after each step with the share of all steps that is done.
     """
 
     by_hand = FastReconstruction(model) if covers(model, views=False) else None
@@ -86,30 +87,30 @@ def teach(
     progress: Progress,
     rate: float = RATE,
 ) -> None:
-    r"""Bring q(z | y) to given clusters c of some observations:
+    r"""Teach q(z | y) the pseudo-labels c of some observations:
 
     .. math:: \min_\phi\; \mathbb E_{v \sim \mathrm{views}(y)} \frac{1 - q_\phi(z = c \mid v)^r}{r}
 
-    What it learns of them is what views do not change, and this loss gives up on single rows that it cannot
-    make fit (generalised cross-entropy with r = ``ROBUSTNESS``: Zhang and Sabuncu, arXiv 1805.07836), so that
-    q(z | y) ends nearer to the truth than the clusters that it was given. Where it has given up on a whole
-    cluster, it learns them again with r = 0, the cross-entropy. Without views it learns what small changes of
-    any observation do not change (:mod:`gmvae.training.adversarial`). The weights are averages over the last
-    steps (Polyak and Juditsky, 1992).
+    q(z | y) learns features that do not depend on the augmentation. The loss (generalised cross-entropy with
+    r = ``ROBUSTNESS``: Zhang and Sabuncu, arXiv 1805.07836) is robust: it gives up on single rows that do not
+    fit. So q(z | y) ends nearer to the truth than the pseudo-labels. If it has given up on a whole cluster,
+    teaching is repeated with r = 0, the cross-entropy. Without augmented views, q(z | y) must not change
+    under small perturbations of any observation (:mod:`gmvae.training.adversarial`). The final weights are
+    averages over the last steps (Polyak and Juditsky, 1992).
 
     Arguments:
         model: The model, whose recogniser is changed in place.
         y: The observations.
-        subset: Those with a cluster, (n, *y_shape).
-        clusters: The cluster of each, (n,).
-        view: Makes views; without it the observation is shown.
+        subset: The observations with a pseudo-label, (n, *y_shape).
+        clusters: The pseudo-label of each, (n,).
+        view: Makes augmented views; without it the input is the observation.
         steps: Steps of ``BATCH`` observations.
-        stream: Where chance comes from.
-        progress: Called after each step with the share of them that is done.
+        stream: Source of randomness.
+        progress: Called after each step with the share of all steps that is done.
         rate: The learning rate at the top of its cycle.
 
     Raises:
-        ValueError: where the model has no q(z | y).
+        ValueError: if the model has no q(z | y).
     """
     recognition, head = model.recognition, model.recognition.z
     if head is None:
@@ -133,7 +134,7 @@ def teach(
 
     for robustness in (ROBUSTNESS, 0.0):
         recognition.load_state_dict(before)
-        initialise(head, stream.local)  # which the numbers of other clusters would hold back
+        initialise(head, stream.local)  # weights learned for other cluster numbers would get in the way
         average = Averaged(recognition)
         # a second try is rare, and the progress bar is at its end by then
         heard = progress if robustness else (lambda _: None)
@@ -144,8 +145,8 @@ def teach(
 
 
 def mistaken(logits: Tensor, clusters: Tensor, robustness: float) -> Tensor:
-    r"""The mean of :math:`(1 - q_c^r) / r` over a batch, of shape (), of logits of shape (B, K) and clusters
-    c of shape (B,); with r = 0 its limit, the cross-entropy :math:`-\log q_c`."""
+    r"""The mean of :math:`(1 - q_c^r) / r` over a batch, shape (), from logits of shape (B, K) and clusters c
+    of shape (B,). With r = 0 it is the limit, the cross-entropy :math:`-\log q_c`."""
     if not robustness:
         return F.cross_entropy(logits, clusters)
     chosen = F.log_softmax(logits, -1).gather(1, clusters.unsqueeze(1))
@@ -153,7 +154,7 @@ def mistaken(logits: Tensor, clusters: Tensor, robustness: float) -> Tensor:
 
 
 def gave_up(model: GaussianMixtureVAE, subset: Tensor, clusters: Tensor) -> bool:
-    """Whether q(z | y) has fewer than half of the rows of one of the clusters that it was taught in it."""
+    """Whether q(z | y) misses more than half of the rows of one of the clusters that it was taught."""
     with evaluating(model):
         found = torch.cat([model.assign(scaled(batch)).probs.argmax(-1) for batch in subset.split(EVALUATED)])
     same = (found == clusters).to(torch.float32)
@@ -173,11 +174,11 @@ def one_cycle(
     """Train a module for some steps of AdamW under one cycle of the learning rate.
 
     Arguments:
-        module: What is trained.
-        loss: The loss of a new batch, each time it is called; ``None`` says that the parameters have its
-            gradient already.
-        steps: How often.
-        progress: Called after each step with the share of them that is done.
+        module: The module to train.
+        loss: Returns the loss of a new batch at each call, or ``None`` if it has already set the gradients of
+            the parameters.
+        steps: The number of steps.
+        progress: Called after each step with the share of all steps that is done.
         after: Called after each step.
         rate: The learning rate at the top of its cycle.
     """
@@ -192,7 +193,7 @@ def one_cycle(
 
 
 class Averaged:
-    """A moving average of the weights, and the statistics, of a module."""
+    """A moving average of the weights and the batch-norm statistics of a module."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module, self.updates = copy.deepcopy(module), 0
@@ -205,7 +206,7 @@ class Averaged:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights of now."""
+        """Add the current weights to the average."""
         self.updates += 1
         keep = min(MEMORY, self.updates / (self.updates + 10))
         torch._foreach_lerp_(self.means, self.values, 1 - keep)
@@ -214,11 +215,11 @@ class Averaged:
 
 
 def draw(y: Indexable, stream: RandomStream) -> Tensor:
-    """A batch of observations, (BATCH, *y_shape)."""
+    """Draw a batch of observations, (BATCH, *y_shape)."""
     return scaled(y[torch.randint(len(y), (BATCH,), generator=stream.cpu).to(y.device)])
 
 
 def kept(features: Tensor, generator: Generator) -> Tensor:
-    """What features are multiplied by: 0 for a random share of them, ``DROPOUT``, and for the others as much
-    more as makes up for it (torch's own dropout has no generator but the global one). In place."""
+    """Dropout factors of features, in place: 0 for a random share ``DROPOUT``, and 1 / (1 - ``DROPOUT``) for
+    the others. (torch's own dropout can only use the global generator.)"""
     return features.bernoulli_(1 - DROPOUT, generator=generator).div_(1 - DROPOUT)

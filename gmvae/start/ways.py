@@ -1,4 +1,4 @@
-"""Ways to cluster the same rows into several numbers of clusters, whose stability is compared."""
+"""Methods that cluster the same rows into several numbers of clusters, to compare their stability."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from gmvae.start.layout import LEAST, layout
 
 
 def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
-    """By k-means."""
-    exact = values.astype(np.float64)  # in 32 bits k-means rounds away what is near
+    """Cluster by k-means."""
+    exact = values.astype(np.float64)  # in 32 bits k-means rounds away small distances
     return [KMeans(k, n_init=5, random_state=seed).fit_predict(exact).astype(np.int64) for k in counts]
 
 
 def arcs(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
-    """By Gaussian mixtures on a layout of the rows' manifold, each from Ward's clusters."""
+    """Cluster by Gaussian mixtures on UMAP's embedding of the rows, each starting from Ward's clusters."""
     flat = layout(values, neighbours(values), seed).astype(np.float64)
     cuts = cut_tree(linkage(flat, "ward"), counts)
     return [refine(flat, cuts[:, i]) for i in range(len(counts))]
 
 
 def groups(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
-    """By joining the cells of a layout of the rows' manifold."""
+    """Cluster by joining cells of UMAP's embedding of the rows."""
     graph = neighbours(values)
     flat = layout(values, graph, seed).astype(np.float64)
     most = max(counts)

@@ -1,5 +1,5 @@
-"""What is written to disk, and read from it: the run folder, model files, their card, ONNX, and tables.
+"""Everything that is stored on disk: the run folder, model files and their card, ONNX, and tables.
 
-A file is written under a temporary name and renamed: no reader sees half of one. Nothing is loaded with
-pickle.
+A file is written under a temporary name and then renamed, so no reader sees half of it. Nothing is loaded
+with pickle.
 """

@@ -1,4 +1,4 @@
-"""Answers written into a copy of an AnnData file, where the tools of the field look for them."""
+"""Write results into a copy of an AnnData file, where scverse tools look for them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gmvae.store.files import write_whole
 def write_annotated(
     out: Path, source: Path, obs: Mapping[str, NDArray[Any]], obsm: Mapping[str, NDArray[Any]]
 ) -> None:
-    """Copy an .h5ad file, with more columns in its ``obs`` and more arrays in its ``obsm``. What is there
-    under the same names is replaced; all else stays as it is, and is not read.
+    """Copy an .h5ad file, and add columns to its ``obs`` and arrays to its ``obsm``. Existing ones with the
+    same names are replaced. Everything else is copied without being read.
 
     Arguments:
-        out: The file to write, which appears when it is whole.
+        out: The file to write; it appears when it is complete.
         source: The file to copy.
         obs: Columns of shape (N,); texts become categories.
         obsm: Arrays of shape (N, D).
 
     Raises:
-        ValueError: where it has another number of observations.
+        ValueError: if the file has another number of observations.
     """
     import anndata
     import h5py
@@ -45,7 +45,7 @@ def write_annotated(
     def write(part: Path) -> None:
         with h5py.File(source) as file:
             old = not isinstance(file["obs"], h5py.Group)
-        if old:  # in the form of AnnData 0.6 and older, which is read as a whole and written in today's
+        if old:  # the format of AnnData 0.6 and older: read all of it, and write the current format
             data = anndata.read_h5ad(source)
             taken(data.obs)
             data.obsm.update(obsm)
@@ -58,5 +58,5 @@ def write_annotated(
                 write_elem(file, f"obsm/{name}", array)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about names that occur twice, and older forms
+        warnings.simplefilter("ignore")  # about names that occur twice, and older formats
         write_whole(out, write)

@@ -1,4 +1,4 @@
-"""A card: what a model file is, for people to read."""
+"""The card of a model file: a summary for people to read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from gmvae.partition.relabelling import Relabelling
 from gmvae.store.model_file import ModelFile, find, sound
 
 WIDTH, BAR = 96, 40
-"""Characters of a line, and of the longest bar."""
+"""Characters in a line, and in the longest bar."""
 SHOWN = 30
-"""Clusters and names of columns that are shown, at most."""
+"""Maximum number of clusters, and of column names, to show."""
 MEASURES = ("acc", "acc_aae", "nmi", "ari")
 
 
 def card(path: str | Path) -> str:
-    """What is in a model file, or in that of a run folder, as lines of text.
+    """Summarise a model file, or that of a run folder, as lines of text.
 
     Raises:
-        ValueError: where there is no whole model file.
-        OSError: where it cannot be read.
+        ValueError: if there is no complete model file.
+        OSError: if it cannot be read.
     """
     file = find(path)
     whole = ModelFile.load(file)
@@ -72,8 +72,8 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
         mean = float(np.dot(found["clusters"], about["weights"]))
         yield (
             "stability",
-            f"a row keeps its cluster in {mean:.0%} of {found['samples']} starts from other samples; of the "
-            f"clusters {worst} is the least stable, {found['clusters'][worst]:.0%}",
+            f"a row keeps its cluster in {mean:.0%} of {found['samples']} starts from other samples; cluster "
+            f"{worst} is the least stable, {found['clusters'][worst]:.0%}",
         )
     yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
     yield from _measured(about)
@@ -107,7 +107,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _shares(weights: NDArray[np.float64], relabelled: Relabelling) -> Iterator[str]:
-    """A bar for the share of each cluster; those that were merged into another have none."""
+    """Yield a bar for the share of each cluster; clusters that were merged into another have none."""
     shares, names = relabelled.merged(weights), relabelled.called(len(weights))
     numbers = np.flatnonzero(relabelled.groups(len(weights)) == np.arange(len(weights))).tolist()
     yield "cluster     share of the data"
@@ -117,4 +117,4 @@ def _shares(weights: NDArray[np.float64], relabelled: Relabelling) -> Iterator[s
     if len(numbers) > SHOWN:
         yield f"        ... and {len(numbers) - SHOWN} more"
     for first, *others in relabelled.merge:
-        yield f"        {first} holds {', '.join(map(str, others))} as well, by hand"
+        yield f"        {first} includes {', '.join(map(str, others))}, merged by hand"

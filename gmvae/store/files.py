@@ -1,7 +1,7 @@
-"""What is written to disk, and the run folder.
+"""Read and write files safely: tensors, JSON and arrays.
 
-A file is written under a temporary name, brought to the disk and renamed, so that no reader ever sees half of
-one, not even after a power cut. Tensors are safetensors, everything else is JSON or plain .npz: nothing is
+A file is written under a temporary name, flushed to the disk and renamed. So no reader ever sees half of it,
+not even after a power failure. Tensors are safetensors, everything else is JSON or plain .npz. Nothing is
 ever loaded with pickle.
 """
 
@@ -37,9 +37,9 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mappin
 def read_tensors(
     path: str | Path, device: str | torch.device = "cpu"
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """What :func:`write_tensors` wrote; ``ValueError`` where the file is anything else."""
+    """Read what :func:`write_tensors` wrote; ``ValueError`` if the file is anything else."""
     if not Path(path).is_file():
-        raise ValueError(f"{path} is not there: it must be a file that gmvae wrote")
+        raise ValueError(f"{path} does not exist: it must be a file that gmvae wrote")
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             about = json.loads((file.metadata() or {})["gmvae"])
@@ -47,7 +47,7 @@ def read_tensors(
                 raise ValueError("its metadata are no JSON object")
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a whole file that gmvae wrote") from error
+        raise ValueError(f"{path} is not a complete file that gmvae wrote") from error
 
 
 def checksum(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> str:
@@ -65,7 +65,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     permissions of any new file.
 
     Raises:
-        OSError: with the path, where it cannot be written, as on a full disk.
+        OSError: with the path, if it cannot be written, for example on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -73,7 +73,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         part.touch()
         mode = part.stat().st_mode
         write(part)
-        part.chmod(mode)  # safetensors has made it the owner's alone
+        part.chmod(mode)  # safetensors has made it readable for the owner only
         _to_disk(part)
         os.replace(part, path)
         _to_disk(path.parent)
@@ -86,7 +86,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed writers left of files in a folder and those below it, not what others write now."""
+    """Remove the unfinished files of killed processes in a folder and its subfolders, but not those that are
+    being written now."""
     for part in folder.rglob(".*.part"):
         number = part.name.split(".")[-2]
         if not (number.isdecimal() and _runs(int(number))):
@@ -94,18 +95,18 @@ def remove_parts(folder: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether there is a process of that number."""
+    """Whether a process with this number exists."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # it is another user's
+    except PermissionError:  # it belongs to another user
         return True
     return True
 
 
 def _to_disk(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the names in a folder, have reached the disk."""
     if os.name != "posix" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY)
@@ -116,7 +117,7 @@ def _to_disk(path: Path) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide the numbers."""
+    """Versions of Python and of the packages that affect the numbers."""
     packages = ("gmvae", "torch", "numpy", "scikit-learn")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
@@ -132,11 +133,11 @@ def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_sealed(path: Path, *, whole: bool = True) -> dict[str, Any]:
-    """What :func:`write_sealed` wrote, byte for byte. Where it need not be ``whole``, it may also lack its
-    checksum, as earlier versions wrote it.
+    """Read what :func:`write_sealed` wrote, and verify it byte for byte. Without ``whole`` the checksum can
+    be missing, as in files of earlier versions.
 
     Raises:
-        ValueError: where it is anything else.
+        ValueError: if it is anything else.
     """
     value = read_json(path)
     known = value.get("sha256")
@@ -163,7 +164,7 @@ def text_of(value: Mapping[str, Any] | Sequence[Any]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; ``ValueError`` where it holds none."""
+    """Read the object in a JSON file; ``ValueError`` if it does not hold one."""
     value = _read_json(path)
     if not isinstance(value, dict):
         raise ValueError(f"{path} does not hold a JSON object")
@@ -171,7 +172,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_json_list(path: Path) -> list[Any]:
-    """The list in a JSON file; ``ValueError`` where it holds none."""
+    """Read the list in a JSON file; ``ValueError`` if it does not hold one."""
     value = _read_json(path)
     if not isinstance(value, list):
         raise ValueError(f"{path} does not hold a JSON list")
@@ -183,10 +184,10 @@ def _read_json(path: Path) -> Any:
 
 
 def read_bounded(path: Path) -> bytes:
-    """The bytes of a file of JSON.
+    """Read the bytes of a JSON file.
 
     Raises:
-        ValueError: where these are more than :data:`gmvae.data.limits.JSON_BYTES`, or it is no file.
+        ValueError: if there are more than :data:`gmvae.data.limits.JSON_BYTES`, or it is not a regular file.
     """
     check_file(path)
     if path.stat().st_size > JSON_BYTES:
@@ -195,11 +196,11 @@ def read_bounded(path: Path) -> bytes:
 
 
 def parse_json(path: Path, text: str | bytes) -> Any:
-    """The value in a text of a file; ``ValueError``, which names the file, where it is none."""
+    """Parse the text of a JSON file; ``ValueError``, with the path, if it is not JSON."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:  # of UTF-8 and of numbers of many digits, too
-        raise ValueError(f"{path} is not a whole JSON file") from error
+    except (ValueError, RecursionError) as error:  # also for wrong UTF-8 and for numbers with too many digits
+        raise ValueError(f"{path} is not a complete JSON file") from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -213,7 +214,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file; ``ValueError`` where it is not whole."""
+    """Read the arrays of a .npz file; ``ValueError`` if it is not complete."""
     check_file(path)
     try:
         with ZipFile(path) as archive:
@@ -221,4 +222,4 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except (BadZipFile, ValueError, EOFError, LookupError, RuntimeError, SyntaxError, zlib.error) as error:
-        raise ValueError(f"{path} is not a whole .npz file of arrays") from error
+        raise ValueError(f"{path} is not a complete .npz file of arrays") from error

@@ -1,4 +1,4 @@
-"""The rows of a fit in Python, kept in its run folder, so that it can be gone on with from anywhere."""
+"""Keep the rows of a fit in Python in its run folder, so that it can be resumed from anywhere."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DENSE, SPARSE, WEIGHTS = "rows.npy", "rows.npz", "weights.npy"
 
 
 def keep(folder: Path, rows: Any, weights: NDArray[np.float64] | None) -> str:
-    """Write rows, an array, a memmap or a sparse matrix of shape (N, D), and their weights, (N,); the name of
-    the file of rows, which commands read as any other."""
+    """Write rows, an array, a memmap or a sparse matrix of shape (N, D), and their weights, (N,). Returns the
+    name of the file of rows, which commands can read like any other file of data."""
     if sparse.issparse(rows):
         name = SPARSE
         write_whole(folder / name, lambda part: _write_sparse(part, rows))
@@ -29,11 +29,11 @@ def keep(folder: Path, rows: Any, weights: NDArray[np.float64] | None) -> str:
 
 
 def kept(folder: Path, name: str) -> tuple[Any, NDArray[np.float64] | None]:
-    """The rows, an array in memory that is mapped to the file or a sparse matrix, and the weights.
+    """Read the rows, as a memory map or a sparse matrix, and the weights.
 
     Raises:
-        ValueError: where a file is not whole.
-        OSError: where it cannot be read.
+        ValueError: if a file is not complete.
+        OSError: if it cannot be read.
     """
     weights = folder / WEIGHTS
     try:
@@ -44,12 +44,12 @@ def kept(folder: Path, name: str) -> tuple[Any, NDArray[np.float64] | None]:
         return rows, np.load(weights, allow_pickle=False) if weights.exists() else None
     except (ValueError, KeyError, EOFError) as error:
         raise ValueError(
-            f"{folder} does not hold its rows whole: go on with GMVAE.resume(path, X)"
+            f"{folder} does not have all of its rows: continue with GMVAE.resume(path, X)"
         ) from error
 
 
 def _write(path: Path, array: NDArray[Any]) -> None:
-    with open(path, "wb") as file:  # a name would get the ending .npy
+    with open(path, "wb") as file:  # numpy would add .npy to a path
         np.save(file, array, allow_pickle=False)
 
 

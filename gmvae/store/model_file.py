@@ -1,7 +1,7 @@
-"""The model file: one safetensors file that holds the whole model, and everything needed to use it.
+"""The model file: one safetensors file with the whole model, and everything needed to use it.
 
-Beside the weights there are the scaling of the data, and in the metadata, as JSON, how files are read, the
-configuration, what the fit came to, versions, and a checksum over all of it.
+Its tensors are the weights and the scaling of the data. Its metadata, as JSON, have the schema of files, the
+configuration, results of the fit, versions, and a checksum of everything.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from gmvae.model.weights import blank
 from gmvae.store.files import checksum, read_tensors, versions, write_tensors
 
 FORMAT = 2
-"""Version of the model file. A reader takes this one only, and says so."""
+"""Version of the model file. Only this version can be read; others are an error."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds.
+    """The content of a model file.
 
     Arguments:
         model: The model.
         scaling: From the numbers of a row, (D,), to an observation.
         schema: How a file becomes rows.
-        about: JSON values that are no part of the model: ``name``, ``likelihood_reason``, ``binary``,
-            ``constants`` (the value of each column that has one only),
+        about: JSON values that are not part of the model: ``name``, ``likelihood_reason``, ``binary``,
+            ``constants`` (the value of each column with only one value),
             ``weights`` (means of q(z | y), (K,)), ``classes``, ``parameters`` (the estimator's), ``epochs``,
             ``elbo``, ``restarts``, ``data`` (``name``, ``rows``, ``sha256``), ``measures``, ``findings``,
             ``versions``, ``limits`` (:class:`gmvae.assess.outliers.Limits`), ``resampling``
@@ -55,7 +55,7 @@ class ModelFile:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write the file; one of that name is replaced once the new one is whole."""
+        """Write the file. An existing file is replaced once the new one is complete."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"scaling.{name}": tensor for name, tensor in _of_scaling(self.scaling).items()}
         about = {
@@ -71,17 +71,19 @@ class ModelFile:
     @classmethod
     @isolated
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> ModelFile:
-        """The file that :meth:`save` wrote, its model ready for evaluation.
+        """Read the file that :meth:`save` wrote; its model is in evaluation mode.
 
         Raises:
-            ValueError: where it is not a whole model file, was changed, or has the format of another version.
-            OSError: where it cannot be read.
+            ValueError: if it is not a complete model file, was changed, or has the format of another version.
+            OSError: if it cannot be read.
         """
         tensors, found = read_tensors(path)
         if found.get("format") != FORMAT:
             raise ValueError(_other_format(path, found))
         if found.pop("sha256", None) != checksum(tensors, found):
-            raise ValueError(f"{path} was damaged or changed after it was written: its checksum is another")
+            raise ValueError(
+                f"{path} was damaged or changed after it was written: its checksum does not match"
+            )
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "scaling": {}}
         with sound(path):
             for name, tensor in tensors.items():
@@ -101,12 +103,12 @@ class ModelFile:
 
 @contextmanager
 def sound(path: str | Path) -> Iterator[None]:
-    """A context in which whatever is wrong with the values of a model file is one line that names it."""
+    """Turn any error about the values of a model file into one line that names the file."""
     try:
         yield
     except (AttributeError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{path} is not a whole model of this version: {reason}") from error
+        raise ValueError(f"{path} is not a complete model of this version: {reason}") from error
 
 
 def of_result(
@@ -116,14 +118,14 @@ def of_result(
     parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> ModelFile:
-    """The model file of a fit.
+    """Make the model file of a fit.
 
     Arguments:
-        result: What the fit came to.
+        result: The result of the fit.
         schema: How a file becomes rows.
-        name: What it is called, and its data.
-        parameters: Those of the estimator; the configuration's fields unless given.
-        more: JSON values in place of those made here, or beside them.
+        name: Names of the fit and of its data.
+        parameters: Those of the estimator; the configuration's fields by default.
+        more: JSON values that replace those made here, or are added to them.
     """
     config, data = result.config, result.data
     fields = {**asdict(config.model), **asdict(config.objective), **asdict(config.training)}
@@ -154,7 +156,7 @@ def of_result(
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: numpy's numbers and arrays as Python's."""
+    """Convert a value for JSON: numpy's numbers and arrays become Python's."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -163,10 +165,10 @@ def plain(value: Any) -> Any:
 
 
 def find(path: str | Path) -> Path:
-    """The model file that a path names: itself, or that of a run folder.
+    """Return the path of the model file: the path itself, or the file in a run folder.
 
     Raises:
-        ValueError: where a folder has none.
+        ValueError: if the folder has none.
     """
     path = Path(path)
     inside = path / "model.safetensors"
@@ -178,7 +180,7 @@ def find(path: str | Path) -> Path:
 
 
 def _of_scaling(scaling: Scaling) -> dict[str, Tensor]:
-    """The arrays of a scaling, without what is not there."""
+    """The arrays of a scaling, without parts that it does not have."""
     found = {"mean": scaling.mean, "scale": scaling.scale, "kept": scaling.kept}
     if scaling.warp is not None:
         found |= {f"warp.{name}": values for name, values in vars(scaling.warp).items()}
@@ -188,7 +190,7 @@ def _of_scaling(scaling: Scaling) -> dict[str, Tensor]:
 
 
 def _scaling(tensors: Mapping[str, Tensor]) -> Scaling:
-    """The scaling of these arrays."""
+    """Make a scaling from its arrays."""
     given: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
     warp = {
         name: given.pop(f"warp.{name}")
@@ -200,34 +202,34 @@ def _scaling(tensors: Mapping[str, Tensor]) -> Scaling:
 
 
 def _check_sizes(build: Callable[[], GaussianMixtureVAE], tensors: Mapping[str, Tensor]) -> None:
-    """``ValueError`` where tensors are not those of a model, which is built without any memory for it: a
-    small file may claim any size."""
+    """Raise ``ValueError`` if tensors do not suit the model. It is built without allocating memory, since a
+    small file can claim any size."""
     with torch.device("meta"):
         wanted = build().state_dict()
     for name in wanted.keys() & tensors.keys():
         if wanted[name].shape != tensors[name].shape:
             raise ValueError(
                 f"{name} has shape {tuple(tensors[name].shape)}, "
-                f"its configuration says {tuple(wanted[name].shape)}"
+                f"but its configuration says {tuple(wanted[name].shape)}"
             )
     claimed, given = (sum(tensor.numel() for tensor in found.values()) for found in (wanted, tensors))
-    if claimed > 2 * given:  # of an earlier version, some small ones are missing
-        raise ValueError(f"it has {given:,} weights, its configuration says {claimed:,}")
+    if claimed > 2 * given:  # files of earlier versions lack some small tensors
+        raise ValueError(f"it has {given:,} weights, but its configuration says {claimed:,}")
 
 
 def _check(model: GaussianMixtureVAE, scaling: Scaling, schema: Schema, about: Mapping[str, Any]) -> None:
-    """``ValueError`` where parts of a file do not belong together."""
+    """Raise ``ValueError`` if parts of a file do not belong together."""
     width = len(scaling.mean)
     kept = scaling.kept
     warp = () if scaling.warp is None else vars(scaling.warp).values()
     if any(values.shape != (width,) for values in (scaling.scale, *warp)) or len(kept) != math.prod(
         model.y_shape
     ):
-        raise ValueError(f"scaling is of {width} numbers, an observation has shape {model.y_shape}")
+        raise ValueError(f"scaling has {width} numbers, but an observation has shape {model.y_shape}")
     if kept.min() < 0 or kept.max() >= width:
         raise ValueError(f"scaling keeps columns from {kept.min()} to {kept.max()} of {width}")
     if math.prod(schema.y_shape) != width:
-        raise ValueError(f"schema is of {schema.y_shape} numbers, scaling of {width}")
+        raise ValueError(f"schema has shape {schema.y_shape}, but scaling has {width} numbers")
     if len(about["weights"]) != model.config.clusters:
         raise ValueError(f"there are {len(about['weights'])} weights for {model.config.clusters} clusters")
 

@@ -1,4 +1,4 @@
-"""Encoder and decoder as ONNX, for programs without PyTorch."""
+"""Export encoder and decoder as ONNX, for programs without PyTorch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 FILES = ("encoder.onnx", "decoder.onnx")
-"""What is written."""
+"""Names of the files that are written."""
 
 
 class Warped(nn.Module):
@@ -75,11 +75,11 @@ def _warp(scaling: Scaling) -> Warped | None:
 
 
 class Encoder(nn.Module):
-    """From rows of the data, (B, D), in their units, to q(z | ...), (B, K), its most probable cluster, (B,),
+    """From rows of the data, (B, D), in their units, to q(z | ...), (B, K), the most probable cluster, (B,),
     and the means of q(x | y), (B, x_size).
 
-    Rows come in 64 bits, in which they are scaled, as everywhere in this package: a column whose mean is
-    large beside its spread would lose its digits in 32. Answers have 64 bits, too.
+    Rows are scaled in 64 bits, as everywhere in this package: in 32 bits, a column with a large mean and a
+    small spread would lose its digits. Results have 64 bits, too.
     """
 
     mean: Tensor
@@ -132,12 +132,12 @@ class Decoder(nn.Module):
 def export(model: GMVAE, folder: str | Path) -> list[Path]:
     """Write ``encoder.onnx`` and ``decoder.onnx`` into a folder.
 
-    The encoder takes ``y``, float64, (B, D), rows in the units of the data, and gives ``probabilities``,
-    (B, K), ``cluster``, (B,), and ``x``, (B, x_size); the decoder takes ``x`` and gives ``y``. B is free.
-    Their metadata have the names of the features, and K.
+    The encoder takes ``y``, float64, (B, D), rows in the units of the data, and returns ``probabilities``,
+    (B, K), ``cluster``, (B,), and ``x``, (B, x_size). The decoder takes ``x`` and returns ``y``. B is
+    dynamic. The metadata of both have the names of the features, and K.
 
     Raises:
-        ValueError: where the packages for ONNX are not installed.
+        ValueError: if the packages for ONNX are not installed.
     """
     try:
         import onnx
@@ -169,14 +169,14 @@ def export(model: GMVAE, folder: str | Path) -> list[Path]:
 
 
 def _network(model: GMVAE) -> Any:
-    """The torch model in 64 bits or, with convolutions, which ONNX Runtime has in 32 bits only, in 32."""
+    """The torch model in 64 bits; in 32 bits with convolutions, since ONNX Runtime has these only in 32."""
     exact = precise(model.model_).cpu()
     return exact if model.model_.config.network == "fc" else exact.float()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter prints and logs on its way."""
+    """Suppress what the exporter prints and logs."""
     loggers: list[Any] = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings(), redirect_stdout(StringIO()):

@@ -1,4 +1,4 @@
-"""The run folder: where each file of a run lies, and how it is read and written."""
+"""The run folder: where each file of a run is, and how it is read and written."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from gmvae.store.files import (
 )  # fmt: skip
 
 SECTIONS = tuple(field.name for field in fields(Config))
-"""Those of the configuration."""
+"""The sections of the configuration."""
 MEASURED = ("epoch", "seconds", "loss", "elbo", *Terms._fields)
-"""What every record of an epoch has."""
+"""The keys that every record of an epoch has."""
 
 
 class RunFolder:
@@ -46,7 +46,7 @@ class RunFolder:
         path: A folder that holds a run.
 
     Raises:
-        ValueError: where it holds none.
+        ValueError: if it holds none.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,18 +56,18 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path, about: Mapping[str, Any]) -> RunFolder:
-        """Begin a run in ``path``, which is made where it is not there; ``about`` becomes its config.json.
+        """Start a run in ``path``, which is created if it does not exist; ``about`` becomes its config.json.
 
         Raises:
-            ValueError: where it holds a run already, or anything else: a run overwrites nothing.
-            OSError: where it cannot be written.
+            ValueError: if the folder is not empty, since a run overwrites nothing.
+            OSError: if it cannot be written.
         """
         path = Path(path)
         if path.is_file():
-            raise ValueError(f"{path} is a file: name a folder, or one that is not there yet")
+            raise ValueError(f"{path} is a file: name a folder, or one that does not exist yet")
         if (path / "config.json").exists():
             raise ValueError(
-                f"{path} already holds a run: name another folder, or go on with gmvae resume {path}"
+                f"{path} already holds a run: name another folder, or continue with gmvae resume {path}"
             )
         if path.is_dir() and any(path.iterdir()):
             raise ValueError(f"{path} is not empty: name another folder")
@@ -97,15 +97,15 @@ class RunFolder:
 
     @property
     def snapshot(self) -> Path:
-        """What the pictures of the latent space and of the reconstructions are drawn from."""
+        """The file that the pictures of the latent space and of the reconstructions are drawn from."""
         return self.plots / "snapshot.npz"
 
     def about(self, *, whole: bool = False) -> dict[str, Any]:
-        """config.json; rows that the run has kept are where the folder is by now. To go on from it, it must
-        be ``whole``: with its checksum.
+        """Read config.json. The path of kept rows is updated, in case the folder was moved. To resume a run,
+        read it as a ``whole``: with its checksum.
 
         Raises:
-            ValueError: where it was damaged.
+            ValueError: if it was damaged.
         """
         about = read_sealed(self.path / "config.json", whole=whole)
         if "rows" in about.get("python", {}):
@@ -113,10 +113,10 @@ class RunFolder:
         return about
 
     def began(self, *, whole: bool = False) -> dict[str, Any]:
-        """:meth:`about` of a run that training began.
+        """:meth:`about`, after checking that it was written by training.
 
         Raises:
-            ValueError: where it lacks what every run has.
+            ValueError: if it lacks values that every run has.
         """
         about = self.about(whole=whole)
         config, data, python = (about.get(name, {}) for name in ("config", "data", "python"))
@@ -127,7 +127,7 @@ class RunFolder:
         return about
 
     def write_about(self, about: Mapping[str, Any]) -> None:
-        """Write config.json anew."""
+        """Replace config.json."""
         write_sealed(self.path / "config.json", about)
 
     def touch(self) -> None:
@@ -135,24 +135,24 @@ class RunFolder:
         (self.path / "config.json").touch()
 
     def history(self) -> list[dict[str, Any]]:
-        """metrics.jsonl: a record for each epoch so far; a last line without its end is not there yet.
+        """Read metrics.jsonl: a record for each epoch so far. An incomplete last line is ignored.
 
         Raises:
-            ValueError: where another line is no record.
+            ValueError: if another line is not a record.
         """
         records = self._records()
         for number, record in enumerate(records, start=1):
             if not all(isinstance(record.get(name), (int, float)) for name in MEASURED):
-                raise ValueError(f"{self.metrics} is not whole: line {number} is no record of an epoch")
+                raise ValueError(f"{self.metrics} is damaged: line {number} is not the record of an epoch")
         return records
 
     def _records(self) -> list[dict[str, Any]]:
-        """The objects of metrics.jsonl, whatever they hold."""
+        """The objects of metrics.jsonl, without any check of their content."""
         if not self.metrics.exists():
             return []
         records = [parse_json(self.metrics, line) for line in read_bounded(self.metrics).split(b"\n")[:-1]]
         if not all(isinstance(record, dict) for record in records):
-            raise ValueError(f"{self.metrics} is not whole: a line of it is no JSON object")
+            raise ValueError(f"{self.metrics} is damaged: a line of it is not a JSON object")
         return records
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -161,17 +161,17 @@ class RunFolder:
             file.write(json.dumps(record).encode() + b"\n")
 
     def write_checkpoint(self, state: State) -> None:
-        """Write what a resumed run needs, with its checksum, and that of the records so far."""
+        """Write the state that a resumed run needs, with its checksum and that of the records so far."""
         tensors, about = state
         about = {**about, "metrics": self._measured()}
         write_tensors(self.checkpoint, tensors, {**about, "sha256": checksum(tensors, about)})
 
     def read_checkpoint(self, *, whole: bool = True) -> State:
-        """What :meth:`write_checkpoint` was given. To go on from it, it must be ``whole``, and metrics.jsonl
-        must begin with the records that there were.
+        """Read the state that :meth:`write_checkpoint` wrote. To resume from it, read it as a ``whole``: with
+        its checksum, and with metrics.jsonl starting with the same records as then.
 
         Raises:
-            ValueError: where it is not.
+            ValueError: if the checkpoint or the records do not match their checksums.
         """
         tensors, about = read_tensors(self.checkpoint)
         known = about.pop("sha256", None)
@@ -184,22 +184,23 @@ class RunFolder:
         records = about.pop("metrics", None)
         if whole and records != self._measured(records["bytes"]):
             raise ValueError(
-                f"{self.metrics} does not have the records of the checkpoint: put the file back that belongs "
+                f"{self.metrics} does not have the records of the checkpoint: put back the file that belongs "
                 "to it, or start a new run"
             )
         return tensors, about
 
     def _measured(self, size: int | None = None) -> dict[str, Any]:
-        """How many bytes metrics.jsonl has, of so many at most, and their SHA-256."""
+        """The number of bytes in metrics.jsonl, at most ``size``, and their SHA-256."""
         text = self.metrics.read_bytes()[:size] if self.metrics.exists() else b""
         return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """A context in which no other process trains this run; a process that ends in any way lets it go.
+        """Lock the run within the block, so that no other process trains it. The lock is released however the
+        process ends.
 
         Raises:
-            ValueError: where another one does.
+            ValueError: if another process trains it.
         """
         try:
             import fcntl
@@ -220,18 +221,18 @@ class RunFolder:
             os.close(folder)
 
     def rewind(self, restarts: Sequence[int]) -> list[dict[str, Any]]:
-        """Drop the records from metrics.jsonl that come after so many epochs of each restart; those that
-        stay.
+        """Drop the records from metrics.jsonl that come after the given number of epochs of each restart, and
+        return the remaining ones.
 
         Raises:
-            ValueError: where one of the epochs up to there has no record. Nothing is written then.
+            ValueError: if one of the remaining epochs has no record. Nothing is written then.
         """
         wanted = [(number, epoch) for number, last in enumerate(restarts, 1) for epoch in range(1, last + 1)]
         kept = [record for record in self._records() if _place(record) in set(wanted)]
         if [_place(record) for record in kept] != wanted:
             raise ValueError(
                 f"{self.metrics} has {len(kept)} records of the {len(wanted)} epochs in the checkpoint: "
-                "put the file back that belongs to it, or start a new run"
+                "put back the file that belongs to it, or start a new run"
             )
         text = "".join(json.dumps(record) + "\n" for record in kept)
         if not self.metrics.exists() or self.metrics.read_text() != text:
@@ -239,14 +240,14 @@ class RunFolder:
         return kept
 
     def write_starts(self, starts: Sequence[Mapping[str, Any]]) -> None:
-        """Write start.json: where each restart so far started, and why, each with a checksum."""
+        """Write start.json: the start of each restart so far, each with a checksum."""
         write_json(self.start, [{**start, "sha256": checksum({}, start)} for start in starts])
 
     def read_starts(self) -> list[dict[str, Any]]:
-        """start.json: one start for each restart that has any.
+        """Read start.json: the start of each restart that has one.
 
         Raises:
-            ValueError: where it is not what :meth:`write_starts` wrote.
+            ValueError: if it is not what :meth:`write_starts` wrote.
         """
         starts = read_json_list(self.start) if self.start.exists() else []
         as_written = not starts or self.start.read_text() == text_of(starts)
@@ -255,12 +256,12 @@ class RunFolder:
             if not as_written or known is None or known != checksum({}, start):
                 raise ValueError(
                     f"{self.start} was damaged or changed after it was written: put it back, or delete it; "
-                    "gmvae resume writes it anew"
+                    "gmvae resume writes it again"
                 )
         return starts
 
     def read_summary(self) -> dict[str, Any] | None:
-        """summary.json; ``None`` where the run has none yet."""
+        """Read summary.json; ``None`` if the run has none yet."""
         path = self.path / "summary.json"
         return read_json(path) if path.exists() else None
 
@@ -270,15 +271,15 @@ class RunFolder:
 
 
 def newest_run(runs: str | Path = "runs") -> RunFolder:
-    """The run in a folder that was started, or resumed, last.
+    """The run in a folder that was started or resumed last.
 
     Raises:
-        ValueError: where it holds none.
+        ValueError: if the folder has no run.
     """
     found = list(Path(runs).glob("*/config.json"))
     if not found:
         raise ValueError(
-            f"{runs} holds no run: name a run's folder, or train one here, as with gmvae train spiral"
+            f"{runs} holds no run: name a run's folder, or train one with gmvae train, such as spiral"
         )
     return RunFolder(max(found, key=lambda path: path.stat().st_mtime_ns).parent)
 
@@ -288,17 +289,17 @@ def _place(record: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def fresh_folder(name: str) -> Path:
-    """A folder for a new run of this name, which is not there yet."""
+    """A folder that does not exist yet, for a new run of this name."""
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     names = (Path("runs", stem if i == 1 else f"{stem}-{i}") for i in range(1, 1000))
     return next(path for path in names if not path.exists())
 
 
 def asked(folder: RunFolder, about: Mapping[str, Any]) -> tuple[Config, Choice | None, Holdout | None]:
-    """What config.json says of the fit: its configuration, and how clusters and epochs were chosen.
+    """The fit that config.json describes: its configuration, and how clusters and epochs were chosen.
 
     Raises:
-        ValueError: where it is not one that training wrote.
+        ValueError: if it is not one that training wrote.
     """
     choice, holdout = about.get("choice"), about.get("holdout")
     try:

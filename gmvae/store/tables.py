@@ -1,4 +1,4 @@
-"""Tables that are written piece by piece, in the form that the file's name asks for."""
+"""Write tables piece by piece, in the format of the file's ending."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".arrow", ".feather", ".npy")
 STANDARD = Path("-")
-"""Standard output, which tables are written to as .csv."""
+"""Standard output; tables are written to it as .csv."""
 
 
 def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
-    """``ValueError`` where a file's name does not say in which form to write it."""
+    """Raise ``ValueError`` if the ending of a file's name is not one of ``endings``."""
     if ending(path) not in endings:
         raise ValueError(f"{path} ends in {ending(path)!r}: it must end in {', '.join(endings)}")
     if path.is_dir():
@@ -31,20 +31,20 @@ def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
 
 
 def ending(path: Path) -> str:
-    """How a file's name ends, with what it is packed with: ``.csv.gz``. Standard output is .csv."""
+    """The ending of a file's name, including .gz, as in ``.csv.gz``. That of standard output is .csv."""
     if path == STANDARD:
         return ".csv"
     return "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
 
 
 def write_table(path: Path, batches: Iterator[pa.RecordBatch]) -> int:
-    """Write batches of rows, all with the same columns, as they come; the number of rows.
+    """Write batches of rows, all with the same columns, as they come, and return the number of rows.
 
-    The file appears when it is whole; standard output has the rows as they come. ``.npy`` holds the numbers
-    of all columns, shape (rows, columns).
+    A file appears when it is complete; standard output gets the rows as they come. ``.npy`` has only the
+    columns of numbers, shape (rows, columns).
 
     Raises:
-        ValueError: where there is no row, or the file's name has another ending than those of ``ENDINGS``.
+        ValueError: if there are no rows, or the ending of the file's name is not in ``ENDINGS``.
     """
     check_ending(path)
     first = next(batches, None)
@@ -87,7 +87,7 @@ def _write_arrow(ending: str) -> Callable[[Any, pa.Schema, Iterator[pa.RecordBat
 
 @contextmanager
 def _opened(part: Any, ending: str, schema: pa.Schema) -> Iterator[Any]:
-    """A writer of record batches into a file, or into standard output, which stays open."""
+    """Open a writer of record batches to a file, or to standard output, which stays open."""
     from pyarrow import csv, ipc, output_stream, parquet
 
     if ending == ".parquet":
@@ -109,7 +109,7 @@ def _opened(part: Any, ending: str, schema: pa.Schema) -> Iterator[Any]:
 
 
 def _write_npy(part: Any, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-    """The header has room for a longer number of rows, so that it is written again once that is known."""
+    """Write a .npy file. Its header has room for a larger number of rows, and is written again at the end."""
     numbers = [place for place, field in enumerate(schema) if _is_number(field.type)]
     kind, rows = np.dtype(np.float64), 0
     with open(part, "wb") as file:

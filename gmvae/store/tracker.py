@@ -14,24 +14,24 @@ from gmvae.fit.state import Record
 from gmvae.store.run_folder import RunFolder
 
 GROUPS = ("test_", "validation_")
-"""Beginnings of keys whose curves TensorBoard shows apart."""
+"""Prefixes of keys that TensorBoard shows as separate curves."""
 LEFT_OUT = {"epoch", "restart"}
 
 
 def check_tracker(config: Config) -> None:
-    """See that the tracker that a configuration asks for is installed.
+    """Check that the tracker that a configuration asks for is installed.
 
     Raises:
-        ValueError: where it is not.
+        ValueError: if it is not.
     """
     if config.run.tracker == "tensorboard" and find_spec("tensorboard") is None:
         raise ValueError("tracker is tensorboard, which is not installed: pip install tensorboard")
 
 
 class TensorBoard(Observer):
-    """Writes each record's numbers, the configuration and what the doctor says into ``tensorboard/`` of a run
-    folder, with a folder inside for each restart after the first. A run that is gone on with takes back the
-    epochs after its checkpoint.
+    """Writes the numbers of each record, the configuration and the doctor's findings into ``tensorboard/`` of
+    a run folder, with a subfolder for each restart after the first. A resumed run removes the epochs after
+    its checkpoint.
 
     Arguments:
         folder: The run's folder.
@@ -56,10 +56,10 @@ class TensorBoard(Observer):
             self._writer.close()
 
     def _open(self, record: Record) -> None:
-        """The writer of the restart that a record belongs to."""
+        """Open the writer for the restart of a record."""
         if self._restart == record["restart"]:
             return
-        from torch.utils.tensorboard import SummaryWriter  # a second, so not before it is needed
+        from torch.utils.tensorboard import SummaryWriter  # takes a second to import, so only when needed
 
         if self._restart:
             self._writer.close()
@@ -73,7 +73,7 @@ class TensorBoard(Observer):
 
 
 def tag(name: str) -> str:
-    """What TensorBoard calls a number of a record: those of held-out data stand beside those of training."""
+    """The name of a number in TensorBoard, so that held-out data are shown next to training data."""
     for group in GROUPS:
         if name.startswith(group):
             return f"{name.removeprefix(group)}/{group[:-1]}"

@@ -22,25 +22,24 @@ from gmvae.store.model_file import ModelFile, of_result
 from gmvae.store.run_folder import RunFolder
 
 TIMES = ("seconds", "wall_seconds")
-"""What a record says of time, which no two runs share."""
+"""Keys of times in a record. They differ between runs."""
 
 
 class Writer(Observer):
-    """Writes a run folder while a fit goes on: records, checkpoints, starts and, at the end, model and
-    summary.
+    """Writes a run folder during a fit: records, checkpoints, starts and, at the end, model and summary.
 
     Arguments:
-        folder: The folder, which has its config.json.
+        folder: The folder, which already has its config.json.
         config: What is written, and how often.
-        measures: What is measured after each epoch.
+        measures: The measures after each epoch.
         schema: How a file becomes rows.
-        name: What the model file calls the run, and its data.
-        classes: What labels are called, from label 0 on.
-        parameters: Those of the estimator, where it was one that began the fit.
+        name: Names of the run and of its data in the model file.
+        classes: Names of the labels, from label 0 on.
+        parameters: Those of the estimator, if it started the fit.
 
     Attributes:
         history: The records of all epochs so far.
-        saved: Epochs of the restart in progress in the last checkpoint.
+        saved: How many epochs of the restart in progress the last checkpoint has.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Writer(Observer):
     def progress(self, stage: str, done: float) -> None:  # noqa: ARG002
         every, last = self.config.run.checkpoint_every, max(self._saved_at, self._started_at)
         if stage == "epochs" and every and time.monotonic() - last >= every:
-            self._checkpoint()  # in the middle of an epoch, which may take hours
+            self._checkpoint()  # in the middle of an epoch, which can take hours
 
     def chosen(self, choice: Choice) -> None:
         about = self.folder.about()
@@ -86,7 +85,7 @@ class Writer(Observer):
     def started(self, restart: int, start: Start) -> None:
         seconds, self._began = time.perf_counter() - self._began, time.perf_counter()
         if start.init != "random":
-            self._checkpoint()  # before start.json: who is killed between the two goes on from here
+            self._checkpoint()  # before start.json: a run killed between the two resumes from here
             starts = [*self.folder.read_starts()[: restart - 1], start.to_json() | {"restart": restart}]
             starts[-1]["seconds"] = seconds
             self.folder.write_starts(starts)
@@ -104,7 +103,7 @@ class Writer(Observer):
             self._checkpoint()
 
     def interrupted(self) -> None:
-        """Write a checkpoint of the last whole epoch, where the last one that was written is older."""
+        """Write a checkpoint of the last complete epoch, unless the last checkpoint has it already."""
         tensors, about = self.fit.state()
         current = about.get("current")
         if current is None or not self.fit.started:
@@ -123,17 +122,17 @@ class Writer(Observer):
         self.summary = self._summary(result)
         if self.config.run.save_model:
             self.model_file(result).save(self.folder.model)
-        self.folder.write_summary(self.summary)  # it comes last, and says that the rest is there
+        self.folder.write_summary(self.summary)  # written last, as a sign that everything else is there
 
     def model_file(self, result: Result) -> ModelFile:
-        """The whole model, with what the run came to."""
+        """The whole model, with the results of the run."""
         measures = {key: value for key, value in self._last(result).items() if key not in TIMES}
         findings = [finding.to_json() for finding in self.findings(result)]
         more: dict[str, Any] = {"measures": measures, "findings": findings, "classes": list(self.classes)}
         return of_result(result, self.schema, self.name, self.parameters, **more)
 
     def findings(self, result: Result | None = None) -> list[Finding]:
-        """What the doctor says of a result, or of the fit so far, from the last measures and all records."""
+        """The doctor's findings on a result, or on the fit so far, from the last measures and all records."""
         restart = max(1, self.fit.restart) if result is None else result.kept + 1
         records = [record for record in self.history if record["restart"] == restart]
         if result is not None:
@@ -151,7 +150,7 @@ class Writer(Observer):
         self.saved = self.fit.epoch
 
     def _summary(self, result: Result) -> dict[str, Any]:
-        """What summary.json holds: the last record of the restart that is kept, its epoch with the best
+        """The content of summary.json: the last record of the restart that is kept, its epoch with the best
         bound, and the speed."""
         last = self._last(result)
         kept = [record for record in self.history if record["restart"] == result.kept + 1]

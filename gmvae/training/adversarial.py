@@ -1,4 +1,4 @@
-"""Virtual adversarial training: views of observations for which no augmentation is known."""
+"""Virtual adversarial training: perturbed views of observations without a known augmentation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gmvae.training.distances import distances
 PROBE = 0.1
 """Length of the step, in the space of y, that finds the direction."""
 REACH, NEAREST, ASKED = 0.4, 10, 500
-"""The length of a perturbation, as a share of the distance to a neighbour; which neighbour that is; and how
-many observations the median of that distance is taken over."""
+"""The length of a perturbation, as a share of the distance to a neighbour; which neighbour that is; and the
+number of observations for the median of that distance."""
 
 
 def reach(y: Tensor, generator: Generator | None = None) -> float:
-    """How far observations of shape (n, *y_shape) are moved: ``REACH`` of the median distance between one of
-    them and its ``NEAREST``-th neighbour among them (IMSAT: Hu et al., arXiv 1702.08720)."""
+    """How far observations of shape (n, *y_shape) are moved: ``REACH`` times the median distance from an
+    observation to its ``NEAREST``-th neighbour (IMSAT: Hu et al., arXiv 1702.08720)."""
     rows = y.flatten(1)
     asked = rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:ASKED]]
     near = distances(asked, rows).topk(min(NEAREST + 1, len(rows)), largest=False).values
@@ -29,18 +29,19 @@ def reach(y: Tensor, generator: Generator | None = None) -> float:
 def inconsistency(
     logits: Callable[[Tensor], Tensor], y: Tensor, radius: float, generator: Generator | None = None
 ) -> Tensor:
-    r"""How much q(z | y) changes where it changes most (Miyato et al., arXiv 1704.03976):
+    r"""How much q(z | y) changes in the direction of greatest change (Miyato et al., arXiv 1704.03976):
 
     .. math:: \mathbb E_y\; D_\mathrm{KL}\big(q(z \mid y) \,\|\, q(z \mid y + r)\big), \qquad
         r \approx \arg\max_{\lVert r \rVert = \rho} D_\mathrm{KL}\big(q(z \mid y) \,\|\, q(z \mid y + r)\big)
 
-    by one step of the power method from a random direction. No gradient flows through q(z | y) or r.
+    r comes from one step of the power method from a random direction. No gradient flows through q(z | y) or
+    r.
 
     Arguments:
         logits: The logits of q(z | y), from (B, *y_shape) to (B, K).
         y: Observations, (B, *y_shape).
         radius: :math:`\rho`.
-        generator: Where the random direction comes from; torch's global generator unless given.
+        generator: Source of the random direction; torch's global generator by default.
 
     Returns:
         A mean over the batch, in nats, of shape ().

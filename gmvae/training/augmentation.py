@@ -1,4 +1,4 @@
-"""Views of observations: what an observation could have been as well, and still be of the same cluster."""
+"""Augmented views: random changes of an observation that leave it in the same cluster."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from gmvae.training.distances import distances
 
 
 class View(Protocol):
-    """From observations to a random view of each."""
+    """Makes a random augmented view of each observation."""
 
     def __call__(self, y: Tensor, generator: Generator | None = None) -> Tensor:
-        """A view of each observation, (B, *y_shape) to (B, *y_shape), drawn from a generator of their device,
-        torch's global one unless given."""
+        """Return a view of each observation, (B, *y_shape) to (B, *y_shape). The generator is one of their
+        device, by default torch's global one."""
 
 
 ROTATION, SHIFT, SCALE, SHEAR = math.radians(15), 0.1, 0.15, 0.25
-"""The most that an image is turned (radians), moved (share of its side), scaled and sheared."""
+"""Maximum rotation (radians), shift (share of the side), scaling and shear of an image."""
 ERASED, SMALLEST, LARGEST = 0.5, 0.2, 0.5
-"""Share of the images that a rectangle is erased from, and the least and the most that its sides are of the
-image's."""
+"""Share of the images with an erased rectangle, and its minimum and maximum side, as a share of the image's
+side."""
 NOISE, SWAPPED = 0.1, 0.1
-"""Standard deviation of the noise on a table's columns, as a share of each column's, and the share of values
-that another row's take the place of."""
+"""Standard deviation of the noise on a table's columns, as a share of that of each column, and the share of
+values that are replaced with those of another row."""
 NEARER = 0.25
-"""Share of the way to its nearest neighbour that a row moves at most, where clusters may be small."""
+"""Maximum share of the way to its nearest neighbour that a row moves, if clusters can be small."""
 
 
 def views(augment: str, y_shape: tuple[int, ...]) -> View | None:
-    """What makes views of observations: ``image``, ``table``, ``none`` (``None``), or ``auto``, which is
-    table for tables and none for images: what may be done to an image without changing it, only its owner
-    knows.
+    """The function that makes augmented views: that of ``image`` or of ``table``, or ``None`` for ``none``.
+
+    ``auto`` is table for tables and none for images, since only the user knows which changes leave an image
+    in its class.
 
     Raises:
-        ValueError: where observations of this shape are no images and views of images are asked for.
+        ValueError: if views of images are asked for, but observations of this shape are not images.
     """
     if augment == "auto":
         augment = "table" if len(y_shape) == 1 else "none"
@@ -55,8 +56,8 @@ def views(augment: str, y_shape: tuple[int, ...]) -> View | None:
 
 
 def image_view(y: Tensor, generator: Generator | None = None) -> Tensor:
-    """Images of shape (B, channels, height, width), each turned, moved, scaled and sheared a little at
-    random. What comes in from outside the image is as its edge."""
+    """Turn, move, scale and shear images of shape (B, channels, height, width) a little, each at random.
+    Pixels from outside an image repeat its edge."""
 
     def within(most: float) -> Tensor:
         return (_uniform((len(y),), y, generator) * 2 - 1) * most
@@ -64,7 +65,7 @@ def image_view(y: Tensor, generator: Generator | None = None) -> Tensor:
     angle, shear = within(ROTATION), within(SHEAR)
     wide, high = 1 + within(SCALE), 1 + within(SCALE)
     cosine, sine = angle.cos(), angle.sin()
-    # of a point in the view, where in the image it is looked up, in half sides
+    # maps each point of the view to its place in the image, in units of half a side
     rows = torch.stack((cosine * wide, shear - sine * high, within(2 * SHIFT)), -1)
     columns = torch.stack((sine * wide, cosine * high, within(2 * SHIFT)), -1)
     grid = F.affine_grid(torch.stack((rows, columns), 1).to(y), list(y.shape), align_corners=False)
@@ -72,13 +73,14 @@ def image_view(y: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def erased_view(y: Tensor, generator: Generator | None = None) -> Tensor:
-    """:func:`image_view`, after which a rectangle somewhere in half of the images is as their corner is
-    (random erasing: Zhong et al., arXiv 1708.04896): what has an unusual part is seen without it as well."""
+    """:func:`image_view`, then a random rectangle in half of the images is filled with the value of their
+    corner (random erasing: Zhong et al., arXiv 1708.04896). So an image with an unusual part is also seen
+    without it."""
     view = image_view(y, generator)
     count, _, *sides = view.shape
 
     def covered(side: int) -> Tensor:
-        """The rows, or columns, that a rectangle takes, (B, side)."""
+        """Which rows, or columns, a rectangle covers, (B, side)."""
         length = side * (SMALLEST + (LARGEST - SMALLEST) * _uniform((count, 1), y, generator))
         centre = side * _uniform((count, 1), y, generator)
         pixels = torch.arange(side, dtype=torch.float32, device=y.device) + 0.5
@@ -91,8 +93,8 @@ def erased_view(y: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def table_view(y: Tensor, generator: Generator | None = None) -> Tensor:
-    """Rows of shape (B, *y_shape), each moved up to halfway to its nearest neighbour in the batch, with some
-    values taken from other rows (feature dropout) and noise on all."""
+    """Move each row, of shape (B, *y_shape), up to halfway to its nearest neighbour in the batch, replace
+    some values with those of other rows (feature dropout), and add noise to all."""
     rows = y.flatten(1)
     distance = distances(rows, rows).fill_diagonal_(math.inf)
     nearest = rows[distance.argmin(1)] if len(rows) > 1 else rows
@@ -105,9 +107,9 @@ def table_view(y: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def nearby_view(y: Tensor, generator: Generator | None = None) -> Tensor:
-    r"""Rows of shape (B, *y_shape), each moved up to ``NEARER`` of the way to its nearest neighbour in the
-    batch, at distance r, with noise of standard deviation :math:`r / 2 \sqrt D`, at most ``NOISE`` of a
-    column's: so near that small clusters stay apart."""
+    r"""Move each row, of shape (B, *y_shape), up to ``NEARER`` of the way to its nearest neighbour in the
+    batch, at distance r. Noise is added with standard deviation :math:`r / (2 \sqrt D)`, at most ``NOISE``
+    times that of the column. These moves are so small that small clusters stay separate."""
     rows = y.flatten(1)
     distance, index = distances(rows, rows).fill_diagonal_(math.inf).min(1)
     way = rows[index] - rows if len(rows) > 1 else torch.zeros_like(rows)
@@ -118,5 +120,5 @@ def nearby_view(y: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def _uniform(shape: tuple[int, ...], y: Tensor, generator: Generator | None) -> Tensor:
-    """Numbers from U(0, 1) where y is."""
+    """Numbers from U(0, 1) on the device of y."""
     return torch.rand(shape, generator=generator, dtype=torch.float32, device=y.device)

@@ -1,4 +1,4 @@
-"""Devices and CPU threads: which ones a fit computes on."""
+"""Choose the device and the number of CPU threads of a fit."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ SMALL_LAYER = 5_000_000
 
 
 class _Here(local):
-    """How many blocks of :func:`cpu_threads` this thread of Python is in."""
+    """How many nested blocks of :func:`cpu_threads` this Python thread is in."""
 
     depth = 0
 
 
 _here, _lock, _users = _Here(), Lock(), [0, 0]
-"""The last: how many threads are in such a block, and the number of torch's threads before the first was."""
+"""``_users``: how many blocks are open in all threads, and torch's number of threads before the first one."""
 
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Within the ``with`` block torch computes with so many CPU threads; 0 leaves it as it is.
+    """Let torch use ``count`` CPU threads within the ``with`` block; 0 leaves the number as it is.
 
-    Blocks may overlap in several threads of Python: each thread is left with the number that was there before
-    the first of them, and an inner block with that of the outer one.
+    Blocks of several Python threads can overlap. After its block, each thread has the number from before the
+    first block; after an inner block, that of the outer one.
     """
     if not count:
         yield
@@ -49,21 +49,21 @@ def cpu_threads(count: int) -> Iterator[None]:
 
 
 def pick_threads(asked: int, work: int) -> int:
-    """The number of CPU threads for a layer of ``work`` multiplications: what is asked for or, for 0, one
-    where the layer is small.
+    """The number of CPU threads for a layer of ``work`` multiplications: the number asked for or, for 0, one
+    if the layer is small, else 0 (as torch decides).
 
-    Two threads there save a sixth of the time on an idle machine, but wait for each other where another
-    program keeps a core busy, and take twice as long (benchmarks/threads.py). Beside the thread that draws
-    the progress bar, epochs of the spiral have then been seen to take 200 times as long.
+    For small layers two threads save a sixth of the time on an idle machine. But if another program keeps a
+    core busy, they wait for each other and take twice as long (benchmarks/threads.py). With the thread that
+    draws the progress bar, epochs of the spiral then sometimes took 200 times as long.
     """
     return asked or (1 if work < SMALL_LAYER else 0)
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; for ``auto`` a GPU if there is one, else the CPU.
+    """The device with this name; for ``auto`` a GPU if there is one, else the CPU.
 
     Raises:
-        ValueError: where this machine has no such device.
+        ValueError: if this machine has no such device.
     """
     if name == "auto":
         found = torch.accelerator.current_accelerator(check_available=True)

@@ -1,4 +1,4 @@
-"""Distances that rounding leaves in order."""
+"""Distances that keep their order in spite of rounding."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from torch import Tensor
 def distances(a: Tensor, b: Tensor) -> Tensor:
     r"""The Euclidean distance of each row of ``a``, (n, D), to each row of ``b``, (m, D): shape (n, m).
 
-    With :math:`\lVert a \rVert^2 - 2 a^\top b + \lVert b \rVert^2`, which is how torch computes many of them,
-    the error of a squared distance is that of the squares it is the difference of: in 32 bits groups of width
-    1e-3 lose their order. So the rows are centred, and it is done in 64 bits; where the device has none, by
-    differences, which is slower.
+    For many rows torch computes :math:`\lVert a \rVert^2 - 2 a^\top b + \lVert b \rVert^2`. A squared
+    distance
+    then has the rounding error of the large squares: in 32 bits, distances within groups of width 1e-3 lose
+    their order. So the rows are centred and in 64 bits here. On devices without 64 bits, distances are
+    computed from differences, which is slower.
     """
     if a.device.type == "mps":
         return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,4 +1,4 @@
-"""The loop: data, model and objective in, one record per epoch out."""
+"""The training loop: it takes data, model and objective, and yields one record per epoch."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from gmvae.training.workers import ALONE, Workers
 
 
 class Indexable(Protocol):
-    """What the loop trains on: a tensor of shape (N, *y_shape), or anything that is indexed like one."""
+    """Training data: a tensor of shape (N, *y_shape), or anything that can be indexed like one."""
 
     @property
     def device(self) -> torch.device:
-        """Where the observations that ``[...]`` gives are."""
+        """The device of the observations that ``[...]`` gives."""
 
     def __len__(self) -> int:
         """The number of observations in a pass."""
@@ -44,17 +44,17 @@ class Indexable(Protocol):
 
 
 MOMENTUM = 0.02
-"""Share of the newest batch in the running statistics of a model whose clusters are anchored."""
+"""Share of the newest batch in the running statistics of a model with anchored clusters."""
 
 
 class Trainer:
-    """Fits a model, one epoch at a time, and can stop after any of them and go on from there.
+    """Fits a model, one epoch at a time. It can stop after any epoch and continue from there.
 
     Arguments:
-        model: The model, on its device already.
+        model: The model, already on its device.
         objective_config: Weights of the terms.
         config: Optimiser, batches, epochs.
-        stream: Where all chance comes from.
+        stream: Source of all randomness.
         workers: The processes that share each batch.
     """
 
@@ -69,7 +69,7 @@ class Trainer:
         self.workers = workers
         self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
-        # with augment auto, views are for the start only: rows near a border would move it
+        # with augment auto, only the start uses views: here, rows near a cluster border would move it
         self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
         self.taught: Recognition | None = None
         self.epoch = self.rollbacks = 0
@@ -77,9 +77,11 @@ class Trainer:
         self._pass: Pass | None = None
 
     def anchor(self) -> None:
-        """From now on, keep q(z | y), and q(z | v) of views v if there are any, near what it is now: a copy
-        of the recogniser is the frozen teacher. Batch statistics are averaged over more of the batches, and
-        the learning rate decays, since their noise would shake the borders of many clusters."""
+        """From now on, keep q(z | y), and q(z | v) of augmented views v, near its current values.
+
+        A copy of the recogniser is the frozen teacher. Batch statistics are averaged over more batches, and
+        the learning rate decays, since noise in both would move the borders of many clusters.
+        """
         for module in self.model.modules():
             if isinstance(module, _BatchNorm):
                 module.momentum = MOMENTUM
@@ -87,7 +89,7 @@ class Trainer:
 
     @property
     def fast(self) -> bool:
-        """Whether the gradient is the hand-written one (:mod:`gmvae.training.fast`), not autograd's."""
+        """Whether the hand-written gradient (:mod:`gmvae.training.fast`) is used in place of autograd's."""
         return self.workers.size == 1 and by_hand(self.model, self.config)
 
     @isolated
@@ -98,15 +100,16 @@ class Trainer:
 
         Arguments:
             y: The observations; levels of uint8 stand for levels / 255.
-            progress: Called after each step with the number of epochs done, of which the last is a part.
+            progress: Called after each step with the number of epochs done, including the part of the current
+                one.
 
         Yields:
             A record of each epoch: its number from 1, the seconds it took, and the means over its
             batches of ``loss``, ``elbo`` and the five terms, in nats per observation.
 
         Raises:
-            FloatingPointError: where a loss or a weight is no finite number any more, and no smaller step
-                mends that (:mod:`gmvae.training.recovery`). The model is as it was before that epoch.
+            FloatingPointError: if a loss or a weight is no longer finite, and smaller steps do not help
+                (:mod:`gmvae.training.recovery`). The model is then as it was before that epoch.
         """
         if self.epoch < self.config.epochs:
             self.workers.agree(self.model.state_dict().values())
@@ -126,11 +129,11 @@ class Trainer:
             yield record | ({"rollbacks": self.rollbacks} if self.rollbacks else {})
 
     def _sound(self, means: dict[str, float], y: Indexable) -> bool:
-        """Whether an epoch came to finite losses, and to a model that makes finite ones."""
+        """Whether an epoch had finite losses, and the model after it still gives finite ones."""
         return all(map(math.isfinite, means.values())) and self._odd_now(y) is None
 
     def _odd_now(self, y: Indexable) -> str | None:
-        """What is not finite in the model as it is: a weight, or a term for some observations."""
+        """The name of what is not finite in the current model: a weight, or a term for some observations."""
         most = greatest(self.model)
         if not math.isfinite(most):
             return "a weight"
@@ -143,12 +146,12 @@ class Trainer:
             return first_odd(*objective.loss(self.model, some, self.objective, generator=noise))
 
     def _back(self, rollbacks: int) -> None:
-        """Go back to the beginning of this epoch, with another step."""
+        """Go back to the beginning of this epoch, with a smaller step."""
         self.restore(*self._good.copy())
         self.rollbacks = rollbacks
 
     def _diverged(self, y: Indexable) -> FloatingPointError:
-        """What is said of an epoch that cannot be made; it is made once more to find out where."""
+        """The error about an epoch that diverges. The epoch is repeated to find out where."""
         rate = self.learning_rate
         self._back(self.rollbacks)
         try:
@@ -159,15 +162,15 @@ class Trainer:
         self._back(self.rollbacks)
         self._busy = False
         return FloatingPointError(
-            f"the loss is no finite number in epoch {self.epoch + 1}, {where}: lower the learning rate (now "
-            f"{self.config.learning_rate:g}, and {ROLLBACKS} steps back and on with a smaller one, {rate:g} "
-            "at last, did not help), or bring the data to a scale of about 1"
+            f"the loss is not a finite number in epoch {self.epoch + 1}, {where}: lower the learning rate "
+            f"(now {self.config.learning_rate:g}; {ROLLBACKS} more attempts with smaller ones, down to "
+            f"{rate:g}, did not help), or scale the data to about 1"
         )
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next epoch: where clusters are anchored, it decays linearly over the
-        second half of all epochs."""
+        """The learning rate of the next epoch. If clusters are anchored, it decays linearly over the second
+        half of all epochs."""
         rest = 1.0 if self.taught is None else 1 - self.epoch / self.config.epochs
         return self.config.learning_rate * SMALLER**self.rollbacks * min(1.0, 2 * rest)
 
@@ -182,7 +185,7 @@ class Trainer:
             totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
             self._pass = Pass(self.stream.cpu.get_state(), totals)
             order = self.stream.cpu
-        else:  # the generator has gone on since: the order comes from where it was
+        else:  # the generator has moved on since: the order comes from its state at the start of the pass
             order = Generator("cpu")
             order.set_state(self._pass.order)
         now = self._pass
@@ -218,7 +221,8 @@ class Trainer:
         return dict(zip(names, (self.workers.added(now.totals) / rows).tolist(), strict=True))
 
     def _batches(self, y: Indexable, order: Generator, done: int) -> tuple[Iterator[Tensor], int, int]:
-        """The batches of a pass that follow so many, the number of all, and the observations in all."""
+        """The batches of a pass after the first ``done``, the number of all batches, and the number of
+        observations in all of them."""
         size, most = self.config.batch_size, self.config.epoch_size
         if getattr(y, "window", 0):
             windowed = WindowedBatches(y, size, most, order)
@@ -227,10 +231,12 @@ class Trainer:
         return iter(steps[done:]), len(steps), sum(map(len, steps))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that the rest depends on, after an epoch or in the middle of one: tensors, the numbers
-        of epochs and of steps done, and how often training went back. In the middle of a step, and where the
-        epoch so far has led to weights that are not finite, it is as it was when the epoch began, or was gone
-        on with."""
+        """Everything that further training depends on, after an epoch or in the middle of one: tensors, the
+        numbers of epochs and of steps done, and the number of rollbacks.
+
+        In the middle of a step, or if weights are no longer finite, it is the state from when the epoch was
+        started or resumed.
+        """
         odd = self._pass is not None and not math.isfinite(greatest(self.model))
         tensors, about = self._good.copy() if self._busy or odd else self._state()
         if self.taught is not None:
@@ -238,7 +244,7 @@ class Trainer:
         return tensors, about
 
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The state as it is now, but for the frozen teacher, which never changes."""
+        """The current state, without the frozen teacher, which never changes."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for index, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
@@ -250,12 +256,12 @@ class Trainer:
         return tensors, about
 
     def restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-        """Go back to where :meth:`state` was taken.
+        """Go back to the state that :meth:`state` returned.
 
-        On another kind of device than there, noise goes on from the seed's beginning.
+        On another kind of device, the noise starts again from the seed.
 
         Raises:
-            ValueError: where the state is that of another model, or none of a trainer.
+            ValueError: if it is the state of another model, or not that of a trainer.
         """
         epoch, rollbacks = about.get("epoch"), about.get("rollbacks", 0)
         if type(epoch) is not int or epoch < 0 or rollbacks not in range(ROLLBACKS + 1):
@@ -291,7 +297,7 @@ class Trainer:
 
 
 def by_hand(model: GaussianMixtureVAE, config: TrainingConfig) -> bool:
-    """Whether the gradient is the hand-written one where one process trains this model so."""
+    """Whether a single process trains this model with the hand-written gradient."""
     return covers(model, views=config.augment not in ("auto", "none"))
 
 
@@ -300,11 +306,11 @@ class Pass:
     """An epoch in progress."""
 
     order: Tensor
-    """The state of the generator that its order comes from."""
+    """The generator's state that the order of observations comes from."""
     totals: Tensor
-    """Sums over its observations of what is recorded."""
+    """Sums of the recorded values over its observations."""
     steps: int = 0
-    """Steps done."""
+    """Number of steps done."""
 
 
 def descend(
@@ -312,13 +318,14 @@ def descend(
     losses: Iterable[Tensor | None],
     gradients: Callable[[Iterable[Tensor]], object] | None = None,
 ) -> Iterator[int]:
-    """Take a step of an optimiser down each loss, or the mean of losses of shape (B,): the one loop that
-    everything is trained in. A loss is asked for once the step before it is done; ``None`` says that the
-    parameters have their gradients already. ``gradients`` is called with the parameters once they have their
-    gradients.
+    """Take one optimiser step for each loss, or for the mean of losses of shape (B,). All training uses this
+    loop.
+
+    A loss is requested after the step before it is done. ``None`` in place of a loss means that the
+    parameters already have their gradients. ``gradients`` is called with the parameters before each step.
 
     Yields:
-        The number of steps so far, after each.
+        The number of steps so far, after each step.
     """
     for step, loss in enumerate(losses, start=1):
         if loss is not None:
@@ -331,10 +338,10 @@ def descend(
 
 
 def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Give a module its weights back.
+    """Load the weights of a module.
 
     Raises:
-        ValueError: where they are those of another module.
+        ValueError: if they belong to another module.
     """
     try:
         module.load_state_dict(tensors)
@@ -343,11 +350,11 @@ def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def batches(count: int, size: int, most: int = 0, generator: Generator | None = None) -> list[Tensor]:
-    """A random order of ``count`` observations, or of ``most`` of them, in batches of ``size``, drawn from a
-    generator of the CPU, torch's global one unless given.
+    """A random order of ``count`` observations, or of ``most`` of them, in batches of ``size``. The generator
+    is one of the CPU, by default torch's global one.
 
-    What is left over makes a smaller last batch; a single observation, from which batch norm could
-    not tell a variance, joins the batch before it.
+    The remaining observations make a smaller last batch. A single one joins the batch before it, since batch
+    norm cannot estimate a variance from one observation.
     """
     parts = list(torch.randperm(count, generator=generator)[: most or count].split(size))
     if len(parts) > 1 and len(parts[-1]) == 1:

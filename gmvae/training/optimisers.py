@@ -1,4 +1,4 @@
-"""Optimisers by name: torch's own, and the one that the original code amounts to."""
+"""Optimisers by name: torch's own, and the one that the original code effectively uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def optimiser(name: str, parameters: Iterable[nn.Parameter], learning_rate: floa
     """The optimiser called ``name`` ("adam", "sgd", ..., "sign") over ``parameters``.
 
     Raises:
-        ValueError: where torch has no optimiser of that name.
+        ValueError: if torch has no optimiser of that name.
     """
     if name == "sign":
         return Sign(parameters, lr=learning_rate)
@@ -27,17 +27,17 @@ def optimiser(name: str, parameters: Iterable[nn.Parameter], learning_rate: floa
 
 
 class Sign(torch.optim.Optimizer):
-    r"""Steps of one size, :math:`\theta \leftarrow \theta - \eta\,\mathrm{sign}(\nabla_\theta)`.
+    r"""Steps of a fixed size, :math:`\theta \leftarrow \theta - \eta\,\mathrm{sign}(\nabla_\theta)`.
 
-    Differs: the original code asks for Adam, but hands it a fresh state at every step. The moments
-    of a fresh Adam, corrected for bias, are the gradient and its square, so that each step is this
-    one, but where a gradient is not large against :math:`\epsilon`: with Torch7's
-    :math:`\epsilon = 10^{-8}`, which it adds before the correction, and :math:`g` of the loss summed over a
-    batch, the step is :math:`\eta g / (|g| + 10^{-8} / \sqrt{0.001})`. That is half of this one at
-    :math:`|g| = 3.2 \cdot 10^{-7}`, which is that over the size of the batch on the gradient of the mean.
+    Differs: the original code uses Adam, but gives it a fresh state at every step. The bias-corrected moments
+    of a fresh Adam are the gradient and its square, so each step is the one above. Only if a gradient is not
+    large compared with :math:`\epsilon` do they differ. Torch7 adds :math:`\epsilon = 10^{-8}` before the
+    correction. With the gradient :math:`g` of the loss summed over a batch, its step is
+    :math:`\eta g / (|g| + 10^{-8} / \sqrt{0.001})`. That is half of the step here at
+    :math:`|g| = 3.2 \cdot 10^{-7}`; for the gradient of the mean, divide that by the batch size.
 
     Arguments:
-        parameters: What to optimise.
+        parameters: The parameters to optimise.
         lr: The step size :math:`\eta`.
     """
 
@@ -46,7 +46,7 @@ class Sign(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step; ``closure``, where given, is called first and its value returned."""
+        """Take one step. If ``closure`` is given, it is called first and its value is returned."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

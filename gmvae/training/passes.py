@@ -13,15 +13,16 @@ from gmvae.data.shuffled import windowed
 
 
 class WindowedBatches:
-    """A random order of observations on disk, which are read a window at a time, in batches: it is made as it
-    is needed, so that it takes no memory. As for those in memory, the last batch may be smaller, and a single
-    observation joins the batch before it.
+    """Batches in a random order of observations on disk, which are read a window at a time.
+
+    The order is generated as it is needed, so it takes no memory. As with data in memory, the last batch can
+    be smaller, and a single observation joins the batch before it.
 
     Arguments:
         y: The observations (:class:`gmvae.data.streamed.Streamed`).
         size: Observations in a batch.
         most: Observations in a pass; 0 for all.
-        generator: Where the order comes from.
+        generator: Source of the order.
     """
 
     def __init__(self, y: Any, size: int, most: int, generator: Generator) -> None:
@@ -34,7 +35,7 @@ class WindowedBatches:
         return self.steps
 
     def after(self, done: int) -> Iterator[Tensor]:
-        """The batches that follow so many."""
+        """Yield the batches after the first ``done``."""
         left, waiting, step = self.count, np.empty(0, np.int64), 0
         windows = iter(windowed(len(self.y), self.y.window, self.seed))
         coming = next(windows, None)

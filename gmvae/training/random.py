@@ -1,4 +1,4 @@
-"""Random numbers of a fit's own: torch's global generators are neither read nor moved."""
+"""Random numbers for a fit alone: torch's global generators are neither used nor changed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from torch import Generator, Tensor
 
 
 class RandomStream:
-    """Two generators that start at one seed, which all chance of a fit comes from.
+    """Two generators with the same seed, the source of all randomness of a fit.
 
-    A fit beside it, in another thread, or a caller who draws between two epochs changes nothing in it.
+    They are not affected by a fit in another thread, or by random numbers that the caller draws between two
+    epochs.
 
     Arguments:
-        seed: Where both start.
-        device: The device whose numbers are drawn, beside the CPU's.
+        seed: Seed of both.
+        device: The device of the second generator.
 
     Attributes:
-        cpu: For what is drawn on the CPU: first weights, and the order of observations.
-        local: For what is drawn on the device; on the CPU the same as ``cpu``.
+        cpu: For numbers drawn on the CPU: initial weights, and the order of observations.
+        local: For numbers drawn on the device; on the CPU it is ``cpu`` itself.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:

@@ -1,5 +1,5 @@
-"""What is done where a loss, or a weight after an update, is no finite number: training goes back to the last
-good state, and on with a smaller step, a bounded number of times."""
+"""Recover if a loss, or a weight after an update, is not finite: training goes back to the last good state
+and continues with a smaller step, a limited number of times."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 ROLLBACKS, SMALLER = 4, 0.25
-"""How often a fit goes back at most, and what the learning rate is multiplied by each time."""
+"""Maximum number of rollbacks in a fit, and the factor of the learning rate for each."""
 HUGE = 1e4
-"""A weight beyond this is no sign of a sound fit: what the model makes of some observations is looked at."""
+"""If a weight is greater than this, the terms of some observations are checked for non-finite values."""
 
 
 class Snapshot:
-    """A copy of a state (:data:`gmvae.fit.state.State`), whose memory is used again for the next one."""
+    """A copy of a state (:data:`gmvae.fit.state.State`). Its memory is reused for the next copy."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
@@ -31,13 +31,13 @@ class Snapshot:
             self.tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
     def copy(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The state, in memory of its own."""
+        """A copy of the state in new memory."""
         return {name: tensor.clone() for name, tensor in self.tensors.items()}, dict(self.about)
 
 
 @torch.no_grad()
 def greatest(module: nn.Module) -> float:
-    r"""The greatest :math:`|\theta|` of all weights and running statistics; nan or inf where one is that."""
+    r"""The greatest :math:`|\theta|` of all weights and running statistics; nan or inf if one of them is."""
     values = [*module.parameters(), *(b for b in module.buffers() if b.is_floating_point() and b.numel())]
     return float(torch.stack(torch._foreach_norm(values, float("inf"))).max())
 

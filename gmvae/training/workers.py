@@ -1,9 +1,9 @@
 """Processes that train one model together, each on its share of every batch (``torchrun``).
 
 Every process has the same weights, reads the same order of observations, and draws the noise of the whole
-batch from a generator in the same state; it keeps its own share of both. Gradients, batch statistics, the
-minimum information constraint and what is recorded are sums over all processes. So W processes take the steps
-of one, but for rounding, and a checkpoint of one is that of all, whatever their number.
+batch from a generator in the same state. It uses its own share of both. Gradients, batch statistics, the
+minimum information constraint and the recorded values are sums over all processes. So W processes take the
+same steps as one process, up to rounding, and a checkpoint does not depend on their number.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Workers:
     """The processes that train together.
 
     Arguments:
-        rank: The number of this one, from 0.
-        size: How many there are.
-        local: Its number on this machine.
+        rank: The number of this process, from 0.
+        size: The number of processes.
+        local: The number of this process on its machine, from 0.
     """
 
     rank: int = 0
@@ -44,19 +44,19 @@ class Workers:
 
     def __post_init__(self) -> None:
         self._own: Generator | None = None
-        self.last: list[Callable[[], object]] = []  # what remains to be done before it ends
+        self.last: list[Callable[[], object]] = []  # called before this process ends
 
     @property
     def restarted(self) -> bool:
-        """Whether ``torchrun`` has started all of them anew, since one had died."""
+        """Whether ``torchrun`` has restarted all processes because one had died."""
         return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """What is this process's of a batch, or of anything with as many rows."""
+        """The share of this process in a batch, or in anything with as many rows."""
         return batch if self.size == 1 else batch[self.rank :: self.size]
 
     def own(self, generator: Generator) -> Generator:
-        """A generator for draws that the processes do not share: with one process, the one given."""
+        """A generator for numbers that each process draws for itself; with one process, the given one."""
         if self.size == 1:
             return generator
         if self._own is None:
@@ -75,8 +75,8 @@ class Workers:
         known: Categorical | None,
         generator: Generator,
     ) -> tuple[Tensor, objective.Terms]:
-        """:func:`gmvae.model.objective.loss` of this process's share ``y`` of a batch of ``count``
-        observations, with its share of their noise."""
+        """:func:`gmvae.model.objective.loss` of ``y``, the share of this process in a batch of ``count``
+        observations, with its share of the noise."""
         if self.size == 1:
             return objective.loss(model, y, config, epoch, view, known, generator)
         sizes = model.config.x_size, model.config.w_size
@@ -106,20 +106,22 @@ class Workers:
         return values
 
     def agree(self, tensors: Iterable[Tensor]) -> None:
-        """Let all processes have the numbers of the first."""
+        """Copy the tensors of the first process to all others."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             dist.barrier()
 
     def end(self) -> None:
-        """End this process, where there are several, once all of them are done. One that ended before would
-        break the connections of those that are still at work; and gloo's threads, when Python takes itself
-        down around them, now and then end it by SIGABRT, which torchrun would take for a failure."""
+        """End this process once all are done, if there are several.
+
+        A process that ended earlier would break the connections of the others. And if Python shuts down while
+        gloo's threads run, they sometimes end it by SIGABRT, which torchrun would take for a failure.
+        """
         if self.size > 1:
             dist.barrier()
             dist.destroy_process_group()
@@ -131,8 +133,8 @@ class Workers:
 
     @contextmanager
     def global_statistics(self, model: nn.Module) -> Iterator[None]:
-        """Within the ``with`` block, batch norm in training takes mean and variance of the batches of all
-        processes together (torch's SyncBatchNorm, which refuses tensors of the CPU)."""
+        """Within the ``with`` block, batch norm in training takes the mean and variance over the batches of
+        all processes, like torch's SyncBatchNorm, which does not support the CPU."""
         layers = [m for m in model.modules() if isinstance(m, _BatchNorm)] if self.size > 1 else []
         for layer in layers:
             layer.forward = partial(normalise, layer, layer.forward)  # type: ignore[method-assign]
@@ -144,12 +146,12 @@ class Workers:
 
 
 ALONE = Workers()
-"""One process."""
+"""A single process."""
 
 
 def start_workers(device: str) -> Workers:
-    """The processes that ``torchrun`` or ``accelerate launch`` has started, connected: by nccl on GPUs, each
-    with its own, and by gloo elsewhere. One process alone where none of these has started it."""
+    """Connect the processes that ``torchrun`` or ``accelerate launch`` has started: with nccl on GPUs, one
+    for each process, and with gloo elsewhere. Without either launcher this is a single process."""
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
         return ALONE
@@ -158,7 +160,7 @@ def start_workers(device: str) -> Workers:
     if cuda:
         torch.cuda.set_device(local)
     if not dist.is_initialized():
-        # a store that outlives a restart still has the addresses of those that died
+        # a store that outlives a restart still has the addresses of the dead processes
         store, _, _ = next(dist.rendezvous("env://"))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = dist.PrefixStore(f"gmvae/{attempt}", store)
@@ -167,13 +169,13 @@ def start_workers(device: str) -> Workers:
 
 
 def normalise(layer: _BatchNorm, alone: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
-    r"""Batch norm with mean and variance over the batches of all processes, from one message: with d = y - c,
+    r"""Batch norm with mean and variance over the batches of all processes, with one message. With d = y - c,
 
     .. math:: \mu = c + \frac{1}{N} \sum_w \sum_{i \in w} d_i, \qquad
         \sigma^2 = \frac{1}{N} \sum_w \sum_{i \in w} d_i^2 - (\mu - c)^2
 
-    for y of shape (B, C, ...), where c is the running mean, which is near enough for the difference to keep
-    its digits. The running variance is the unbiased one, as in torch.
+    for y of shape (B, C, ...). Here c is the running mean, which is near enough to the mean for the
+    difference to keep its digits. The running variance is the unbiased one, as in torch.
     """
     if not layer.training:
         return alone(y)
@@ -197,7 +199,7 @@ def normalise(layer: _BatchNorm, alone: Callable[[Tensor], Tensor], y: Tensor) -
 
 
 def all_sum(values: Tensor) -> Tensor:
-    """The sum of tensors of all processes, whose gradient is the sum of theirs."""
+    """The sum of the tensors of all processes. Its gradient is the sum of their gradients."""
     found: Tensor = _AllSum.apply(values)
     return found
 

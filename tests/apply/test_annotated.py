@@ -106,11 +106,11 @@ def test_a_missing_layer_is_named(cells, flags, said, tmp_path):
 def test_layers_and_h5ad_output_need_an_annotated_input(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pandas.DataFrame(three_blobs()[0], columns=["a", "b", "c"]).to_csv("t.csv", index=False)
-    assert "layer is 'counts', but t.csv is no .h5ad file" in bad(
+    assert "layer is 'counts', but t.csv is not a .h5ad file" in bad(
         here("train", "data", "--path", "t.csv", "--layer", "counts", *SMALL)
     )
     np.save("t.npy", three_blobs()[0])
-    assert "out.h5ad is to be an .h5ad file" in bad(here("predict", run, "t.npy", "-o", "out.h5ad"))
+    assert "out.h5ad is an .h5ad file: only" in bad(here("predict", run, "t.npy", "-o", "out.h5ad"))
     assert not Path("out.h5ad").exists()
 
 
@@ -121,6 +121,6 @@ def test_a_file_of_an_embedding_alone(tmp_path):
         obs=pandas.DataFrame(index=[str(i) for i in range(len(y))]), obsm={"X_pca": y}
     ).write_h5ad(tmp_path / "t.h5ad")
     said = bad(here("train", "data", "--path", tmp_path / "t.h5ad", *SMALL))
-    assert "t.h5ad has no X: name what to take with --layer: X_pca" in said
+    assert "t.h5ad has no X: choose a layer with --layer: X_pca" in said
     flags = ["--layer", "X_pca", *SMALL, "--run-dir", tmp_path / "run"]
     assert here("train", "data", "--path", tmp_path / "t.h5ad", *flags).status == 0

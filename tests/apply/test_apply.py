@@ -163,7 +163,7 @@ def model_versions(run: Path) -> dict[str, str]:
     ("arguments", "message"),
     [
         (["predict", "RUN", "none.csv"], "none.csv: No such file or directory"),
-        (["predict", "none"], "none is not there"),
+        (["predict", "none"], "none does not exist"),
         (["predict", "RUN", "few.csv"], "few.csv has no column "),
         (["predict", "RUN", "wine.csv", "-o", "out.xls"], "out.xls ends in '.xls': it must end in .csv"),
         (

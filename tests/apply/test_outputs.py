@@ -45,7 +45,7 @@ def test_columns_of_the_file_are_kept_beside_the_answers(run, tmp_path, ending):
 def test_columns_named_like_answers_are_not_kept(run, tmp_path):
     table().assign(cluster=1).to_csv(tmp_path / "n.csv", index=False)
     said = bad(here("predict", run, tmp_path / "n.csv", "--keep-columns", "-o", tmp_path / "p.csv"))
-    assert "has a column cluster, which is what a column of the result is called" in said
+    assert "has a column cluster, but the result has a column of that name" in said
     assert here("predict", run, tmp_path / "n.csv", "-o", tmp_path / "p.csv").status == 0
 
 

@@ -164,7 +164,8 @@ def test_latents_that_are_not_used():
         assert ("x-unused" in found) == (model.signs_.active_x == 0)
         if "x-unused" in found:
             assert found["x-unused"] == (
-                "warning: No unit of x moves with the data, of 2: the decoder draws the same for everything."
+                "warning: None of the 2 units of x changes with the data: the decoder gives the same output "
+                "for everything."
             )
             return
     pytest.fail("every fit used x")
@@ -219,7 +220,7 @@ def test_the_default_on_wine_is_healthy_and_three_too_many_on_the_spiral_a_note(
     findings = json.loads((run / "summary.json").read_text())["findings"]
     assert [(f["name"], f["severity"]) for f in findings] == [("dead", "note")]
     assert findings[0]["message"].startswith("3 of 8 clusters hold no data")
-    assert findings[0]["advice"].startswith("That is right if the data have 5 groups; if they have more")
+    assert findings[0]["advice"].startswith("That is fine if the data have 5 groups. If they have more")
 
 
 def test_every_finding_has_its_words():

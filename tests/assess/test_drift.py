@@ -48,4 +48,4 @@ def test_new_kinds_of_rows_and_changed_shares_are_drift(fitted):
     one = y[labels == 2]
     model = GMVAE(**fitted.get_params()).fit(y).partial_fit(one)
     assert model.findings_[0].name == "drift"
-    assert "where it had 17%" in model.findings_[0].message
+    assert "compared with 17% before" in model.findings_[0].message

@@ -163,7 +163,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "gmvae: stopped\n"
-    said = re.search(r"go on after epoch (\d+) with: (.*)", out)
+    said = re.search(r"continue after epoch (\d+) with: (.*)", out)
     assert said is not None
     last = int(said[1])  # the last whole epoch, or an earlier checkpoint if an epoch was just being recorded
     assert last >= 1
@@ -248,7 +248,7 @@ def test_a_run_whose_data_changed_is_not_resumed(tmp_path, monkeypatch):
     assert here(*TRAIN, "--plot-every", 0, "--path", "y.npy", "--run-dir", "run").status == 0
     np.save(tmp_path / "y.npy", np.random.default_rng(1).normal(size=(400, 2)))
     for command in (["resume", "run", "--epochs", "9"], ["evaluate", "run"]):
-        assert "y.npy has changed since the run in run began" in bad(here(*command))
+        assert "y.npy has changed since the run in run started" in bad(here(*command))
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_training_reports_its_choices_and_next_commands(trained):
     folder, said = trained
     assert "iris.csv: 150 observations of shape (4,), with labels (for measuring only)" in said
     assert "iris.csv has values from 0.1 to 7900, outside of [0, 1], so likelihood auto is gaussian" in said
-    assert "one value only are left out (1): garden" in said
+    assert "columns with only one value are left out (1): garden" in said
     assert f"gmvae predict {folder} [FILE] -o clusters.csv" in said
 
 
@@ -180,7 +180,7 @@ def test_a_run_whose_file_changed_is_not_resumed(flowers, named, tmp_path):
         (["--label-column", "species"], "label_column is 'species' without a path"),
         (["--path", "iris.csv", "--drop", "flower", "species", "--likelihood", "bernoulli"], "but iris.csv"),
         (["--path", "iris.csv", "--missing", "drop"], "--missing"),
-        (["--path", "iris.csv", "--warm-up", "1.5"], "warm_up is 1.5: it must be whole epochs, or a share"),
+        (["--path", "iris.csv", "--warm-up", "1.5"], "warm_up is 1.5: it must be whole epochs, or below 1"),
         (["--path", "holes.csv"], "in 1 of 3 rows, first in row 1 counted from 0, in columns b (1): train"),
         (["--path", "one.csv"], "one.csv has shape (1, 2): it must be"),
     ],

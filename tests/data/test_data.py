@@ -158,7 +158,7 @@ def test_pickles_are_not_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([Bomb(), 1], dtype=object), allow_pickle=True)
     (tmp_path / "b.npy").write_bytes(pickle.dumps(Bomb()))
     for name in ("a.npy", "b.npy"):
-        with pytest.raises(ValueError, match=f"{name} is not a whole .npy file of numbers"):
+        with pytest.raises(ValueError, match=f"{name} is not a complete .npy file of numbers"):
             read_array(tmp_path / name)
 
 

@@ -194,7 +194,7 @@ def test_temporary_failures_are_retried(tmp_path, server, plan):
     ("plan", "attempts", "said"),
     [
         (["cut"] * 3, 3, f"{NAMES[1]}: the connection broke off"),
-        (["wrong"] * 3, 3, f"{NAMES[1]} has another checksum than the published file"),
+        (["wrong"] * 3, 3, f"{NAMES[1]} does not have the checksum of the published file"),
         ([500] * 3, 3, f"{NAMES[1]}: the server answers 500"),
         ([404], 1, f"{NAMES[1]}: the server answers 404"),
     ],

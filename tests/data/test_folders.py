@@ -116,8 +116,8 @@ def test_sizes_must_be_equal_or_are_made_equal(folder):
     large = Image.fromarray(COLOUR).resize((9, 8))
     large.save(folder / "z.png")
     assert complaint(folder) == (
-        "z.png has 8x9 pixels, k0/0.bmp has 5x4 pixels: they must be alike, so bring them to one size with "
-        "--image-size 32 or so"
+        "z.png has 8x9 pixels, k0/0.bmp has 5x4 pixels: they must have the same size, so resize them with "
+        "--image-size 32, for example"
     )
     y, *_ = features(folder, ReadOptions(image_size=6))
     expected = large.resize((6, 6), Image.Resampling.LANCZOS)
@@ -134,7 +134,7 @@ def test_a_new_folder_is_read_as_the_training_folder(folder, tmp_path):
     expected = image.convert("L").resize((7, 7), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(features(new, schema=resized)[0][0, 0], expected)
     image.resize((3, 2)).save(new / "t.png")
-    assert "t.png has 2x3 pixels, and the model was trained on 5x4 pixels: bring it to" in complaint(
+    assert "t.png has 2x3 pixels, and the model was trained on 5x4 pixels: resize it" in complaint(
         new, None, plain
     )
     np.save(tmp_path / "t.npy", np.ones((4, 3)))

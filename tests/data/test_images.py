@@ -99,9 +99,9 @@ PACKED = gzip.compress(WHOLE, mtime=0)
         (WHOLE[:3], "is no IDX file.*: it begins with 0 0 8"),
         (WHOLE[:11], "is cut off in its header, which promises 3 dimensions"),
         (b"\0\0\x08\0", "is cut off in its header, which promises 0 dimensions"),
-        (WHOLE[:-1], "holds 119 numbers where its header says 6 x 4 x 5 = 120"),
-        (WHOLE + b"\0", "holds 121 numbers where its header says 6 x 4 x 5 = 120"),
-        (gzip.compress(WHOLE[:-7], mtime=0), "holds 113 numbers where its header says 6 x 4 x 5 = 120"),
+        (WHOLE[:-1], "holds 119 numbers, but its header says 6 x 4 x 5 = 120"),
+        (WHOLE + b"\0", "holds 121 numbers, but its header says 6 x 4 x 5 = 120"),
+        (gzip.compress(WHOLE[:-7], mtime=0), "holds 113 numbers, but its header says 6 x 4 x 5 = 120"),
         (PACKED[:-20], "is a gzip file that is cut off or broken"),
         (PACKED[:5], "is a gzip file that is cut off or broken"),
         (PACKED[:-8] + bytes(4) + PACKED[-4:], "is a gzip file that is cut off or broken"),
@@ -112,7 +112,7 @@ PACKED = gzip.compress(WHOLE, mtime=0)
 )
 def test_damaged_idx_files_are_named(tmp_path, content, said):
     (tmp_path / "t.gz").write_bytes(content)
-    with complaint(rf"t\.gz {said}.*: delete it and fetch it anew"):
+    with complaint(rf"t\.gz {said}.*: delete it and fetch it again"):
         read_idx(tmp_path / "t.gz")
 
 
@@ -120,7 +120,7 @@ def test_damaged_idx_files_are_named(tmp_path, content, said):
 def test_an_idx_file_cut_off_anywhere_is_named(tmp_path, whole):
     for length in range(len(whole)):
         (tmp_path / "t").write_bytes(whole[:length])
-        with complaint("t .*: delete it and fetch it anew"):
+        with complaint("t .*: delete it and fetch it again"):
             read_idx(tmp_path / "t")
 
 
@@ -228,7 +228,7 @@ def svhn_said(tmp_path: Path, digits, said: str, **changes: object) -> None:
 
 def test_svhn_files_of_another_content_are_named(tmp_path, digits):
     X, y = digits[0][..., :5], digits[1][:5]
-    svhn_said(tmp_path, digits, "has no variable X, only y: save it anew with X in it", X=None)
+    svhn_said(tmp_path, digits, "has no variable X, only y: save it again with X in it", X=None)
     svhn_said(tmp_path, digits, "has no variable y, only X", y=None)
     svhn_said(tmp_path, digits, "has no variable X, only a header", X=None, y=None)
     svhn_said(tmp_path, digits, r"has a X of class double and shape \(32, 32, 3, 5\)", X=X.astype(float))
@@ -236,7 +236,7 @@ def test_svhn_files_of_another_content_are_named(tmp_path, digits):
     svhn_said(tmp_path, digits, r"has a X of class uint8 and shape \(32, 32, 3\)", X=X[..., 0])
     svhn_said(tmp_path, digits, "holds 5 images in X and 4 labels in y", y=y[:4])
     svhn_said(tmp_path, digits, r"has a y of class uint8 and shape \(5, 2\)", y=np.hstack([y, y]))
-    svhn_said(tmp_path, digits, "has a y with numbers that are not whole", y=y + 0.5)
+    svhn_said(tmp_path, digits, "has numbers in y that are not whole", y=y + 0.5)
     svhn_said(tmp_path, digits, "has a y of class cell", y=np.array([["a"]] * 5, dtype=object))
 
 

@@ -66,7 +66,7 @@ def test_the_index_is_left_out_with_a_message(tmp_path, name, index):
     run, out, columns = train(tmp_path / name)
     names = {"row": "row", "levels": "row, site", "none": "__index_level_0__"}[index]
     assert columns == "columns     a, b"
-    assert f"left out, since it names the rows: {names}\n" in out
+    assert f"left out as an index of the rows: {names}\n" in out
     assert here("predict", run, "-o", tmp_path / "own.csv").status == 0
     table.reset_index(drop=True).to_csv(tmp_path / "plain.csv", index=False)
     assert here("predict", run, tmp_path / "plain.csv", "-o", tmp_path / "new.csv").status == 0

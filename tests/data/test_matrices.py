@@ -189,21 +189,21 @@ def test_truncated_files_are_named(tmp_path):
         file.writestr("X.npy", huge)
     (tmp_path / "huge.npy").write_bytes(huge)
     for name in ("object", "cut", "changed", "pickle", "empty", "array", "huge"):
-        assert f"{name}.npz is not a whole .npz file of numbers or texts: " in complaint(
+        assert f"{name}.npz is not a complete .npz file of numbers or texts: " in complaint(
             tmp_path / f"{name}.npz"
         )
-    assert "huge.npy is not a whole .npy file of numbers" in complaint(tmp_path / "huge.npy")
+    assert "huge.npy is not a complete .npy file of numbers" in complaint(tmp_path / "huge.npy")
     (tmp_path / "pickle.npy").write_bytes(pickle.dumps(Bomb()))
-    assert "pickle.npy is not a whole .npy file" in complaint(tmp_path / "pickle.npy")
+    assert "pickle.npy is not a complete .npy file" in complaint(tmp_path / "pickle.npy")
     np.savez(tmp_path / "two.npz", train=THIN, test=THIN)
     said = complaint(tmp_path / "two.npz")
-    assert "has arrays train, test: that of the observations must be called X, or be the only" in said
+    assert "has arrays train, test: the array of the observations must be called X, or be the only" in said
     np.save(tmp_path / "flat.npy", np.arange(3))
     assert "flat.npy has shape (3,): it must be (observations, numbers" in complaint(tmp_path / "flat.npy")
     np.savez(tmp_path / "words.npz", X=np.array([["a", "b"]]))
     assert "words.npz holds values of type <U1: they must be numbers" in complaint(tmp_path / "words.npz")
     (tmp_path / "t.h5ad").write_bytes(b"nothing")
-    assert "t.h5ad is not a whole .h5ad file: " in complaint(tmp_path / "t.h5ad")
+    assert "t.h5ad is not a complete .h5ad file: " in complaint(tmp_path / "t.h5ad")
 
 
 def test_bad_sparse_indices_are_refused(tmp_path):
@@ -217,7 +217,7 @@ def test_bad_sparse_indices_are_refused(tmp_path):
         {"format": b"dia"},
     ):
         np.savez(tmp_path / "t.npz", **{"format": b"csr", **good, **change}, allow_pickle=True)
-        assert "t.npz is not a whole .npz file" in complaint(tmp_path / "t.npz")
+        assert "t.npz is not a complete .npz file" in complaint(tmp_path / "t.npz")
 
 
 def test_a_missing_anndata_is_named(tmp_path, monkeypatch):

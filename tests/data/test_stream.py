@@ -169,7 +169,7 @@ def test_torch_datasets_and_iterables_give_their_rows():
         for _ in range(2):
             assert np.concatenate([block.y for block in blocks()]).tolist() == y.tolist()
     assert not any(map(is_stream, (y, y.numpy(), y.tolist(), pa.table({"a": [1]}))))
-    with pytest.raises(ValueError, match="gives its batches once"):
+    with pytest.raises(ValueError, match="gives its batches only once"):
         blocks_of(iter([y]))
 
 

@@ -97,7 +97,7 @@ def test_files_without_names_are_read_by_place(tmp_path):
     y, ids, labels = features(tmp_path / "more.csv", schema=beside)
     np.testing.assert_allclose(y, expected, rtol=1e-12)
     assert (set(ids), set(labels)) == ({"x"}, {"1"})
-    assert "has 5 columns, and the model was trained on 3: they must be as many" in complaint(
+    assert "has 5 columns, and the model was trained on 3: without names in" in complaint(
         tmp_path / "more.csv", None, from_places
     )
     some = open_source(tmp_path / "t.npy").schema(ReadOptions(columns=("2", "1")))
@@ -195,8 +195,8 @@ def test_row_numbers_of_pandas_are_no_feature(tmp_path):
         ("a,b\n1\n", "t.csv has 1 values in row 2, counted with the line of names: it must have 2"),
         ("a,b\n1,2\n1,2,3\n", "t.csv has 3 values in row 3"),
         ("a,a,b\n1,2,3\n", "t.csv has more than one column a: rename all but one"),
-        ("a;b\n1,5;2\n3;4.5\n", "t.csv has 1,5 and 4.5: its numbers must all have a comma before their"),
-        ("a;b\n1,5;2\n1.234,5;3\n", "t.csv has numbers with their thousands apart in a: --thousands ."),
+        ("a;b\n1,5;2\n3;4.5\n", "t.csv has 1,5 and 4.5: the decimal mark must be a comma"),
+        ("a;b\n1,5;2\n1.234,5;3\n", "t.csv has numbers with a thousands separator in a: --thousands ."),
         ("0.3;0.1;0.7\n1;2;3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line"),
         ("0,3;0,1;0,7\n1;2;3\n", "t.csv has 1 values in row 2"),
         ("a|b\n1|2\n", "t.csv has no commas in its first line, but bars"),
@@ -231,8 +231,8 @@ def test_text_that_is_no_table_is_refused(write, monkeypatch, content, said):
 
 def test_damaged_packed_files_are_named(write):
     whole = gzip.compress(b"a,b\n" + b"1,2\n" * 50)
-    assert "t.csv.gz is not a whole" in complaint(write(whole[:-12], "t.csv.gz"))
-    assert "t.csv.gz is not a whole .gz file" in complaint(write(b"a,b\n1,2\n", "t.csv.gz"))
+    assert "t.csv.gz is not a complete" in complaint(write(whole[:-12], "t.csv.gz"))
+    assert "t.csv.gz is not a complete .gz file" in complaint(write(b"a,b\n1,2\n", "t.csv.gz"))
     assert "ends in '.gz': it must be one of .csv" in complaint(write(whole, "t.parquet.gz"))
 
 
@@ -391,8 +391,8 @@ def test_binary_files_that_are_damaged_are_named(tmp_path, write):
     sample(2000).to_parquet(tmp_path / "whole.parquet")
     sample(2000).to_feather(tmp_path / "whole.arrow")
     for kind, said in (
-        ("parquet", "not a whole Parquet file"),
-        ("arrow", "not a whole Arrow or Feather file"),
+        ("parquet", "not a complete Parquet file"),
+        ("arrow", "not a complete Arrow or Feather file"),
     ):
         whole = (tmp_path / f"whole.{kind}").read_bytes()
         for damaged in (
@@ -403,7 +403,7 @@ def test_binary_files_that_are_damaged_are_named(tmp_path, write):
         ):
             assert said in complaint(write(damaged, f"t.{kind}"), WISH)
         assert "t." in complaint(write(b"", f"t.{kind}"))
-    assert "t.feather is Feather version 1: write it anew as version 2" in complaint(
+    assert "t.feather is Feather version 1: write it again as version 2" in complaint(
         write(b"FEA1" + b"\0" * 40 + b"FEA1", "t.feather")
     )
     with pytest.raises(FileNotFoundError):
@@ -419,7 +419,7 @@ def test_false_lengths_in_an_arrow_file_do_no_harm(tmp_path, write):
     offsets = np.array([0, 2, 4], dtype="<i4").tobytes()
     assert whole.count(offsets) == 1
     lying = whole.replace(offsets, np.array([0, 2, 1 << 30], dtype="<i4").tobytes())
-    assert "t.arrow is not a whole Arrow or Feather file" in complaint(write(lying, "t.arrow"), ONE_HOT)
+    assert "t.arrow is not a complete Arrow or Feather file" in complaint(write(lying, "t.arrow"), ONE_HOT)
 
 
 def test_parquet_files_of_a_folder_belong_together(tmp_path):
@@ -427,7 +427,7 @@ def test_parquet_files_of_a_folder_belong_together(tmp_path):
     for number, columns in enumerate((["a", "b"], ["b", "a"], ["a"])):
         sample(3)[columns].to_parquet(tmp_path / "parts" / f"{number}.parquet")
     path = tmp_path / "parts"
-    assert "2.parquet has no column b, and" in complaint(path)
+    assert "2.parquet has no column b, but" in complaint(path)
     (path / "2.parquet").unlink()
     (path / ".hidden.parquet").write_bytes(b"x")
     np.testing.assert_array_equal(features(path)[0], pd.concat([sample(3)[["a", "b"]]] * 2).to_numpy(float))

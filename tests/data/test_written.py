@@ -67,7 +67,7 @@ def test_the_error_says_how_to_read_the_file(tmp_path):
     said = bad(here("train", "data", "--path", path, *TINY))
     assert "columns of text" not in said
     assert (
-        "numbers with their thousands apart in size: --thousands . reads them; so add --thousands ." in said
+        "numbers with a thousands separator in size: --thousands . reads them; so add --thousands ." in said
     )
     said = bad(here("train", "data", "--path", write(tmp_path / "b.csv", "|", "", "."), *TINY))
     assert (

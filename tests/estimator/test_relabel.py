@@ -87,7 +87,10 @@ def test_commands(fitted, tmp_path):
 
     before, card = predicted(), here("info", run).out
     said = here("relabel", run, tmp_path / "edits.json")
-    assert (said.status, said.out) == (0, "1, 2 are one, number 1\n0 is called the many\n1 is called rare\n")
+    assert (said.status, said.out) == (
+        0,
+        "1, 2 are merged as number 1\n0 is called the many\n1 is called rare\n",
+    )
     after = predicted()
     assert {row["cluster_name"] for row in after} <= {"the many", "rare"}
     for one, other in zip(before, after, strict=True):

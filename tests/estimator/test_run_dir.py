@@ -95,13 +95,10 @@ def test_resuming_a_folder_without_rows_needs_them(alone, tmp_path):
     assert not (folder / "weights.npy").exists()
     said = here("resume", folder)
     assert said.status == 2
-    assert (
-        said.err
-        == f"gmvae: {folder} has not kept its data: go on with GMVAE.resume('{folder}', X) in Python\n"
-    )
+    assert said.err == f"gmvae: {folder} has not kept its data: run GMVAE.resume('{folder}', X) in Python\n"
     assert same(GMVAE.resume(folder, Y, WEIGHTS), alone)
     for rows, weights in ((Y + 1, WEIGHTS), (Y[1:], WEIGHTS[1:]), (Y, None)):
-        with pytest.raises(ValueError, match=r"X has changed since the run in .* began"):
+        with pytest.raises(ValueError, match=r"X has changed since the run in .* started"):
             GMVAE.resume(folder, rows, weights)
 
 
@@ -133,7 +130,7 @@ def test_bad_run_folders_give_one_line(run, tmp_path):
     with pytest.raises(ValueError, match="already holds a run: name another folder"):
         model.set_params(run_dir=run[0]).fit(Y)
     assert model.labels_ is before
-    with pytest.raises(ValueError, match="a run starts anew"):
+    with pytest.raises(ValueError, match="a run starts from scratch"):
         model.set_params(run_dir=tmp_path / "new", warm_start=True).fit(Y)
     assert not (tmp_path / "new").exists()
     with pytest.raises(ValueError, match="holds no run"):

@@ -161,7 +161,7 @@ def test_a_warm_start_continues(blobs):
     model.set_params(warm_start=False).fit(y)
     assert model.n_iter_ == len(model.history_) == 4
     assert model.score(y) == before
-    with pytest.raises(ValueError, match="warm_start goes on with a model of other sizes"):
+    with pytest.raises(ValueError, match="warm_start would continue a model with other sizes"):
         model.set_params(warm_start=True, n_clusters=2).fit(y)
     with pytest.raises(ValueError, match="is expecting 3 features"):
         model.set_params(n_clusters=3).fit(y[:, :2])

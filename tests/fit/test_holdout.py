@@ -70,8 +70,8 @@ def test_the_doctor_reports_both_bounds(fitted, tmp_path):
     (trial,) = [trial for trial in fitted.holdout_["trials"] if trial["epochs"] == fitted.n_iter_]
     assert finding.severity == "warning"  # 10 rows have some outlying values
     assert finding.message == (
-        f"After {fitted.n_iter_} epochs the bound is {trial['elbo']:.1f} nats on rows that were fitted to, "
-        f"and {trial['held_out_elbo']:.1f} on 10 that were held out."
+        f"After {fitted.n_iter_} epochs the bound is {trial['elbo']:.1f} nats on fitted rows, "
+        f"and {trial['held_out_elbo']:.1f} on 10 held-out rows."
     )
     # in the units of the data, as score is
     assert trial["elbo"] == pytest.approx(fitted.score(wide()[0]), abs=50)  # the unit alone is about 120
@@ -115,9 +115,7 @@ def test_a_fit_that_stops_too_late_overfits():
     assert trial["elbo"] - trial["held_out_elbo"] > 200  # a warning needs 100, half a nat a column
     (finding,) = [finding for finding in model.findings_ if finding.name == "overfit"]
     assert finding.severity == "warning"
-    bounds = (
-        f"{trial['elbo']:.1f} nats on rows that were fitted to, and {trial['held_out_elbo']:.1f} on 6 that"
-    )
+    bounds = f"{trial['elbo']:.1f} nats on fitted rows, and {trial['held_out_elbo']:.1f} on 6 held-out rows"
     assert bounds in finding.message
 
 

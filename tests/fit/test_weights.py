@@ -67,7 +67,9 @@ def test_one_row_with_nearly_all_weight_is_a_finding(weight):
     model = quick(epochs=2).fit(Y, sample_weight=weights)
     assert set(model.labels_) <= {0, 1, 2}
     (finding,) = (finding for finding in model.findings_ if finding.name == "one-row")
-    assert finding.message.startswith(f"One distinct row has {weight / (weight + 59):.1%} of all weight")
+    assert finding.message.startswith(
+        f"One distinct row has {weight / (weight + 59):.1%} of the total weight"
+    )
     assert "one-row" not in {finding.name for finding in fit(Y, sample_weight=WEIGHTS).findings_}
 
 

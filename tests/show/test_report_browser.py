@@ -166,7 +166,7 @@ def test_the_tree_is_cut_and_copied_into_merges(opened, tmp_path):
     first = page.evaluate("page.merges[0]")
     page.focus("#cut")
     page.keyboard.press("ArrowRight")
-    assert f"{first[0]}, {first[1]} are one" in page.inner_text("#groups")
+    assert f"{first[0]}, {first[1]} are merged" in page.inner_text("#groups")
     page.click("#take")
     assert json.loads(downloaded(page, "#export"))["merge"] == [sorted(first)]
 

@@ -34,7 +34,7 @@ def test_arrays_come_back(tmp_path):
 
 def test_a_run_folder_overwrites_nothing(tmp_path):
     folder = RunFolder.create(tmp_path / "run", {"name": "one"})
-    with pytest.raises(ValueError, match="already holds a run: name another folder, or go on with"):
+    with pytest.raises(ValueError, match="already holds a run: name another folder, or continue with"):
         RunFolder.create(tmp_path / "run", {"name": "two"})
     assert folder.about() == {"name": "one"}
     (tmp_path / "mine").mkdir()

@@ -28,7 +28,7 @@ def rewritten(path: Path, change) -> None:
 
 def test_a_small_model_file_that_claims_a_large_network_is_refused(tmp_path):
     rewritten(tmp_path / "m.safetensors", lambda about: about["config"].update(hidden_size=10**7))
-    with pytest.raises(ValueError, match=r"m\.safetensors is not a whole model .*configuration says"):
+    with pytest.raises(ValueError, match=r"m\.safetensors is not a complete model .*configuration says"):
         ModelFile.load(tmp_path / "m.safetensors")
 
 

@@ -210,16 +210,16 @@ CHANGES = {
     ),
     "a field more": (lambda t, f: (t, {**f, "config": {**f["config"], "colour": 5}}), "model has colour"),
     "a bad value": (lambda t, f: (t, {**f, "config": {**f["config"], "clusters": -1}}), "clusters is -1"),
-    "no configuration": (without("config"), "not a whole model of this version: 'config'"),
+    "no configuration": (without("config"), "not a complete model of this version: 'config'"),
     "another shape": (about(y_shape=[2]), "its configuration says"),
-    "no recipe": (about(recipe=None), "not a whole model"),
-    "another recipe": (lambda t, f: (t, {**f, "recipe": {**f["recipe"], "y_shape": [3]}}), "schema is of"),
+    "no recipe": (about(recipe=None), "not a complete model"),
+    "another recipe": (lambda t, f: (t, {**f, "recipe": {**f["recipe"], "y_shape": [3]}}), "schema has"),
     "few weights": (lambda t, f: (t, {**f, "about": {**f["about"], "weights": [1.0]}}), "1 weights for 3"),
     "a tensor more": (tensor("model.extra", torch.zeros(2)), "Unexpected key"),
-    "a strange tensor": (tensor("extra", torch.zeros(2)), "not a whole model"),
-    "another scaling": (tensor("scaling.kept", torch.arange(5)), "scaling is of 14 numbers"),
+    "a strange tensor": (tensor("extra", torch.zeros(2)), "not a complete model"),
+    "another scaling": (tensor("scaling.kept", torch.arange(5)), "scaling has 14 numbers"),
     "columns beyond": (tensor("scaling.kept", torch.arange(13) + 9), "keeps columns from 9 to 21 of 14"),
-    "no scaling": (lambda t, f: ({k: t[k] for k in t if k != "scaling.mean"}, f), "not a whole model"),
+    "no scaling": (lambda t, f: ({k: t[k] for k in t if k != "scaling.mean"}, f), "not a complete model"),
 }  # fmt: skip
 
 
@@ -256,7 +256,7 @@ def test_every_damage_is_named_in_one_line(saved, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match="nowhere is not there"):
+    with pytest.raises(ValueError, match="nowhere does not exist"):
         gmvae.load("nowhere")
     with pytest.raises(ValueError, match="holds no run: it must be a run folder or a model file"):
         gmvae.load(tmp_path)

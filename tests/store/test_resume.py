@@ -131,7 +131,7 @@ def test_more_epochs_are_kept_for_the_next_time(finished, tmp_path):
             lambda f: f.joinpath("config.json").write_text("{}"),
             "config.json has no checksum: it was written by an older version of gmvae, or was",
         ),
-        (lambda f: f.joinpath("checkpoint/state.safetensors").write_bytes(b"x"), "is not a whole file"),
+        (lambda f: f.joinpath("checkpoint/state.safetensors").write_bytes(b"x"), "is not a complete file"),
         (
             lambda f: shutil.copy(f / "model.safetensors", f / "checkpoint/state.safetensors"),
             "was damaged, or is not a checkpoint of this version",

@@ -225,7 +225,7 @@ def test_unknown_optimiser():
 def test_a_loss_that_is_no_number_is_reported():
     with pytest.raises(
         FloatingPointError,
-        match=r"no finite number in epoch 1, batch \d+ of \d+, first in reconstruction: lower",
+        match=r"not a finite number in epoch 1, batch \d+ of \d+, first in reconstruction: lower",
     ):
         list(trainer(3, "sgd", rate=1e12).epochs(Y))
 

@@ -1,5 +1,6 @@
 """Readers: a file or a folder becomes blocks of rows.
 
-``open`` knows which reader an ending has; all of them are a ``base.Source``, which makes a schema of what is
-asked for and yields blocks of rows by it. ``read`` takes a whole file as a ``Dataset``.
+``open`` picks the reader by the ending of the file's name. Every reader is a ``base.Source``: it makes a
+schema from the options and yields blocks of rows by that schema. ``read`` reads a whole file as a
+``Dataset``.
 """

@@ -1,4 +1,4 @@
-"""AnnData's .h5ad files: cells or other observations, with what is known of each beside it."""
+"""AnnData's .h5ad files: cells or other observations, with annotations."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from gmvae.data.schema import ReadOptions, Schema, first_line
 class AnnotatedMatrix(Matrix):
     """The X of an AnnData file, one of its layers, or an embedding of its ``obsm``, read from disk by rows.
 
-    Features are its variables, or the columns of the embedding (``X_pca0``, ``X_pca1``, ...); labels and ids
-    are columns of its ``obs``, and without an id column the names of its observations are the ids.
+    Features are its variables, or the columns of the embedding (``X_pca0``, ``X_pca1``, ...). Labels and ids
+    are columns of its ``obs``. Without an id column, the names of its observations are the ids.
 
     Arguments:
-        path: Where it is.
-        data: What ``anndata`` read of it.
+        path: Its path.
+        data: The object that ``anndata`` read from it.
     """
 
     def __init__(self, path: Path, data: Any) -> None:
@@ -46,7 +46,7 @@ class AnnotatedMatrix(Matrix):
     def _take(self, layer: str | None) -> None:
         there = self._layers()
         if layer is None and "X" not in there:
-            raise ValueError(f"{self.path} has no X: name what to take with --layer: {some(there)}")
+            raise ValueError(f"{self.path} has no X: choose a layer with --layer: {some(there)}")
         if layer is not None and layer not in there:
             near = get_close_matches(layer, there, 3, 0.5)
             rest = f"did you mean {' or '.join(near)}?" if near else f"it has {some(there)}"
@@ -57,7 +57,7 @@ class AnnotatedMatrix(Matrix):
             self.layer = layer
 
     def _layers(self) -> list[str]:
-        """What there is to take."""
+        """Names of all arrays that can be read."""
         first = [] if _observations(self.data) is None else ["X"]
         return [*first, *self.data.layers.keys(), *self.data.obsm.keys()]
 
@@ -73,13 +73,15 @@ class AnnotatedMatrix(Matrix):
             names = getattr(found, "columns", [f"{layer}{d}" for d in range(found.shape[1])])
             found = found.to_numpy() if hasattr(found, "to_numpy") else found
         check_shape(self.path, found.shape)
-        if getattr(found, "format", "csr") == "csc":  # by columns on disk: rows of it would take too long
+        if (
+            getattr(found, "format", "csr") == "csc"
+        ):  # stored by columns: reading rows from disk would take too long
             found = (found.to_memory() if hasattr(found, "to_memory") else found).tocsr()
         return found, tuple(map(str, names))
 
 
 def _observations(data: Any) -> Any:
-    """Its ``X``, or ``None`` where it has none."""
+    """Its ``X``, or ``None`` if it has none."""
     try:
         return data.X
     except KeyError:  # anndata looks for it on the disk
@@ -87,10 +89,10 @@ def _observations(data: Any) -> Any:
 
 
 def open_h5ad(path: Path) -> AnnotatedMatrix:
-    """An AnnData file.
+    """Open an AnnData file.
 
     Raises:
-        ValueError: where ``anndata`` is not installed, or the file is not whole.
+        ValueError: if ``anndata`` is not installed, or the file is not whole.
     """
     try:
         import anndata
@@ -98,7 +100,7 @@ def open_h5ad(path: Path) -> AnnotatedMatrix:
         raise ValueError(f"{path} needs the package anndata: pip install 'gmvae[h5ad]'") from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # names that occur twice: an error of ours
+            warnings.simplefilter("ignore")  # about names that occur twice: we raise an error for them
             data = anndata.read_h5ad(path, backed="r")
         if _observations(data) is None and not data.layers.keys() and not data.obsm.keys():
             raise ValueError(f"{path} has no X: it must hold the observations there")
@@ -106,8 +108,8 @@ def open_h5ad(path: Path) -> AnnotatedMatrix:
     except ValueError as error:
         if str(error).startswith(str(path)):
             raise
-        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
-    except Exception as error:  # h5py and anndata raise whatever comes
+        raise ValueError(f"{path} is not a complete .h5ad file: {first_line(error)}") from error
+    except Exception as error:  # h5py and anndata raise errors of any kind
         if isinstance(error, PermissionError):
             raise
-        raise ValueError(f"{path} is not a whole .h5ad file: {first_line(error)}") from error
+        raise ValueError(f"{path} is not a complete .h5ad file: {first_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Arrays in files: NumPy's .npy, and the tensors that Torch7 wrote (.t7). Neither runs any code."""
+"""Read arrays from files: NumPy's .npy, and tensors of Torch7 (.t7). Neither format runs any code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gmvae.data.limits import check_file, check_shape
 
 DIMENSIONS = 8
-"""Axes of an array, at most."""
+"""Maximum number of axes of an array."""
 TORCH7_STRING, TORCH7_TORCH = 2, 4
 TORCH7_STORAGES = {
     "torch.ByteTensor": "<u1",
@@ -29,11 +29,11 @@ TORCH7_STORAGES = {
 
 
 def read_array(path: str | Path, *, mapped: bool = False) -> NDArray[np.generic]:
-    """The array in a file; that of a .npy file may stay there, mapped, until it is looked at.
+    """Read the array in a file. With ``mapped``, that of a .npy file is a memory map.
 
     Raises:
-        ValueError: where the file is of another kind, is broken, or does not hold one array of numbers.
-        OSError: where it cannot be read.
+        ValueError: if the file is of another kind, is broken, or does not hold one array of numbers.
+        OSError: if it cannot be read.
     """
     path = Path(path)
     ending = path.suffix.lower()
@@ -53,22 +53,21 @@ def _read_npy(path: Path, mode: Literal["r"] | None) -> NDArray[np.generic]:
             if kind.kind not in "biuf":
                 raise ValueError("it does not hold an array of numbers")
             if size < math.prod(shape) * kind.itemsize:
-                raise ValueError(f"its header says shape {shape}, and {size:,} bytes follow it")
+                raise ValueError(f"its header says shape {shape}, but only {size:,} bytes follow it")
         array = np.load(path, mmap_mode=mode if math.prod(shape) else None, allow_pickle=False)
     except ValueError as error:
         raise ValueError(
-            f"{path} is not a whole .npy file of numbers ({error}): write it anew with numpy.save"
+            f"{path} is not a complete .npy file of numbers ({error}): write it again with numpy.save"
         ) from error
     check_shape(path, array.shape)
     return array
 
 
 def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype, bool]:
-    """Shape, type, and whether columns come first, of an array in NumPy's format, of which only the header is
-    read.
+    """Read the header of an array in NumPy's format: shape, type, and whether it is in Fortran order.
 
     Raises:
-        ValueError: where it is not whole, or says what no array can be.
+        ValueError: if the header is damaged, or no array can be as it says.
     """
     try:
         version = np.lib.format.read_magic(file)
@@ -92,10 +91,11 @@ def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype, bool]:
 
 
 def _read_torch7(path: Path) -> NDArray[np.generic]:
-    """One tensor in Torch7's binary form (little-endian, longs of 8 bytes).
+    """Read one tensor in Torch7's binary format (little-endian, longs of 8 bytes).
 
-    An object is its type's number, an index, a version string, a class name and the fields. A tensor's
-    fields are its dimensions, sizes, strides and offset (from 1), then its storage as another object.
+    An object consists of the number of its type, an index, a version string, a class name and its fields. The
+    fields of a tensor are its dimensions, sizes, strides and offset (from 1), then its storage as another
+    object.
     """
     stream = _Torch7Stream(path)
     kind = stream.object_class()
@@ -121,7 +121,7 @@ class _Torch7Stream:
         self.path, self.bytes, self.position = path, path.read_bytes(), 0
 
     def broken(self) -> ValueError:
-        return ValueError(f"{self.path} is not a whole Torch7 file in binary form")
+        return ValueError(f"{self.path} is not a complete Torch7 file in binary format")
 
     def take(self, size: int) -> bytes:
         if size < 0 or self.position + size > len(self.bytes):

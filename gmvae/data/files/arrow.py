@@ -19,7 +19,7 @@ from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
 BUFFER = 1 << 16
-"""Bytes of a Parquet column that are fetched together. Without it, all of a row group's are."""
+"""How many bytes of a Parquet column are fetched together. Without it, a whole row group is fetched."""
 
 
 class ParquetFiles(Table):
@@ -47,7 +47,7 @@ class ParquetFiles(Table):
             there = set(file.schema_arrow.names)
             lacking = [name for name in names if name not in there]
             if lacking:
-                raise ValueError(f"{path} has no column {some(lacking)}, and {self.files[0]} has")
+                raise ValueError(f"{path} has no column {some(lacking)}, but {self.files[0]} has")
             try:
                 yield from file.iter_batches(rows, columns=list(names), use_threads=False)
             except (pa.ArrowException, OSError) as error:
@@ -63,7 +63,7 @@ class ParquetFiles(Table):
 
 
 class ArrowFile(Table):
-    """An Arrow file or stream; Feather files are the former."""
+    """An Arrow file or stream. Feather files are Arrow files."""
 
     def count(self) -> int | None:
         return None
@@ -79,7 +79,7 @@ class ArrowFile(Table):
                 rows += len(batch)
                 check_shape(self.path, (rows, batch.num_columns))
                 wanted = batch.select(list(names))
-                wanted.validate(full=True)  # lengths in the file that lie would end Python
+                wanted.validate(full=True)  # wrong lengths in the file would crash Python
                 yield wanted
 
     @contextmanager
@@ -94,18 +94,18 @@ class ArrowFile(Table):
                 yield reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
             elif magic[:4] == b"FEA1":
                 raise ValueError(
-                    f"{self.path} is Feather version 1: write it anew as version 2, or as Parquet"
+                    f"{self.path} is Feather version 1: write it again as version 2, or as Parquet"
                 )
             else:
                 stream = ipc.open_stream(file)
                 yield stream.schema, iter(stream)
 
     def complaint(self, message: str) -> str:
-        return f"{self.path} is not a whole Arrow or Feather file: {message}"
+        return f"{self.path} is not a complete Arrow or Feather file: {message}"
 
 
 def open_table(path: Path, ending: str) -> Table:
-    """The table in a file of this kind."""
+    """Open the table in a file with this ending."""
     if ending in TEXTS:
         return SeparatedFile(path, "," if ending == ".csv" else "\t")
     return ParquetFiles(path, [path]) if ending == ".parquet" else ArrowFile(path)
@@ -114,4 +114,4 @@ def open_table(path: Path, ending: str) -> Table:
 def _damaged(path: Path, error: Exception) -> Exception:
     if isinstance(error, OSError) and error.errno:
         return error
-    return ValueError(f"{path} is not a whole Parquet file: {first_line(error)}")
+    return ValueError(f"{path} is not a complete Parquet file: {first_line(error)}")

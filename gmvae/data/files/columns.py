@@ -1,4 +1,4 @@
-"""Which columns of a file are meant: those that a person names, and those that a schema was made from."""
+"""Find the columns of a file: those that options name, and those of a schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gmvae.data.schema import ReadOptions, Schema
 
 
 def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
-    """``ValueError`` where options name columns that are not there; near names are offered."""
+    """Raise ``ValueError`` if options name columns that are not there. The message suggests similar names."""
     asked: dict[str, tuple[str | None, ...]] = {"columns": options.columns, "drop": options.drop}
     asked |= {"label column": (options.label_column,), "id column": (options.id_column,)}
     asked["weight column"] = (options.weight_column,)
@@ -27,11 +27,11 @@ def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
 
 
 RESULTS = re.compile(r"cluster(_name)?|probability|confidence|log_density|[px]\d+")
-"""Names of the columns that predictions and embeddings have."""
+"""Pattern of the column names of predictions and embeddings."""
 
 
 def check_id(path: Path, options: ReadOptions) -> None:
-    """``ValueError`` where the column to copy beside predictions is called as one of theirs."""
+    """Raise ``ValueError`` if the id column has the name of a column of predictions."""
     name = options.id_column
     if name is not None and RESULTS.fullmatch(name):
         raise ValueError(
@@ -40,20 +40,23 @@ def check_id(path: Path, options: ReadOptions) -> None:
 
 
 def check_layer(path: Path, options: ReadOptions) -> None:
-    """``ValueError`` where a layer is wanted of a file that can have none."""
+    """Raise ``ValueError`` if a layer is asked for; for files without layers."""
     if options.layer is not None:
-        raise ValueError(f"layer is {options.layer!r}, but {path} is no .h5ad file, which alone has layers")
+        raise ValueError(
+            f"layer is {options.layer!r}, but {path} is not a .h5ad file: only these have layers"
+        )
 
 
 def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
-    """``ValueError`` where a name that is wanted is that of more than one column."""
+    """Raise ``ValueError`` if more than one column has a wanted name."""
     twice = [name for name, count in Counter(names).items() if count > 1 and name in {*wanted}]
     if twice:
         raise ValueError(f"{path} has more than one column {some(twice)}: rename all but one")
 
 
 def check_distinct(path: Path, features: Sequence[str], drop: str) -> None:
-    """``ValueError`` where two features have one name, as a column ``t=x`` and the value x of a column t."""
+    """Raise ``ValueError`` if two features have the same name, such as a column ``t=x``, and the value x of a
+    column t."""
     twice = [name for name, count in Counter(features).items() if count > 1]
     if twice:
         raise ValueError(
@@ -68,17 +71,17 @@ def chosen(options: ReadOptions, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[str], width: int) -> list[int]:
-    """Where a file has the columns that a schema wants: by name where both have names, else by place.
+    """The positions of a schema's columns in a file: by name if both have names, else by position.
 
     Arguments:
         path: The file, for messages.
         schema: How the model's training file was read.
-        wanted: Names of what is wanted, in order; empty where the training file had none.
-        names: Names of the file's columns; empty where it has none.
-        width: Their number.
+        wanted: Names of the wanted columns, in order; empty if the training file had no names.
+        names: Names of the file's columns; empty if it has none.
+        width: Number of the file's columns.
 
     Raises:
-        ValueError: where columns are missing, or their number is another.
+        ValueError: if columns are missing, or their number is not that of the schema.
     """
     place = {name: number for number, name in enumerate(names or map(str, range(width)))}
     if wanted and all(name in place for name in wanted):
@@ -92,13 +95,13 @@ def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[st
     if (width,) == schema.y_shape:
         return list(range(width))
     raise ValueError(
-        f"{path} has {width} columns, and the model was trained on {_shape(schema.y_shape)}: they must be as "
-        "many where one of the files has no names"
+        f"{path} has {width} columns, and the model was trained on {_shape(schema.y_shape)}: without names "
+        "in both files, their number must be the same"
     )
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """A list of names for a message, with their number where they are many."""
+    """A list of names for a message: the first ones, and their number if there are more."""
     listed = printable(", ".join(names[:most]))
     return listed if len(names) <= most else f"{listed}, ... ({len(names)} in all)"
 

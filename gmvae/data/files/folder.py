@@ -1,4 +1,4 @@
-"""Which files of a folder are read, or would be."""
+"""Whether a file of a folder is, or would be, read as data."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-"""How the names of pictures end."""
+"""Endings of the names of pictures."""
 
 
 def would_read(folder: Path, files: Sequence[Path], path: Path, endings: Sequence[str]) -> bool:
-    """Whether a file at this path is one of a folder's, through whatever links, or would be one if it were
+    """Whether a file at a path is read as part of a folder, also through links, or would be once it is
     written.
 
     Arguments:
         folder: The folder.
-        files: Those that are read of it.
+        files: The files in it that are read.
         path: The path.
-        endings: How the names of files end that are read.
+        endings: Endings of the names of files that are read.
     """
     real, inside = path.resolve(), folder.resolve()
     if real.is_relative_to(inside) and real.suffix.lower() in endings:

@@ -1,4 +1,4 @@
-"""Whether the first line of a table of text names the columns, or is its first row."""
+"""Decide whether the first line of a text table has the names of the columns, or is a row."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from gmvae.data.files.values import kind, numbers
 from gmvae.data.files.written import NONE
 
 SURE = 10
-"""Names 0, 1, 2, ... that are too many to be a row of whole numbers."""
+"""This many names 0, 1, 2, ... cannot be a row of whole numbers by chance."""
 
 
 def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
-    """Whether the first line may be a row of the table: each of its values is of its column's kind.
+    """Whether the first line is probably a row of the table: each value has the type of its column.
 
-    A missing or infinite value can stand in any column, so it decides nothing. One name that is no value of
-    its column, such as a word above numbers, makes all of them names, and so does a word that is none of the
-    classes below it. Numbers alone are a row, unless they are 0, 1, 2, ... or 1, 2, 3, ..., as pandas names
-    columns. Words beside numbers are a row in three cases: a word occurs in its own column; it equals the
-    texts there but for digits, such as ``id0`` above ``id1``; or each number lies in the range of its column.
-    ``5.1, setosa`` is a row of the irises, ``country, 2019, 2020`` are names above populations.
+    A missing or infinite value can stand in any column, so it decides nothing. All of them are names if one
+    cannot be a value of its column, such as a word above numbers, or a word that is none of the classes below
+    it. Numbers alone are a row, unless they are 0, 1, 2, ... or 1, 2, 3, ..., the names that pandas gives.
+    Words and numbers together are a row in three cases: a word occurs in its own column; it equals the texts
+    there except for digits, such as ``id0`` above ``id1``; or each number lies in the range of its column.
+    ``5.1, setosa`` is a row of the iris data, and ``country, 2019, 2020`` are names above populations.
 
     Arguments:
         names: The first line.
-        first: The rows below it, or as many as were read, with the types that they have.
+        first: The rows below it that have been read, with their types.
     """
     columns = [
         (name, column) for name, column in zip(names, first.columns, strict=True) if not _is_missing(name)
@@ -55,7 +55,7 @@ def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
 
 
 def number(name: str) -> float | None:
-    """The finite number that a text spells, if it does."""
+    """The finite number that a text spells, or ``None``."""
     try:
         value = float(name)
     except ValueError:
@@ -93,8 +93,8 @@ def _fits(name: str, column: pa.Array) -> bool:
 
 
 def _near(name: str, column: pa.Array, beyond: float = 0.0) -> bool:
-    """Whether the number that a name spells lies in the range of its column, made wider at both ends by a
-    share of it."""
+    """Whether the number that a name spells lies in the range of its column, widened at both ends by the
+    share ``beyond`` of its width."""
     value = number(name)
     values = numbers(column) if kind(column.type) == "number" else np.empty(0)
     values = values[np.isfinite(values)]
@@ -106,7 +106,7 @@ def _near(name: str, column: pa.Array, beyond: float = 0.0) -> bool:
 
 
 def _repeats(column: pa.Array) -> bool:
-    """Whether texts are classes: each occurs twice or more, on average."""
+    """Whether texts are classes: on average, each occurs at least twice."""
     return bool(2 * pc.count_distinct(column).as_py() <= len(column) - column.null_count)
 
 

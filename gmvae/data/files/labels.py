@@ -1,4 +1,4 @@
-"""True classes, as they are in files, as numbers from 0."""
+"""Read true classes from files, as numbers from 0."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from gmvae.data.files.arrays import read_array
 
 Labels = NDArray[np.int64]
 UNKNOWN = ("", "nan", "NaN", "<NA>", "#N/A")
-"""Texts that never name a class: programs write them where there is none."""
+"""Texts that never name a class: programs write them for missing values."""
 UNKNOWN_NUMBERS = ("NA", "N/A", "null", "NULL", "None")
-"""Texts that name none where all other classes are numbers. Beside words they are classes."""
+"""Texts that are missing values if all other classes are numbers. Among words they are classes."""
 
 
 def plain(values: Any) -> list[Any]:
-    """The labels of a block as Python has them: of an Arrow or a numpy array."""
+    """The labels of a block, an Arrow or numpy array, as Python values."""
     return values.to_pylist() if hasattr(values, "to_pylist") else np.asarray(values).tolist()
 
 
 def codes(labels: Sequence[Any]) -> tuple[Labels | None, tuple[str, ...]]:
-    """Labels as numbers from 0, -1 where one is missing, and what these are called: sorted, numbers by their
-    size even where they are text. ``None`` where there are none at all.
+    """Return labels as numbers from 0, with -1 for missing ones, and the names of the classes.
 
-    Classes are the same whatever the format: a whole number is called alike whether it comes as 1, as 1.0 or,
-    where all are numbers, as text; blanks around a text do not count.
+    The names are sorted; numbers by size, even if they are text. Without any labels the first is ``None``.
+
+    Classes do not depend on the format of the file: a whole number has the same name whether it is written as
+    1, as 1.0 or, if all classes are numbers, as text. Blanks around a text are ignored.
 
         >>> codes(["10", "2", None, "2"])
         (array([ 1,  0, -1,  0]), ('2', '10'))
@@ -51,11 +52,11 @@ def codes(labels: Sequence[Any]) -> tuple[Labels | None, tuple[str, ...]]:
 
 
 def read_labels(path: str) -> Labels:
-    """The labels in a .npy or .t7 file, whole numbers, of which those below 0 are unknown.
+    """Read the labels in a .npy or .t7 file: whole numbers; those below 0 are unknown.
 
     Raises:
-        ValueError: where they are not.
-        OSError: where the file cannot be read.
+        ValueError: if they are not whole numbers.
+        OSError: if the file cannot be read.
     """
     labels = read_array(path)
     whole = labels.dtype.kind in "biu" or bool((np.isfinite(labels) & (labels == np.rint(labels))).all())
@@ -65,7 +66,7 @@ def read_labels(path: str) -> Labels:
 
 
 def _name(label: Any) -> str | None:
-    """What a label is called, ``None`` where it is missing."""
+    """The name of a label; ``None`` if it is missing."""
     if isinstance(label, np.generic):
         label = label.item()
     if isinstance(label, bytes):
@@ -78,12 +79,12 @@ def _name(label: Any) -> str | None:
     if isinstance(label, bool):
         return str(label)
     size = _size(str(label))
-    # whole numbers, which a column with gaps or decimals has as 1.0 or 1.00
+    # whole numbers come as 1.0 or 1.00 from a column with gaps or decimals
     return str(int(size)) if size is not None and size == int(size) else str(label)
 
 
 def _size(name: str) -> float | None:
-    """The finite number that a text spells, exact where it is whole."""
+    """The finite number that a text spells, exact if it is whole; else ``None``."""
     for kind in (int, float):
         try:
             size = kind(name)

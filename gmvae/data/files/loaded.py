@@ -1,4 +1,4 @@
-"""A data set in memory, as if it were a file: the spiral, MNIST and their kin."""
+"""A data set in memory, read as if it were a file: the spiral, MNIST and so on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gmvae.data.schema import ReadOptions, Schema
 
 
 class Loaded(Source):
-    """The observations of a data set in their order; columns that are kept are y0, y1, ...
+    """The observations of a data set, in order. If columns are kept, they are called y0, y1, ...
 
     Arguments:
         data: The data set.

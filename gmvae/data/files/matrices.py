@@ -18,18 +18,18 @@ from gmvae.data.files.missing import gaps_error
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
 
 CHANNELS = (1, 3, 4)
-"""Numbers of channels that tell where the axis of channels is."""
+"""Possible numbers of channels. They show which axis is that of the channels."""
 
 
 class Matrix(Source):
     """An array whose first axis is that of observations.
 
     Arguments:
-        path: Where it is.
+        path: Path of its file.
         array: Anything that gives rows when it is sliced: an array, a memmap, a sparse matrix.
-        names: Names of the columns; empty where they have none but their numbers.
+        names: Names of the columns; empty if they have only numbers.
         beside: Other values of each row, such as labels, by name: a mapping or a data frame.
-        ids: Names of the rows, where they have some without being asked.
+        ids: Names of the rows to use without an id column, if there are any.
     """
 
     def __init__(
@@ -94,15 +94,15 @@ class Matrix(Source):
 
     @property
     def _known(self) -> tuple[str, ...]:
-        """Names of the columns, or else their numbers; images have none."""
+        """Names of the columns, or else their numbers; empty for images."""
         return () if len(self.shape) == 3 else self.columns or tuple(map(str, range(self.shape[0])))
 
     def _other(self, name: str | None) -> NDArray[Any] | None:
-        """The values of each row that are no feature."""
+        """The values of a column that is not a feature, or ``None``."""
         if name in self.beside:
             try:
                 return np.asarray(self.beside[name], dtype=None if isinstance(self.beside, dict) else object)
-            except Exception as error:  # of a column that is read from a damaged file
+            except Exception as error:  # while reading a column from a damaged file
                 raise ValueError(f"{self.path} is damaged in column {name}: {first_line(error)}") from error
         if name not in self._known:
             return None
@@ -110,18 +110,18 @@ class Matrix(Source):
         return np.concatenate([y[:, place] for _, y in self._pieces(None)])
 
     def _places(self, schema: Schema) -> list[int] | None:
-        """The columns that a schema takes, or ``None`` for all as they are."""
+        """The positions of the columns that a schema uses, or ``None`` for all as they are."""
         if len(self.shape) == 1 and len(schema.y_shape) == 1:
             return places(self.path, schema, schema.features, self.columns, self.shape[0])
         if self.shape != schema.y_shape:
             raise ValueError(
                 f"{self.path} has observations of shape {self.shape}, and the model was trained on "
-                f"{schema.y_shape}: they must be alike"
+                f"{schema.y_shape}: the shapes must be the same"
             )
         return None
 
     def _pieces(self, where: list[int] | None, rows: int = ROWS) -> Iterator[tuple[int, NDArray[Any]]]:
-        """The number of the first row, and the values: copies, so that they may be filled."""
+        """Yield the number of the first row, and the values. These are copies, so they can be filled."""
         rows = at_most(rows, self.shape)
         every = where is None or where == list(range(self.shape[0]))
         for start in range(0, self.array.shape[0], rows):
@@ -131,7 +131,7 @@ class Matrix(Source):
             yield start, np.array(values, np.uint8 if self.levels else np.float64).reshape(-1, *kept)
 
     def _sliced(self, start: int, stop: int) -> NDArray[Any]:
-        """Some rows; whatever a library raises for a damaged file is one line that names it."""
+        """Read rows. Any error of a library about a damaged file becomes one line that names the file."""
         try:
             values = self.array[start:stop]
             return values.toarray() if sparse.issparse(values) else np.asarray(values)
@@ -155,7 +155,7 @@ class Matrix(Source):
             raise ValueError(f"{self.path}, in rows {start} to {start + len(y) - 1}: {error}") from error
 
     def _surveyed(self, schema: Schema) -> Schema:
-        """The schema with the means that stand for missing numbers."""
+        """Return the schema with the means that fill missing numbers."""
         width = math.prod(schema.y_shape)
         sums, counts = np.zeros(width), np.zeros(width, dtype=np.int64)
         for _, values in self._pieces(self._places(schema)):

@@ -1,4 +1,4 @@
-"""What is said of values that are missing where none may be."""
+"""Messages about missing values, if these are not allowed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gmvae.data.files.columns import some
 
 
 def gaps(names: Sequence[str], blocks: Iterable[NDArray[np.bool_]], impute: str) -> str:
-    """What is said of missing values; nothing where none is.
+    """The message about missing values; empty if there are none.
 
     Arguments:
         names: Names of the D columns.
-        blocks: All rows, in order: where a value is missing, shape (B, D).
-        impute: How to ask for having them filled.
+        blocks: For all rows, in order: which values are missing, shape (B, D).
+        impute: How to ask for filling them.
     """
     columns, rows, first, done = np.zeros(len(names), dtype=np.int64), 0, -1, 0
     for block in blocks:

@@ -1,4 +1,4 @@
-"""The table of endings: which reader opens which file."""
+"""Open a file or a folder with the reader for its ending."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ KINDS = ", ".join((*TABLES, ".csv.gz", *ARRAYS, ".h5ad")) + ", or a folder of pi
 
 
 def open_source(path: str | Path) -> Source:
-    """The data at a path: a table (.csv, .tsv, .txt with tabs, each also .gz; .parquet, .arrow, .feather), an
-    array (.npy, .npz, .t7), an AnnData file (.h5ad), a folder of pictures, or one of .parquet files; or the
-    .parquet files that a glob matches, or that are at an address (``s3://``, ``gs://``, ...).
+    """Open the data at a path.
+
+    This can be a table (.csv, .tsv, .txt with tabs, each also .gz; .parquet, .arrow, .feather), an array
+    (.npy, .npz, .t7), an AnnData file (.h5ad), a folder of pictures or of .parquet files, the .parquet files
+    that a glob matches, or those at an address (``s3://``, ``gs://``, ...).
 
     Raises:
-        ValueError: where it is something else.
-        OSError: where it is not there.
+        ValueError: if it is something else.
+        OSError: if it does not exist.
     """
     if "://" in str(path):
         from gmvae.data.files.remote import RemoteParquetFiles
@@ -60,25 +62,25 @@ def reads(path: str, out: Path) -> bool:
 
 
 def open_glob(pattern: Path) -> Source:
-    """The .parquet files whose names match a pattern, such as ``part-*.parquet``, in order.
+    """Open the .parquet files whose names match a pattern, such as ``part-*.parquet``, in order.
 
     Raises:
-        ValueError: where none does.
+        ValueError: if no file matches, or one of them is not a .parquet file.
     """
     files = sorted(pattern.parent.glob(pattern.name))
     if not files or any(file.suffix.lower() != ".parquet" for file in files):
-        raise ValueError(f"{pattern} matches {len(files)} files: it must match .parquet files alone")
+        raise ValueError(f"{pattern} matches {len(files)} files: it must match .parquet files only")
     from gmvae.data.files.arrow import ParquetFiles
 
     return ParquetFiles(pattern, files)
 
 
 def open_folder(path: Path) -> Source:
-    """The pictures in a folder and the folders in it, or else the .parquet files there, in the order of their
-    paths. What is hidden (``.name``) is not looked at.
+    """Open the pictures in a folder and its subfolders, or else the .parquet files there, in the order of
+    their paths. Hidden files and folders (``.name``) are ignored.
 
     Raises:
-        ValueError: where it has neither.
+        ValueError: if it has neither.
     """
     files = sorted(
         file

@@ -16,14 +16,14 @@ from gmvae.data.limits import WIDTH
 from gmvae.data.schema import ReadOptions, Schema
 
 FOLDER = "folder"
-"""The label column of pictures: the name of the folder that each lies in."""
+"""The label column of pictures: the name of the folder that each picture is in."""
 
 
 class Pictures(Source):
-    """Pictures in a folder and the folders in it, in the order of their paths.
+    """Pictures in a folder and its subfolders, in the order of their paths.
 
-    They become bytes with one channel where all of them are grey, else three; :mod:`gmvae.data.levels` says
-    how. Their ids are their paths in the folder.
+    :mod:`gmvae.data.levels` reads them as bytes, with one channel if all of them are grey, else with three.
+    Their ids are their paths in the folder.
 
     Arguments:
         path: The folder.
@@ -53,7 +53,7 @@ class Pictures(Source):
         ):
             raise ValueError(
                 f"{self.path} is a folder of pictures, which have no columns: only --label-column {FOLDER} "
-                "has a meaning, the name of the folder that each picture lies in"
+                "has a meaning, the name of the folder that each picture is in"
             )
         if options.image_size < 0:
             raise ValueError(f"image size is {options.image_size}: it must be a number of pixels, or 0")
@@ -65,14 +65,14 @@ class Pictures(Source):
                 size = found if file == self.files[0] else size
                 if found != size:
                     raise ValueError(
-                        f"{file} has {_pixels(found)}, {self.files[0]} has {_pixels(size)}: they must be "
-                        "alike, so bring them to one size with --image-size 32 or so"
+                        f"{file} has {_pixels(found)}, {self.files[0]} has {_pixels(size)}: they must have "
+                        "the same size, so resize them with --image-size 32, for example"
                     )
         y_shape = (1 if grey or options.grey else 3, *size)
         if math.prod(y_shape) > WIDTH:
             raise ValueError(
-                f"{self.path} has pictures of {_pixels(size)}: at most {WIDTH:,} numbers are read of each, "
-                "so bring them to a smaller size with --image-size 32 or so"
+                f"{self.path} has pictures of {_pixels(size)}: each can have at most {WIDTH:,} numbers, so "
+                "resize them with --image-size 32, for example"
             )
         return Schema(
             y_shape=y_shape,
@@ -102,8 +102,8 @@ class Pictures(Source):
         found = read(file, grey=len(levels) == 1, size=(size[0], size[1]) if resize else None)
         if found.shape != levels.shape:
             raise ValueError(
-                f"{file} has {_pixels(found.shape[1:])}, and the model was trained on {_pixels(size)}: bring "
-                "it to this size, or train with --image-size, which does"
+                f"{file} has {_pixels(found.shape[1:])}, and the model was trained on {_pixels(size)}: "
+                "resize it, or train with --image-size, which resizes all pictures"
             )
         levels[:] = found
 

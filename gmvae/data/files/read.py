@@ -17,25 +17,25 @@ from gmvae.data.files.open import open_source
 from gmvae.data.schema import ReadOptions, Schema
 
 COUNTED = 20
-"""Rows from which on a column that rises by 1 from each to the next is no chance."""
+"""Minimum number of rows for a column that rises by 1 in each row to count as more than chance."""
 
 
 def read_file(
     path: str | Path, options: ReadOptions | None = None, labels_path: str | None = None
 ) -> Dataset:
-    """The rows of a file or folder as they are there, and their labels: numbers of a table in 64 bits, levels
-    of images as bytes.
+    """Read the rows of a file or folder, unscaled, and their labels: numbers of a table in 64 bits, levels of
+    images as bytes.
 
     The file is read twice: once for the labels and the number of rows, and once to fill an array.
 
     Arguments:
         path: What to read; :func:`gmvae.data.files.open.open_source` lists what it can be.
-        options: What to take from it.
-        labels_path: A file of a whole number for each row, in place of a label column.
+        options: How to read it.
+        labels_path: A file with a whole number for each row, in place of a label column.
 
     Raises:
-        ValueError: where the file does not hold what it should.
-        OSError: where it cannot be read.
+        ValueError: if the content of the file is not valid.
+        OSError: if it cannot be read.
     """
     source = open_source(path)
     schema = source.schema(options or ReadOptions())
@@ -58,8 +58,11 @@ def left_out(source: Source, schema: Schema) -> tuple[str, ...]:
 def _survey(
     source: Source, schema: Schema
 ) -> tuple[NDArray[Any], list[Any], list[Any], NDArray[np.bool_], int]:
-    """All images where they are bytes, or an array of no rows and of the type of the others; the labels and
-    the weights of all rows; which columns count the rows; and the number of rows."""
+    """Read a source once.
+
+    Returns all images if they are bytes, else an empty array of the type of the rows; the labels and the
+    weights of all rows; which columns count the rows; and the number of rows.
+    """
     counting, last = np.ones((2, math.prod(schema.y_shape)), dtype=np.bool_), None
     parts, labels, weights, rows = [], [], [], 0
     for block in source.blocks(schema):
@@ -82,10 +85,10 @@ def _survey(
 
 
 def _weights(values: list[Any], path: Path, column: str) -> NDArray[np.float64]:
-    """The weights of all rows.
+    """Check and return the weights of all rows.
 
     Raises:
-        ValueError: where one is not a finite number of at least 0, or all are 0.
+        ValueError: if one is not a finite number of at least 0, or all are 0.
     """
     found = np.full(len(values), np.nan)
     for row, value in enumerate(values):
@@ -102,7 +105,7 @@ def _weights(values: list[Any], path: Path, column: str) -> NDArray[np.float64]:
 
 
 def _filled(source: Source, schema: Schema, rows: int) -> NDArray[np.float64]:
-    """All rows, shape (rows, numbers in each)."""
+    """Read all rows into one array, (rows, numbers in each)."""
     y, done = np.empty((rows, math.prod(schema.y_shape))), 0
     for block in source.blocks(schema):
         part = block.y.reshape(len(block.y), -1)
@@ -113,4 +116,4 @@ def _filled(source: Source, schema: Schema, rows: int) -> NDArray[np.float64]:
     else:
         if done == rows:
             return y
-    raise ValueError(f"{source.path} changed while it was read: read it once more")
+    raise ValueError(f"{source.path} changed while it was read: read it again")

@@ -1,4 +1,4 @@
-"""Parquet files at an address (``s3://``, ``gs://``, ``https://``, ``memory://``), by way of fsspec."""
+"""Parquet files at an address (``s3://``, ``gs://``, ``https://``, ``memory://``), through fsspec."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gmvae.data.schema import first_line
 
 
 class RemoteParquetFiles(ParquetFiles):
-    """The Parquet files at an address: one, those of a folder, or those of a glob, in order.
+    """The Parquet files at an address: one file, those of a folder, or those of a glob, in order.
 
     Arguments:
-        address: ``protocol://...``; the package that fsspec needs for the protocol has to be installed.
+        address: ``protocol://...``; the package that fsspec needs for the protocol must be installed.
 
     Raises:
-        ValueError: where nothing is known of the protocol, or there is no such file.
-        OSError: where it cannot be reached.
+        ValueError: if the protocol is unknown, or there is no such file.
+        OSError: if it cannot be reached.
     """
 
     def __init__(self, address: str) -> None:
@@ -46,4 +46,4 @@ class RemoteParquetFiles(ParquetFiles):
         try:
             return parquet.ParquetFile(self.system.open(place), pre_buffer=False, buffer_size=BUFFER)
         except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{place} is not a whole Parquet file: {first_line(error)}") from error
+            raise ValueError(f"{place} is not a complete Parquet file: {first_line(error)}") from error

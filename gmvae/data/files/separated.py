@@ -1,4 +1,4 @@
-"""Tables of text: values with commas or tabs between them, in files packed with gzip or not."""
+"""Text tables: values with commas or tabs between them, in files packed with gzip or not."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ from gmvae.data.limits import check_size
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
 BLOCK = 1 << 22
-"""Bytes that are parsed together."""
+"""How many bytes are parsed together."""
 HEAD = 1 << 16
-"""Bytes to tell a table from other files by."""
+"""How many bytes are read to tell a table from other files."""
 MARKS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
 class SeparatedFile(Table):
-    """A file whose first line names the columns.
+    """A text table whose first line has the names of the columns.
 
-    What a column holds is guessed from the first block; where that says numbers, a text further down is an
-    error that names its row, unless text is wanted: then all of the file decides.
+    The type of a column is inferred from the first block. If that has only numbers, a text further down is an
+    error that names its row. With ``text="one-hot"`` the whole file is read to infer the types.
 
-    Where there should be commas, but the line of names has semicolons and no comma, semicolons stand between
-    values, as where people write 1,5 for 1.5; whether they do here, the first rows say.
+    If values should be separated by commas, but the first line has semicolons and no comma, the separator is
+    a semicolon. That is usual in countries that write 1,5 for 1.5. The first rows decide whether the decimal
+    mark is a comma too.
 
     Arguments:
-        path: Where it is.
-        mark: What should stand between values.
+        path: Its path.
+        mark: The separator that its ending implies.
     """
 
     def __init__(self, path: Path, mark: str) -> None:
@@ -64,7 +65,9 @@ class SeparatedFile(Table):
             return schema
         counts = Counter(schema.names)
         names = [name for name in chosen(options, schema.names) if counts[name] == 1]
-        if any(pa.types.is_binary(schema.field(name).type) for name in names):  # as Arrow takes other letters
+        if any(
+            pa.types.is_binary(schema.field(name).type) for name in names
+        ):  # Arrow's type for text that is not UTF-8
             raise ValueError(self.complaint("no UTF-8"))
         if options.text != "one-hot":
             return schema
@@ -89,7 +92,7 @@ class SeparatedFile(Table):
 
     @cached_property
     def _first(self) -> pa.Schema:
-        """Names and types as the first block has them."""
+        """Names and types of the columns, from the first block."""
         self._check_head()
         with self._opened() as reader:
             schema = reader.schema
@@ -110,13 +113,13 @@ class SeparatedFile(Table):
         return "", []
 
     def _as_written(self, kinds: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
-        """The types to read columns in: as text where thousands may be apart."""
+        """The types to read columns as: text for numbers, if there is a thousands separator."""
         if self.written.thousands is None:
             return kinds
         return {name: pa.string() if kind == pa.float64() else kind for name, kind in kinds.items()}
 
     def _unmarked(self, batch: pa.RecordBatch, kinds: dict[str, pa.DataType]) -> pa.RecordBatch:
-        """A batch whose numbers are numbers, whatever stands between their thousands."""
+        """Return a batch with its numbers parsed, if there is a thousands separator."""
         mark = self.written.thousands
         if mark is None:
             return batch
@@ -132,7 +135,7 @@ class SeparatedFile(Table):
         return pa.bool_() if self._first.field(name).type == pa.bool_() else pa.float64()
 
     def _texts(self, names: Sequence[str]) -> set[str]:
-        """Those of some columns that hold text somewhere."""
+        """Which of these columns hold text anywhere in the file."""
         found: set[str] = set()
         with self._opened({name: pa.string() for name in names}) as reader:
             for batch in reader if names else ():
@@ -147,11 +150,11 @@ class SeparatedFile(Table):
         return found
 
     def _opened(self, kinds: dict[str, pa.DataType] | None = None) -> csv.CSVStreamingReader:
-        # one thread, so that a complaint says in which row it is
+        # one thread, so that error messages have the number of the row
         reading = csv.ReadOptions(
             use_threads=False, block_size=BLOCK, encoding=self.written.encoding or "utf8"
         )
-        # in a column alone, an empty line is a missing value
+        # in a file with a single column, an empty line is a missing value
         parsing = csv.ParseOptions(
             delimiter=self.mark, newlines_in_values=True, ignore_empty_lines=not self._alone
         )
@@ -165,13 +168,14 @@ class SeparatedFile(Table):
         return csv.open_csv(Unpacked(self.path) if packed else self.path, reading, parsing, options)
 
     def _check_head(self) -> None:
-        """``ValueError`` where the first bytes are not those of such a table."""
+        """Raise ``ValueError`` if the first bytes are not those of a text table; detect separator and decimal
+        mark."""
         packed = self.path.suffix.lower() == ".gz"
         try:
             with gzip.open(self.path) if packed else open(self.path, "rb") as file:
                 head = file.read(HEAD)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{self.path} is not a whole .gz file: {first_line(error)}") from error
+            raise ValueError(f"{self.path} is not a complete .gz file: {first_line(error)}") from error
         if not head.strip():
             raise ValueError(f"{self.path} is empty: it must have a line of names, and rows below it")
         encoding = self.written.encoding
@@ -207,7 +211,7 @@ class SeparatedFile(Table):
             self.decimal = self.written.decimal
 
     def _check_separator(self, first: str) -> None:
-        """``ValueError`` where what should stand between values is not in the first line."""
+        """Raise ``ValueError`` if the given separator is not in the first line."""
         self.mark = self.written.separator or self.mark
         self._alone = self.mark not in first
         if self._alone and any(mark in first for mark in MARKS):
@@ -217,7 +221,7 @@ class SeparatedFile(Table):
         self.decimal = self.written.decimal or "."
 
     def _decimal(self, head: str) -> str:
-        """What stands before the decimals of numbers with semicolons between them."""
+        """Detect the decimal mark of numbers with semicolons between them."""
         values = [value.strip() for value in re.split(r"[;\r\n]+", head)[:-1]]
         commas, points = (
             next((v for v in values if re.fullmatch(form, v)), None)
@@ -228,13 +232,13 @@ class SeparatedFile(Table):
         )
         if commas and points:
             raise ValueError(
-                f"{self.path} has {commas} and {points}: its numbers must all have a comma before their "
-                "decimals, or all a point"
+                f"{self.path} has {commas} and {points}: the decimal mark must be a comma in all its "
+                "numbers, or a point in all"
             )
         return "," if commas else "."
 
     def _check_header(self, names: Sequence[str], first: pa.RecordBatch) -> None:
-        """``ValueError`` where the first line is no line of names but the first row."""
+        """Raise ``ValueError`` if the first line has no names but is a row."""
         mark, found = self.written.thousands, {*self._marked.get(self.written.thousands or "", ())}
         if mark is not None and first.num_columns == len({*names}):
             kinds = {name: pa.float64() if name in found else pa.string() for name in names}
@@ -264,7 +268,7 @@ class SeparatedFile(Table):
         if undecoded:
             return (
                 f"{self.path} has letters that are not UTF-8: name its encoding, often cp1252, with "
-                "--encoding, or save it anew"
+                "--encoding, or save it again"
             )
         ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message)
         if ragged:
@@ -280,14 +284,14 @@ class SeparatedFile(Table):
             wanted = "true, false or empty" if odd[3] == "bool" else "a number or empty"
             value, name = odd[4].removesuffix("'"), self._first.names[int(odd[1])]
             return f"{self.path} has {value!r} in column {name}{row}: it must be {wanted}"
-        return f"{self.path} is not a whole table: {message}"
+        return f"{self.path} is not a complete table: {message}"
 
 
 class Unpacked(gzip.GzipFile):
-    """The bytes of a packed file, of which no more are read than :func:`gmvae.data.limits.check_size` has it.
+    """The unpacked bytes of a packed file, up to the limit of :func:`gmvae.data.limits.check_size`.
 
     Raises:
-        ValueError: while it is read, where it unpacks to more, or is damaged.
+        ValueError: while it is read, if it unpacks to more than the limit, or is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -298,7 +302,7 @@ class Unpacked(gzip.GzipFile):
         try:
             found = super().read(size)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{self.path} is not a whole .gz file: {first_line(error)}") from error
+            raise ValueError(f"{self.path} is not a complete .gz file: {first_line(error)}") from error
         self.total += len(found)
         check_size(self.path, self.total, "it unpacks to at least")
         return found

@@ -20,7 +20,7 @@ from gmvae.data.limits import check_shape, check_size
 from gmvae.data.schema import first_line
 
 NAMES = ("X", "x", "data", "images", "y")
-"""What the array of observations may be called in a .npz file of several, in this order."""
+"""Names of the array of observations in a .npz file with several arrays, in order of preference."""
 BROKEN = (
     ValueError,
     TypeError,
@@ -34,15 +34,15 @@ BROKEN = (
     struct.error,
     zlib.error,
 )
-"""What NumPy, SciPy and zipfile raise for files that are not what they should be."""
+"""Errors that NumPy, SciPy and zipfile raise for damaged files."""
 
 
 def open_array(path: Path) -> Matrix:
-    """The array in a .npy or .t7 file, or that of observations in a .npz file.
+    """Open the array in a .npy or .t7 file, or the array of observations in a .npz file.
 
     Raises:
-        ValueError: where the file is not whole, or does not tell which array it is.
-        OSError: where it cannot be read.
+        ValueError: if the file is damaged, or it is not clear which array has the observations.
+        OSError: if it cannot be read.
     """
     return _open_npz(path) if path.suffix.lower() == ".npz" else Matrix(path, read_array(path, mapped=True))
 
@@ -56,13 +56,13 @@ def _open_npz(path: Path) -> Matrix:
         if isinstance(error, OSError) and error.filename:
             raise
         reason = first_line(error).removeprefix(f"{path} ")
-        raise ValueError(f"{path} is not a whole .npz file of numbers or texts: {reason}") from error
+        raise ValueError(f"{path} is not a complete .npz file of numbers or texts: {reason}") from error
     many = {name: array for name, array in arrays.items() if array.ndim > 1}
     name = next((name for name in NAMES if name in many), next(iter(many)) if len(many) == 1 else None)
     if name is None:
         raise ValueError(
-            f"{path} has arrays {some(list(arrays)) or 'none'}: that of the observations must be called X, "
-            "or be the only one with more than one axis"
+            f"{path} has arrays {some(list(arrays)) or 'none'}: the array of the observations must be called "
+            "X, or be the only one with more than one axis"
         )
     array = arrays.pop(name)
     check_shape(path, array.shape)
@@ -71,7 +71,7 @@ def _open_npz(path: Path) -> Matrix:
 
 
 def _arrays(path: Path) -> dict[str, Any]:
-    """The arrays of a .npz file; what else is in it is left alone."""
+    """The arrays of a .npz file; other content is ignored."""
     arrays = {}
     with ZipFile(path) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
@@ -90,8 +90,8 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 
 def _sparse(path: Path, arrays: Mapping[str, Any]) -> sparse.csr_array:
-    """The matrix that scipy.sparse.save_npz wrote; its indices are checked, because those that lie would be
-    followed out of the array."""
+    """The matrix that scipy.sparse.save_npz wrote. Its indices are checked, because wrong ones would be
+    followed beyond the array."""
     kind, shape = arrays["format"].item(), tuple(map(int, arrays["shape"]))
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
     if len(shape) != 2 or min(shape) < 0:
@@ -108,6 +108,6 @@ def _sparse(path: Path, arrays: Mapping[str, Any]) -> sparse.csr_array:
 
 
 def _coordinates(arrays: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Rows and columns of the values, which SciPy wrote in two ways."""
+    """Rows and columns of the values. SciPy has two formats for them."""
     rows, columns = arrays["coords"] if "coords" in arrays else (arrays["row"], arrays["col"])
     return rows, columns

@@ -1,4 +1,4 @@
-"""Tables of named columns: which become features, and how their batches become numbers."""
+"""Tables of named columns: choose the features, and turn batches into numbers."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from gmvae.data.files.values import index_columns, kind, numbers, texts
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
 
 CATEGORIES = 100
-"""Different values that a column of text may have to become features."""
+"""Maximum number of different values of a text column that can become features."""
 UNNAMED = ("", "Unnamed: 0", "__index_level_0__")
-"""What a column of row numbers is called that pandas wrote."""
+"""Names that pandas gives to a column of row numbers."""
 
 
 class Table(Source):
@@ -40,17 +40,18 @@ class Table(Source):
 
     @abstractmethod
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
-        """Names and types of the columns, as far as it takes to meet the options."""
+        """Names and types of the columns; with options, the types that these need."""
 
     @abstractmethod
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
-        """These columns, in batches of rows."""
+        """Yield these columns in batches of rows."""
 
     def told(self, given: ReadOptions | Schema) -> None:
-        """Take in how the file is written, where a person said so."""
+        """Take over the format of the file, if separator, decimal mark and so on were given."""
 
     def thousands(self, words: Sequence[str]) -> tuple[str, list[str]]:  # noqa: ARG002
-        """Those columns of text that are numbers with their thousands apart, and the flag to read them by."""
+        """The flag to read numbers with a thousands separator, and those of the text columns that have such
+        numbers."""
         return "", []
 
     def names(self) -> Sequence[str]:
@@ -88,7 +89,7 @@ class Table(Source):
         if options.text == "error":
             wrong += self._about_texts(uses)
         if apart and (wrong or options.text == "error"):
-            wrong.append(f"numbers with their thousands apart in {some(by_thousands)}: {apart} reads them")
+            wrong.append(f"numbers with a thousands separator in {some(by_thousands)}: {apart} reads them")
         if wrong:
             said = list(self._and_gaps(wrong, kinds, options))
             remedy = ""
@@ -157,8 +158,8 @@ class Table(Source):
     def _and_gaps(
         self, wrong: Sequence[str], kinds: Mapping[str, str], options: ReadOptions
     ) -> Iterator[str]:
-        """What is wrong with a file that must be mended anyway, and which values are missing in it, so that
-        all is said at once."""
+        """Yield the given problems of a file, and then its missing values, so that one message has them
+        all."""
         yield from wrong
         names = tuple(name for name, found in kinds.items() if found != "other")
         if options.missing == "error" and names:
@@ -169,9 +170,9 @@ class Table(Source):
                 yield said
 
     def _uses(self, words: Sequence[str], options: ReadOptions) -> dict[str, list[str]]:
-        """Columns of text by what can be done with them, as the first rows have them: *features* of 0 and 1;
-        *id*, the first whose texts all differ, so that they name the rows; and *drop*, more texts than can
-        be features."""
+        """Group text columns by what can be done with them, judged by the first rows: 0/1 *features*; *id*,
+        the first column whose texts all differ, so that they name the rows; or *drop*, if there are too many
+        texts for features."""
         uses: dict[str, list[str]] = {"features": [], "id": [], "drop": []}
         if options.text == "one-hot" or not words:
             return uses
@@ -187,7 +188,7 @@ class Table(Source):
         return uses
 
     def _about_texts(self, uses: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        """What is wrong with columns of text, and what can be done with each kind."""
+        """Yield the problems of text columns, with the remedy for each group."""
         if uses["features"]:
             yield (
                 f"columns of text: {some(uses['features'])}; make 0/1 features of them with "
@@ -205,12 +206,12 @@ class Table(Source):
             )
 
     def _gaps(self, schema: Schema) -> Iterator[NDArray[np.bool_]]:
-        """Where values are missing, (B, columns)."""
+        """Yield which values are missing, (B, columns)."""
         for batch in self.batches(list(schema.columns), schema, at_most(ROWS, schema.y_shape)):
             yield np.stack([_missing(batch.column(name), schema, name) for name in schema.columns], 1)
 
     def _surveyed(self, schema: Schema) -> Schema:
-        """The schema with the values of columns of text, and the means that stand for missing numbers."""
+        """Return the schema with the values of text columns, and the means that fill missing numbers."""
         words: dict[str, Counter[str | None]] = {name: Counter() for name in schema.categories}
         sums = {name: 0.0 for name in schema.columns if name not in words}
         counts = dict.fromkeys(sums, 0)
@@ -234,7 +235,7 @@ class Table(Source):
             )
         categories = {name: tuple(sorted(v for v in seen if v is not None)) for name, seen in words.items()}
         fill = {name: total / counts[name] for name, total in sums.items()} if schema.impute else {}
-        for name, seen in words.items():  # a text that is missing, or new, is each of them by its share
+        for name, seen in words.items():  # a missing or new text is filled with the share of each value
             fill |= {f"{name}={v}": seen[v] / (seen.total() - seen[None]) for v in categories[name]}
         full = replace(schema, categories=categories, fill=fill)
         return replace(full, y_shape=(len(full.features),))
@@ -248,7 +249,7 @@ class Table(Source):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Arrow's errors in one line that names the file."""
+        """Turn Arrow's errors into one line that names the file."""
         try:
             yield
         except (pa.ArrowException, OSError, UnicodeError) as error:
@@ -257,20 +258,19 @@ class Table(Source):
             raise ValueError(self.complaint(first_line(error))) from error
 
     def complaint(self, message: str) -> str:
-        """What a message of Arrow's amounts to."""
+        """Our message for an error message of Arrow."""
         return f"{self.path} cannot be read as a table: {message}"
 
 
 def index(schema: pa.Schema) -> tuple[str, ...]:
-    """Columns that name the rows: what pandas wrote as an index. They are no features unless they are asked
-    for."""
+    """The columns that pandas wrote as an index. They are not features unless they are asked for."""
     there = {*schema.names}
     unnamed = tuple(name for name in UNNAMED if name in there)
     return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
 
 
 def _flags(odd: Sequence[str], uses: Mapping[str, Sequence[str]], options: ReadOptions) -> list[str]:
-    """Flags with which columns that hold no numbers make no trouble."""
+    """The flags that solve the problems of columns without numbers."""
     flags = [f"--id-column {shlex.quote(name)}" for name in uses["id"]]
     if many := [*odd, *uses["drop"]]:
         flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")

@@ -1,4 +1,4 @@
-"""Columns of Arrow tables as numbers and as texts, whatever types they come in."""
+"""Convert columns of Arrow tables, of any type, to numbers or texts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pyarrow import types
 
 
 def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
-    """What a type of Arrow holds. Whole and decimal numbers, true and false are numbers, and so are columns
-    without any value; what a dictionary holds counts."""
+    """The kind of an Arrow type. Whole and decimal numbers, booleans and columns without any value are
+    numbers. A dictionary has the kind of its values."""
     if types.is_dictionary(dtype):
         dtype = dtype.value_type
     if any(_is(dtype) for _is in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)):
@@ -24,20 +24,20 @@ def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
 
 
 def index_columns(schema: pa.Schema) -> tuple[str, ...]:
-    """The columns of a table of Arrow that were the index of a pandas data frame."""
+    """The columns of an Arrow table that were the index of a pandas data frame."""
     try:
         levels = (schema.pandas_metadata or {}).get("index_columns", ())
-    except (ValueError, AttributeError):  # a file may have anything there
+    except (ValueError, AttributeError):  # the metadata of a file can be anything
         return ()
     return tuple(name for name in levels if isinstance(name, str) and name in schema.names)
 
 
 def numbers(values: Any) -> NDArray[np.float64]:
-    """The numbers of an array or chunked array, shape (B,); NaN where one is missing. Whole numbers beyond
+    """The numbers of an array or chunked array, shape (B,), with NaN for missing ones. Whole numbers beyond
     2^53 are rounded.
 
     Raises:
-        pyarrow.ArrowException: where they are none.
+        pyarrow.ArrowException: if they are not numbers.
     """
     cast = pc.cast(decoded(values), pa.float64(), safe=False)
     return np.asarray(cast.to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -47,13 +47,14 @@ def texts(values: Any) -> Any:
     """The same values as text, an Arrow array.
 
     Raises:
-        pyarrow.ArrowException: where they have no text.
+        pyarrow.ArrowException: if they cannot be converted to text.
     """
     return pc.cast(decoded(values), pa.string())
 
 
 def decoded(values: Any) -> Any:
-    """An array without a dictionary, and not in the layout of ``string_view``, which kernels lack."""
+    """Convert an array to plain values: without a dictionary, and not as ``string_view``, which Arrow's
+    kernels do not support."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.DictionaryArray):

@@ -1,5 +1,4 @@
-"""How a table of text is written, where a person says so: its encoding, what stands between values, and in
-numbers."""
+"""The format of a text table, if it is given: encoding, separator, decimal mark, thousands separator."""
 
 from __future__ import annotations
 
@@ -14,16 +13,19 @@ from gmvae.data.files.values import kind
 from gmvae.data.schema import ReadOptions, Schema
 
 NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
-"""What stands for a missing value. Ids and labels stay as they are written: no id is missing, and what is no
-label is for :mod:`gmvae.data.files.labels` to say."""
+"""Texts that stand for a missing value. Ids and labels are read as they are: no id is missing, and
+:mod:`gmvae.data.files.labels` decides which labels are."""
 THOUSANDS = (",", ".", "'", " ", "_")
-"""What may stand between thousands."""
+"""Possible thousands separators."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What stands between values, before decimals and between thousands, and the encoding; ``None`` where
-    it is to be found out, or, of thousands, where nothing does, or, of the encoding, where it is UTF-8."""
+    """Separator, decimal mark, thousands separator and encoding of a text table.
+
+    With ``None``, separator and decimal mark are detected, there is no thousands separator, and the encoding
+    is UTF-8.
+    """
 
     separator: str | None = None
     decimal: str | None = None
@@ -32,10 +34,10 @@ class Written:
 
     @classmethod
     def of(cls, given: ReadOptions | Schema) -> Self:
-        """What a person said.
+        """Return the format that options or a schema give.
 
         Raises:
-            ValueError: where it cannot be.
+            ValueError: if a value is not valid.
         """
         separator = "\t" if given.separator in ("tab", "\\t") else given.separator
         if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
@@ -56,7 +58,7 @@ class Written:
 
 
 def is_encoding(name: str) -> bool:
-    """Whether Python knows an encoding of text by this name."""
+    """Whether Python knows a text encoding by this name."""
     try:
         "".encode(name)
     except (LookupError, ValueError):  # ValueError: a name with a null in it
@@ -65,13 +67,13 @@ def is_encoding(name: str) -> bool:
 
 
 def form(mark: str, decimal: str) -> str:
-    """The pattern of a number whose thousands may be apart."""
+    """The pattern of a number that can have a thousands separator."""
     mark, decimal = re.escape(mark), re.escape(decimal)
     return rf"^\s*[+-]?(\d+|\d{{1,3}}({mark}\d{{3}})+)({decimal}\d*)?([eE][+-]?\d+)?\s*$"
 
 
 def marked(batch: pa.RecordBatch, mark: str, decimal: str) -> set[str]:
-    """Columns of text whose values are all numbers with this mark between thousands, some of them with it."""
+    """Text columns whose values are all numbers, and at least one of them has this thousands separator."""
     found = set()
     for name, values in zip(batch.schema.names, batch.columns, strict=True):
         if kind(values.type) != "text" or mark == decimal:
@@ -83,10 +85,10 @@ def marked(batch: pa.RecordBatch, mark: str, decimal: str) -> set[str]:
 
 
 def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
-    """Texts as the numbers that they are.
+    """Convert texts to numbers, with ``mark`` as thousands separator.
 
     Raises:
-        ValueError: where one is none.
+        ValueError: if a text is not a number.
     """
     values = nulled(values)
     odd = values.filter(pc.invert(pc.match_substring_regex(values, form(mark, decimal)).fill_null(True)))
@@ -100,6 +102,6 @@ def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
 
 
 def nulled(values: pa.Array) -> pa.Array:
-    """Texts with null in place of what stands for a missing value."""
+    """Replace texts that stand for a missing value with null."""
     missing = pc.is_in(values, value_set=pa.array(NONE, values.type))
     return pc.if_else(missing, pa.scalar(None, values.type), values)

@@ -1,4 +1,4 @@
-"""The scale of a table's columns: what is done to them before a Gaussian model sees them, and why."""
+"""Choose the scale of a table's columns for a Gaussian model, with a reason."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gmvae.data.scales.warp import Warp
 
 @dataclass(frozen=True)
 class Scaled:
-    """What is done to the columns, and why.
+    """The scale of the columns, with a reason.
 
     Arguments:
         scaling: From the data to the model's units.
-        moments: Of what is standardised: of the data, or of what a warp makes of them.
-        reason: Why, in a sentence; empty where nothing is special.
-        heavy: Columns with heavy tails, which the scale does not tame.
+        moments: Moments of the values before they are standardised: of the data, or of the warped data.
+        reason: Why it was chosen, in a sentence; empty if nothing is special.
+        heavy: Columns with heavy tails that the scale does not tame.
     """
 
     scaling: Scaling
@@ -40,30 +40,30 @@ def choose_scale(
     every: bool = False,
     name: str = "X",
 ) -> Scaled:
-    """The scale that is asked for, or that suits the data (``auto``).
+    """Choose the scale that is asked for, or the one that suits the data (``auto``).
 
     - ``standard``: each column to mean 0 and standard deviation 1.
-    - ``robust``: likewise, by the mean and the deviation of the values near its median; those further out
-      than ``KNEE`` deviations are brought nearer, by at most 1 beyond.
-    - ``log``: the logarithm of each column without negative values, log(1 + y / s) with its least positive
-      value s (which is 1 for counts); then standard.
-    - ``unit``: each row to length 1, so that nearest neighbours are those of the cosine; then common.
-    - ``common``: one scale for all columns, which leaves distances as they are.
-    - ``none``: nothing.
-    - ``auto``: unit where all rows have the same length already, common where the columns are principal
-      components, and standard otherwise, but for columns with a few values that hide all others, which are
-      robust, and for skewed ones where these are at least half of all: of them it takes the logarithm.
+    - ``robust``: likewise, but with the mean and the deviation of the values near the median. Values further
+      out than ``KNEE`` deviations are brought nearer, to less than ``KNEE`` + 1.
+    - ``log``: the logarithm of each column without negative values, log(1 + y / s) with its smallest positive
+      value s (1 for counts); then standard.
+    - ``unit``: each row to length 1, so that nearest neighbours are those by cosine; then common.
+    - ``common``: one scale for all columns, which keeps the ratios of distances.
+    - ``none``: no scaling.
+    - ``auto``: unit if all rows have the same length already, common if the columns are principal components,
+      and otherwise standard, with two exceptions. Columns in which a few values hide all others are robust.
+      If at least half of all columns are skewed, the skewed ones are log.
 
     Arguments:
         scale: One of these.
-        traits: What a sample of the rows says of the columns.
-        moments: Of the columns.
-        measure: The moments of the columns once a scaling has shaped them.
+        traits: Traits of the columns, from a sample of the rows.
+        moments: Moments of the columns.
+        measure: Gives the moments of the columns after a scaling's map g.
         every: Whether constant columns are kept.
-        name: What messages call the data.
+        name: Name of the data in messages.
 
     Raises:
-        ValueError: where the values do not allow it.
+        ValueError: if the values do not allow this scale.
     """
     if scale == "none":
         moments.check_digits(name)
@@ -80,7 +80,7 @@ def choose_scale(
     elif scale == "log":
         logs = traits.positive & ~moments.constant
         if not logs.any():
-            raise ValueError(f"scale is 'log', but every column of {name} has values below 0: take another")
+            raise ValueError(f"scale is 'log', but every column of {name} has values below 0: choose another")
     elif scale == "robust":
         robust = ~moments.constant
     if kind != "unit" and not logs.any() and not robust.any():
@@ -116,19 +116,18 @@ def _suited(traits: Traits, name: str) -> tuple[str, str]:
     if traits.unit_rows:
         return (
             "unit",
-            f"rows of {name} all have the same length, so scale auto is unit: neighbours are those of the "
-            "cosine",
+            f"rows of {name} all have the same length, so scale auto is unit: neighbours are those by cosine",
         )
     if traits.components:
         return "common", (
             f"columns of {name} are uncorrelated and in the order of their spread, as principal components "
-            "are, so scale auto is common: distances stay what they are"
+            "are, so scale auto is common: distances keep their proportions"
         )
     return "standard", ""
 
 
 def _warp(traits: Traits, moments: Moments, logs: NDArray[np.bool_], robust: NDArray[np.bool_]) -> Warp:
-    """A logarithm of some columns, a robust scale of others, and nothing to the rest."""
+    """A logarithm for some columns, a robust scale for others, and no change for the rest."""
     origin: Floats = np.where(robust, traits.centre, 0.0)
     unit: Floats = np.where(robust, traits.spread, np.where(logs, traits.smallest, 1.0))
     knee: Floats = np.where(robust, KNEE, 0.0)

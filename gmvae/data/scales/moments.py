@@ -1,4 +1,4 @@
-"""What one reading finds in the numbers of each column."""
+"""Moments of the numbers in each column, from one reading."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 INTERIOR = 0.1
-"""Share of values strictly between 0 and 1 from which on a column holds more than zeros and ones."""
+"""Share of values strictly between 0 and 1 above which a column counts as more than zeros and ones."""
 TOTAL = 0.02
-"""How far from 1 the sum of a row of shares may be, which are often rounded."""
+"""How far from 1 the sum of a row of shares can be. Shares are often rounded."""
 SPAN = 1e-9
-"""How near 0 and 1 the ends of a column come that was divided by its range."""
+"""How near to 0 and 1 the ends of a column are if it was divided by its range."""
 FINE = 0.01
-"""Most that a step of float32 may be of a column's standard deviation, where nothing scales it."""
+"""Maximum step of float32, as a share of a column's standard deviation, for columns that are not scaled."""
 
 Floats = NDArray[np.float64]
 
@@ -20,14 +20,14 @@ Floats = NDArray[np.float64]
 class Moments:
     """Weighted means, standard deviations and ranges of columns, from values that come piece by piece.
 
-    Values are taken relative to the first row, and in a power of two of each column's own. So neither a mean
-    that is large beside the spread nor a tiny or huge unit costs digits.
+    Values are taken relative to the first row, and divided by a power of two for each column. So no digits
+    are lost if the mean is large compared with the spread, or if the unit is tiny or huge.
 
     Arguments:
         width: The number of columns, D.
 
     Attributes:
-        least, most: The least and the greatest value of each column, (D,).
+        minimum, maximum: The smallest and the greatest value of each column, (D,).
         binary: Whether every value is 0 or 1.
     """
 
@@ -40,7 +40,7 @@ class Moments:
         self._rows, self._norms = 0.0, np.zeros(2)
 
     def add(self, values: Floats, weights: Floats | None = None) -> None:
-        """Take rows of shape (B, D) in, with weights above 0 of shape (B,); 1 unless given."""
+        """Add rows of shape (B, D), with weights above 0 of shape (B,); 1 by default."""
         if not len(values):
             return
         w = np.ones((len(values), 1)) if weights is None else weights[:, None]
@@ -67,7 +67,7 @@ class Moments:
         self._add_levels(values, w)
 
     def _add_levels(self, values: Floats, w: Floats) -> None:
-        """Take in how rows lie in [0, 1], as long as all of them do."""
+        """Add to the statistics of rows in [0, 1], as long as all values lie there."""
         inside = self.unit_interval
         interior = (values != 0) & (values != 1)
         self.binary &= not interior.any()
@@ -96,12 +96,12 @@ class Moments:
 
     @property
     def binarity(self) -> float:
-        r"""How much values in [0, 1] are like 0/1 data,
-        :math:`\sum_d \sigma_d^2 / \sum_d \mu_d (1 - \mu_d)`: the variance over that of 0/1 data with the same
-        means. It is in [0, 1], and the lesser of that of all columns and of those that hold more than zeros
-        and ones (``INTERIOR``).
+        r"""How similar values in [0, 1] are to 0/1 data,
+        :math:`\sum_d \sigma_d^2 / \sum_d \mu_d (1 - \mu_d)`: the variance divided by that of 0/1 data with
+        the same means. It is in [0, 1], and the smaller of two values: that of all columns, and that of the
+        columns with more than zeros and ones (``INTERIOR``).
 
-        For values from Beta(a, b) it is 1 / (a + b + 1), and above 1/3 where they gather at both ends.
+        For values from Beta(a, b) it is 1 / (a + b + 1), and above 1/3 if they gather at both ends.
         """
         variance, greatest = self.deviation**2, self.mean * (1 - self.mean)
         measured = self._interior > INTERIOR * self._total
@@ -119,8 +119,8 @@ class Moments:
 
     @property
     def shares(self) -> str:
-        """What the rows have in common, of those with more than zeros and ones, where most add up to 1 or
-        have length 1; else empty."""
+        """The words "add up to 1" or "have length 1", if this is so for most rows with more than zeros and
+        ones; else empty."""
         if len(self.minimum) < 2 or not self._rows:
             return ""
         total, length = self._norms > self._rows / 2
@@ -128,11 +128,11 @@ class Moments:
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        """The columns with one value only, (D,)."""
+        """Which columns have only one value, (D,)."""
         return self.minimum == self.maximum
 
     def check_digits(self, name: str) -> None:
-        """``ValueError`` where values that are not scaled would lose their differences in float32."""
+        """Raise ``ValueError`` if values would lose their differences in float32 without scaling."""
         kind = np.finfo(np.float32)
         greatest = np.maximum(abs(self.minimum), abs(self.maximum))
         step = np.maximum(kind.eps * greatest, kind.tiny)
@@ -141,6 +141,5 @@ class Moments:
             column = int(np.argmin(fine))
             raise ValueError(
                 f"column {column} of {name} goes from {self.minimum[column]:g} to {self.maximum[column]:g}, "
-                "and float32 does not tell its values apart: leave out scale none, or bring it to "
-                "another scale"
+                "and float32 does not tell its values apart: leave out scale none, or rescale it yourself"
             )

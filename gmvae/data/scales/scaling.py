@@ -17,21 +17,23 @@ LEVELS = 100
 BEYOND = 50
 """How many times as large as in training values of images must be to have another unit."""
 GRAIN = 2.0**-20
-"""What standardised values are multiples of, in standard deviations."""
+"""Standardised values are rounded to multiples of this, in standard deviations."""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """From data to the model's units and back: ``(g(y) - mean) / scale`` of the columns that are ``kept``,
-    where g is the identity, a ``warp``, or brings rows to length 1 first.
+    """From data to the model's units and back: ``(g(y) - mean) / scale`` of the columns that are ``kept``.
+
+    The map g scales rows to length 1 (``unit_rows``), then applies a ``warp`` to each column. Without either
+    it is the identity.
 
     Arguments:
         mean: What is subtracted from each column, shape (D,).
-        scale: What it is divided by, shape (D,); 0 of a constant. That is not divided on its way to the
-            model, and comes back as it is, whatever the model says.
+        scale: What each column is divided by, shape (D,); 0 for a constant column. A constant is not divided
+            on the way to the model, and keeps its value on the way back, whatever the model says.
         kept: The columns that the model sees, shape (at most D,). The others are constant.
-        warp: What is done to each column before.
-        unit_rows: Whether each row is brought to length 1 before that; a row of zeros stays.
+        warp: The map of each column, if it is not the identity.
+        unit_rows: Whether each row is first scaled to length 1; a row of zeros stays as it is.
     """
 
     mean: Floats
@@ -48,7 +50,7 @@ class Scaling:
     def shape(self, y: Floats) -> Floats:
         """g of rows of shape (B, D)."""
         if self.unit_rows:
-            largest = abs(y).max(1, keepdims=True)  # squares of tiny and of huge numbers are none
+            largest = abs(y).max(1, keepdims=True)  # squares of tiny or huge numbers under- or overflow
             y = y / np.where(largest > 0, largest, 1.0)
             y = y / np.maximum(np.linalg.norm(y, axis=1, keepdims=True), 1.0)
         return y if self.warp is None else self.warp.apply(y)
@@ -65,27 +67,27 @@ class Scaling:
         return scaled.clip(-most, most)
 
     def rounded(self, y: Floats) -> NDArray[np.float32]:
-        """As :meth:`apply`, in float32. Standardised values are rounded to multiples of ``GRAIN``: of rows in
-        another unit, which are scaled to values with other last digits, nothing is left but the same."""
+        """As :meth:`apply`, in float32. Standardised values are rounded to multiples of ``GRAIN``. So the
+        same rows in another unit, which differ in the last digits after scaling, give the same values."""
         return self.grained(self.apply(y))
 
     def grained(self, scaled: Floats) -> NDArray[np.float32]:
-        """Values in the model's units, (B, kept), as :meth:`rounded` has them."""
+        """Round values in the model's units, (B, kept), as :meth:`rounded` does."""
         if not self.affine or self.mean.any() or not (self.of_levels or (self.scale == 1).all()):
             with np.errstate(over="ignore"):
                 scaled = np.rint(scaled / GRAIN) * GRAIN
         return scaled.clip(-FLOAT32, FLOAT32).astype(np.float32)
 
     def undo(self, values: Floats) -> Floats:
-        """The inverse of :meth:`apply`; columns that the model does not see have their constant, and rows
-        that were brought to length 1 keep it as nearly as the model does."""
+        """The inverse of :meth:`apply`. Columns that the model does not see get their constant. The scaling
+        of rows to length 1 is not undone."""
         y = np.tile(self.mean, (len(values), 1))
         y[:, self.kept] += values * self.scale[self.kept]
         return y if self.warp is None else self.warp.undo(y)
 
     def log_dets(self, values: Floats) -> Floats:
-        r""":math:`\log |\det \partial\,\mathrm{scaled} / \partial y|` at values in the model's units, (B,
-        kept): (B,), in nats. Rows of length 1 are the data themselves here."""
+        r""":math:`\log |\det \partial\,\mathrm{scaled} / \partial y|` at values in the model's units of shape
+        (B, kept), as shape (B,), in nats. With ``unit_rows``, y are the rows after scaling to length 1."""
         kept = self.kept
         found = np.full(len(values), -np.log(self.divisor[kept]).sum())
         if self.warp is not None:
@@ -95,22 +97,22 @@ class Scaling:
 
     @property
     def divisor(self) -> Floats:
-        """What columns are divided by, (D,): their scale, and 1 for constants."""
+        """The divisor of each column, (D,): its scale, or 1 for a constant."""
         return np.where(self.scale == 0, 1.0, self.scale)
 
     @property
     def of_levels(self) -> bool:
-        """Whether it takes levels of 0 to 255 to [0, 1]."""
+        """Whether it maps levels from 0 to 255 to [0, 1]."""
         return bool((self.scale == 255).all() and not self.mean.any())
 
     def check(self, y: Floats, name: str = "X") -> None:
-        """``ValueError`` where rows for a Bernoulli model, (B, D), are not what it takes: values in [0, 1],
-        or levels of 0 to 255 where it was trained on those."""
+        """Raise ``ValueError`` if rows, (B, D), do not suit a Bernoulli model. Their values must lie in [0,
+        1], or be levels from 0 to 255 if the model was trained on levels."""
         low, high, most = float(y.min()), float(y.max()), 255 if self.of_levels else 1
         if low < 0 or high > most:
             raise ValueError(
                 f"{name} has values from {low:.9g} to {high:.9g}, but the model was trained on values in "
-                f"[0, {most}] with likelihood bernoulli: bring them there"
+                f"[0, {most}] with likelihood bernoulli: scale them to this range"
             )
         if self.of_levels and high <= 1 and (y != np.rint(y)).any():
             raise ValueError(
@@ -134,25 +136,25 @@ def check_pixels(y: Floats, trained_on: tuple[float, float], *, of_bytes: bool, 
 
 
 def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> Scaling:
-    """To mean 0 and standard deviation 1; constant columns are left out, unless ``every`` one is wanted or
-    all are constant.
+    """The scaling to mean 0 and standard deviation 1. Constant columns are left out, unless ``every`` is set
+    or all columns are constant.
 
     Arguments:
-        moments: Of what is to be standardised.
+        moments: Moments of the values to standardise.
         every: Whether constant columns are kept.
-        name: What messages call the data.
+        name: Name of the data in messages.
 
     Raises:
-        ValueError: where the standard deviation of a column is not finite.
+        ValueError: if the standard deviation of a column is not finite.
     """
     if not np.isfinite(moments.deviation).all():
         column = int(np.argmin(np.isfinite(moments.deviation)))
         raise ValueError(
             f"column {column} of {name} goes from {moments.minimum[column]:g} to "
-            f"{moments.maximum[column]:g}: its standard deviation must be finite, so bring it to a smaller "
-            "scale"
+            f"{moments.maximum[column]:g}: its standard deviation must be finite, so scale it to smaller "
+            "numbers"
         )
-    # one row may outweigh the others by so much that nothing is left of their distance
+    # one row can outweigh the others by so much that the deviation is rounded to 0
     spread = np.where(moments.deviation > 0, moments.deviation, moments.maximum - moments.minimum)
     scale = np.where(moments.constant, 0.0, spread)
     mean = np.where(moments.constant, moments.minimum, moments.mean)
@@ -161,12 +163,12 @@ def standardising(moments: Moments, *, every: bool = False, name: str = "X") -> 
 
 
 def together(scaling: Scaling, moments: Moments) -> Scaling:
-    """The same with one scale for all columns, the root of their mean variance, so that distances are what
-    they are in the data."""
+    """The same with one scale for all columns, the root of their mean variance. So distances are proportional
+    to those in the data."""
     common = np.sqrt(np.mean(scaling.scale[scaling.kept] ** 2))
     return replace(scaling, scale=np.where(moments.constant, 0.0, common))
 
 
 def dividing(width: int, by: float = 1.0) -> Scaling:
-    """All columns divided by one number."""
+    """The scaling that divides all columns by one number."""
     return Scaling(np.zeros(width), np.full(width, by), np.arange(width))

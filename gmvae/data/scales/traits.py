@@ -1,4 +1,4 @@
-"""What a sample of rows says of the columns of a table, for their scale and for the doctor."""
+"""Traits of a table's columns, from a sample of its rows, for their scale and for the doctor."""
 
 from __future__ import annotations
 
@@ -12,51 +12,52 @@ from gmvae.data import chunks
 from gmvae.data.scales.moments import Floats
 
 LOOKED_AT, LEAST = 20_000, 200
-"""Rows that are looked at, at most, and of wide tables at least."""
+"""Maximum number of rows in the sample, and the minimum for wide tables."""
 SIGMAS = 1.349
 """The distance between the quartiles of a normal distribution, in standard deviations."""
 KNEE = 5.0
-"""How far from its median a value may lie, in standard deviations of a normal distribution with the same
-quartiles, before it counts as far out."""
+"""How far from its median a value can lie before it counts as far out, in standard deviations of a normal
+distribution with the same quartiles."""
 HEAVY, ABSURD = 8.0, 100.0
-"""Standard deviation over that of a normal distribution with the same quartiles, above which tails are
-heavy, and above which a few values hide all others. It is 1 for normal values, 2 for lognormal ones with a
-shape of 1, and 20 with a shape of 2."""
+"""Two thresholds of the standard deviation, divided by that of a normal distribution with the same quartiles.
+Above the first, tails are heavy; above the second, a few values hide all others. The ratio is 1 for normal
+values, 2 for lognormal ones with a shape of 1, and 20 with a shape of 2."""
 SKEWED, LEANING, EVEN = 2.0, 0.3, 1.0
-"""Skewness, and how far the median lies from the middle of the quartiles, in units of their distance, of a
-skewed column, at least; and the skewness of its logarithms, at most. Lognormal values with a shape of 1 have
-6.2, 0.32 and 0."""
+"""What makes a column skewed: its minimum skewness; the minimum distance of its median from the middle of the
+quartiles, in units of half their distance; and the maximum skewness of its logarithms. Lognormal values with
+a shape of 1 have 6.2, 0.32 and 0."""
 ALIKE = 0.99
-"""Share of the rows with one value, above which a column is nearly constant."""
+"""Share of the rows with the same value above which a column is nearly constant."""
 LENGTH = 0.01
-"""How much, as a share, the lengths of rows of one length may differ."""
+"""How much the lengths of rows can differ, as a share, to count as one length."""
 EMBEDDED = 5
-"""Least number of columns of an embedding."""
+"""Minimum number of columns of an embedding."""
 ORDERED = 0.95
-"""How well the spreads of principal components are in order, at least (Spearman's correlation)."""
+"""Minimum correlation (Spearman) between the spreads of principal components and their order."""
 CENTRED = 0.25
-"""How far from 0 their means may be, in standard deviations."""
+"""How far from 0 the means of principal components can be, in standard deviations."""
 CORRELATED = 2.0
-"""Root mean square of their correlations, at most, in units of 1 / sqrt(rows): that of independent columns
-is 1."""
+"""Maximum root mean square of the correlations of principal components, in units of 1 / sqrt(rows). It is 1
+for independent columns."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a sample of rows says of the columns."""
+    """Traits of columns, from a sample of rows."""
 
     centre: Floats
     spread: Floats
-    """Mean and standard deviation of the values of each column that lie within ``KNEE`` of its median, in
-    standard deviations of a normal distribution with its quartiles, (D,); of all where these are one."""
+    """Mean and standard deviation of the values of each column near its median, (D,). Near is within ``KNEE``
+    standard deviations of a normal distribution with the same quartiles; if the quartiles are equal, all
+    values are near."""
     smallest: Floats
-    """The least value above 0 of each column, (D,); 1 where there is none."""
+    """The smallest value above 0 of each column, (D,); 1 if there is none."""
     positive: NDArray[np.bool_]
     """Whether a column has no value below 0, (D,)."""
     heavy: NDArray[np.bool_]
     """Whether a column has heavy tails, (D,)."""
     absurd: NDArray[np.bool_]
-    """Whether they hide all other values, (D,)."""
+    """Whether a few values in the tails hide all other values, (D,)."""
     skewed: NDArray[np.bool_]
     """Whether a column without negative values is skewed, and its logarithms are not, (D,)."""
     rare: NDArray[np.bool_]
@@ -67,9 +68,12 @@ class Traits:
     """Whether the columns are principal components: uncorrelated, centred, in the order of their spread."""
 
     @classmethod
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is too large is said of the moments
+    @np.errstate(
+        over="ignore", invalid="ignore", divide="ignore"
+    )  # the moments report values that are too large
     def of(cls, rows: Any, weights: Floats) -> Self:
-        """Of rows, (n, D), an array or a sparse matrix, and their weights, (n,); a few columns at a time."""
+        """The traits of rows, (n, D), an array or a sparse matrix, with weights, (n,); a few columns at a
+        time."""
         count, width = rows.shape
         step = max(1, chunks.CHUNK // count)
         parts, squares = list[dict[str, NDArray[Any]]](), np.zeros(count)
@@ -86,7 +90,7 @@ class Traits:
 
 
 def looked_at(count: int, width: int) -> int:
-    """How many of so many rows are looked at, of so many columns."""
+    """How many of ``count`` rows are sampled from a table with ``width`` columns."""
     return min(count, LOOKED_AT, max(LEAST, chunks.CHUNK // width))
 
 
@@ -131,8 +135,8 @@ def _quantiles(y: Floats, weights: Floats, at: tuple[float, ...]) -> Floats:
 
 
 def _moments(y: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Weighted mean and standard deviation of each column, (D,), of numbers of any size; weights of shape
-    (n, 1) or (n, D)."""
+    """Weighted mean and standard deviation of each column, (D,), without overflow; weights of shape (n, 1) or
+    (n, D)."""
     largest = np.maximum(abs(y).max(0), np.finfo(np.float64).tiny)
     y, weights = y / largest, np.broadcast_to(weights, y.shape)
     mean = np.average(y, axis=0, weights=weights)
@@ -140,15 +144,15 @@ def _moments(y: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _of_one_length(squares: Floats, width: int) -> bool:
-    """Whether all rows have the same length, but for a few without any, from the squares of their lengths in
-    whatever unit, (n,)."""
+    """Whether all rows have the same length, apart from a few zero rows, from the squares of their lengths in
+    any unit, (n,)."""
     lengths = np.sqrt(squares[squares > 0])
     known = width >= EMBEDDED and len(lengths) > ALIKE * len(squares)
     return bool(known and (abs(lengths / np.median(lengths) - 1) <= LENGTH).all())
 
 
 def _skewness(y: Floats, weights: Floats) -> Floats:
-    """Weighted skewness of each column, (D,); 0 where it does not vary."""
+    """Weighted skewness of each column, (D,); 0 for constant columns."""
     largest = np.maximum(abs(y).max(0), np.finfo(np.float64).tiny)
     y = y / largest
     apart = y - np.average(y, axis=0, weights=weights)

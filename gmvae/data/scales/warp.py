@@ -1,4 +1,4 @@
-"""Columns with far values, brought nearer."""
+"""A map that brings the far values of columns nearer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from gmvae.data.scales.moments import Floats
 
 FURTHEST = 600.0
-"""The greatest logarithm whose inverse is taken, so that it is finite."""
+"""Maximum logarithm to be inverted, so that the result is finite."""
 NEAREST = 1e-12
 """How near the inverse of a bounded map comes to its bound."""
 
 
 @dataclass(frozen=True)
 class Warp:
-    r"""A map of each column that is a straight line near its origin, and bent beyond.
+    r"""A map of each column that is linear near its origin, and bent beyond.
 
     With :math:`u = (y - \mathrm{origin}) / \mathrm{unit}`, the knee :math:`\kappa` and the power p of Box and
     Cox (1964),
@@ -26,13 +26,13 @@ class Warp:
     .. math:: g(u) = \mathrm{sign}(u) \left(\min(|u|, \kappa) + \frac{(1 + b)^p - 1}{p}\right), \qquad
         b = \max(|u| - \kappa, 0),
 
-    which rises everywhere, with a slope of 1 up to the knee. A power of 1 is a straight line, 0 a logarithm
-    (the limit), and -1 stays below 1 beyond the knee.
+    which rises everywhere, with a slope of 1 up to the knee. A power of 1 gives a straight line, and 0 a
+    logarithm (the limit). With -1 the map stays below knee + 1.
 
     Arguments:
-        origin, unit, knee, power: Of each column, (D,).
-        furthest: The greatest log(1 + b) that the inverse gives, (D,): nothing is generated further out than
-            the data are.
+        origin, unit, knee, power: Parameters of each column, (D,).
+        furthest: The greatest log(1 + b) that the inverse returns, (D,). So nothing is generated further out
+            than the data.
     """
 
     origin: Floats
@@ -42,7 +42,7 @@ class Warp:
     furthest: Floats
 
     def of(self, columns: NDArray[np.int64]) -> Self:
-        """That of some columns."""
+        """The warp of some columns."""
         return type(self)(*(values[columns] for values in vars(self).values()))
 
     def apply(self, y: Floats) -> Floats:
@@ -57,7 +57,7 @@ class Warp:
         return np.where(self.power == 1, u, np.copysign(np.minimum(abs(u), self.knee) + bent, u))
 
     def undo(self, shaped: Floats) -> Floats:
-        """The inverse, as far as ``furthest``."""
+        """The inverse of :meth:`apply`, up to ``furthest``."""
         most = np.finfo(np.float64).max
         beyond = np.expm1(np.minimum(self._log_beyond(shaped), self.furthest))
         u = np.copysign(np.minimum(abs(shaped), self.knee) + beyond, shaped)
@@ -66,7 +66,7 @@ class Warp:
             return (u * self.unit + self.origin).clip(-most, most)
 
     def reaching(self, least: Floats, greatest: Floats) -> Self:
-        """The same, whose inverse goes as far as data with these ends, (D,) each."""
+        """The same, with an inverse that reaches as far as data in this range, (D,) each."""
         with np.errstate(over="ignore"):
             u = np.stack([(end - self.origin) / self.unit for end in (least, greatest)])
         beyond = np.log1p(np.maximum(abs(u).max(0) - self.knee, 0.0)).clip(max=FURTHEST)

@@ -1,4 +1,4 @@
-"""Published data sets: the spiral, MNIST and its kin, SVHN.
+"""Data sets by name: the generated spiral, and the published MNIST, Fashion-MNIST and SVHN.
 
 ``locate`` looks for their files, ``download`` fetches and checks them, ``idx`` and ``matlab`` read their
 formats.

@@ -1,4 +1,4 @@
-"""What is said of a file that does not hold what it should."""
+"""Errors about files of published data that are damaged."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 
 
 def damaged(path: Path, what: str) -> ValueError:
-    """The error about a file, which ends with the remedy."""
-    return ValueError(f"{path} {what}: delete it and fetch it anew")
+    """The error about a damaged file, which ends with the remedy."""
+    return ValueError(f"{path} {what}: delete it and fetch it again")
 
 
 def check_start(path: Path, start: bytes) -> None:
-    """Tell from the first bytes of a file what is often saved in place of data.
+    """Check the first bytes of a file for what is often saved in place of data.
 
     Raises:
-        ValueError: where there are no bytes, or they begin a web page (a server's error, a consent form).
+        ValueError: if there are no bytes, or they are the start of a web page (a server's error, a consent
+            form).
     """
     if not start:
         raise damaged(path, "is empty")

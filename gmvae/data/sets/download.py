@@ -1,4 +1,4 @@
-"""Files from the network, through pooch: checked against their SHA-256 sums before they get their names."""
+"""Download files with pooch. They are checked against their SHA-256 sums before they get their names."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Failed(Exception):  # noqa: N818
 def download(url: str, files: Mapping[str, str], folder: Path) -> None:
     """Fetch files from ``url`` into a folder.
 
-    A file appears under its name when it is whole and has the right sum, never before. A connection
-    that breaks off and a wrong sum are tried again; no connection at all, or no such file, are not.
+    A file gets its name only when it is complete and its checksum is right. A download is retried after a
+    broken connection or a wrong checksum, but not if there is no connection at all or no such file.
 
     Arguments:
-        url: The address that the names are added to.
+        url: The address to which the names are added.
         files: Names, and the SHA-256 sum of each.
-        folder: Where they go; made where it does not exist.
+        folder: Folder for the files; it is created if it does not exist.
 
     Raises:
-        Failed: where that was not possible.
+        Failed: if a file could not be fetched.
     """
     import pooch
     import requests
@@ -56,7 +56,7 @@ def download(url: str, files: Mapping[str, str], folder: Path) -> None:
                 source.fetch(name, downloader=_downloader(bar))
             except ValueError as error:
                 _remove(made)
-                raise Failed(f"{name} has another checksum than the published file") from error
+                raise Failed(f"{name} does not have the checksum of the published file") from error
             except (requests.RequestException, _Hopeless) as error:
                 _remove(made)
                 raise Failed(f"{name}: {_reason(error)}") from error
@@ -65,14 +65,14 @@ def download(url: str, files: Mapping[str, str], folder: Path) -> None:
 
 
 def _remove(folders: list[Path]) -> None:
-    """Take away folders that were made for nothing."""
+    """Remove folders that were created in vain."""
     with contextlib.suppress(OSError):
         for folder in folders:
             folder.rmdir()
 
 
 class _Bar:
-    """pooch's idea of a progress bar, drawn by rich, after a line that says what is fetched."""
+    """A progress bar with pooch's interface, drawn by rich, after a line that says what is fetched."""
 
     def __init__(self, progress: Progress, name: str, line: str) -> None:
         self.progress, self.task = progress, progress.add_task(name, total=None)
@@ -101,7 +101,7 @@ class _Bar:
 
 
 class _Hopeless(Exception):  # noqa: N818
-    """A failure that another attempt would not mend; pooch tries others again."""
+    """A failure that another attempt would not fix. pooch retries after all others."""
 
 
 def _downloader(bar: _Bar) -> Callable[[str, Any, Any], None]:
@@ -115,7 +115,7 @@ def _downloader(bar: _Bar) -> Callable[[str, Any, Any], None]:
             fetch(url, output, source)
         except requests.RequestException as error:
             if error.response is not None:
-                error.response.close()  # pooch leaves a refused one open
+                error.response.close()  # pooch leaves a refused response open
             if _is_hopeless(error):
                 raise _Hopeless(_reason(error)) from error
             raise

@@ -1,4 +1,4 @@
-"""IDX files, the form that MNIST and its relatives come in: packed with gzip or not."""
+"""Read IDX files, the format of MNIST and its relatives, packed with gzip or not."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ PIECE = 1 << 20
 
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:
-    """The array in an IDX file: 0, 0, 8 for bytes, the number of dimensions, each size as four bytes
-    (big-endian), then the numbers. Its content, not its name, decides whether it is packed.
+    """Read the array in an IDX file.
+
+    The format is 0, 0, 8 for bytes, the number of dimensions, each size as four bytes (big-endian), then the
+    numbers. The content of the file, not its name, decides whether it is packed.
 
     Raises:
-        ValueError: where the file is not IDX or does not hold what its header says.
-        OSError: where it cannot be read.
+        ValueError: if the file is not IDX or does not hold what its header says.
+        OSError: if it cannot be read.
     """
     path = Path(path)
     check_file(path)
@@ -45,7 +47,7 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
         sizes = " x ".join(str(size) for size in shape)
         raise damaged(
             path,
-            f"holds {len(content) - start} numbers where its header says {sizes} = {math.prod(shape)}",
+            f"holds {len(content) - start} numbers, but its header says {sizes} = {math.prod(shape)}",
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""The images of the paper: MNIST, Fashion-MNIST, which has the same form, and SVHN."""
+"""Published images: MNIST, SVHN, and Fashion-MNIST, which has the format of MNIST."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SVHN = Source(
 )
 SVHN_IMAGE = (32, 32, 3)
 BLOCK = 2000
-"""Images that are read together: what reading needs beside the data."""
+"""How many images are read together: the memory that reading needs besides the data."""
 
 
 def mnist(data_dir: str | Path | None = None) -> Dataset:
@@ -60,27 +60,27 @@ def mnist(data_dir: str | Path | None = None) -> Dataset:
         y of shape (N, 1, 28, 28), uint8, and the digit of each image as its label.
 
     Raises:
-        ValueError: where files are missing and cannot be fetched, or do not hold what they should.
-        OSError: where a file cannot be read.
+        ValueError: if files are missing and cannot be fetched, or do not hold what they should.
+        OSError: if a file cannot be read.
     """
     return _idx(MNIST, data_dir)
 
 
 def fashion_mnist(data_dir: str | Path | None = None) -> Dataset:
-    """Pictures of clothes in ten classes, in number, form and errors as :func:`mnist`."""
+    """Pictures of clothes in ten classes. Numbers, shapes and errors are those of :func:`mnist`."""
     return _idx(FASHION_MNIST, data_dir)
 
 
 def svhn(data_dir: str | Path | None = None, *, extra: bool = False) -> Dataset:
-    """House numbers: 73,257 digits for training, 26,032 as ``test``; errors as those of :func:`mnist`.
+    """House numbers: 73,257 digits for training, 26,032 as ``test``. Errors are those of :func:`mnist`.
 
     Arguments:
         data_dir: A folder to look in first; see :func:`gmvae.data.sets.locate.locate`.
-        extra: Whether 531,131 easier ones follow those for training; together they are 1.9 GB.
+        extra: Whether to add 531,131 easier digits to those for training; together they take 1.9 GB.
 
     Returns:
-        y of shape (N, 3, 32, 32), uint8, and the digit of each image as its label (0, where the
-        files have 10).
+        y of shape (N, 3, 32, 32), uint8, and the digit of each image as its label (0 for the 10 of the
+        files).
     """
     train, test, more = SVHN.files
     paths = locate(SVHN, [train, test, more] if extra else [train, test], data_dir)
@@ -100,18 +100,18 @@ def _idx_pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np
     for path, array, dimensions in ((images, y, 3), (labels, classes, 1)):
         if array.ndim != dimensions:
             raise ValueError(
-                f"{path} has {array.ndim} dimensions: images have 3, labels have 1; are they interchanged?"
+                f"{path} has {array.ndim} dimensions: images have 3, labels have 1; are they swapped?"
             )
     if len(y) != len(classes):
         raise ValueError(
-            f"{images} holds {len(y)} images and {labels} {len(classes)} labels: fetch both anew, so that "
+            f"{images} holds {len(y)} images and {labels} {len(classes)} labels: fetch both again, so that "
             "they belong together"
         )
     return y[:, None], classes.astype(np.int64)
 
 
 def _svhn(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images and labels of several files, in one array that is filled piece by piece."""
+    """The images and labels of several files, each in one array; the images are read piece by piece."""
     files = [MatlabFile(path) for path in paths]
     labels = [_svhn_labels(file) for file in files]
     y = np.empty((sum(map(len, labels)), *SVHN_IMAGE[::-1]), dtype=np.uint8)
@@ -133,7 +133,7 @@ def _svhn_labels(file: MatlabFile) -> NDArray[np.int64]:
     numbers = labels.read().reshape(-1)
     classes = numbers.astype(np.int64)
     if not np.array_equal(classes, numbers):
-        raise ValueError(f"{file.path} has a y with numbers that are not whole: labels must be whole numbers")
+        raise ValueError(f"{file.path} has numbers in y that are not whole: labels must be whole numbers")
     if len(classes) != images.shape[3]:
         raise ValueError(
             f"{file.path} holds {images.shape[3]} images in X and {len(classes)} labels in y: "

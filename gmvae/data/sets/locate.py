@@ -1,4 +1,4 @@
-"""Where the files of a published data set are: on this machine, or else fetched from their source."""
+"""Find the files of a published data set on this machine, or else fetch them from their source."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gmvae.data.sets.download import Failed, download
 
 VARIABLE = "GMVAE_DATA_DIR"
 BEFORE = ("data",)
-"""Looked at first: torchvision's examples keep their data in ./data."""
+"""Folders searched first: torchvision's examples keep their data in ./data."""
 AFTER = ("~/data", "/usr/share/datasets")
-"""Looked at last: a person's own collection, and where Debian's packages put theirs."""
+"""Folders searched last: a person's own collection, and that of Debian's packages."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Source:
     """A published data set.
 
     Arguments:
-        name: What the command line calls it.
-        url: Where its files are published.
-        folders: What a folder with its files may be called; the first is what we call it.
-        files: The files' names, and the SHA-256 sums of what is published.
+        name: Its name on the command line.
+        url: The address of its files.
+        folders: Possible names of a folder with its files; the first is the one that we create.
+        files: Names of the files, and the SHA-256 sums of the published files.
     """
 
     name: str
@@ -35,21 +35,21 @@ class Source:
 
 
 def locate(source: Source, names: Sequence[str], data_dir: str | Path | None = None) -> list[Path]:
-    """Paths of a data set's files, all in one folder, which are fetched where they are nowhere.
+    """Return the paths of a data set's files, all in one folder. Files that are not found are fetched.
 
-    The folders of ``source`` are looked for in ``data_dir``, which may also hold the files itself, in
-    $GMVAE_DATA_DIR, ./data, the cache, ~/data and /usr/share/datasets. A file packed with gzip may
-    lie there unpacked. Fetched files go to the first of ``data_dir``, $GMVAE_DATA_DIR and the cache
-    that is given; one that is there already is left as it is.
+    The folders of ``source`` are searched for in ``data_dir`` (which can also hold the files itself),
+    $GMVAE_DATA_DIR, ./data, the cache, ~/data and /usr/share/datasets. A file packed with gzip can also
+    be there unpacked. Fetched files go to ``data_dir``, or else to $GMVAE_DATA_DIR, or else to the cache.
+    A file that is already there is left as it is.
 
     Arguments:
         source: The data set.
-        names: Those of its files that are needed.
+        names: Names of the files that are needed.
         data_dir: A folder to look in first.
 
     Raises:
-        ValueError: where files are missing and cannot be fetched.
-        OSError: where a folder cannot be read.
+        ValueError: if files are missing and cannot be fetched.
+        OSError: if a folder cannot be read.
     """
     if data_dir and Path(data_dir).expanduser().is_file():
         raise ValueError(f"data_dir is {data_dir}, a file: it must be a folder")
@@ -78,7 +78,7 @@ def _roots(given: list[Path]) -> Iterator[Path]:
     yield from given
     yield from map(Path, BEFORE)
     yield _cache()
-    # Path.expanduser raises where there is no home
+    # Path.expanduser raises an error if there is no home
     yield from (Path(os.path.expanduser(root)) for root in AFTER)  # noqa: PTH111
 
 
@@ -89,8 +89,8 @@ def _cache() -> Path:
 
 
 def _may_be_it(root: Path, source: Source, data_dir: str | Path | None) -> bool:
-    """Whether files of this name in a folder are those of this data set: MNIST and Fashion-MNIST share names.
-    So the folder must have been given for this data set, or be named after it."""
+    """Whether files with these names in a folder belong to this data set. MNIST and Fashion-MNIST share file
+    names, so the folder must have been given for this data set, or be named after it."""
     named = bool(data_dir) and root == Path(os.path.expanduser(data_dir or ""))  # noqa: PTH111
     return named or any(root.parts[-len(Path(f).parts) :] == Path(f).parts for f in source.folders)
 
@@ -100,7 +100,8 @@ def _folders(root: Path, source: Source, *, itself: bool) -> list[Path]:
 
 
 def _home(root: Path, source: Source, names: Sequence[str], *, itself: bool) -> Path:
-    """Where missing files go: beside those that are there, or else into a folder of their own."""
+    """The folder for missing files: the one that has some of the files already, or else a folder of their
+    own."""
     folders = _folders(root, source, itself=itself)
     partial = (folder for folder in folders if any(_present(folder, name) for name in names))
     return next(partial, root / source.folders[0])

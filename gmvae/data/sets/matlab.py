@@ -1,11 +1,13 @@
-"""MATLAB 5 files, the form that SVHN comes in, read piece by piece.
+"""Read MATLAB 5 files, the format of SVHN, piece by piece.
 
-Our own reader, for two reasons: ``scipy.io.loadmat`` (1.17.1) crashes the process on some damaged files, and
-holds an array of 1.6 GB at least twice. Here a caller gets some thousand images at a time.
+There are two reasons for a reader of our own: ``scipy.io.loadmat`` (1.17.1) crashes the process on some
+damaged files, and keeps an array of 1.6 GB in memory at least twice. Here a caller gets a few thousand images
+at a time.
 
-After 128 bytes of header, a file is a row of elements: a tag (type and size), then that many bytes. An
-element is a matrix, or a zlib stream that unpacks to one. A matrix is again a row of elements: flags (its
-class), sizes, name, numbers. Each is padded to 8 bytes; one of up to four bytes may share 8 with its tag.
+After 128 bytes of header, a file is a sequence of elements: a tag (type and size), then that many bytes. An
+element is a matrix, or a zlib stream that unpacks to one. A matrix is again a sequence of elements: flags
+(its class), sizes, name, numbers. Each is padded to 8 bytes; one of up to four bytes can share 8 with its
+tag.
 """
 
 from __future__ import annotations
@@ -41,11 +43,11 @@ PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of a file. Its numbers stay there until they are asked for.
+    """A variable of a file. Its numbers are read only when they are asked for.
 
     Arguments:
         path: The file.
-        name: What it is called there.
+        name: Its name in the file.
         kind: Its MATLAB class, such as uint8.
         shape: Its sizes, as MATLAB gives them.
         position: Where its element begins in the file, after the tag.
@@ -65,11 +67,11 @@ class Variable:
         """The numbers in file order, ``count`` steps of the last axis at a time.
 
         Yields:
-            Arrays of shape (*shape[:-1], count), the last of them shorter, whose memory is arranged
-            as MATLAB does: the first axis runs fastest.
+            Arrays of shape (*shape[:-1], count), the last of them shorter, in MATLAB's memory order: the
+            first axis runs fastest.
 
         Raises:
-            ValueError: where the file is cut off or broken, or the variable does not hold numbers.
+            ValueError: if the file is cut off or broken, or the variable does not hold numbers.
         """
         *inner, steps = self.shape
         check_size(self.path, math.prod(self.shape) * 8, f"{self.name} may have")
@@ -81,7 +83,7 @@ class Variable:
             stream.finish()
 
     def read(self) -> NDArray[np.generic]:
-        """All numbers at once; errors as those of :meth:`blocks`."""
+        """All numbers at once. Errors are those of :meth:`blocks`."""
         blocks = list(self.blocks(max(1, self.shape[-1])))
         return blocks[0] if blocks else np.empty(self.shape)
 
@@ -98,7 +100,7 @@ class Variable:
             if size != math.prod(self.shape) * kind.itemsize:
                 raise damaged(
                     self.path,
-                    f"holds {size} bytes of {self.name} where its header says "
+                    f"holds {size} bytes of {self.name}, but its header says "
                     f"{math.prod(self.shape) * kind.itemsize}",
                 )
             yield stream, kind
@@ -108,8 +110,8 @@ class MatlabFile:
     """The variables of a MATLAB 5 file, by name.
 
     Raises:
-        ValueError: where the file is of another kind, is cut off or broken.
-        OSError: where it cannot be read.
+        ValueError: if the file is of another kind, cut off or broken.
+        OSError: if it cannot be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -134,7 +136,7 @@ class MatlabFile:
         if name not in self.variables:
             raise ValueError(
                 f"{self.path} has no variable {name}, only {', '.join(self.variables) or 'a header'}: "
-                f"save it anew with {name} in it"
+                f"save it again with {name} in it"
             )
         return self.variables[name]
 
@@ -152,13 +154,13 @@ def _check_header(path: Path, header: bytes) -> None:
             f"{path} is a MATLAB 7.3 file (HDF5): it must be a MATLAB 5 file, which save(..., '-v7') writes"
         )
     if header[126:] == b"MI":
-        raise ValueError(f"{path} is a big-endian MATLAB file: save it anew on a little-endian machine")
+        raise ValueError(f"{path} is a big-endian MATLAB file: save it again on a little-endian machine")
     if header[124:] != b"\x00\x01IM":
         raise damaged(path, "is not a MATLAB 5 file")
 
 
 class _Element:
-    """The bytes of a file's element, unpacked where it is a zlib stream."""
+    """The bytes of a file's element, unpacked if it is a zlib stream."""
 
     def __init__(self, path: Path, file: BinaryIO, size: int, packed: bool) -> None:
         self.path, self.file, self.left = path, file, size
@@ -181,7 +183,7 @@ class _Element:
         return kind, size, -size % 8
 
     def part(self, expected: int) -> bytearray:
-        """The bytes of the next small element, which must be of one type."""
+        """The bytes of the next small element, which must have the expected type."""
         kind, size, padding = self.tag()
         if kind != expected or size > PIECE:
             raise damaged(self.path, f"has a part of type {kind} where type {expected} should be")
@@ -190,7 +192,7 @@ class _Element:
         return found
 
     def finish(self) -> None:
-        """Read a zlib stream to its end, where its checksum is compared."""
+        """Read a zlib stream to its end, so that its checksum is verified."""
         if self.unpack is not None:
             rest = 0
             while not self.unpack.eof:
@@ -220,7 +222,7 @@ class _Element:
 
 
 def _head(stream: _Element) -> tuple[str, tuple[int, ...], str] | None:
-    """Class, shape and name of a matrix; nothing for what MATLAB keeps in forms of its own."""
+    """Class, shape and name of a matrix; ``None`` if its class is not one of ``CLASSES``."""
     flags = stream.part(UINT32)
     kind = CLASSES.get(flags[0]) if len(flags) == 8 else None
     if kind is None:

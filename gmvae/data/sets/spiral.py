@@ -15,14 +15,14 @@ RADIUS_STD = 0.024
 def spiral(points: int = 5000, arms: int = 5, seed: int = 0) -> Dataset:
     r"""Points on ``arms`` circular arcs, each the same arc turned by :math:`2\pi/\mathrm{arms}`.
 
-    A point of arm a, which looks in the direction :math:`\alpha = 2\pi a/\mathrm{arms}`, is
+    A point of arm a, which points in the direction :math:`\alpha = 2\pi a/\mathrm{arms}`, is
 
     .. math:: y = 0.6\,e(\alpha) + \rho\,e(\alpha + \tfrac{\pi}{2} + \varphi), \qquad
         \rho \sim \mathcal N(0.4, 0.024^2), \quad \varphi \sim \mathcal N(0, 0.5^2),
 
     with :math:`e(\alpha) = (\cos\alpha, \sin\alpha)`: Gaussian noise along a straight arm and across
-    it, bent by a rotation that grows along the arm. The numbers are those of the paper's own file
-    of 5,000 points, to which circles fit with Gaussian residuals in :math:`\rho` and :math:`\varphi`.
+    it, bent by a rotation that grows along the arm. The constants come from the paper's own file of 5,000
+    points: circles fit it with Gaussian residuals in :math:`\rho` and :math:`\varphi`.
 
     Arguments:
         points: Number of points N, shared among the arms at random.

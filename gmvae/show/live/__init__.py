@@ -1,2 +1,2 @@
-"""The page that follows runs: ``runs`` reads their folders, ``page`` draws them with Bokeh, ``server``
-serves it on loopback and pushes what is new."""
+"""The page that follows runs: ``runs`` reads their folders, ``page`` draws them with Bokeh, and ``server``
+serves the page, by default on loopback, and pushes updates."""

@@ -1,4 +1,4 @@
-"""The latent space of a run in progress, as it is now."""
+"""The current latent space of a run in progress."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gmvae.store.run_folder import RunFolder
 class LatentMap:
     """A chart of the means of x, each in the colour of its cluster, with the number of each cluster.
 
-    Where x has more than two dimensions, it is seen along the two in which its means vary most.
+    If x has more than two dimensions, its first two principal components are shown.
 
     Arguments:
         folder: The run's folder.
-        name: What to call the run.
+        name: Name of the run.
     """
 
     def __init__(self, folder: RunFolder, name: str) -> None:
@@ -48,7 +48,7 @@ class LatentMap:
         self.chart.add_glyph(self.numbers, numbers)
 
     def update(self) -> None:
-        """Ask for a new picture, and show the newest that there is."""
+        """Request a new picture, and show the newest one available."""
         self.watcher.ask()
         try:
             path = self.watcher.newest()
@@ -56,7 +56,7 @@ class LatentMap:
             if path is None or written == self.shown:
                 return
             found = read_snapshot(path)
-        except (OSError, ValueError):  # the run is deleted, or its file of another version
+        except (OSError, ValueError):  # the run was deleted, or another version wrote its file
             return
         self.shown = written
         centre, self.plane = plane(found.x, self.plane)
@@ -68,16 +68,16 @@ class LatentMap:
         self.numbers.data = {"a": middles[:, 0], "b": middles[:, 1], "text": [str(k) for k in used]}
 
     def close(self) -> None:
-        """Ask no more."""
+        """Withdraw the request."""
         self.watcher.close()
 
 
 def plane(x: NDArray[Any], before: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A centre, (D,), and two directions, (D, 2): those of greatest variance; the axes where D is at most 2.
+    """A centre, (D,), and two directions, (D, 2): those of greatest variance, or the axes if D is at most 2.
 
     Arguments:
         x: Points, (N, D).
-        before: The directions of the picture before, so that the new one is not mirrored against it.
+        before: The directions of the previous picture, so that the new one is not mirrored.
     """
     centre, found = principal_plane(x)
     if before is not None and before.shape == found.shape:

@@ -1,4 +1,4 @@
-"""The page: a table of runs, their curves on top of each other, and their latent spaces side by side."""
+"""The page: a table of runs, their curves in common charts, and their latent spaces side by side."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from gmvae.show.live.runs import Progress, Runs
 from gmvae.store.run_folder import RunFolder
 
 EVERY = 500
-"""Milliseconds between two looks at the folders."""
+"""Milliseconds between two checks of the folders."""
 MAPS = 4
-"""Latent spaces side by side, at most."""
+"""Maximum number of latent spaces side by side."""
 HINT = (
     "Click on rows (several with Ctrl) to see the latent spaces of those runs, and on a column to sort by it."
 )
 
 
 class Page:
-    """What one browser shows of some runs, brought up to date twice a second.
+    """The page in one browser, updated twice a second.
 
     Arguments:
-        document: What Bokeh keeps in step with the browser.
+        document: The document that Bokeh synchronises with the browser.
         runs: The runs.
     """
 
@@ -57,7 +57,7 @@ class Page:
         document.on_session_destroyed(lambda _: self.close())
 
     def update(self) -> None:
-        """Read what is new, and push it."""
+        """Read new records, and push them."""
         there = self.runs.look()
         for path in self.lines.keys() - {run.path for run in there}:
             self._remove(path)
@@ -73,7 +73,7 @@ class Page:
             self.head.text = text
 
     def close(self) -> None:
-        """Ask runs for nothing more."""
+        """Withdraw all requests to runs."""
         for shown in self.maps.values():
             shown.close()
 

@@ -28,7 +28,7 @@ CURVES = {
     "clusters_used": "clusters in use",
     "acc": "accuracy (dashed: held out)",
 }
-"""What is drawn over epochs: the key of a record, and the title; ``test_...`` of it is dashed."""
+"""The curves over epochs: the key in a record, and the title. The curve of ``test_...`` is dashed."""
 COLUMNS = {
     "run": "run",
     "state": "state",
@@ -46,7 +46,7 @@ SWATCH = '<span style="color:<%= value %>" aria-hidden="true">&#9632;</span>'
 
 
 def row(run: Progress | None, colour: str = "") -> dict[str, list[Any]]:
-    """A run as a line of the table; without a run the empty table."""
+    """A run as a row of the table; without a run, the empty table."""
     if run is None:
         return {key: [] for key in ("colour", *COLUMNS)}
     last = run.last
@@ -58,7 +58,7 @@ def row(run: Progress | None, colour: str = "") -> dict[str, list[Any]]:
 
 
 def table(rows: ColumnDataSource) -> DataTable:
-    """The table, sortable by each column."""
+    """The table of runs, sortable by each column."""
     columns = [
         TableColumn(field="colour", title="", width=24, formatter=HTMLTemplateFormatter(template=SWATCH))
     ]
@@ -74,7 +74,7 @@ def table(rows: ColumnDataSource) -> DataTable:
         selectable=True,
         name="runs",
     )
-    # Bokeh draws a table anew where rows come or go, but not where values change
+    # Bokeh redraws a table when rows come or go, but not when values change
     anew = CustomJS(args={"view": found.view}, code="view.change.emit()")
     rows.js_on_change("data", anew)
     return found
@@ -107,8 +107,8 @@ def draw(charts: Mapping[str, Any], source: ColumnDataSource, run: Progress, col
 
 
 def points(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """The records of a run as columns, where restarts follow each other: ``number`` counts the epochs of all
-    of them from 1, ``epoch`` is that of the restart. What a record lacks is NaN."""
+    """The records of a run as columns, one restart after the other. ``number`` counts the epochs of all
+    restarts from 1; ``epoch`` is the epoch of the restart. Missing values are NaN."""
     keys = [*CURVES, *(f"test_{key}" for key in CURVES)]
     found: dict[str, list[float]] = {
         "number": list(range(1, len(history) + 1)),

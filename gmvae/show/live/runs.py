@@ -1,4 +1,4 @@
-"""Runs in progress or finished, read from their folders again and again."""
+"""Runs in progress or finished, read repeatedly from their folders."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 from gmvae.store.run_folder import RunFolder
 
 QUIET = 60.0
-"""Seconds without a new epoch, at least, after which a run is called quiet."""
+"""Minimum seconds without a new epoch after which a run is called quiet."""
 
 
 @dataclass
 class Progress:
-    """What a run has come to.
+    """The progress of a run.
 
     Attributes:
         path: Its folder.
-        name: What to call it.
+        name: Its name.
         history: The records of its epochs.
         state: ``in progress``, ``finished``, ``quiet for ...``, ``starting`` or ``unreadable: ...``.
-        read: Counts how often the records were read anew.
+        read: How often the records have been read.
     """
 
     path: Path
@@ -43,27 +43,27 @@ class Runs:
     """The runs that a page follows.
 
     Arguments:
-        paths: Run folders, or folders of run folders, whose runs come and go.
-        clock: The present time in seconds since the epoch.
+        paths: Run folders, or folders of run folders, in which runs can come and go.
+        clock: Returns the current time in seconds since the epoch.
 
     Raises:
-        ValueError: where a path is neither.
+        ValueError: if a path is not a folder, or no run is there.
     """
 
     def __init__(self, paths: Sequence[Path], clock: Callable[[], float] = time.time) -> None:
         for path in paths:
             if not path.is_dir():
-                raise ValueError(f"{path} is no folder: name a run's folder, or a folder of runs")
+                raise ValueError(f"{path} is not a folder: name a run's folder, or a folder of runs")
         self.paths, self.clock = tuple(paths), clock
         self.known: dict[Path, Progress] = {}
         if not self.look():
             raise ValueError(
-                f"{', '.join(map(str, paths))}: no run is there; name a folder that gmvae train made, or one "
-                "that holds some"
+                f"{', '.join(map(str, paths))}: no run is there; name a folder that gmvae train made, or a "
+                "folder of such folders"
             )
 
     def look(self) -> list[Progress]:
-        """All runs that are there now, in the order of their names. Only files that changed are read."""
+        """All runs that exist now, in the order of their names. Only files that have changed are read."""
         there = dict.fromkeys(folder for path in self.paths for folder in _runs_in(path))
         for gone in self.known.keys() - there.keys():
             del self.known[gone]
@@ -86,7 +86,7 @@ class Runs:
             summary = run.path / "summary.json"
             over = summary.exists() and summary.stat().st_mtime_ns >= found.st_mtime_ns
             age = self.clock() - found.st_mtime
-        except (OSError, ValueError) as error:  # deleted meanwhile, or damaged: others go on
+        except (OSError, ValueError) as error:  # deleted meanwhile, or damaged: other runs are still shown
             run.history, run.stamp, run.state = [], None, f"unreadable: {error}"
             run.read += 1
             return
@@ -96,7 +96,7 @@ class Runs:
 
 
 def _runs_in(path: Path) -> list[Path]:
-    """The run that a folder is, or those in it."""
+    """The folder itself if it is a run, else the runs in it."""
     if (path / "config.json").is_file():
         return [path]
     return sorted(config.parent for config in path.glob("*/config.json"))

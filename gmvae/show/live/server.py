@@ -1,4 +1,4 @@
-"""The server of the page: Bokeh's, on loopback, for those who ask for it by a name that it knows."""
+"""The server of the page: Bokeh's, by default on loopback. It answers only requests for known host names."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Guarded(BokehTornado):
-    """Bokeh's application, which answers no request whose Host is foreign: a page of another site could else
-    have its own name lead here (DNS rebinding). Bokeh itself checks the Origin of web sockets.
+    """Bokeh's application, which rejects requests with a foreign Host. Otherwise a page of another site could
+    point its own name here (DNS rebinding). Bokeh itself checks the Origin of web sockets.
 
     Arguments:
-        hosts: Hosts with ports that it answers to, as browsers write them.
+        hosts: Hosts with ports that it answers, as browsers write them.
         open_page: Draws the page on a document.
     """
 
@@ -49,13 +49,13 @@ def serve(
     """Serve the page until the process is interrupted.
 
     Arguments:
-        runs: The runs to show, and nothing else is served.
+        runs: The runs to show; nothing else is served.
         host: The address to listen on.
-        port: The port, 0 for any free one; 5006, or a free one where it is taken, unless given.
+        port: The port, 0 for any free one; by default 5006, or a free one if it is taken.
         ready: Called with the page's address once it can be opened.
 
     Raises:
-        ValueError: where the port is taken, or the address is not one of this machine.
+        ValueError: if the port is taken, or the address is not one of this machine.
     """
     sockets, bound = _bound(host, port)
     names = {*LOOPBACK, host} if host in (*LOOPBACK, "::1") else {*LOOPBACK, host, *_own_names()}

@@ -1,4 +1,4 @@
-"""A fit explained in one HTML file, which needs no network. ``facts`` turn the arrays of
-:mod:`gmvae.show.content` into sentences, tables and strips; ``charts`` are Bokeh's; ``pictures`` puts images
-on one sheet; ``page`` fills the templates beside it.
+"""Explain a fit in one HTML file that works offline. ``facts`` turns the arrays of :mod:`gmvae.show.content`
+into sentences, tables and histograms; ``charts`` draws with Bokeh; ``pictures`` puts images on one sheet;
+``page`` fills in the templates.
 """

@@ -1,4 +1,4 @@
-"""The charts of a report that are drawn in the browser, by Bokeh."""
+"""The charts of a report, drawn in the browser by Bokeh."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gmvae.show.colours import PALETTE, colour
 from gmvae.show.content import Content
 
 NUMBERS = 1_500_000
-"""Numbers of a table's columns that the page holds, at most: 4 bytes each, a third more as text."""
+"""Maximum count of numbers from a table's columns in the page: 4 bytes each, a third more as text."""
 TERMS = {
     "The bound, nats": {"elbo": "training", "test_elbo": "held out", "validation_loss": "validation loss"},
     "Its terms, nats": {
@@ -39,12 +39,12 @@ TERMS = {
         "test_nmi": "NMI, held out",
     },
 }
-"""Charts over epochs: title, and what each line is called by its key in a record."""
+"""Charts over epochs: the title, and the name of each line by its key in a record."""
 DASHES = ("solid", "dashed", "dotdash", "dotted", "solid")
 
 
 def shown_columns(content: Content) -> list[int]:
-    """Which columns of a table the page has room for, those first that set some cluster apart."""
+    """Choose the columns of a table that the page has room for: those that distinguish a cluster most."""
     most = max(1, NUMBERS // len(content.y))
     columns = content.columns
     if len(columns) <= most or content.contrast is None:
@@ -59,8 +59,8 @@ def shown_columns(content: Content) -> list[int]:
 
 
 def rows(content: Content, columns: Sequence[int], pictures: np.ndarray | None) -> ColumnDataSource:
-    """What the page knows of each row. A column d of the table is ``c`` and its place; ``picture`` is a
-    place on the sheet, -1 where it has none."""
+    """The data of each row in the page. A column of the table is called ``c`` and its index; ``picture`` is a
+    position on the sheet, -1 for none."""
     first = next(iter(content.maps.values()))
     data: dict[str, Any] = {
         "x": first[:, 0],
@@ -87,7 +87,7 @@ def rows(content: Content, columns: Sequence[int], pictures: np.ndarray | None) 
 
 
 def latent_map(content: Content, source: ColumnDataSource) -> Any:
-    """The map: a point a row, and the number or name of each cluster at the median of its rows."""
+    """The map: a point for each row, and the number or name of each cluster at the median of its rows."""
     plot: Any = figure(
         name="map",
         tools="pan,box_zoom,box_select,tap,reset,save",

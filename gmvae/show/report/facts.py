@@ -1,4 +1,4 @@
-"""What a report says, in sentences, tables and strips."""
+"""The sentences, tables and histograms of a report."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gmvae.show.content import Content
 
 Array = NDArray[Any]
 CLEAR = 0.9
-"""Probability from which on a row counts as clearly of its cluster."""
+"""Minimum probability for a row to count as clearly in its cluster."""
 APART = 0.2
-"""Least standardised difference of a column that is worth showing."""
+"""Minimum standardised difference of a column that is worth showing."""
 BINS = 24
 
 
 def summary(content: Content) -> list[str]:
-    """What was found, and how sure it is, in a few sentences."""
+    """The result, and how certain it is, in a few sentences."""
     used, n = len(content.used), len(content.probability)
     clear = float((content.probability >= CLEAR).mean())
     how = next(
@@ -31,20 +31,20 @@ def summary(content: Content) -> list[str]:
     found = f"{used} cluster{'s'[: used != 1]} in {content.total:,} rows"
     shown = "" if n == content.total else f" ({n:,} of them, evenly spaced, are shown here)"
     said = [
-        f"{found}{shown}. Which row belongs where is {how}: {percent(clear)} of the rows have a probability "
-        f"of at least {percent(CLEAR)} for their cluster, by the model's own account."
+        f"{found}{shown}. Which row belongs where is {how}: according to the model itself, {percent(clear)} "
+        f"of the rows have a probability of at least {percent(CLEAR)} for their cluster."
     ]
     said.append(_number(content, used))
     if content.labels is not None and (known := content.labels >= 0).any():
         right = common(content.labels, content.clusters, content.count)[content.clusters] == content.labels
         said.append(
-            f"With the most common label of its cluster, {percent(float(right[known].mean()))} of the rows "
-            "that have a label are named right; no label was seen in training."
+            f"{percent(float(right[known].mean()))} of the rows with a label have the most common label of "
+            "their cluster; no label was seen in training."
         )
     warnings = [f for f in content.facts.get("findings", []) if f["severity"] == "warning"]
     if warnings:
         many = f"{len(warnings)} warning{'s'[: len(warnings) > 1]}"
-        said.append(f"The doctor has {many}: read on there before you rely on these clusters.")
+        said.append(f"The doctor has {many}: read them before you rely on these clusters.")
     return said
 
 
@@ -61,7 +61,7 @@ def _number(content: Content, used: int) -> str:
 
 
 def distinctive(content: Content, k: int, count: int = 8) -> list[dict[str, Any]]:
-    """The columns that set a cluster apart, those with the greatest standardised difference first."""
+    """The columns that distinguish a cluster, those with the greatest standardised difference first."""
     found = content.contrast
     if found is None:
         return []
@@ -82,9 +82,12 @@ def distinctive(content: Content, k: int, count: int = 8) -> list[dict[str, Any]
 
 
 def strip(values: Array, mine: NDArray[np.bool_]) -> dict[str, Any]:
-    """The distribution of a column within a cluster, up, and among the other rows, down, as outlines of an
-    SVG drawing of 24 by 2, each with its greatest bar as the unit; and where the scale begins and ends: it
-    leaves out 1 % at either end, whose rows count in the outermost bars."""
+    """Histograms of a column, upwards for the rows of a cluster, and downwards for all other rows.
+
+    They are outlines in an SVG drawing of 24 by 2, each with its greatest bar as the unit. ``low`` and
+    ``high`` are the ends of the scale. It leaves out 1 % of the rows at either end, which are counted in the
+    outermost bars.
+    """
     low, high = (float(edge) for edge in np.percentile(values, (1, 99)))
     if low == high:
         low, high = float(values.min()), float(values.max())
@@ -100,7 +103,7 @@ def outline(tops: Array) -> str:
 
 
 def near(content: Content) -> dict[str, Any]:
-    """Which clusters share rows: the matrix of those that hold any, and merges, the nearest pair first."""
+    """How clusters overlap: the matrix of all clusters in use, and merges, the most similar pair first."""
     used = content.used
     shared = overlap(content.portrait.probabilities)[np.ix_(used, used)]
     found = merges(content.portrait.probabilities, used)
@@ -108,8 +111,8 @@ def near(content: Content) -> dict[str, Any]:
 
 
 def merges(probabilities: Array, used: list[int]) -> list[dict[str, Any]]:
-    """The order in which clusters become one: at each step the two groups that share most, measured anew for
-    the groups by :func:`gmvae.assess.portrait.overlap`."""
+    """The order in which clusters merge: at each step the two groups with the greatest overlap
+    (:func:`gmvae.assess.portrait.overlap`), which is computed again for the merged groups."""
     groups = [[k] for k in used]
     q = np.stack([probabilities[:, k].astype(np.float64) for k in used], 1)
     found = []
@@ -126,10 +129,13 @@ def merges(probabilities: Array, used: list[int]) -> list[dict[str, Any]]:
 
 
 def tree(merged: list[dict[str, Any]], used: list[int]) -> dict[str, Any]:
-    """The merges as a tree: ``leaves``, the clusters from top to bottom; ``paths`` of an SVG drawing 100 wide
-    and a unit high for each leaf; ``cuts``, how far to the right the tree is cut after so many merges. To the
-    right overlaps get less, on a logarithmic scale; where groups share more than their parts did, no
-    further."""
+    """The merges as a tree.
+
+    ``leaves`` are the clusters from top to bottom. ``paths`` are those of an SVG drawing, 100 wide, with a
+    height of 1 for each leaf. ``cuts`` has, for each number of merges, the position from the left at which to
+    cut the tree. Overlaps decrease to the right, on a logarithmic scale. If groups overlap more than their
+    parts did, the position stays the same.
+    """
     groups = {k: [k] for k in used}
     for step in merged:
         groups[step["one"][0]] += groups.pop(step["other"][0])
@@ -147,7 +153,7 @@ def tree(merged: list[dict[str, Any]], used: list[int]) -> dict[str, Any]:
 
 
 def confusion(content: Content) -> dict[str, Any] | None:
-    """Rows of each label in each cluster, where there are labels."""
+    """The number of rows of each label in each cluster; ``None`` without labels."""
     if content.labels is None or not (known := content.labels >= 0).any():
         return None
     labels, clusters = content.labels[known], content.clusters[known]
@@ -158,8 +164,8 @@ def confusion(content: Content) -> dict[str, Any] | None:
 
 
 def trust(content: Content) -> dict[str, Any]:
-    """How far the probabilities hold: against labels where there are any, else against the other way to the
-    cluster, p(z | x, w)."""
+    """How reliable the probabilities are: compared with labels if there are any, else with the cluster by
+    p(z | x, w)."""
     known = np.ones(len(content.clusters), dtype=bool) if content.labels is None else content.labels >= 0
     by_labels = content.labels is not None and bool(known.any())
     if by_labels:
@@ -178,8 +184,8 @@ def trust(content: Content) -> dict[str, Any]:
 
 
 def outliers(content: Content, count: int = 12) -> list[dict[str, Any]]:
-    """The rows with the lowest log density, and of a table the values that are farthest from the mean of
-    their cluster, in its standard deviations."""
+    """The rows with the lowest log density. For a table also their values that are farthest from the mean of
+    their cluster, in units of its standard deviation."""
     found = []
     for i in np.argsort(content.portrait.density, kind="stable")[:count]:
         k = int(content.clusters[i])
@@ -198,7 +204,7 @@ def _odd(content: Content, i: int, k: int) -> list[str]:
 
 
 def number(value: float) -> str:
-    """A number in about four digits."""
+    """Format a number with about four digits."""
     value = float(value)
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
@@ -206,7 +212,7 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in per cent, which says 100 or 0 only of all or none."""
+    """Format a share in per cent. It is 100 or 0 only for exactly all or none."""
     if 0 < share < 0.001:
         return "under 0.1\u00a0%"
     if 0.999 < share < 1:

@@ -1,4 +1,4 @@
-"""The page: what a report is made of, put into the templates."""
+"""The page: fill the templates with the content of a report."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from gmvae.show.report.pictures import Sheet
 from gmvae.store.files import write_whole
 
 PICTURES = 5_000
-"""Rows of images whose pictures the page holds, at most, beside those on cards."""
+"""Maximum number of images in the page, besides those on cards."""
 MEMBERS, BORDERLINE = 10, 6
-"""Members on a card."""
+"""Number of typical and of borderline members on a card."""
 MEASURES = {"acc": "accuracy, one to one", "acc_aae": "accuracy (AAE)", "nmi": "NMI", "ari": "ARI"}
 
 
 def write(content: Content, path: Path) -> None:
-    """Write the report; a file of that name is replaced once the new one is whole."""
+    """Write the report. An existing file is replaced once the new one is complete."""
     whole = render(content)
     write_whole(path, lambda part: part.write_text(whole, encoding="utf-8"))
 
 
 def render(content: Content) -> str:
-    """The report as one HTML file that needs no other."""
+    """Return the report as one self-contained HTML file."""
     cards = [_card(content, k) for k in sorted(content.used, key=lambda k: -content.sizes[k])]
     odd = facts.outliers(content)
     sheet, places = _sheet(content, cards, odd)
@@ -78,7 +78,7 @@ def render(content: Content) -> str:
 
 
 def script(value: Any) -> Markup:
-    """JSON that may stand in a script element, whatever texts are in it."""
+    """JSON that is safe in a script element, whatever texts it contains."""
     text = json.dumps(value, separators=(",", ":"), default=float)
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
 
@@ -109,7 +109,7 @@ def _card(content: Content, k: int) -> dict[str, Any]:
 def _sheet(
     content: Content, cards: list[dict[str, Any]], odd: list[dict[str, Any]]
 ) -> tuple[Sheet | None, dict[int, int]]:
-    """All pictures on one sheet, those of rows first and then generated ones, and the place of each row."""
+    """All pictures on one sheet, first those of rows, then generated ones; and the position of each row."""
     if not content.of_images:
         return None, {}
     spaced = range(0, len(content.y), -(-len(content.y) // PICTURES))
@@ -131,7 +131,7 @@ def _measures(content: Content) -> list[list[str]]:
 
 
 def _about(content: Content) -> dict[str, Any]:
-    """What is known of the fit, in words."""
+    """Facts about the fit, in words."""
     facts_ = content.facts
     found = {"data": facts_.get("data"), "rows": f"{content.total:,}", "epochs": facts_.get("epochs")}
     if facts_.get("elbo") is not None:
@@ -145,7 +145,7 @@ def _about(content: Content) -> dict[str, Any]:
 
 
 def _known(content: Content, shown: list[int], sheet: Sheet | None, near: dict[str, Any]) -> dict[str, Any]:
-    """What the page's code has to know."""
+    """The values that the page's script needs."""
     columns = [content.columns[place] for place in shown]
     return {
         "title": content.title,

@@ -1,4 +1,4 @@
-"""Many images on one sheet."""
+"""Put many images on one sheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 32
-"""Pixels of the longer side of a picture, at most."""
+"""Maximum pixels of the longer side of a picture."""
 
 Array = NDArray[Any]
 
@@ -50,8 +50,9 @@ class Sheet:
 
 
 def shades(y: Array, y_shape: tuple[int, ...]) -> Array:
-    """Images as bytes (N, height, width, 3), from numbers in [0, 1] or levels up to 255; numbers in another
-    unit are spread from their 5th to their 95th percentile. One channel is grey, of two the mean is."""
+    """Convert images to bytes, (N, height, width, 3), from numbers in [0, 1] or levels up to 255. Numbers in
+    another unit are scaled from their 5th to their 95th percentile. Images without three channels become
+    grey, the mean of their channels."""
     low, high = np.percentile(y[:: max(1, len(y) // 200)], (5, 95))
     if y.min() >= 0 and 1.5 < y.max() <= 255:
         y = y / 255

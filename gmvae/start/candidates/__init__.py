@@ -1,3 +1,5 @@
-"""Partitions that a fit may start from, by well-known methods: each file has one, as a function
-``candidates`` from the rows (``base.Rows``) to partitions with names. ``start.choice`` takes one of them.
+"""Candidate partitions for the start of a fit, by well-known methods.
+
+Each file has one method, as a function ``candidates`` from the rows (``base.Rows``) to named partitions.
+``start.choice`` picks one of them.
 """

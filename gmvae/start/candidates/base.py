@@ -1,4 +1,4 @@
-"""What every candidate is made of."""
+"""The rows that candidates are made of, and the interface of the methods."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that a partition is looked for in.
+    """The rows to partition.
 
     Arguments:
         values: The rows, (n, D), no two of them the same.
         clusters: K, at most n.
-        seed: Seed of whatever is random.
-        weights: The weight of each row, (n,), for methods that know weights.
+        seed: Seed of all randomness.
+        weights: The weight of each row, (n,), for methods that support weights.
     """
 
     values: Floats
@@ -38,7 +38,7 @@ class Rows:
         return neighbours(self.values)  # type: ignore[arg-type]
 
     def links(self, count: int) -> Graph:
-        """The same of so many neighbours, at most."""
+        """The nearest ``count`` neighbours of each row at most, and their distances."""
         return self.graph[0][:, :count], self.graph[1][:, :count]
 
 
@@ -46,5 +46,5 @@ class Method(Protocol):
     """A method of clustering."""
 
     def __call__(self, rows: Rows) -> Iterator[tuple[str, Clusters]]:
-        """Partitions of the rows, each with a name. Those of another number of clusters than K do not
-        count."""
+        """Yield partitions of the rows, each with a name. Partitions with a number of clusters other than K
+        are ignored."""

@@ -1,4 +1,4 @@
-"""k-means, weighted."""
+"""Weighted k-means."""
 
 from __future__ import annotations
 

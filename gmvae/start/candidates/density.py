@@ -12,12 +12,12 @@ from gmvae.partition.communities import Clusters
 from gmvae.start.candidates.base import Floats, Rows
 
 SIZES = (5, 10, 20, 50, 100)
-"""Least sizes of a cluster that are tried, the first with K clusters counts."""
+"""Minimum cluster sizes to try. The first that gives K clusters is used."""
 
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
-    """The dense regions (Campello, Moulavi and Sander, 2013), where some least size gives K of them; noise
-    goes to the cluster of its nearest neighbour that has one."""
+    """The dense regions (Campello, Moulavi and Sander, 2013), if a minimum size gives K of them. Noise gets
+    the cluster of the nearest row that has one."""
     for size in SIZES:
         if size > len(rows.values):
             return
@@ -28,7 +28,7 @@ def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
 
 
 def filled(values: Floats, clusters: Clusters) -> Clusters:
-    """The same clusters, in which rows without one, below 0, have that of the nearest row with one."""
+    """The same clusters, with rows without a cluster (below 0) given that of the nearest row with one."""
     known = clusters >= 0
     nearest = KDTree(values[known]).query(values[~known])[1]
     found = clusters.astype(np.int64)

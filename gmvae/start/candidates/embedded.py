@@ -1,4 +1,4 @@
-"""Methods on UMAP's embedding of the rows, where clusters of any shape are compact."""
+"""Methods on UMAP's embedding of the rows, in which clusters of any shape become compact."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gmvae.start.candidates.trees import trees
 from gmvae.start.layout import layout
 
 LINKS = 20
-"""Neighbours of each row."""
+"""How many neighbours of each row are used."""
 STARTS = 5
 FEWEST = 15
-"""Rows below which there is no embedding."""
+"""Minimum number of rows for an embedding."""
 
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
@@ -25,13 +25,13 @@ def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
 
 
 def at_several_scales(rows: Rows) -> Iterator[tuple[str, Clusters]]:
-    """The same with 5, 10 and 20 neighbours: of images, few of which are of a kind, less may be more."""
+    """The same with 5, 10 and 20 neighbours. For images, with few rows of a class, fewer can be better."""
     for links in (5, 10, LINKS):
         yield from embedded(rows, links)
 
 
 def embedded(rows: Rows, links: int) -> Iterator[tuple[str, Clusters]]:
-    """The same with so many neighbours."""
+    """The same with ``links`` neighbours."""
     if len(rows.values) < FEWEST:
         return
     graph = rows.links(links)

@@ -10,11 +10,13 @@ from gmvae.start.candidates.base import Rows
 
 STARTS = 10
 WIDEST = 100
-"""Columns above which there are no mixtures: covariances take minutes, and too few rows determine them."""
+"""Maximum number of columns for mixtures. Above it covariances take minutes, and there are too few rows to
+estimate them."""
 
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
-    """The components of the likeliest mixture, with covariances of their own, and with one in common."""
+    """The components of the most likely mixture, once with a covariance for each, and once with a shared
+    one."""
     if rows.values.shape[1] > WIDEST:
         return
     for kind in ("full", "tied"):

@@ -13,13 +13,13 @@ from gmvae.partition.communities import Clusters
 from gmvae.start.candidates.base import Rows
 
 LINKS = 10
-"""Neighbours of each row, itself among them."""
+"""How many neighbours of each row are used, including the row itself."""
 LOOSE = 1e-4
-"""Weight of the edges that hold the pieces of a graph together."""
+"""Weight of the edges that connect the components of a graph."""
 
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
-    """The clusters of the graph of nearest neighbours (Shi and Malik, 2000), read off its eigenvectors by a
+    """The clusters of the nearest-neighbour graph (Shi and Malik, 2000), found from its eigenvectors with a
     pivoted QR decomposition (Damle, Minden and Ying, 2019)."""
     count = len(rows.values)
     if rows.clusters >= count - 1:
@@ -30,7 +30,7 @@ def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
     graph = (edges + edges.T) / 2
     first = np.unique(connected_components(graph)[1], return_index=True)[1]
     loose = sparse.csr_matrix((np.full(len(first), LOOSE), (first, np.roll(first, 1))), (count, count))
-    if len(first) > 1:  # scikit-learn asks for a graph in one piece
+    if len(first) > 1:  # scikit-learn needs a connected graph
         graph = graph + loose + loose.T
     model = SpectralClustering(
         rows.clusters, affinity="precomputed", assign_labels="cluster_qr", random_state=rows.seed

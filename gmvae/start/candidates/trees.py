@@ -1,4 +1,4 @@
-"""Trees of merges: Ward's, and single linkage."""
+"""Hierarchical clustering: Ward's method and single linkage."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
 
 
 def trees(values: Floats, clusters: int, prefix: str = "") -> Iterator[tuple[str, Clusters]]:
-    """So many clusters of Ward's tree, and of single linkage, of values of shape (n, D)."""
+    """Cut Ward's tree, and that of single linkage, of values of shape (n, D), into ``clusters`` clusters."""
     for method, name in (("ward", "Ward"), ("single", "single linkage")):
         yield prefix + name, cut_tree(linkage(values, method), clusters)[:, 0]

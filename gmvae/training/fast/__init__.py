@@ -1,9 +1,8 @@
-"""The fast step: the gradient of the loss written out by hand, for the fully connected network.
+"""The fast step: a hand-written gradient of the loss, for the fully connected network.
 
-A step of a small network is nearly all overhead: of autograd's graph, of the modules, and of hundreds of
-operations on a few hundred numbers. ``step`` computes the same loss and the same gradient with fewer of them.
-``stages`` does so for the two losses of a start. ``layers`` has the layers' forward and backward passes,
-``terms`` those of the objective's terms.
-:mod:`gmvae.model.objective` with autograd stays the reference, to which a test holds it, and serves whatever
-this does not cover.
+A step of a small network is nearly all overhead: autograd's graph, the modules, and hundreds of operations on
+a few hundred numbers. ``step`` computes the same loss and the same gradient with fewer operations. ``stages``
+does so for the two losses of a start. ``layers`` has the forward and backward passes of the layers, and
+``terms`` those of the objective's terms. :mod:`gmvae.model.objective` with autograd remains the reference: a
+test compares the two, and it is used for everything that is not covered here.
 """

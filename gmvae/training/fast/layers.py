@@ -1,7 +1,7 @@
 r"""Forward and backward passes of the networks' bodies, without autograd.
 
 ``forward`` keeps what ``backward`` needs. ``backward`` takes the gradient :math:`G = \partial L / \partial
-\mathrm{out}`, writes those of the weights into their ``grad``, and returns that of the inputs.
+\mathrm{out}`, writes the gradients of the weights into their ``grad``, and returns that of the inputs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Linear:
 
 
 class Heads(Linear):
-    """Several linear layers of the same inputs, as one product; their outputs lie side by side."""
+    """Several linear layers with the same inputs, as one product; their outputs are concatenated."""
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         self.weights, self.biases = ([getattr(one, kind).detach() for one in layers] for kind in KINDS)
@@ -62,14 +62,15 @@ class Heads(Linear):
                 getattr(one, kind).grad = grad
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, inputs) to (N, the outputs of all)."""
+        """(N, inputs) to (N, all outputs)."""
         torch.cat(self.weights, out=self.weight)
         torch.cat(self.biases, out=self.bias)
         return super().forward(inputs)
 
 
 class BatchNormReLU:
-    """Batch norm with the statistics of the batch, then ReLU. The running statistics follow, as in torch."""
+    """Batch norm with the statistics of the batch, then ReLU. It updates the running statistics as torch
+    does."""
 
     def __init__(self, layer: nn.BatchNorm1d) -> None:
         self.momentum, self.eps = layer.momentum, layer.eps
@@ -103,12 +104,12 @@ class ReLU:
     """Negative numbers become 0."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Of any shape; in place."""
+        """Any shape; in place."""
         self.out = inputs.relu_()
         return self.out
 
     def backward(self, d_out: Tensor) -> Tensor:
-        """Of the same shape."""
+        """The same shape."""
         return relu_backward(d_out, self.out, 0)
 
 
@@ -116,17 +117,17 @@ class Tanh:
     """The hyperbolic tangent."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Of any shape; in place."""
+        """Any shape; in place."""
         self.out = inputs.tanh_()
         return self.out
 
     def backward(self, d_out: Tensor) -> Tensor:
-        """Of the same shape."""
+        """The same shape."""
         return tanh_backward(d_out, self.out)
 
 
 class Chain:
-    """Layers one after the other, of a network's body whose layers are all of these kinds."""
+    """The layers of a network's body, one after the other, all of the kinds above."""
 
     def __init__(self, body: nn.Sequential) -> None:
         self.layers: list[Any] = []

@@ -1,4 +1,4 @@
-"""The gradients of the stages of a start, by hand: of an auto-encoder, and of q(z | y) taught clusters."""
+"""Hand-written gradients of the stages of a start: the auto-encoder, and teaching q(z | y) pseudo-labels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gmvae.training.fast.layers import Chain, Linear
 
 
 class FastReconstruction:
-    r"""The gradient of :math:`-\log p_\theta(y \mid x = \mathbb E_{q_\phi(x|v)}[x])`, the mean over a batch,
-    in the ``grad`` of the parameters that it depends on. The others have none, so that an optimiser leaves
-    them as they are.
+    r"""The gradient of :math:`-\log p_\theta(y \mid x = \mathbb E_{q_\phi(x|v)}[x])`, averaged over a batch.
+    It is written into the ``grad`` of the parameters that it depends on. The others have none, so an
+    optimiser leaves them as they are.
 
     Arguments:
         model: The model, fully connected and in training mode.
@@ -28,7 +28,7 @@ class FastReconstruction:
 
     @torch.no_grad()
     def __call__(self, shown: Tensor, observed: Tensor) -> None:
-        """Of observations and what is shown of them, (B, *y_shape) each."""
+        """Compute the gradient for observations and their views ``shown``, (B, *y_shape) each."""
         y, shown = observed.flatten(1), shown.flatten(1)
         inside = shown if self.range is None else torch.clamp(shown, *self.range)
         mean, log_variance = self.head.forward(self.body.forward(inside)).chunk(2, 1)
@@ -42,13 +42,13 @@ class FastReconstruction:
 
 
 class FastTeaching:
-    r"""The gradient of the mean of :math:`(1 - q_c^r) / r` over a batch, where :math:`q = q_\phi(z|v)` and c
-    is the given cluster. Parameters that it does not depend on have no gradient:
+    r"""The gradient of the mean of :math:`(1 - q_c^r) / r` over a batch, with :math:`q = q_\phi(z|v)` and the
+    pseudo-label c. Parameters that it does not depend on have no gradient:
 
     .. math:: \frac{\partial}{\partial \mathrm{logits}_k} \frac{1 - q_c^r}{r} = q_c^r\,(q_k - [k = c])
 
     Arguments:
-        recognition: Of a fully connected model with q(z | y), in training mode.
+        recognition: The recognition model of a fully connected model with q(z | y), in training mode.
     """
 
     def __init__(self, recognition: Recognition) -> None:
@@ -57,8 +57,8 @@ class FastTeaching:
 
     @torch.no_grad()
     def __call__(self, shown: Tensor, clusters: Tensor, dropout: Tensor, robustness: float) -> None:
-        """Of observations, (B, *y_shape), their clusters, (B,), and what their features are multiplied by,
-        (B, H)."""
+        """Compute the gradient for observations, (B, *y_shape), their pseudo-labels, (B,), and the dropout
+        factors of their features, (B, H)."""
         hidden = self.body.forward(shown.flatten(1))
         log_q = self.head.forward(hidden * dropout).log_softmax(-1)
         chosen = clusters.unsqueeze(1)

@@ -1,9 +1,9 @@
-r"""The gradient of the loss, by hand: forward through the networks, the terms, and back.
+r"""The hand-written gradient of the loss: forward through the networks and the terms, and back.
 
 .. math:: y \to h \to (q(x|y), q(w|y), q(z|y)) \to (x, w) \to (p(y|x), p(x|w, z)) \to L
 
-Samples are :math:`x = \mu + \sigma \epsilon`, so that what reaches x goes on to :math:`\mu` as it is, and to
-:math:`\log \sigma^2` times :math:`\frac12 \sigma \epsilon`.
+Samples are :math:`x = \mu + \sigma \epsilon`. So the gradient of x is passed on to :math:`\mu` unchanged, and
+to :math:`\log \sigma^2` times :math:`\frac12 \sigma \epsilon`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ clamp_backward = torch.ops.aten.hardtanh_backward.default
 
 
 def covers(model: GaussianMixtureVAE, *, views: bool) -> bool:
-    """Whether :class:`FastStep` has the gradient of this model: fully connected, without augmented views."""
+    """Whether :class:`FastStep` supports this model: fully connected, without augmented views."""
     return model.config.network == "fc" and not views
 
 
@@ -32,9 +32,9 @@ class FastStep:
     """The loss of a batch, summed term by term, and its gradient in the ``grad`` of the parameters.
 
     Arguments:
-        model: The model, in training mode, which :func:`covers`.
+        model: A model that :func:`covers` accepts, in training mode.
         config: Weights of the terms.
-        taught: What q(z | y) is anchored to.
+        taught: The frozen teacher that q(z | y) is anchored to.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class FastStep:
 
     @torch.no_grad()
     def __call__(self, y: Tensor, epoch: float, generator: Generator | None = None) -> Tensor:
-        """Sums over observations of shape (B, *y_shape) of what an epoch records: loss, bound and the terms
-        of :class:`gmvae.model.objective.Terms`, (8,). The gradient is that of the mean loss."""
+        """Sums of the recorded values over observations of shape (B, *y_shape): loss, bound and the terms of
+        :class:`gmvae.model.objective.Terms`, (8,). The gradient is that of the mean loss."""
         c, samples, count = self.config, self.objective.mc_samples, len(y)
         weight = self._weights(epoch)
         y = y.flatten(1)
@@ -118,7 +118,8 @@ class FastStep:
         )  # fmt: skip
 
     def _recorded(self, sums: Tensor, count: int, weight: terms.Weights) -> Tensor:
-        """Loss and bound beside the sums of the terms: linear in them, but for the minimum information."""
+        """Loss and bound, followed by the sums of the terms. Both are linear in the terms, apart from the
+        minimum information."""
         if self._weight != weight:
             w = weight.divergences
             violation = weight.consistency_violation
@@ -133,7 +134,7 @@ class FastStep:
 
 
 class Frozen:
-    """log q(z | y) of a recogniser that does not change any more, whose batch norm is part of its weights."""
+    """log q(z | y) of a frozen recogniser, with batch norm folded into its weights."""
 
     @torch.no_grad()
     def __init__(self, recognition: Recognition) -> None:
@@ -151,7 +152,8 @@ class Frozen:
 
 
 def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Weight (inputs, outputs) and bias of a linear layer with the batch norm of evaluation after it."""
+    """Weight (inputs, outputs) and bias of a linear layer with the following batch norm, in evaluation mode,
+    folded in."""
     mean: Any = norm.running_mean
     variance: Any = norm.running_var
     scale = norm.weight * torch.rsqrt(variance + norm.eps)

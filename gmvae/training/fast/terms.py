@@ -1,8 +1,8 @@
-r"""The terms of the objective, summed over a batch, and their derivatives by what the networks put out.
+r"""The terms of the objective, summed over a batch, and their derivatives by the outputs of the networks.
 
-The formulas are those of :mod:`gmvae.model.objective`; M, B, K and X are the numbers of samples, observations
-and clusters, and the size of x. With :math:`l_k = \log p_\beta(x|w,z{=}k)` up to a constant, and
-:math:`\pi = \mathrm{softmax}(l)`, the posterior :math:`p_\beta(z|x,w)` (all components have the same weight):
+The formulas are those of :mod:`gmvae.model.objective`. M, B, K and X are the numbers of samples, observations
+and clusters, and the size of x. Up to a constant, :math:`l_k = \log p_\beta(x|w,z{=}k)`. All components have
+the same weight, so :math:`\pi = \mathrm{softmax}(l)` is the posterior :math:`p_\beta(z|x,w)`:
 
 .. math:: l_k = -\frac12 \sum_d \frac{(x_d - \mu_{kd})^2}{\sigma_{kd}^2} + \log \sigma_{kd}^2, \qquad
     \frac{\partial l_k}{\partial \mu_k} = \frac{x - \mu_k}{\sigma_k^2} = -\frac{\partial l_k}{\partial x},
@@ -22,9 +22,9 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class Weights(NamedTuple):
-    """What each term counts in an epoch, warm-ups included (:func:`gmvae.model.objective.weigh`)."""
+    """The weight of each term in an epoch, including warm-ups (:func:`gmvae.model.objective.weigh`)."""
 
-    divergences: float  # terms 2, 3 and, beside a weight of its own, 4
+    divergences: float  # terms 2, 3 and 4; term 4 also has a weight of its own
     z_prior: float
     consistency_violation: float
     view_consistency: float
@@ -51,7 +51,7 @@ class Mixture:
         self.entropy = (self.pi * self.log_pi).sum(-1, keepdim=True).neg_()  # (M, B, 1)
 
     def backward(self, d_l: Tensor) -> tuple[Tensor, Tensor]:
-        """The derivative by l, (M, B, K), to those by x, (M, B, X), and by p_x, (M, B, 2, K, X)."""
+        """From the derivative by l, (M, B, K), compute those by x, (M, B, X), and by p_x, (M, B, 2, K, X)."""
         d_l = d_l.unsqueeze(-1)
         d_mean = self.pull.mul_(d_l)
         d_log_variance = self.squares.sub_(1).mul_(d_l).mul_(0.5)
@@ -67,9 +67,9 @@ class Found(NamedTuple):
     view_consistency: Tensor
     d_x: Tensor  # (M, B, X)
     d_p_x: Tensor  # (M, B, 2, K, X)
-    d_mean: Tensor | None  # by the mean of q(x | y) otherwise than through x, (B, X)
-    d_log_variance: Tensor | float  # by its log-variance otherwise than through x, (B, X)
-    d_logits: Tensor | None  # by those of q(z | y), (B, K)
+    d_mean: Tensor | None  # by the mean of q(x | y), without the part through x, (B, X)
+    d_log_variance: Tensor | float  # by its log-variance, without the part through x, (B, X)
+    d_logits: Tensor | None  # by the logits of q(z | y), (B, K)
 
 
 def recogniser(
@@ -80,20 +80,20 @@ def recogniser(
     known: Tensor | None,
     weight: Weights,
 ) -> Found:
-    r"""With the softmax head, where :math:`q = q_\phi(z|y)` and :math:`D_k = \mathrm{KL}(q(x|y) \|
+    r"""The terms with the softmax head, with :math:`q = q_\phi(z|y)` and :math:`D_k = \mathrm{KL}(q(x|y) \|
     p_\beta(x|w,z{=}k))`.
 
     For a function f of q, :math:`\partial f / \partial \mathrm{logits}_k = q_k (f_k - \sum_j q_j f_j)` with
-    :math:`f_k = \partial f / \partial q_k`, which is :math:`D_k` of term 2 and :math:`\log q_k` of term 4,
-    up to a constant. Of term 5 it is :math:`\partial H / \partial l_k = -\pi_k (\log \pi_k + H)`.
+    :math:`f_k = \partial f / \partial q_k`. Up to a constant, :math:`f_k` is :math:`D_k` for term 2 and
+    :math:`\log q_k` for term 4. For term 5, :math:`\partial H / \partial l_k = -\pi_k (\log \pi_k + H)`.
 
     Arguments:
         mixture: The components of x.
-        mean: Of q(x | y), (B, X).
-        log_variance: The same.
-        logits: Of q(z | y), (B, K).
-        known: Log-probabilities of what is known of z, (B, K).
-        weight: What the terms count.
+        mean: The mean of q(x | y), (B, X).
+        log_variance: The log-variance of q(x | y), (B, X).
+        logits: The logits of q(z | y), (B, K).
+        known: Log-probabilities of the pseudo-labels of z, (B, K).
+        weight: Weights of the terms.
     """
     samples, count, clusters = mixture.l.shape
     log_q = logits.log_softmax(-1)
@@ -135,15 +135,17 @@ def recogniser(
 
 
 def posterior(mixture: Mixture, noise: Tensor, log_variance: Tensor, weight: Weights) -> Found:
-    r"""With Bayes' rule. Of term 2, :math:`T = \sum_k \pi_k (\log q(x|y) - l_k)`, the derivative by
-    :math:`l_k` is :math:`\pi_k (\log q(x|y) - l_k - T - 1)`; of term 4, :math:`\pi_k (\log \pi_k + H)`,
-    where the batch's mean of it is not below the minimum information.
+    r"""The terms with Bayes' rule.
+
+    For term 2, :math:`T = \sum_k \pi_k (\log q(x|y) - l_k)`, the derivative by :math:`l_k` is
+    :math:`\pi_k (\log q(x|y) - l_k - T - 1)`. For term 4 it is :math:`\pi_k (\log \pi_k + H)`, unless the
+    batch mean of term 4 is below the minimum information.
 
     Arguments:
         mixture: The components of x.
-        noise: Of the samples of x, (M, B, X).
-        log_variance: Of q(x | y), (B, X).
-        weight: What the terms count.
+        noise: The noise of the samples of x, (M, B, X).
+        log_variance: The log-variance of q(x | y), (B, X).
+        weight: Weights of the terms.
     """
     samples, count, clusters = mixture.l.shape
     log_q = (noise.square() + log_variance).sum(-1, keepdim=True).mul_(-0.5)  # (M, B, 1)
@@ -162,8 +164,8 @@ def posterior(mixture: Mixture, noise: Tensor, log_variance: Tensor, weight: Wei
 
 
 def bernoulli(y: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Term 1 of y, (B, D), summed over the batch, for logits of shape (M, B, D), and the derivative of minus
-    its mean by them, :math:`(\mathrm{sigmoid}(\mathrm{logits}) - y) / MB`, (M, B, D)."""
+    r"""Term 1 of y, (B, D), summed over the batch, for logits of shape (M, B, D), and the derivative of its
+    negative mean by the logits, :math:`(\mathrm{sigmoid}(\mathrm{logits}) - y) / MB`, (M, B, D)."""
     samples, count, _ = logits.shape
     total = (y * logits).sum().sub_(F.softplus(logits).sum())
     return total / samples, logits.sigmoid().sub_(y).div_(samples * count)
@@ -171,8 +173,8 @@ def bernoulli(y: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
 
 def gaussian(y: Tensor, parameters: Tensor, min_variance: float) -> tuple[Tensor, Tensor]:
     r"""Term 1 of y, (B, D), summed over the batch, for means and log-variances s of shape (M, B, 2, D), and
-    the derivative of minus its mean by them, of the same shape. The variance is
-    :math:`v = e^s + \mathrm{min\_variance}`, so that :math:`\partial \log v / \partial s = e^s / v`."""
+    the derivative of its negative mean by these, of the same shape. The variance is
+    :math:`v = e^s + \mathrm{min\_variance}`, so :math:`\partial \log v / \partial s = e^s / v`."""
     samples, count, _, size = parameters.shape
     mean, raw = parameters.unbind(2)
     log_variance = raw

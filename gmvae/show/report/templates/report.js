@@ -124,7 +124,7 @@ function detail(i) {
     const tile = make("span", "", {className: "tile", role: "img", ariaLabel: `picture of ${rowName(i)}`});
     tile.style.backgroundPosition = `calc(${-(picture % columns) * width} * var(--px)) calc(${-Math.floor(picture / columns) * height} * var(--px))`;
     parts.splice(1, 0, tile);
-  } else if (page.sheet) parts.push(make("p", "This file has no room for its picture.", {className: "quiet"}));
+  } else if (page.sheet) parts.push(make("p", "There is no room for its picture in this file.", {className: "quiet"}));
   at("detail").replaceChildren(...parts);
 }
 
@@ -228,7 +228,7 @@ function cut() {
   for (const end of ["x1", "x2"]) at("cut-line").setAttribute(end, count ? line : 0);
   const merged = [...groups.values()].filter(group => group.length > 1);
   at("groups").textContent = count
-    ? `${groups.size} clusters: ${merged.map(group => group.join(", ")).join(" are one; ")} are one.`
+    ? `${groups.size} clusters: ${merged.map(group => group.join(", ")).join(" are merged; ")} are merged.`
     : "No clusters are merged.";
   at("take").disabled = !count;
   return groups;
