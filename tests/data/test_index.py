@@ -121,5 +121,5 @@ def test_batches_of_arrow_leave_the_index_out():
 def test_a_stream_says_which_column_is_the_index(tmp_path):
     frame().to_parquet(tmp_path / "t.parquet")
     _, said, columns = train(tmp_path / "t.parquet", "--stream")
-    assert "left out, since it names the rows: row" in said
+    assert "left out as an index of the rows: row" in said
     assert columns.split() == ["columns", "a,", "b"]
