@@ -23,8 +23,6 @@ from gmvae.start.kmeans import ROWS_EACH
 
 LEAST = 20
 """Minimum number of distinct rows for holding some out, so that at least two are held out."""
-SHARE = 0.1
-"""Share of the distinct rows that is held out."""
 HALVINGS = 6
 """How often the full length is halved for the shortest fit."""
 WORSE = 2
