@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gmvae.assess.diagnostics import Signs
 from gmvae.assess.holdout import Holdout
+from gmvae.assess.remedies import Remedies, as_flags
 from gmvae.config import ModelConfig, ObjectiveConfig
 from gmvae.data.oddities import NOTHING_ODD, Oddities
 
@@ -44,17 +45,15 @@ UNBOUNDED = 1e-3
 WORDS = {
     "ignored": (
         "Clusters ignore the data: they carry {information:.3f} of at most {most:.2f} nats about the data.",
-        "Raise cv_weight (it must be above 0), start with init=kmeans, or lower z_prior_weight.",
+        "{tried}",
     ),
     "one-cluster": (
         "Cluster {largest} holds {share:.1%} of the data.",
-        "Start with init=kmeans, lengthen cv_warm_up, or lower cv_weight; if nothing changes, the data "
-        "may have no groups.",
+        "{tried}",
     ),
     "dead": (
         "{empty} of {k} clusters hold no data; {used} are in use.",
-        "That is fine if the data have {used} groups. If they have more, {longer}, start with init=kmeans, "
-        "or try other seeds.",
+        "{tried}",
     ),
     "small": (
         "Small clusters, each with less than a tenth of an equal share: {clusters}.",
@@ -72,12 +71,12 @@ WORDS = {
     ),
     "merged": (
         "Clusters {groups} share their observations: {each} one group.",
-        "Raise cv_weight, which separates clusters, or ask for fewer clusters.",
+        "{tried}",
     ),
     "disagreement": (
         "q(z | y) and p(z | x, w) give the same cluster for only {agreement:.0%} of the data: what a cluster "
         "generates is not what is assigned to it.",
-        "Raise cv_weight, make w_size smaller, or train longer.",
+        "{tried}",
     ),
     "x-unused": (
         "None of the {x_size} units of x changes with the data: the decoder gives the same output for "
@@ -120,7 +119,8 @@ WORDS = {
         "Lower learning_rate.",
     ),
 }
-"""For each finding, what is wrong and what to try."""
+"""For each finding, what is wrong and what to try, which can depend on the fit
+(:class:`gmvae.assess.remedies.Remedies`)."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,10 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.severity}: {self.message} {self.advice}"
 
+    def in_shell(self) -> str:
+        """The finding in words, with parameters as flags of the command line."""
+        return f"{self.severity}: {self.message} {as_flags(self.advice)}"
+
 
 def diagnose(
     signs: Signs,
@@ -149,6 +153,7 @@ def diagnose(
     heaviest: float = 0.0,
     holdout: Holdout | None = None,
     oddities: Oddities = NOTHING_ODD,
+    init: str = "auto",
 ) -> list[Finding]:
     """Return the findings, warnings first; empty if all is well.
 
@@ -160,11 +165,12 @@ def diagnose(
         heaviest: The greatest share of the total weight that a distinct row has.
         holdout: What held-out rows show, if some were held out.
         oddities: Unusual properties of the table.
+        init: How the fit started: advice to start as it did already is left out.
     """
     found = [
         *_of_table(oddities),
         *([_say("one-row", share=heaviest)] if heaviest > ALL_WEIGHT else []),
-        *_of_clusters(signs, model, objective),
+        *_of_clusters(signs, model.clusters, Remedies(model, objective, init)),
         *_of_latents(signs, model),
         *_of_training(history, objective),
         *_of_holdout(holdout),
@@ -177,33 +183,33 @@ def _say(name: str, severity: Literal["warning", "note"] = "warning", **values: 
     return Finding(name, severity, message, advice)
 
 
-def _of_clusters(signs: Signs, model: ModelConfig, objective: ObjectiveConfig) -> Iterator[Finding]:
-    k, share = model.clusters, max(signs.occupancy)
-    largest, most = signs.occupancy.index(share), math.log(model.clusters)
+def _of_clusters(signs: Signs, k: int, remedies: Remedies) -> Iterator[Finding]:
+    share, most = max(signs.occupancy), math.log(k)
+    largest = signs.occupancy.index(share)
     if k == 1:
         return
     if share >= ONE and signs.z_entropy < DECIDED * most:
-        yield _say("one-cluster", largest=largest, share=share)
+        yield _say("one-cluster", largest=largest, share=share, tried=remedies.one_cluster())
         yield from _small(signs)
         return
     if signs.z_information < min(IGNORED, most / 2):
-        yield _say("ignored", information=signs.z_information, most=most, k=k)
+        yield _say("ignored", information=signs.z_information, most=most, tried=remedies.ignored())
         return
     empty = signs.occupancy.count(0.0)
     if empty:
-        early = objective.cv_weight > 0 and not objective.cv_warm_up and model.assignment == "recogniser"
-        longer = "give cv_warm_up some epochs" if early else "lengthen cv_warm_up or lower cv_weight"
         severity: Literal["warning", "note"] = "warning" if empty > k / 2 else "note"
-        yield _say("dead", severity, empty=empty, k=k, used=k - empty, longer=longer)
+        used = k - empty
+        yield _say("dead", severity, empty=empty, k=k, used=used, tried=remedies.dead(used))
     yield from _small(signs)
     if share >= LOPSIDED:
         yield _say("lopsided", "note", largest=largest, share=share)
     groups = _overlapping(signs, k)
     if groups:
         named = "; ".join(map(_listed, groups[:3])) + ("; ..." if len(groups) > 3 else "")
-        yield _say("merged", groups=named, each="they are" if len(groups) == 1 else "each of these is")
+        each = "they are" if len(groups) == 1 else "each of these is"
+        yield _say("merged", groups=named, each=each, tried=remedies.merged())
     if signs.agreement < DISAGREE:
-        yield _say("disagreement", agreement=signs.agreement)
+        yield _say("disagreement", agreement=signs.agreement, tried=remedies.disagreement())
 
 
 def _overlapping(signs: Signs, k: int) -> list[list[int]]:

@@ -55,4 +55,4 @@ class Update:
         model.save(out)
         print(f"{rows:,} rows: {out}")
         for finding in model.findings_:
-            print(finding)
+            print(finding.in_shell())

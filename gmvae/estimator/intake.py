@@ -79,16 +79,14 @@ def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
     """
     frame = Frame.of(X, objects=options.text == "one-hot")
     if frame is not None:
-        if frame.plain:
+        if frame.plain and options.missing == "error":
             return None, X
         schema = frame.schema(options)
         return schema, frame.numbers(schema)
-    if options.missing == "error" or not isinstance(X, np.ndarray):
+    if options.missing == "error" or not isinstance(X, np.ndarray) or X.dtype == np.uint8:
         return None, X
     values = check_array(X, ensure_all_finite="allow-nan", dtype=np.float64)
     known = ~np.isnan(values)
-    if known.all():
-        return None, X
     if not known.any(0).all():
         raise ValueError(f"X has no value at all in column {int(known.any(0).argmin())}: leave it out")
     means = np.where(known, values, 0).sum(0) / known.sum(0)

@@ -75,7 +75,7 @@ class Result:
 
     def ask_doctor(self, history: Sequence[Record]) -> list[Finding]:
         """The doctor's findings on the result and on records of its epochs."""
-        return ask_doctor(self.config, self.data, self.diagnostics, history, self.holdout)
+        return ask_doctor(self.config, self.data, self.diagnostics, history, self.holdout, self.start)
 
 
 def conclude(
@@ -138,13 +138,21 @@ def conclude(
 
 
 def ask_doctor(
-    config: Config, data: Prepared, diagnostics: Signs, history: Sequence[Record], holdout: Holdout | None
+    config: Config,
+    data: Prepared,
+    diagnostics: Signs,
+    history: Sequence[Record],
+    holdout: Holdout | None,
+    start: Start | None = None,
 ) -> list[Finding]:
     """The doctor's findings from the diagnostics of a fit, finished or not, and from records of its
     epochs."""
     weights = data.rows.weights
     heaviest = float(weights.max() / weights.sum())
-    return diagnose(diagnostics, config.model, config.objective, history, heaviest, holdout, data.oddities)
+    init = config.training.init if start is None else start.init
+    return diagnose(
+        diagnostics, config.model, config.objective, history, heaviest, holdout, data.oddities, init
+    )
 
 
 def stopped(outcome: Outcome, used: Observations, held_out: Observations, epochs: int) -> Holdout:

@@ -109,7 +109,7 @@ class Screen(Observer):
             self.console.print(f"{which}epoch {epoch}/{self.last}  {line}")
         if due and not over:
             for finding in self._news(epoch):
-                self.console.print(f"doctor  {finding}", markup=False)
+                self.console.print(f"doctor  {finding.in_shell()}", markup=False)
 
     def finished(self, result: Result) -> None:
         self.bar.stop()
@@ -239,7 +239,7 @@ def footer(result: Result, data: Dataset, writer: Writer) -> str:
     kept = f"restart {result.kept + 1} of {many} is kept: " if many > 1 else ""
     return "\n".join(
         [f"done    {kept}{status(writer.summary, result.config.model.clusters)}"]
-        + [f"doctor  {finding}" for finding in writer.findings(result)]
+        + [f"doctor  {finding.in_shell()}" for finding in writer.findings(result)]
         + [f"figures {folder.path / 'summary.json'}"]
         + ([f"plots   {folder.plots}: {', '.join(drawn)}"] if drawn else [])
         + ([f"next    {command} predict {folder.path} [FILE] -o clusters.csv"] if data.origin else [])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.assess.remedies import as_flags
 from gmvae.data.printable import printable
 from gmvae.partition.relabelling import Relabelling
 from gmvae.store.model_file import ModelFile, find, sound
@@ -78,7 +79,7 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
     yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
     yield from _measured(about)
     for finding in about.get("findings", []):
-        yield finding["severity"], f"{finding['message']} {finding['advice']}"
+        yield finding["severity"], f"{finding['message']} {as_flags(finding['advice'])}"
     versions = about["versions"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
     yield "print", f"sha256 of the data {data['sha256'][:16]}..."

@@ -131,3 +131,15 @@ def test_another_file_is_read_in_the_same_way(tmp_path):
         assert said.status == 0, said.err
         first = (tmp_path / "out.csv").read_text().splitlines()[1]
         assert first.startswith("1000.5,0.5,")
+
+
+def test_thousands_beside_text_stay_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    lines = "".join(f"{i}.{500 + i},25;{i % 7},5;{'xy'[i % 2]}\n" for i in range(1, 41))
+    path.write_text("a;b;t\n" + lines, encoding="cp1252")
+    said = bad(here("train", "data", "--path", path, *TINY))
+    assert said.endswith("so add --thousands . --text one-hot\n")
+    options = {"thousands": ".", "text": "one-hot"}
+    data = read_file(path, ReadOptions(**options))
+    assert data.y.shape == (40, 4)
+    np.testing.assert_allclose(data.y[:, 0], [1000 * i + 500 + i + 0.25 for i in range(1, 41)])

@@ -142,10 +142,12 @@ class SeparatedFile(Table):
                 for name in set(names) - found:
                     try:
                         values = nulled(pc.utf8_trim_whitespace(batch.column(name)))
-                        if self.decimal == ",":
+                        if self.written.thousands is not None and self._number(name) == pa.float64():
+                            values = unmarked(values, self.written.thousands, self.decimal, "{}")
+                        elif self.decimal == ",":
                             values = pc.replace_substring(values, ",", ".")
                         pc.cast(values, self._number(name))
-                    except pa.ArrowInvalid:
+                    except (pa.ArrowInvalid, ValueError):
                         found.add(name)
         return found
 
