@@ -35,9 +35,8 @@ class Remedies:
         """Against clusters that say nothing about the data."""
         tried = list[str]()
         if self.recogniser:
-            tried.append(
-                "raise cv_weight" + (" (it must be above 0)" if not self.objective.cv_weight else "")
-            )
+            off = "" if self.objective.cv_weight else " (it must be above 0)"
+            tried.append(f"raise cv_weight{off}")
         tried += self._k_means()
         if self.recogniser and self.objective.z_prior_weight > 0:
             tried.append("lower z_prior_weight")
@@ -58,7 +57,7 @@ class Remedies:
     def merged(self) -> str:
         """Against clusters that share their observations."""
         apart = ["raise cv_weight, which separates clusters,"] if self.recogniser else []
-        return sentence(*apart, "ask for fewer clusters").replace(",,", ",")
+        return sentence(*apart, "ask for fewer clusters")
 
     def disagreement(self) -> str:
         """Against a generative and a recognition model that contradict each other."""
