@@ -17,7 +17,7 @@ import tyro
 
 from gmvae import __version__
 from gmvae.cli.commands import COMMANDS, watch
-from gmvae.cli.preflight import check_data
+from gmvae.cli.preflight import check_applied, check_data
 from gmvae.cli.shown import narrowed, widened
 from gmvae.cli.signals import status, terminable
 from gmvae.data.printable import printable
@@ -74,7 +74,9 @@ def call(command: str, arguments: list[str]) -> None:
     if command == "train":
         train(arguments)
     elif command in COMMANDS:
-        parse(COMMANDS[command][0], f"gmvae {command}", arguments)()
+        asked = parse(COMMANDS[command][0], f"gmvae {command}", arguments)
+        check_applied(asked)
+        asked()
     else:
         near = get_close_matches(command, ["train", *COMMANDS, *EXPERIMENTS], 1)
         known = f"it must be one of train, {', '.join(COMMANDS)}"

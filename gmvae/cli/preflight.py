@@ -1,14 +1,18 @@
-"""Check a file of data before PyTorch is imported, which takes seconds."""
+"""Check what a command is given before PyTorch is imported, which takes seconds."""
 
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 from gmvae.config import DataConfig
 
+SMALL = 20 << 20
+"""Bytes of a table that is read through before training begins, in less time than PyTorch takes to import."""
+
 
 def check_data(data: DataConfig) -> None:
-    """Open the file to train on, and check its columns if that is quick.
+    """Open the file to train on, and check its columns; of a small table, every value.
 
     Raises:
         ValueError: if the content of the file is not valid.
@@ -22,5 +26,26 @@ def check_data(data: DataConfig) -> None:
 
     options = ReadOptions(**{field.name: getattr(data, field.name) for field in fields(ReadOptions)})
     source = open_source(data.path)
-    if isinstance(source, Table) and (options.missing, options.text) == ("error", "error"):
-        source.schema(options)  # filling missing values, or one-hot features, would take a pass over the file
+    if not isinstance(source, Table):
+        return
+    small = source.path.is_file() and source.path.stat().st_size <= SMALL
+    if small or (options.missing, options.text) == ("error", "error"):  # the others need a pass over the file
+        schema = source.schema(options)
+        for _ in source.blocks(schema) if small else ():
+            pass
+
+
+def check_applied(command: object) -> None:
+    """Check that the run or model, and the file, of a command are there and can be opened.
+
+    Raises:
+        ValueError: if one of them is not what it must be.
+        OSError: if it cannot be read.
+    """
+    run, file = (getattr(command, name, None) for name in ("run", "file"))
+    if isinstance(run, Path) and not run.exists():
+        raise ValueError(f"{run} does not exist: it must be a run folder or a model file")
+    if isinstance(file, Path) and str(file) != "-":
+        from gmvae.data.files.open import open_source
+
+        open_source(file)

@@ -48,12 +48,14 @@ class Frame(Table):
                 return cls(pa.table(X) if isinstance(X, pa.Table) else pa.Table.from_batches([X]))
             if library == "pandas" and hasattr(X, "columns"):
                 named = X.set_axis(list(map(str, X.columns)), axis=1)
+                if any(str(dtype).startswith("Sparse") for dtype in named.dtypes):
+                    named = named.apply(lambda c: c.sparse.to_dense() if hasattr(c, "sparse") else c)
                 return cls(pa.Table.from_pandas(named, preserve_index=False))
             if library == "polars" and hasattr(X, "to_arrow") and hasattr(X, "columns"):
                 return cls(X.to_arrow())
             if objects and isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS":
                 return cls(pa.table({str(i): pa.array(column.tolist()) for i, column in enumerate(X.T)}))
-        except (pa.ArrowException, ValueError, TypeError) as error:
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
         return None
 

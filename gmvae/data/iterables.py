@@ -23,6 +23,8 @@ def is_stream(given: Any) -> bool:
     neither an array nor a table."""
     if isinstance(given, Dataset):
         return True
+    if type(given).__module__.startswith("polars"):  # a lazy frame resolves its columns when asked for them
+        return False
     arrays = any(hasattr(given, name) for name in ("shape", "__array__", "dtype", "columns", "__dataframe__"))
     return (
         hasattr(given, "__iter__")

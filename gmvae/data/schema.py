@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -254,16 +254,30 @@ def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
     ]
 
 
-def without_index(X: Any, schema: Schema | None = None) -> Any:
-    """Return an Arrow table without the columns that were the index of a pandas data frame, unless a schema
-    uses them. Anything else is returned unchanged."""
-    if type(X).__module__.split(".")[0] != "pyarrow" or not hasattr(X, "schema"):
-        return X
-    from gmvae.data.files.values import index_columns
+UNNAMED = ("", "Unnamed: 0", "__index_level_0__")
+"""Names that pandas gives to a column of row numbers."""
 
-    wanted = () if schema is None else schema.columns
-    left_out = [name for name in index_columns(X.schema) if name not in wanted]
-    return X.drop_columns(left_out) if left_out else X
+
+def without_index(X: Any, wanted: Collection[str] = ()) -> Any:
+    """Return a data frame or an Arrow table without the columns that were the index of a pandas data frame,
+    except those that are wanted; anything else as it is."""
+    library = type(X).__module__.split(".")[0]
+    if library == "pyarrow" and hasattr(X, "schema"):
+        from gmvae.data.files.values import index_columns
+
+        left_out = [name for name in (*UNNAMED, *index_columns(X.schema)) if name not in wanted]
+        found = [name for name in dict.fromkeys(left_out) if name in X.schema.names]
+        return X.drop_columns(found) if found else X
+    if library in ("pandas", "polars") and hasattr(X, "columns"):
+        found = [name for name in X.columns if name in UNNAMED and name not in wanted]
+        if found and len(found) < len(X.columns):
+            return X.drop(columns=found) if library == "pandas" else X.drop(found)
+    return X
+
+
+def column_names(X: Any) -> list[str]:
+    """The names of a data frame's or an Arrow table's columns."""
+    return [*map(str, X.schema.names if type(X).__module__.startswith("pyarrow") else X.columns)]
 
 
 class MissingValueError(ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
+from warnings import warn
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from gmvae.data.chunks import chunks
 from gmvae.data.frame import encoded
 from gmvae.data.observations import Observations
 from gmvae.data.scales.scaling import Scaling, check_pixels
-from gmvae.data.schema import ReadOptions, Schema, without_index
+from gmvae.data.schema import ReadOptions, Schema, column_names, without_index
 from gmvae.estimator.intake import rows_of, taken, without_gaps
 from gmvae.model import inference
 from gmvae.model.answers import AT_ONCE, each_terms, precise, probabilities
@@ -218,15 +219,18 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     def _table(self, X: Any, *, reset: bool) -> Any:
         """X as rows of numbers, (N, D)."""
-        X = rows_of(X, impute=self.missing == "impute")
+        X = given = rows_of(X, impute=self.missing == "impute")
+        X = without_index(X, () if reset else self._names())
         if reset:
+            left_out = [] if X is given else sorted({"", "Unnamed: 0"} & {*column_names(given)})
+            if left_out:
+                warn(f"columns of X that name its rows are left out: {left_out}", UserWarning, stacklevel=2)
             self.schema_, X = taken(X, ReadOptions(missing=self.missing, text=self.text))
             if self.schema_ is not None:
                 self.n_features_in_ = self.schema_.y_shape[0]
                 if self.schema_.features:
                     self.feature_names_in_ = np.array(self.schema_.features, dtype=object)
                 return X
-        X = without_index(X, self.schema_)
         if self.schema_ is None:
             options = {"accept_sparse": "csr", "ensure_all_finite": "allow-nan"}
             return without_gaps(validate_data(self, X, reset=reset, **options))
@@ -236,6 +240,12 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 f"X has {X.shape[1]} features, but GMVAE is expecting {self.n_features_in_} features as input"
             )
         return X
+
+    def _names(self) -> tuple[str, ...]:
+        """Names of the columns that X was fitted with, if they had names."""
+        if self.schema_ is not None and self.schema_.columns:
+            return tuple(self.schema_.columns)
+        return tuple(getattr(self, "feature_names_in_", ()))
 
     def _rows(self, X: Any) -> Observations:
         check_is_fitted(self)

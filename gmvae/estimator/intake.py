@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from gmvae.data.chunks import chunks
@@ -15,12 +17,17 @@ from gmvae.data.schema import ReadOptions, Schema
 
 
 def rows_of(X: Any, *, impute: bool) -> Any:
-    """Convert tensors, masked arrays and stacks of images. A tensor becomes an array, masked values become
-    missing, and images of shape (N, height, width) or (N, channels, height, width) become rows.
+    """Convert what scikit-learn does not take as it is. A tensor becomes an array, masked values and ``None``
+    become missing, a lazy frame is collected, and images of shape (N, height, width) or (N, channels, height,
+    width) become rows.
 
     Raises:
         ValueError: if values are masked and missing values are not allowed, or values are dates.
     """
+    if type(X).__module__.startswith("polars") and hasattr(X, "collect"):
+        X = X.collect()
+    if isinstance(X, (list, tuple)):
+        X = of_lists(X)
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu()
         X = (X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy()
@@ -39,13 +46,30 @@ def rows_of(X: Any, *, impute: bool) -> Any:
     return X
 
 
+def of_lists(X: Any) -> Any:
+    """Lists of numbers as an array, with NaN for ``None``; anything else as it is."""
+    try:
+        values = np.asarray(X)
+        if values.dtype == object:
+            values = np.where(values == None, np.nan, values).astype(np.float64)  # noqa: E711, each element
+    except (TypeError, ValueError):  # ragged, or texts
+        return X
+    return values if values.dtype.kind in "biuf" else X
+
+
 def image_shape(X: Any, asked: Any) -> tuple[int, ...] | None:
     """The shape of an image: that of a stack of images, or else the one asked for; ``None`` for tables.
 
     Raises:
         ValueError: if both are given and their sizes differ.
     """
-    shape = None if asked is None else tuple(int(side) for side in asked)
+    try:
+        shape = None if asked is None else tuple(operator.index(side) for side in asked)
+    except TypeError as error:
+        raise ValueError(
+            f"image_shape is {asked!r}: it must be whole numbers, (height, width) or (channels, height, "
+            "width)"
+        ) from error
     found = tuple(getattr(X, "shape", ()))[1:]
     if len(found) not in (2, 3):
         return shape
@@ -63,9 +87,14 @@ def without_gaps(X: Any) -> Any:
     for start, values in chunks(X) if X.dtype.kind == "f" else ():
         if np.isnan(values).any():
             row, column = np.argwhere(np.isnan(values))[0]
+            remedy = (
+                "or fill them: missing='impute' is for dense tables"
+                if issparse(X)
+                else "or set missing='impute', which fills them with their column's mean"
+            )
             raise ValueError(
                 f"Input X contains NaN, first in row {start + row}, column {column}, counted from 0: remove "
-                "these rows, or set missing='impute', which fills them with their column's mean"
+                f"these rows, {remedy}"
             )
     return X
 
@@ -83,7 +112,7 @@ def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
             return None, X
         schema = frame.schema(options)
         return schema, frame.numbers(schema)
-    if options.missing == "error" or not isinstance(X, np.ndarray) or X.dtype == np.uint8:
+    if options.missing == "error" or issparse(X) or getattr(X, "dtype", None) == np.uint8:
         return None, X
     values = check_array(X, ensure_all_finite="allow-nan", dtype=np.float64)
     known = ~np.isnan(values)

@@ -82,6 +82,10 @@ class Stored(Fitted):
         given |= {name: value for name, value in asked.items() if (name, value) != ("image_shape", None)}
         # settings that a run leaves open are 0 in its configuration
         given |= {name: "auto" for name in ("rounds", "epochs") if given.get(name) == 0}
+        if file.schema.impute:
+            given["missing"] = "impute"
+        if file.schema.categories:
+            given["text"] = "one-hot"
         if given["image_shape"] is not None:
             given["image_shape"] = tuple(given["image_shape"])
         model = cls(**{**given, "device": device})

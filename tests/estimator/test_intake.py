@@ -24,6 +24,10 @@ IMPUTE, ONE_HOT = {"missing": "impute"}, {"text": "one-hot"}
 BOTH = IMPUTE | ONE_HOT
 
 
+def quick(**options) -> GMVAE:
+    return GMVAE(**TINY, random_state=0, **options)
+
+
 def numbers() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     z = rng.integers(2, size=40)
@@ -226,3 +230,68 @@ def test_a_run_of_an_untidy_table_is_resumed(tmp_path):
         model = GMVAE.resume(run) if keep else GMVAE.resume(run, gaps())
         assert model.elbo_ == usual.elbo_
         assert (model.predict(gaps()) == usual.labels_).all()
+
+
+def test_missing_values_are_filled_that_training_did_not_have():
+    y = np.random.default_rng(0).normal(size=(40, 3))
+    gap = y.copy()
+    gap[3, 1] = np.nan
+    filled = np.where(np.isnan(gap), y.mean(0), gap)
+    names = list("abc")
+    for given, asked in (
+        (y, gap),
+        (y.tolist(), gap.tolist()),
+        (pd.DataFrame(y, columns=names), pd.DataFrame(gap, columns=names)),
+    ):
+        model = quick(missing="impute").fit(given)
+        assert model.elbo_ == quick().fit(given).elbo_
+        np.testing.assert_allclose(
+            model.predict_proba(asked), quick().fit(y).predict_proba(filled), atol=1e-9
+        )
+
+
+def test_lists_with_none_lazy_and_sparse_frames_are_tables():
+    y = np.random.default_rng(0).integers(0, 5, (40, 3)).astype(float)
+    with_none = [[None if value == 4 else value for value in row] for row in y.tolist()]
+    gaps = np.where(y == 4, np.nan, y)
+    assert quick(missing="impute").fit(with_none).elbo_ == quick(missing="impute").fit(gaps).elbo_
+    with pytest.raises(ValueError, match="Input X contains NaN, first in row"):
+        quick().fit(with_none)
+    frame = pd.DataFrame(y, columns=list("abc"))
+    for given in (pl.from_pandas(frame).lazy(), frame.astype(pd.SparseDtype(float, 0.0))):
+        assert quick().fit(given).elbo_ == quick().fit(frame).elbo_
+
+
+@pytest.mark.parametrize("shape", [16, "4x4", (4.0, 4.2), (None, 4)])
+def test_image_shapes_are_whole_numbers(shape):
+    with pytest.raises(
+        ValueError, match=r"image_shape is .*: it must be whole numbers, \(height, width\) or"
+    ):
+        quick(image_shape=shape).fit(np.random.default_rng(0).random((20, 16)))
+
+
+def test_columns_of_row_numbers_are_left_out_with_a_warning():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=["a", "b"])
+    numbered = frame.copy()
+    numbered.insert(0, "Unnamed: 0", range(40))
+    for given in (numbered, pl.from_pandas(numbered), pa.Table.from_pandas(numbered)):
+        with pytest.warns(UserWarning, match=r"name its rows are left out: \['Unnamed: 0'\]"):
+            model = quick().fit(given)
+        assert model.elbo_ == quick().fit(frame).elbo_
+        assert model.feature_names_in_.tolist() == ["a", "b"]
+        np.testing.assert_array_equal(model.predict(given), model.labels_)
+        np.testing.assert_array_equal(model.predict(frame), model.labels_)
+
+
+def test_a_run_of_the_shell_is_cloned_with_its_ways_to_read(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, None, 3.0, 4.0] * 10, "t": ["x", "y"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    said = here(
+        "train", "data", "--path", tmp_path / "t.csv", "--missing", "impute", "--text", "one-hot", *FLAGS,
+        "--run-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    loaded = gmvae.load(tmp_path / "run")
+    assert (loaded.missing, loaded.text) == ("impute", "one-hot")
+    again = clone(loaded).fit(frame)
+    np.testing.assert_array_equal(again.predict(frame), loaded.predict(frame))

@@ -27,12 +27,10 @@ from gmvae.data.files.columns import (
 )
 from gmvae.data.files.missing import gaps, gaps_error
 from gmvae.data.files.values import index_columns, kind, numbers, texts
-from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
+from gmvae.data.schema import UNNAMED, MissingValueError, ReadOptions, Schema, first_line
 
 CATEGORIES = 100
 """Maximum number of different values of a text column that can become features."""
-UNNAMED = ("", "Unnamed: 0", "__index_level_0__")
-"""Names that pandas gives to a column of row numbers."""
 
 
 class Table(Source):
