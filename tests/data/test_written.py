@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -143,3 +144,37 @@ def test_thousands_beside_text_stay_numbers(tmp_path):
     data = read_file(path, ReadOptions(**options))
     assert data.y.shape == (40, 4)
     np.testing.assert_allclose(data.y[:, 0], [1000 * i + 500 + i + 0.25 for i in range(1, 41)])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "flags"),
+    [
+        ("t.tsv", "a\tb\n" + "".join(f"{i},5\t{i % 7},25\n" for i in range(30)), "--decimal ,"),
+        ("t.csv", "a,b\n" + "".join(f'"{i},5","{i % 7}"\n' for i in range(30)), "--decimal ,"),
+        (
+            "t.csv",
+            "a;b\n" + "".join(f"{i}\u202f50{i % 10},5;{i % 7},25\n" for i in range(1, 31)),
+            "--thousands ' '",
+        ),
+        (
+            "t.tsv",
+            "a\tb\n" + "".join(f"{i}.50{i % 10},5\t{i % 7}\n" for i in range(1, 31)),
+            "--decimal , --thousands .",
+        ),
+    ],
+)
+def test_numbers_of_other_countries_are_read_by_the_flags_of_the_complaint(tmp_path, name, text, flags):
+    path = tmp_path / name
+    path.write_text(text)
+    said = bad(here("train", "data", "--path", path, *TINY))
+    assert said.endswith(f"so add {flags}\n")
+    run = here("train", "data", "--path", path, *TINY, *shlex.split(flags), "--run-dir", tmp_path / "run")
+    assert run.status == 0, run.err
+    assert "30 observations of shape (2,)" in run.out
+
+
+def test_points_between_thousands_beside_decimal_commas_are_named(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n" + "".join(f"{i}.036;{i % 7},5\n" for i in range(1, 31)))
+    assert "; or add --thousands ." in bad(here("train", "data", "--path", path, *TINY))
+    np.testing.assert_allclose(read_file(path, ReadOptions(thousands=".")).y[:2], [[1036, 1.5], [2036, 2.5]])

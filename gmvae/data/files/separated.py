@@ -19,7 +19,7 @@ from gmvae.data.files.columns import chosen
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
-from gmvae.data.files.written import NONE, THOUSANDS, Written, marked, nulled, unmarked
+from gmvae.data.files.written import NONE, THOUSANDS, Written, form, marked, nulled, unmarked
 from gmvae.data.limits import check_size
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
@@ -100,17 +100,25 @@ class SeparatedFile(Table):
         if first is None:
             first = schema.empty_table().combine_chunks()
         self._marked = {mark: marked(first, mark, self.decimal) for mark in THOUSANDS}
+        self._commas = {mark: marked(first, mark, ",") for mark in (None, *THOUSANDS) if self.decimal == "."}
         self._check_header(schema.names, first)
         for name in self._marked.get(self.written.thousands or "", ()):
             schema = schema.set(schema.get_field_index(name), pa.field(name, pa.float64()))
         return schema
 
-    def thousands(self, words: Sequence[str]) -> tuple[str, list[str]]:
-        for mark, names in self._marked.items():
+    def spelled(self, words: Sequence[str]) -> tuple[str, str, list[str]]:
+        known: list[tuple[str | None, str, set[str]]] = [
+            (mark, "", names) for mark, names in self._marked.items() if mark != self.decimal
+        ]
+        known += [(mark, "--decimal ,", names) for mark, names in self._commas.items()]
+        for mark, flag, names in known:
             found = [name for name in words if name in names]
-            if found and mark != self.decimal:
-                return f"--thousands {shlex.quote(mark)}", found
-        return "", []
+            if found:
+                what = ["a decimal comma"] * bool(flag) + ["a thousands separator"] * (mark is not None)
+                flags = [flag] * bool(flag)
+                flags += [] if mark is None else [f"--thousands {shlex.quote(mark)}"]
+                return " ".join(flags), " and ".join(what), found
+        return "", "", []
 
     def _as_written(self, kinds: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
         """The types to read columns as: text for numbers, if there is a thousands separator."""
@@ -226,16 +234,17 @@ class SeparatedFile(Table):
         """Detect the decimal mark of numbers with semicolons between them."""
         values = [value.strip() for value in re.split(r"[;\r\n]+", head)[:-1]]
         commas, points = (
-            next((v for v in values if re.fullmatch(form, v)), None)
-            for form in (
+            next((v for v in values if re.fullmatch(pattern, v)), None)
+            for pattern in (
                 r"[+-]?(\d*|\d{1,3}([. ']\d{3})+),\d+(?:[eE][+-]?\d+)?",
                 r"[+-]?(\d*|\d{1,3}([, ']\d{3})+)\.\d+(?:[eE][+-]?\d+)?",
             )
         )
         if commas and points:
+            apart = "; or add --thousands ." if re.fullmatch(form(".", ","), points) else ""
             raise ValueError(
                 f"{self.path} has {commas} and {points}: the decimal mark must be a comma in all its "
-                "numbers, or a point in all"
+                f"numbers, or a point in all{apart}"
             )
         return "," if commas else "."
 

@@ -47,10 +47,10 @@ class Table(Source):
     def told(self, given: ReadOptions | Schema) -> None:
         """Take over the format of the file, if separator, decimal mark and so on were given."""
 
-    def thousands(self, words: Sequence[str]) -> tuple[str, list[str]]:  # noqa: ARG002
-        """The flag to read numbers with a thousands separator, and those of the text columns that have such
-        numbers."""
-        return "", []
+    def spelled(self, words: Sequence[str]) -> tuple[str, str, list[str]]:  # noqa: ARG002
+        """Those text columns that are numbers in another spelling: the flags that read them, what is special
+        about them, and their names."""
+        return "", "", []
 
     def names(self) -> Sequence[str]:
         with self.reading():
@@ -82,18 +82,18 @@ class Table(Source):
                 f"columns that are neither numbers nor text: {some(odd)}; leave them out with "
                 f"{self.advice['drop']}"
             )
-        apart, by_thousands = self.thousands(words)
-        uses = self._uses([name for name in words if name not in by_thousands], options)
+        reading, what, spelled = self.spelled(words)
+        uses = self._uses([name for name in words if name not in spelled], options)
         if options.text == "error":
             wrong += self._about_texts(uses)
-        if apart and (wrong or options.text == "error"):
-            wrong.append(f"numbers with a thousands separator in {some(by_thousands)}: {apart} reads them")
+        if reading and (wrong or options.text == "error"):
+            wrong.append(f"numbers with {what} in {some(spelled)}: {reading} reads them")
         if wrong:
             said = list(self._and_gaps(wrong, kinds, options))
             remedy = ""
             if self.advice is FLAGS:
                 others = [name for name in names if kinds[name] == "other"]
-                flags = [apart] * bool(apart) + _flags(others, uses, options)
+                flags = [reading] * bool(reading) + _flags(others, uses, options)
                 remedy = f"; so add {' '.join(flags + ['--missing impute'] * (len(said) > len(wrong)))}"
             raise ValueError(f"{self.path} has {'; and '.join(said)}{remedy}")
         made = Schema(

@@ -66,20 +66,27 @@ def is_encoding(name: str) -> bool:
     return True
 
 
-def form(mark: str, decimal: str) -> str:
+def form(mark: str | None, decimal: str) -> str:
     """The pattern of a number that can have a thousands separator."""
-    mark, decimal = re.escape(mark), re.escape(decimal)
-    return rf"^\s*[+-]?(\d+|\d{{1,3}}({mark}\d{{3}})+)({decimal}\d*)?([eE][+-]?\d+)?\s*$"
+    thousands = "" if mark is None else rf"|\d{{1,3}}({separator(mark)}\d{{3}})+"
+    return rf"^\s*[+-]?(\d+{thousands})({re.escape(decimal)}\d*)?([eE][+-]?\d+)?\s*$"
 
 
-def marked(batch: pa.RecordBatch, mark: str, decimal: str) -> set[str]:
-    """Text columns whose values are all numbers, and at least one of them has this thousands separator."""
+def separator(mark: str) -> str:
+    """The pattern of a thousands separator. A space stands for any of those that do not break a line, too."""
+    return "[ \u00a0\u202f]" if mark == " " else re.escape(mark)
+
+
+def marked(batch: pa.RecordBatch, mark: str | None, decimal: str) -> set[str]:
+    """Text columns whose values are all numbers written like this, and at least one of them has the thousands
+    separator, or, without one, the decimal mark."""
     found = set()
     for name, values in zip(batch.schema.names, batch.columns, strict=True):
         if kind(values.type) != "text" or mark == decimal:
             continue
         fits = pc.match_substring_regex(nulled(values), form(mark, decimal))
-        if pc.all(fits).as_py() and pc.any(pc.match_substring(values, mark)).as_py():
+        has = separator(decimal if mark is None else mark)
+        if pc.all(fits).as_py() and pc.any(pc.match_substring_regex(values, has)).as_py():
             found.add(name)
     return found
 
@@ -97,7 +104,7 @@ def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
             f"{where.format(repr(odd[0].as_py()))}: it must be a number or empty, with {mark!r} between "
             "thousands, if anything"
         )
-    plain = pc.replace_substring(pc.utf8_trim_whitespace(values), mark, "")
+    plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(values), separator(mark), "")
     return pc.cast(pc.replace_substring(plain, decimal, "."), pa.float64())
 
 
