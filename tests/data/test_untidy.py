@@ -143,3 +143,31 @@ def test_suggested_flags_fix_an_untidy_table(tmp_path):
     assert flags == "--id-column customer --drop since remark --text one-hot --missing impute"
     assert here(*train, *flags.split(), "--run-dir", run).status == 0
     assert here("predict", run, "--keep-columns", "-o", tmp_path / "out.csv").status == 0
+
+
+@pytest.mark.parametrize(
+    ("spell", "where"),
+    [
+        (lambda i: "-" if i == 7 else f"{i}.5", "a ('-' in row 7)"),
+        (lambda i: "?" if i % 5 == 2 else str(i), "a ('?' in row 2)"),
+        (lambda i: f"\u2212{i}.5" if i % 3 == 1 else f"{i}.5", "a ('\u22121.5' in row 1)"),
+        (lambda i: f"{i}.5%", "a ('0.5%' in row 0)"),
+        (lambda i: f"${i}.20", "a ('$0.20' in row 0)"),
+    ],
+)
+def test_texts_among_numbers_are_named_with_their_row(tmp_path, spell, where):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f"{spell(i)},{i % 7}\n" for i in range(ROWS)), encoding="utf-8")
+    said = bad(here("train", "data", "--path", path, *TINY))
+    assert f"numbers and other texts in one column, counted from row 0: {where}; write numbers alone" in said
+    assert said.endswith("so add --drop a\n")
+    with pytest.raises(ValueError, match=r"numbers and other texts in one column.* with X\.drop"):
+        gmvae.GMVAE(2).fit(pd.read_csv(path))
+
+
+def test_words_with_digits_are_no_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,t\n" + "".join(f"c{i},{i % 7},{'x1 x2'[i % 2 :: 3]}\n" for i in range(ROWS)))
+    said = bad(here("train", "data", "--path", path, *TINY))
+    assert "other texts" not in said
+    assert said.endswith("so add --id-column a --text one-hot\n")

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,25 @@ from gmvae.data.files.columns import (
     some,
 )
 from gmvae.data.files.missing import gaps, gaps_error
-from gmvae.data.files.values import index_columns, kind, numbers, texts
+from gmvae.data.files.values import index_columns, kind, no_number, numbers, texts
 from gmvae.data.schema import UNNAMED, MissingValueError, ReadOptions, Schema, first_line
 
 CATEGORIES = 100
 """Maximum number of different values of a text column that can become features."""
+
+
+@dataclass
+class Uses:
+    """Columns of text by what can be done with them."""
+
+    features: list[str] = field(default_factory=list)
+    """They can become 0/1 features."""
+    id: list[str] = field(default_factory=list)
+    """The first one whose texts all differ: they name the rows."""
+    drop: list[str] = field(default_factory=list)
+    """They have too many texts for features."""
+    odd: dict[str, str] = field(default_factory=dict)
+    """Mostly numbers, or numbers with a unit: the first text that is no number, and its row."""
 
 
 class Table(Source):
@@ -167,11 +181,9 @@ class Table(Source):
             if said:
                 yield said
 
-    def _uses(self, words: Sequence[str], options: ReadOptions) -> dict[str, list[str]]:
-        """Group text columns by what can be done with them, judged by the first rows: 0/1 *features*; *id*,
-        the first column whose texts all differ, so that they name the rows; or *drop*, if there are too many
-        texts for features."""
-        uses: dict[str, list[str]] = {"features": [], "id": [], "drop": []}
+    def _uses(self, words: Sequence[str], options: ReadOptions) -> Uses:
+        """Group text columns by what can be done with them, judged by the first rows."""
+        uses = Uses()
         if options.text == "one-hot" or not words:
             return uses
         with self.reading():
@@ -179,27 +191,35 @@ class Table(Source):
             first = next(self.batches(list(words), as_text, ROWS), None)
         for name in words:
             count = 0 if first is None else len(texts(first.column(name)).unique())
-            if first is not None and count == len(first) > 1 and options.id_column is None:
-                uses["drop" if uses["id"] else "id"].append(name)
+            if first is not None and (odd := no_number(first.column(name))) is not None:
+                uses.odd[name] = f"{odd[1]!r} in row {odd[0]}"
+            elif first is not None and count == len(first) > 1 and options.id_column is None:
+                (uses.drop if uses.id else uses.id).append(name)
             else:
-                uses["drop" if count > CATEGORIES else "features"].append(name)
+                (uses.drop if count > CATEGORIES else uses.features).append(name)
         return uses
 
-    def _about_texts(self, uses: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    def _about_texts(self, uses: Uses) -> Iterator[str]:
         """Yield the problems of text columns, with the remedy for each group."""
-        if uses["features"]:
+        if uses.odd:
+            named = some([f"{name} ({where})" for name, where in uses.odd.items()])
             yield (
-                f"columns of text: {some(uses['features'])}; make 0/1 features of them with "
+                f"numbers and other texts in one column, counted from row 0: {named}; write numbers alone "
+                f"there and leave the others empty, or leave the column out with {self.advice['drop']}"
+            )
+        if uses.features:
+            yield (
+                f"columns of text: {some(uses.features)}; make 0/1 features of them with "
                 f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
             )
-        if uses["drop"]:
+        if uses.drop:
             yield (
-                f"text that differs from row to row in {some(uses['drop'])}; leave it out with "
+                f"text that differs from row to row in {some(uses.drop)}; leave it out with "
                 f"{self.advice['drop']}"
             )
-        if uses["id"]:
+        if uses.id:
             yield (
-                f"a different text in each row of {some(uses['id'])}; make it "
+                f"a different text in each row of {some(uses.id)}; make it "
                 f"{self.advice['id']}, or leave it out with {self.advice['drop']}"
             )
 
@@ -267,12 +287,12 @@ def index(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
 
 
-def _flags(odd: Sequence[str], uses: Mapping[str, Sequence[str]], options: ReadOptions) -> list[str]:
-    """The flags that solve the problems of columns without numbers."""
-    flags = [f"--id-column {shlex.quote(name)}" for name in uses["id"]]
-    if many := [*odd, *uses["drop"]]:
+def _flags(odd: Sequence[str], uses: Uses, options: ReadOptions) -> list[str]:
+    """The flags that make columns without numbers readable."""
+    flags = [f"--id-column {shlex.quote(name)}" for name in uses.id]
+    if many := [*odd, *uses.odd, *uses.drop]:
         flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")
-    return flags + ["--text one-hot"] * bool(uses["features"])
+    return flags + ["--text one-hot"] * bool(uses.features)
 
 
 def _missing(values: pa.Array, schema: Schema, name: str) -> NDArray[np.bool_]:

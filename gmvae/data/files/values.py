@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
 
+MOSTLY = 0.5
+"""Share of numbers above which a column of texts is one of numbers."""
+
 
 def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
     """The kind of an Arrow type. Whole and decimal numbers, booleans and columns without any value are
@@ -21,6 +24,26 @@ def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
     if any(_is(dtype) for _is in (types.is_string, types.is_large_string, types.is_string_view)):
         return "text"
     return "number" if types.is_null(dtype) else "other"
+
+
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+"""The pattern of a number."""
+UNIT = r"^\s*[^\pL\d\s.,+-]{0,3}\s?[+-]?\d[\d.,]*\s?[^\pL\d\s.,+-]{0,3}\s*$"
+"""That of a number with a sign or two before it or after it, such as a currency or a percent sign."""
+
+
+def no_number(column: Any) -> tuple[int, str] | None:
+    """The row and the text of the first value that is no number, in a column of texts most of which are
+    numbers, or all of which are numbers with a unit; ``None`` for other columns."""
+    values = pc.cast(texts(column), pa.string())
+    known = max(1, len(values) - values.null_count)
+    plain = pc.fill_null(pc.match_substring_regex(values, NUMBER), True)
+    united = pc.fill_null(pc.match_substring_regex(values, UNIT), True)
+    share = (pc.sum(plain).as_py() - values.null_count) / known
+    odd = pc.index(plain, False).as_py()
+    if odd < 0 or not (share > MOSTLY or (share < 1 and pc.all(united).as_py() and len(values.unique()) > 2)):
+        return None
+    return odd, values[odd].as_py()
 
 
 def index_columns(schema: pa.Schema) -> tuple[str, ...]:
