@@ -29,12 +29,24 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["none.csv", "t.csv"])
-def test_problems_of_a_file_are_reported_without_torch(tmp_path, name):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "data", "--path", "none.csv"],
+        ["train", "data", "--path", "t.csv"],
+        ["train", "data", "--path", "gap.csv", "--text", "one-hot"],
+        ["predict", "nowhere"],
+        ["predict", ".", "none.csv"],
+        ["report", ".", "none.csv"],
+    ],
+)
+def test_problems_of_a_file_are_reported_without_torch(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text(UNTIDY)
+    (tmp_path / "gap.csv").write_text("a,t\n1,x\n,y\n3,x\n")
     code = (
         "import sys; from gmvae.cli.app import main; "
-        f"status = main(['train', 'data', '--path', {str(tmp_path / name)!r}]); "
+        f"status = main({words!r}); "
         "print(status, 'torch' in sys.modules, 'sklearn' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
@@ -55,6 +67,14 @@ def test_problems_of_a_file_are_reported_without_torch(tmp_path, name):
 )
 def test_unknown_commands_and_experiments_get_suggestions(words, said):
     assert said in bad(here(*words))
+
+
+def test_help_wraps_descriptions_at_the_width_of_the_box(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "data", "--help"])
+    help_text = capsys.readouterr().out
+    assert "(standard); by median and quartiles, with far" in help_text
+    assert "median and\n" not in help_text
 
 
 def test_help_is_a_command_too(capsys):
