@@ -133,6 +133,7 @@ def test_a_run_without_a_checkpoint_is_not_evaluated(digits, tmp_path):
     assert f"{folder} has no checkpoint yet: wait for it" in bad(here("evaluate", folder))
 
 
+@pytest.mark.slow
 def test_a_resumed_image_run_ends_as_if_never_stopped(digits, small_mnist, tmp_path):
     long, short = tmp_path / "long", tmp_path / "short"
     train = [*IMAGES, "--data-dir", small_mnist, "--plot-every", 0]

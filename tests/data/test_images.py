@@ -270,6 +270,7 @@ def outcome(folder: Path) -> Dataset | str:
         return str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_matlab_file_damaged_anywhere_is_read_or_named(tmp_path, digits, packed):
     path = write_svhn(tmp_path, digits, packed=packed, counts=(3, 3, 3)) / "train_32x32.mat"

@@ -147,6 +147,7 @@ def test_zeros_and_ones_of_images_are_no_levels(tmp_path):
     np.testing.assert_array_equal(gmvae.load(tmp_path / "m.safetensors", "cpu").predict(y), model.predict(y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("different", [1, 2])
 def test_images_of_which_one_or_two_differ_are_fitted(different):
     y = np.zeros((30, 8, 8), np.uint8) + np.repeat([7, 200], 15)[:, None, None].astype(np.uint8)

@@ -65,6 +65,7 @@ def least_within(y: np.ndarray, clusters: int) -> float:
     return min(sum(part.var() * len(part) for part in np.split(y, list(cut))) for cut in cuts)
 
 
+@pytest.mark.slow
 def test_the_gap_is_that_of_exhaustive_search():
     """Tibshirani's formula, with other samples from the Gaussian: the mean of 20 is off by about 0.05."""
     rng = np.random.default_rng(0)

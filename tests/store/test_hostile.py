@@ -70,6 +70,7 @@ def test_odd_records_give_one_line(content, tmp_path):
         folder.history()
 
 
+@pytest.mark.slow
 def test_no_damage_to_config_or_start_is_accepted(tmp_path):
     folder = RunFolder.create(tmp_path / "run", {"name": "x", "shape": (3, 4), "rate": 0.1})
     folder.write_starts([{"restart": 1, "reason": "so", "seconds": 0.25}])
