@@ -51,7 +51,7 @@ def test_a_column_that_is_nearly_constant_is_named():
 def test_more_columns_than_rows():
     rng = np.random.default_rng(0)
     y = np.c_[BLOBS[:60], rng.normal(size=(60, 57))]
-    assert odd(y)["wide"].startswith("note: There are 60 columns and 60 distinct rows")
+    assert odd(y)["wide"].startswith("note: There are 60 columns and only 60 distinct rows")
     assert odd(y[:, :59]) == {}
 
 

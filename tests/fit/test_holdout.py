@@ -136,7 +136,7 @@ def test_a_run_also_holds_rows_out(tmp_path):
     assert config["training"]["epochs"] == found["epochs"]
     assert config["objective"]["warm_up"] < found["epochs"]
     assert "overfit" in [finding["name"] for finding in summary["findings"]]
-    assert "on 10 that were held out" in said.out
+    assert "on 10 held-out rows" in said.out
     assert gmvae.load(run).holdout_ == found
     assert adjusted_rand_score(groups, gmvae.load(run).predict(y)) > 0.9
 
