@@ -44,7 +44,7 @@ def test_new_kinds_of_rows_and_changed_shares_are_drift(fitted):
     found = drift(fitted.is_outlier(shifted), fitted.predict_proba(shifted), fitted.weights_)
     assert found is not None
     assert "belong to no cluster" in found.message
-    assert "where 0.5% did" in found.message
+    assert "compared with 0.5% before" in found.message
     one = y[labels == 2]
     model = GMVAE(**fitted.get_params()).fit(y).partial_fit(one)
     assert model.findings_[0].name == "drift"
