@@ -50,7 +50,7 @@ class SeparatedFile(Table):
         self.mark, self.decimal, self._alone = mark, ".", False
         self.usual, self.written = mark, Written()
 
-    def told(self, given: ReadOptions | Schema) -> None:
+    def take_spelling(self, given: ReadOptions | Schema) -> None:
         written = Written.of(given)
         if written != self.written:
             self.written, self.mark, self.decimal = written, self.usual, "."

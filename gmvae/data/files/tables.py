@@ -58,7 +58,7 @@ class Table(Source):
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield these columns in batches of rows."""
 
-    def told(self, given: ReadOptions | Schema) -> None:
+    def take_spelling(self, given: ReadOptions | Schema) -> None:
         """Take over the format of the file, if separator, decimal mark and so on were given."""
 
     def spelled(self, words: Sequence[str]) -> tuple[str, str, list[str]]:  # noqa: ARG002
@@ -76,7 +76,7 @@ class Table(Source):
 
     def schema(self, options: ReadOptions) -> Schema:
         with self.reading():
-            self.told(options)
+            self.take_spelling(options)
             found = self.arrow_schema(options)
             there = found.names
         check_layer(self.path, options)
@@ -142,7 +142,7 @@ class Table(Source):
 
     def _found(self, schema: Schema) -> tuple[Schema, list[str]]:
         """The schema with this file's own names, and all names of the file."""
-        self.told(schema)
+        self.take_spelling(schema)
         found = self.arrow_schema()
         there = found.names
         apart = ({*self.index()} - {*schema.columns}) | schema.beside
