@@ -87,7 +87,10 @@ PAGES = sorted(
     for path in (DOCS.parent / "README.md", *DOCS.rglob("*.md"))
     if BLOCK.search(path.read_text())
 )
-NOT_RUN = {"docs/scale.md": "its examples need S3, several processes and more rows than memory holds"}
+NOT_RUN = {
+    "docs/runs.md": "a whole run of the spiral, which tests/test_run_sh.py makes",
+    "docs/scale.md": "its examples need S3, several processes and more rows than memory holds",
+}
 """Pages whose blocks do not run here, and why."""
 
 
