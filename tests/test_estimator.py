@@ -126,6 +126,7 @@ def test_the_score_is_the_bound_on_a_density_in_the_units_of_the_data(fitted, bl
     assert (fitted.score_samples(far) < scores.min()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-3, 500.0])
 def test_the_score_does_not_integrate_to_more_than_one(unit):
     y = unit * np.random.default_rng(0).normal(size=(200, 1)) * [1.0]
@@ -171,6 +172,7 @@ def test_reconstructions_and_samples_have_the_units_of_the_data(fitted, blobs):
 # ---- the same answers
 
 
+@pytest.mark.slow
 def test_answers_do_not_depend_on_order_or_other_rows(fitted, blobs):
     y = blobs[0]
     order = np.random.default_rng(0).permutation(240)

@@ -147,6 +147,7 @@ def named(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
 def test_an_id_column_named_like_an_answer_is_refused(named, tmp_path, ending):
     out = tmp_path / f"out.{ending}"
@@ -158,6 +159,7 @@ def test_an_id_column_named_like_an_answer_is_refused(named, tmp_path, ending):
     assert not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cluster", "probability", "log_density", "p0", "x0"])
 def test_an_id_column_that_would_hide_results_is_refused_before_training(named, tmp_path, name):
     table = pd.read_csv(named / "t.csv")

@@ -128,6 +128,7 @@ def test_clusters_that_die():
     assert "give cv_warm_up some epochs" in model.findings_[0].advice
 
 
+@pytest.mark.slow
 def test_everything_in_one_cluster():
     """Most seeds, but not all, end there with so large a weight: seeds are tried until one does."""
     fits = (fit(NOISE, 4, cv_weight=20.0, epochs=25, seed=seed, **COLD) for seed in range(12))

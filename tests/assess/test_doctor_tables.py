@@ -28,6 +28,7 @@ def test_blobs_have_no_odd_columns():
     assert odd(BLOBS) == {}
 
 
+@pytest.mark.slow
 def test_columns_with_heavy_tails_are_named():
     rng = np.random.default_rng(0)
     y = pd.DataFrame(BLOBS, columns=["a", "b", "c"]).assign(d=rng.standard_cauchy(240) ** 3)

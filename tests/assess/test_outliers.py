@@ -36,6 +36,7 @@ def certain(clusters: np.ndarray) -> np.ndarray:
     return np.eye(3)[clusters]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 5, 30])
 @pytest.mark.parametrize("share", [0.0, 0.1])
 def test_of_gaussians_few_rows_are_outliers_and_nearly_all_outliers_are(size, share):

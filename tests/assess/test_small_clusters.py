@@ -34,6 +34,7 @@ def test_ten_rows_are_a_cluster(ten_rows):
     assert small.message == "Small clusters, each with less than a tenth of an equal share: 3 (2.00%)."
 
 
+@pytest.mark.slow
 def test_clusters_without_a_row_hold_no_data(monkeypatch):
     labels = np.where(LABELS == 2, 4, LABELS)
     monkeypatch.setattr("gmvae.fit.result.number", lambda *given, **named: (labels, SHARES))

@@ -122,6 +122,7 @@ NAMED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", NAMED)
 def test_column_names_may_be_numbers(tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)

@@ -247,6 +247,7 @@ class Batches:
         yield from (self.y[i : i + 50] for i in range(0, len(self.y), 50))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["auto", *SELDOM])
 def test_a_stream_is_scaled_as_rows_in_memory_are(scale):
     y = lognormal()[0]

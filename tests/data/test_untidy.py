@@ -128,6 +128,7 @@ def test_no_row_of_a_column_alone_is_lost(tmp_path):
     assert len(pd.read_csv(tmp_path / "out.csv")) == ROWS
 
 
+@pytest.mark.slow
 def test_suggested_flags_fix_an_untidy_table(tmp_path):
     rng = np.random.default_rng(0)
     rows = [

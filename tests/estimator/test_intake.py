@@ -174,6 +174,7 @@ def test_arrays_are_refused_in_one_line(table, options, said):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_arrays_are_the_tables_that_they_hold():
     options = {**TINY, "random_state": 0}
     of_frame = GMVAE(**options, **BOTH).fit(gaps())
@@ -232,6 +233,7 @@ def test_a_run_of_an_untidy_table_is_resumed(tmp_path):
         assert (model.predict(gaps()) == usual.labels_).all()
 
 
+@pytest.mark.slow
 def test_missing_values_are_filled_that_training_did_not_have():
     y = np.random.default_rng(0).normal(size=(40, 3))
     gap = y.copy()
@@ -250,6 +252,7 @@ def test_missing_values_are_filled_that_training_did_not_have():
         )
 
 
+@pytest.mark.slow
 def test_lists_with_none_lazy_and_sparse_frames_are_tables():
     y = np.random.default_rng(0).integers(0, 5, (40, 3)).astype(float)
     with_none = [[None if value == 4 else value for value in row] for row in y.tolist()]

@@ -54,6 +54,7 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     assert adjusted_rand_score(labels, after) > 0.8 > 0.6 > adjusted_rand_score(labels, before)
 
 
+@pytest.mark.slow
 def test_a_fit_starts_from_the_best_of_ten_kmeans():
     """On iris, on which a single k-means with this seed splits setosa."""
     y, species = load_iris(return_X_y=True)

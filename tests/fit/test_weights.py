@@ -60,6 +60,7 @@ def test_the_length_of_a_fit_depends_on_distinct_rows(monkeypatch, weight):
         quick(epochs="auto").fit(y, sample_weight=weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [1e4, 1e300])
 def test_one_row_with_nearly_all_weight_is_a_finding(weight):
     weights = np.ones(len(Y))

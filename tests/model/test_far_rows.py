@@ -100,6 +100,7 @@ def test_rows_of_the_data_are_not_clipped(fitted):
             assert torch.equal(found.log_variance, head(hidden).chunk(2, -1)[1])
 
 
+@pytest.mark.slow
 def test_models_saved_without_a_range_answer_as_before(fitted, tmp_path, monkeypatch):
     y = load_iris().data
     state = type(fitted.model_).state_dict

@@ -23,6 +23,7 @@ def trained(model):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["fc", "conv", "svhn"])
 @pytest.mark.parametrize("assignment", FORMS)
 def test_answers_do_not_depend_on_batches_order_other_rows_or_chance(build, monkeypatch, assignment, network):
@@ -91,6 +92,7 @@ def within_standard_error(one: np.ndarray, other: np.ndarray, factor: float = 4.
     return bool((abs(one.mean(0) - other.mean(0)) <= factor * error).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mc_samples", [1, 5])
 @pytest.mark.parametrize("assignment", FORMS)
 def test_the_bound_is_the_objectives_of_the_model_that_evaluates(
@@ -187,6 +189,7 @@ def test_the_likelihood_rises_with_samples_from_the_bound_to_the_truth(
     assert -0.05 < estimates[2].mean() - evidence(model, y).item() < 4.5 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [25, 10])
 def test_the_likelihood_does_not_depend_on_the_block_size(build, monkeypatch, batch):
     model = one_dimensional(build, "recogniser", "gaussian")

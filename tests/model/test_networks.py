@@ -196,6 +196,7 @@ def test_the_decoder_is_transposed_convolutions_written_out(network, parameters)
         np.testing.assert_allclose(result, hidden.reshape(parameters, -1), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [1, 2])
 @pytest.mark.parametrize(("network", "y_shape"), FITTING)
 def test_every_pixel_depends_on_x_whatever_the_size(network, y_shape, parameters):
@@ -256,6 +257,7 @@ def test_a_shape_that_does_not_fit_is_named_with_the_rule(build, network, y_shap
     build(y_shape, network="fc")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "y_shape"), [("fc", (2, 12, 13)), *FITTING])
 def test_means_and_log_variances_are_separate_halves(build, network, y_shape):
     """With weights of zero, the last layer gives its biases: first the means, then the log-variances."""

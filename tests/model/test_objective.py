@@ -81,6 +81,7 @@ def test_terms_and_bound_agree_with_plain_monte_carlo(
     assert within_standard_error(elbo(terms), bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assignment", FORMS)
 def test_bound_is_below_the_evidence_by_the_divergence(build, assignment):
     """In one dimension everything can be integrated: ELBO = log p(y) - KL(q(x,w,z|y) || p(x,w,z|y))."""

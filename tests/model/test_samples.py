@@ -40,6 +40,7 @@ def test_a_picture_of_samples_has_the_shades_of_the_data(likelihood, tmp_path):
     assert 0.1 < found.mean() < 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-6, 0.01 / 209, 257.0])
 def test_a_picture_of_samples_has_shades_in_any_unit(unit, tmp_path):
     y = pictures().astype(float) * unit
@@ -48,6 +49,7 @@ def test_a_picture_of_samples_has_shades_in_any_unit(unit, tmp_path):
     assert (found < 0.03).mean() < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [7.0, 0.3, 1e-60, -1e9])
 def test_samples_of_identical_rows_are_that_row(value):
     y = np.full((30, 3), value) * [1, 2, 3]

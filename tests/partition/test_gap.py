@@ -78,6 +78,7 @@ def test_the_gap_is_that_of_exhaustive_search():
         assert beside.gap(clusters) == pytest.approx(np.mean(lone) - ours, abs=0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_fourth_cluster_of_three_is_not_worth_it(seed):
     rng = np.random.default_rng(seed)

@@ -39,6 +39,7 @@ def shortened(path, rng) -> None:
     path.write_bytes(path.read_bytes()[: rng.integers(path.stat().st_size)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["checkpoint/state.safetensors", "metrics.jsonl"])
 @pytest.mark.parametrize("damage", [flipped, shortened])
 def test_a_damaged_checkpoint_is_not_resumed(finished, tmp_path, name, damage):
