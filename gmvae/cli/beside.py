@@ -1,4 +1,4 @@
-"""Further processes that train together with the one that has the run. They write nothing."""
+"""Worker processes of a distributed run: only the first process writes. They write nothing."""
 
 from __future__ import annotations
 

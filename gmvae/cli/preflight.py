@@ -8,11 +8,12 @@ from pathlib import Path
 from gmvae.config import DataConfig
 
 SMALL = 20 << 20
-"""Bytes of a table that is read through before training begins, in less time than PyTorch takes to import."""
+"""Tables of at most this many bytes are read in full before training: it takes less time than importing
+PyTorch."""
 
 
 def check_data(data: DataConfig) -> None:
-    """Open the file to train on, and check its columns; of a small table, every value.
+    """Open the file to train on, and check its columns and, if the table is small, every value.
 
     Raises:
         ValueError: if the content of the file is not valid.

@@ -15,7 +15,7 @@ from gmvae.data.files.values import kind, numbers
 from gmvae.data.files.written import NONE
 
 SURE = 10
-"""This many names 0, 1, 2, ... cannot be a row of whole numbers by chance."""
+"""From this length on, a first line 0, 1, 2, ... holds names, not data."""
 
 
 def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:

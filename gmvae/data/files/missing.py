@@ -1,4 +1,4 @@
-"""Messages about missing values, if these are not allowed."""
+"""Error messages about missing values."""
 
 from __future__ import annotations
 

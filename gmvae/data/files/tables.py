@@ -35,7 +35,7 @@ CATEGORIES = 100
 
 @dataclass
 class Uses:
-    """Columns of text by what can be done with them."""
+    """Text columns, grouped by remedy."""
 
     features: list[str] = field(default_factory=list)
     """They can become 0/1 features."""

@@ -29,7 +29,7 @@ def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 """The pattern of a number."""
 UNIT = r"^\s*[^\pL\d\s.,+-]{0,3}\s?[+-]?\d[\d.,]*\s?[^\pL\d\s.,+-]{0,3}\s*$"
-"""That of a number with a sign or two before it or after it, such as a currency or a percent sign."""
+"""The pattern of a number with a unit, such as a currency or percent sign."""
 
 
 def no_number(column: Any) -> tuple[int, str] | None:
