@@ -15,7 +15,7 @@ from gmvae.assess.snapshot import snapshot
 from gmvae.data.dataset import scaled
 from gmvae.data.observations import Observations
 from gmvae.model import objective
-from gmvae.model.answers import AT_ONCE, of_batch, precise
+from gmvae.model.answers import AT_ONCE, batch_terms, precise
 from gmvae.model.inference import evaluating
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
@@ -99,6 +99,6 @@ def _of_batch(model: GaussianMixtureVAE, batch: Tensor, draws: int, straight: bo
         q_x, q_w, q_z = model.recognition(y)
         p_z = model.generative.p_z_given(q_x.mean, model.generative.p_x(q_w.mean))
         q_z = p_z if q_z is None else q_z
-        density = objective.elbo(of_batch(model, y, draws, straight=straight))
+        density = objective.elbo(batch_terms(model, y, draws, straight=straight))
         agrees = q_z.probs.argmax(-1) == p_z.probs.argmax(-1)
     return tuple(part.cpu().numpy() for part in (q_z.probs, agrees, density, q_x.mean))

@@ -222,6 +222,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         X = given = rows_of(X, impute=self.missing == "impute")
         X = without_index(X, () if reset else self._names())
         if reset:
+            # the index that an Arrow table keeps of a data frame is none of its columns: no warning
             left_out = [] if X is given else sorted({"", "Unnamed: 0"} & {*column_names(given)})
             if left_out:
                 warn(f"columns of X that name its rows are left out: {left_out}", UserWarning, stacklevel=2)
@@ -260,7 +261,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             for _, values in chunks(X):
                 self._scaling.check(values)
         elif len(self._y_shape) == 3 and (edges := self.model_.recognition.edges()) is not None:
-            ends = self._scaling.undo(torch.stack(edges).double().cpu().numpy())
+            ends = self._scaling.undo(torch.stack(edges).cpu().double().numpy())
             for _, values in chunks(X):
                 check_pixels(values, (ends.min(), ends.max()), of_bytes=X.dtype == np.uint8)
 

@@ -59,12 +59,12 @@ def each_terms(model: GaussianMixtureVAE, rows: Observations, seed: int = 0) -> 
     found = torch.empty(len(Terms._fields), len(rows.order), dtype=exact.generative.zero.dtype)
     with evaluating(exact):
         for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
-            terms = of_batch(exact, batch, DRAWS, straight=rows.scaling.affine, seed=seed)
+            terms = batch_terms(exact, batch, DRAWS, straight=rows.scaling.affine, seed=seed)
             part.copy_(torch.stack(terms))  # small results, kept, would fragment the memory of large ones
     return Terms(*found)
 
 
-def of_batch(
+def batch_terms(
     model: GaussianMixtureVAE, y: torch.Tensor, draws: int, *, straight: bool, seed: int = 0
 ) -> Terms:
     """The five terms of observations of shape (B, *y_shape), in nats, (B,) each, with noise of their own.

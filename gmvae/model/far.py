@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gmvae.model.vae import MARGIN, Recognition
+from gmvae.model.vae import Recognition
 
 TAKEN_OFF = 0.1
 """The most that the range of the data may take off an observation, as a share of what it leaves."""
@@ -28,8 +28,9 @@ def drawn_in(recognition: Recognition, y: Tensor) -> Tensor:
     if recognition.config.likelihood != "gaussian":
         return inside
     least, most = recognition.range.unbind(-1)
-    margin = MARGIN / (1 + 2 * MARGIN) * (most - least)
-    centre = torch.zeros_like(least).maximum(least + margin).minimum(most - margin)
+    centre = torch.zeros_like(least)
+    if (edges := recognition.edges()) is not None:
+        centre = centre.maximum(edges[0]).minimum(edges[1])
     least, most = least - centre, most - centre
 
     def too_far(offset: Tensor) -> Tensor:

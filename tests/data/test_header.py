@@ -61,6 +61,11 @@ WITHOUT = {
         saved(1e6 * FLOATS, ";", spell="{:,.2f}".format),
         ["--separator", ";", "--thousands", ","],
     ),
+    "spaces that do not break between thousands": (
+        "t.csv",
+        saved(1e6 * FLOATS, ";", spell=lambda v: f"{v:,.2f}".replace(",", "\u202f")),
+        ["--thousands", " "],
+    ),
     "thousands and decimals": (
         "t.csv",
         saved(1e6 * np.sort(FLOATS, 1), ";", spell=lambda v: f"{v:,.2f}".translate({44: ".", 46: ","})),

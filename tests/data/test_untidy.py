@@ -160,9 +160,9 @@ def test_texts_among_numbers_are_named_with_their_row(tmp_path, spell, where):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "".join(f"{spell(i)},{i % 7}\n" for i in range(ROWS)), encoding="utf-8")
     said = bad(here("train", "data", "--path", path, *TINY))
-    assert f"numbers and other texts in one column, counted from row 0: {where}; write numbers alone" in said
+    assert f"numbers mixed with text in {where}, rows counted from 0; keep only numbers" in said
     assert said.endswith("so add --drop a\n")
-    with pytest.raises(ValueError, match=r"numbers and other texts in one column.* with X\.drop"):
+    with pytest.raises(ValueError, match=r"numbers mixed with text in .* with X\.drop"):
         gmvae.GMVAE(2).fit(pd.read_csv(path))
 
 
@@ -170,5 +170,5 @@ def test_words_with_digits_are_no_numbers(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,t\n" + "".join(f"c{i},{i % 7},{'x1 x2'[i % 2 :: 3]}\n" for i in range(ROWS)))
     said = bad(here("train", "data", "--path", path, *TINY))
-    assert "other texts" not in said
+    assert "mixed with text" not in said
     assert said.endswith("so add --id-column a --text one-hot\n")

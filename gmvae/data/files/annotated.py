@@ -73,9 +73,8 @@ class AnnotatedMatrix(Matrix):
             names = getattr(found, "columns", [f"{layer}{d}" for d in range(found.shape[1])])
             found = found.to_numpy() if hasattr(found, "to_numpy") else found
         check_shape(self.path, found.shape)
-        if (
-            getattr(found, "format", "csr") == "csc"
-        ):  # stored by columns: reading rows from disk would take too long
+        # stored by columns: reading rows from disk would take too long
+        if getattr(found, "format", "csr") == "csc":
             found = (found.to_memory() if hasattr(found, "to_memory") else found).tocsr()
         return found, tuple(map(str, names))
 

@@ -19,7 +19,7 @@ from gmvae.data.files.columns import chosen
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
-from gmvae.data.files.written import NONE, THOUSANDS, Written, form, marked, nulled, unmarked
+from gmvae.data.files.written import NONE, THOUSANDS, Written, form, marked, nulled, separator, unmarked
 from gmvae.data.limits import check_size
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
@@ -65,9 +65,8 @@ class SeparatedFile(Table):
             return schema
         counts = Counter(schema.names)
         names = [name for name in chosen(options, schema.names) if counts[name] == 1]
-        if any(
-            pa.types.is_binary(schema.field(name).type) for name in names
-        ):  # Arrow's type for text that is not UTF-8
+        # Arrow's type for text that is not UTF-8
+        if any(pa.types.is_binary(schema.field(name).type) for name in names):
             raise ValueError(self.complaint("no UTF-8"))
         if options.text != "one-hot":
             return schema
@@ -155,7 +154,7 @@ class SeparatedFile(Table):
                         elif self.decimal == ",":
                             values = pc.replace_substring(values, ",", ".")
                         pc.cast(values, self._number(name))
-                    except (pa.ArrowInvalid, ValueError):
+                    except ValueError:  # an ArrowInvalid is one
                         found.add(name)
         return found
 
@@ -254,7 +253,7 @@ class SeparatedFile(Table):
         if mark is not None and first.num_columns == len({*names}):
             kinds = {name: pa.float64() if name in found else pa.string() for name in names}
             first = self._unmarked(first, kinds)
-            names = [name.replace(mark, "") if name in found else name for name in names]
+            names = [re.sub(separator(mark), "", name) if name in found else name for name in names]
         if self.decimal == ",":
             names = [name.replace(",", ".") for name in names]
         if not is_row(names, first):

@@ -204,8 +204,8 @@ class Table(Source):
         if uses.odd:
             named = some([f"{name} ({where})" for name, where in uses.odd.items()])
             yield (
-                f"numbers and other texts in one column, counted from row 0: {named}; write numbers alone "
-                f"there and leave the others empty, or leave the column out with {self.advice['drop']}"
+                f"numbers mixed with text in {named}, rows counted from 0; keep only numbers there and leave "
+                f"other cells empty, or leave the column out with {self.advice['drop']}"
             )
         if uses.features:
             yield (

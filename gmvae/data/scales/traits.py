@@ -68,9 +68,8 @@ class Traits:
     """Whether the columns are principal components: uncorrelated, centred, in the order of their spread."""
 
     @classmethod
-    @np.errstate(
-        over="ignore", invalid="ignore", divide="ignore"
-    )  # the moments report values that are too large
+    # the moments report values that are too large
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def of(cls, rows: Any, weights: Floats) -> Self:
         """The traits of rows, (n, D), an array or a sparse matrix, with weights, (n,); a few columns at a
         time."""
