@@ -229,9 +229,8 @@ class Run:
             for start, number in starts
             if start is not None and start.init != "random"
         ]
-        if (
-            wanted and wanted != run.folder.read_starts()
-        ):  # killed after the checkpoint, before this was written
+        # a run that was killed after the checkpoint has not written them
+        if wanted and wanted != run.folder.read_starts():
             run.folder.write_starts(wanted)
         return run
 

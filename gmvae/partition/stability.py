@@ -190,9 +190,8 @@ def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps], wort
     that round differently, and the answer should not depend on that."""
     answers = {_answer(counts, overlaps, worth)}
     for way, found in enumerate(overlaps):
-        for sample in range(
-            found.shape[1] if found.shape[1] > 2 else 0
-        ):  # one sample alone has nothing to agree with
+        # one sample alone has nothing to agree with
+        for sample in range(found.shape[1] if found.shape[1] > 2 else 0):
             left = np.delete(np.delete(found, sample, 1), sample, 2)
             answers.add(_answer(counts, [*overlaps[:way], left, *overlaps[way + 1 :]], worth))
     return len(answers) > 1

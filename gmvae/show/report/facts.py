@@ -38,7 +38,7 @@ def summary(content: Content) -> list[str]:
     if content.labels is not None and (known := content.labels >= 0).any():
         right = common(content.labels, content.clusters, content.count)[content.clusters] == content.labels
         said.append(
-            f"{percent(float(right[known].mean()))} of the rows with a label have the most common label of "
+            f"Of the rows with a label, {percent(float(right[known].mean()))} have the most common label of "
             "their cluster; no label was seen in training."
         )
     warnings = [f for f in content.facts.get("findings", []) if f["severity"] == "warning"]
