@@ -8,15 +8,16 @@ import os
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
-from small_fits import three_blobs
 
-from gmvae.config import ModelConfig
-from gmvae.data.sets import images, locate
-from gmvae.model.vae import GaussianMixtureVAE
+# torch and scikit-learn are imported in the fixtures: a process that only hands out tests needs neither.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gmvae.model.vae import GaussianMixtureVAE
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,13 +26,16 @@ ROOT = Path(__file__).parent.parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A GPU adds up in other, partly random orders; assertions about single bits hold for one processor.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(autouse=True)
 def order_makes_no_difference():
     """Seed torch's and numpy's global generators, so that draws do not depend on the order of the tests."""
-    torch.manual_seed(0)
+    import torch
+
+    torch.default_generator.manual_seed(
+        0
+    )  # torch.manual_seed formats the stack for devices that are not there
     np.random.seed(0)  # noqa: NPY002
 
 
@@ -73,10 +77,14 @@ def small_mnist(mnist_dir, tmp_path_factory) -> Path:
 @pytest.fixture
 def build():
     """Makes a small model with random weights, larger than the usual ones so that nothing is nearly zero."""
+    import torch
+
+    from gmvae.config import ModelConfig
+    from gmvae.model.vae import GaussianMixtureVAE
 
     def build(y_shape=(3,), *, seed=0, double=True, scale=2.0, **options) -> GaussianMixtureVAE:
         sizes = {"clusters": 4, "x_size": 2, "w_size": 2, "hidden_size": 8}
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = GaussianMixtureVAE(y_shape, ModelConfig(**{**sizes, **options}))
         with torch.no_grad():
             for parameter in model.parameters():
@@ -90,8 +98,9 @@ def build():
 @pytest.fixture
 def observations():
     """Random observations that suit a likelihood."""
+    import torch
 
-    def observations(likelihood: str, count: int = 5, size: int = 3, seed: int = 7) -> torch.Tensor:
+    def observations(likelihood: str, count: int = 5, size: int = 3, seed: int = 7) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         values = torch.randn(count, size, generator=generator, dtype=torch.float64)
         return (values > 0).double() if likelihood == "bernoulli" else values
@@ -102,6 +111,8 @@ def observations():
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
     """A machine without data, home or network."""
+    from gmvae.data.sets import images, locate
+
     monkeypatch.delenv("GMVAE_DATA_DIR", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / ".cache"))
@@ -118,6 +129,8 @@ def alone(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def blobs():
     """Three blobs far from each other, in columns of very different units, and their labels."""
+    from small_fits import three_blobs
+
     return three_blobs()
 
 

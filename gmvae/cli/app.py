@@ -167,7 +167,7 @@ def parse(
                 prog=prog,
                 args=arguments,
                 description=description,
-                config=(tyro.conf.OmitArgPrefixes,),
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff),
                 **options,
             )
     except SystemExit as stop:

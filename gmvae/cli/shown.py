@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, fields, make_dataclass
+from functools import cache
 from typing import Annotated, Any, get_type_hints
 
 import tyro
@@ -22,7 +23,15 @@ HIDDEN = {
 
 def narrowed(name: str, default: Config) -> tuple[type[Config], Config]:
     """Return a configuration class with only the flags of an experiment, and its defaults."""
-    hidden = HIDDEN.get(name.split("_")[0], HIDDEN["mnist"])
+    data, whole = _classes(HIDDEN.get(name.split("_")[0], HIDDEN["mnist"]))
+    parts = {one.name: getattr(default, one.name) for one in fields(Config)}
+    return whole, whole(**{**parts, "data": data(**vars(default.data))})
+
+
+@cache
+def _classes(hidden: tuple[str, ...]) -> tuple[Any, Any]:
+    """The classes of the data's configuration and of the whole, without the hidden flags; made once, since
+    the parser reads the docstrings of each class that it meets."""
     hints = get_type_hints(DataConfig, include_extras=True)
     kept = {one.name: one for one in fields(DataConfig)}
     overridden: list[Any] = [
@@ -33,8 +42,7 @@ def narrowed(name: str, default: Config) -> tuple[type[Config], Config]:
     whole: Any = make_dataclass(
         "Config", [("data", data, field(default_factory=data))], bases=(Config,), frozen=True
     )
-    parts = {one.name: getattr(default, one.name) for one in fields(Config)}
-    return whole, whole(**{**parts, "data": data(**vars(default.data))})
+    return data, whole
 
 
 def widened(config: Config) -> Config:

@@ -26,7 +26,7 @@ from gmvae.experiments import experiment
 from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
 
-TRAIN = ["train", "spiral", "--epochs", "4", "--points", "600", "--plot-every", "2", "--device", "cpu"]
+TRAIN = ["train", "spiral", "--epochs", "4", "--points", "600", "--plot-every", "4", "--device", "cpu"]
 TRAIN += ["--warm-up", "0", "--cv-warm-up", "0"]
 
 

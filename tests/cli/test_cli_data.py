@@ -58,7 +58,7 @@ def named(flowers) -> list[object]:
 @pytest.fixture(scope="module")
 def trained(named, tmp_path_factory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    said = here(*named, "--plot-every", 6, "--checkpoint-every", 0, "--run-dir", folder)
+    said = here(*named, "--plot-every", 12, "--checkpoint-every", 0, "--run-dir", folder)
     assert (said.status, said.err) == (0, "")
     return folder, said.out
 
