@@ -1,14 +1,16 @@
 """Measure how many clusters n_clusters="auto" finds in data with a known number of classes.
 
-    python benchmarks/clusters.py [--data wine ...] [--seeds 1 2 3] [--plot FOLDER]
+    python benchmarks/clusters.py [--data wine ...] [--seeds 1 2 3] [--plot FOLDER] [--results FILE]
+    python benchmarks/clusters.py --battery FOLDER [--seeds 1]
 
 Data called "+image" have ``augment="image"``; MNIST is 10,000 of the training images. "noise" is a single
-Gaussian, which has no clusters to find. The number is chosen before the model is fitted, so each fit is
-stopped early.
+Gaussian, which has no clusters to find. --battery takes the 22 tables of battery.py instead, from the same
+FOLDER; of several labellings, that counts whose number of classes is nearest. The number is chosen before the
+model is fitted, so each fit is stopped early.
 
 Each choice is a line of benchmarks/results/clusters.jsonl. The script can be interrupted at any time; the
-next call continues. It prints the table in docs/choosing.md; --plot draws the curve of the first seed for
-each data set.
+next call continues. It prints the tables in docs/choosing.md and docs/battery.md; --plot draws the curve of
+the first seed for each data set.
 """
 
 from __future__ import annotations
@@ -16,17 +18,18 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from records import complete
+from battery import R, T, load
+from records import Record, complete
 from sklearn import datasets
 
 from gmvae import GMVAE
 from gmvae.data.sets import images
 from gmvae.data.sets.spiral import spiral
-from gmvae.partition.stability import decide
 from gmvae.show import figures
 
 RESULTS = Path(__file__).parent / "results" / "clusters.jsonl"
@@ -34,44 +37,60 @@ DATA = ("iris", "wine", "breast_cancer", "spiral", "digits", "digits+image", "mn
 IMAGES = 10_000
 
 
-def second(point: tuple[int, float]) -> float:
-    """The stability of a point of the curve. If 1 is chosen, the greatest stability is shown."""
-    return point[1]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", nargs="+", default=DATA)
+    parser.add_argument("--data", nargs="+")
+    parser.add_argument("--battery", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
+    rows: list[Record] = []
     print("| data | classes | found, for each seed | stability | seconds |")
     print("| --- | --- | --- | --- | --- |")
-    for data in given.data:
-        rows = complete(RESULTS, [{"data": data, "seed": seed} for seed in given.seeds], make)
-        curves = [tuple(zip(*r["curve"], strict=True)) for r in rows]
-        choices = [
-            decide(counts, np.array(stabilities)) for counts, stabilities in curves
-        ]  # by the current rule
-        found = ", ".join(f"{c.clusters}{'' if c.sure else ' (not sure)'}" for c in choices)
-        least = ", ".join(
-            f"{dict(c.curve).get(c.clusters, max(c.curve, key=second)[1]):.2f}" for c in choices
-        )
-        seconds = np.median([r["seconds"] for r in rows])
-        print(f"| {data} | {rows[0]['classes']} | {found} | {least} | {seconds:.0f} |")
+    for data in given.data or ([*T, *R] if given.battery else DATA):
+        wanted = [{"data": data, "seed": seed} for seed in given.seeds]
+        rows += (found := complete(given.results, wanted, partial(make, folder=given.battery)))
+        print(line(data, found), flush=True)
         if given.plot:
             given.plot.mkdir(parents=True, exist_ok=True)
-            figures.stability(choices[0].to_json()).savefig(
-                given.plot / f"stability-{data.replace('+', '-')}.png", dpi=100
-            )
+            name = data.replace("+", "-").replace("/", "-")
+            figures.stability(found[0]).savefig(given.plot / f"stability-{name}.png", dpi=100)
+    near = [off(row) <= 1 for row in rows]
+    wrong = [f"{row['data']} ({row['clusters']})" for row in rows if row["sure"] and off(row) > 1]
+    print(f"\n{sum(near)} of {len(near)} are within 1 of the number of classes")
+    print(f"{len(wrong)} are sure and off by more than 1: {', '.join(wrong) or 'none'}")
 
 
-def make(data: str, seed: int) -> dict[str, Any]:
+def line(data: str, rows: list[Record]) -> str:
+    """A line of the table. If 1 is chosen, the greatest stability is shown."""
+    found = ", ".join(f"{r['clusters']}{'' if r['sure'] else ' (not sure)'}" for r in rows)
+    curves = [{int(k): value for k, value in r["curve"]} for r in rows]
+    stability = (
+        c.get(r["clusters"], max(c.values(), default=0.0)) for r, c in zip(rows, curves, strict=True)
+    )
+    seconds = np.median([r["seconds"] for r in rows])
+    classes = " or ".join(map(str, rows[0]["classes"]))
+    return f"| {data} | {classes} | {found} | {', '.join(f'{s:.2f}' for s in stability)} | {seconds:.0f} |"
+
+
+def off(row: Record) -> int:
+    """By how many the number of clusters differs from the nearest number of classes."""
+    return min(abs(row["clusters"] - classes) for classes in row["classes"])
+
+
+def make(data: str, seed: int, folder: Path | None) -> Record:
     """One choice."""
-    name, _, augment = data.partition("+")
-    y, classes, shape = observations(name, seed)
-    options: dict[str, Any] = {"image_shape": shape} if name == "mnist" or augment else {}
-    options |= {"augment": augment} if augment else {}
+    options: dict[str, Any] = {}
+    if folder is not None:
+        y, labellings, _ = load(folder, data)
+        classes = sorted({len(set(labels) - {0}) for labels in labellings})
+    else:
+        name, _, augment = data.partition("+")
+        y, number, shape = observations(name, seed)
+        classes = [number]
+        options |= {"image_shape": shape} if name == "mnist" or augment else {}
+        options |= {"augment": augment} if augment else {}
     began = time.perf_counter()
     model = GMVAE("auto", init="random", epochs=1, random_state=seed, threads=1, **options).fit(y)
     return {"classes": classes, **model.choice_, "seconds": time.perf_counter() - began}
