@@ -217,7 +217,7 @@ class DataConfig:
     or the --path (file)."""
     path: str | None = None
     """File or folder to use in place of the data set: .csv, .tsv, .parquet, .arrow, .feather, .npy, .npz,
-    .h5ad, .t7, a folder of pictures or of .parquet files, a glob of these, or an address (s3://...)."""
+    .h5ad, .zarr, .t7, a folder of pictures or of .parquet files, a glob of these, or an address (s3://...)."""
     labels_path: str | None = None
     """File with a whole number for each row (.npy or .t7), used as labels."""
     label_column: str | None = None
@@ -228,7 +228,7 @@ class DataConfig:
     weight_column: str | None = None
     """Column of the rows' weights: not a feature. Only a row's share of the total weight counts."""
     layer: str | None = None
-    """Layer or embedding of a .h5ad file to use in place of its X, such as counts or X_pca."""
+    """Layer or embedding of a .h5ad or .zarr file to use in place of its X, such as counts or X_pca."""
     separator: str | None = None
     """Character between the values of a text table, such as ; or tab; detected by default."""
     decimal: str | None = None

@@ -89,16 +89,9 @@ def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
 
 def large(config: DataConfig) -> bool:
     """Whether the file of a configuration would take more than ``SHARE`` of this machine's memory."""
-    from gmvae.data.files.arrow import ParquetFiles
-
     if config.path is None or config.weight_column or config.labels_path:
         return False
-    source = open_source(config.path)
-    if isinstance(source, ParquetFiles):
-        size = 8 * (source.count() or 0) * len(source.names())
-    else:
-        size = source.path.stat().st_size if source.path.is_file() else 0
-    return size > SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return open_source(config.path).size() > SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def read(config: DataConfig, folder: str | None = None) -> Dataset:

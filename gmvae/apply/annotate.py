@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gmvae.data.files.annotated import AnnotatedMatrix
 from gmvae.data.files.base import Source
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ ARRAYS = {"p": "gmvae_probabilities", "x": "X_gmvae"}
 
 
 def annotate(out: Path, source: Source, *answers: Iterator[pa.RecordBatch]) -> int:
-    """Copy an .h5ad file with results for its rows, and return the number of rows.
+    """Write an .h5ad file: an AnnData object with results for its rows, and return the number of rows.
 
     ``obs`` gets ``gmvae_cluster``, a category, and ``gmvae_probability`` and so on; ``obsm`` gets ``X_gmvae``
     and ``gmvae_probabilities``.
@@ -31,9 +32,9 @@ def annotate(out: Path, source: Source, *answers: Iterator[pa.RecordBatch]) -> i
         answers: The columns of the results, as :mod:`gmvae.apply.apply` gives them.
 
     Raises:
-        ValueError: if the source is not an .h5ad file.
+        ValueError: if the source has no AnnData object.
     """
-    if source.path.suffix.lower() != ".h5ad":
+    if not isinstance(source, AnnotatedMatrix):
         raise ValueError(f"{out} is an .h5ad file: only results for an .h5ad file can be written as one")
     import pyarrow as pa
 

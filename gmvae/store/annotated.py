@@ -17,11 +17,12 @@ def write_annotated(
     out: Path, source: Path, obs: Mapping[str, NDArray[Any]], obsm: Mapping[str, NDArray[Any]]
 ) -> None:
     """Copy an .h5ad file, and add columns to its ``obs`` and arrays to its ``obsm``. Existing ones with the
-    same names are replaced. Everything else is copied without being read.
+    same names are replaced. Everything else is copied without being read. An AnnData object in Zarr is read
+    and written as .h5ad.
 
     Arguments:
         out: The file to write; it appears when it is complete.
-        source: The file to copy.
+        source: The file, or the Zarr store, to copy.
         obs: Columns of shape (N,); texts become categories.
         obsm: Arrays of shape (N, D).
 
@@ -43,10 +44,8 @@ def write_annotated(
         return table
 
     def write(part: Path) -> None:
-        with h5py.File(source) as file:
-            old = not isinstance(file["obs"], h5py.Group)
-        if old:  # the format of AnnData 0.6 and older: read all of it, and write the current format
-            data = anndata.read_h5ad(source)
+        if source.is_dir() or _old(source):  # read all of it, and write the current format
+            data = anndata.read_zarr(source) if source.is_dir() else anndata.read_h5ad(source)
             taken(data.obs)
             data.obsm.update(obsm)
             data.write_h5ad(part)
@@ -60,3 +59,11 @@ def write_annotated(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about names that occur twice, and older formats
         write_whole(out, write)
+
+
+def _old(source: Path) -> bool:
+    """Whether a file has the format of AnnData 0.6 or older."""
+    import h5py
+
+    with h5py.File(source) as file:
+        return not isinstance(file["obs"], h5py.Group)

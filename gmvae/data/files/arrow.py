@@ -32,6 +32,9 @@ class ParquetFiles(Table):
     def count(self) -> int | None:
         return sum(self._opened(file).metadata.num_rows for file in self.files)
 
+    def size(self) -> int:
+        return 8 * (self.count() or 0) * len(self.names())
+
     def reads(self, path: Path) -> bool:
         if not self.path.is_dir():
             beside = same(path.parent, self.path.parent) and fnmatch(path.name, self.path.name)

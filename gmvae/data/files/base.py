@@ -61,6 +61,10 @@ class Source(ABC):
     def count(self) -> int | None:
         """The number of rows, if it is known without reading them all; else ``None``."""
 
+    def size(self) -> int:
+        """About how many bytes all rows take in memory: those of the file, or 0 if that is not known."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
     @abstractmethod
     def names(self) -> Sequence[str]:
         """Names of all columns, features or not; empty if the file has no names."""

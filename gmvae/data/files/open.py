@@ -10,15 +10,20 @@ from gmvae.data.limits import check_file
 
 TABLES = (*TEXTS, ".parquet", ".arrow", ".feather", ".ipc")
 ARRAYS = (".npy", ".npz", ".t7")
-KINDS = ", ".join((*TABLES, ".csv.gz", *ARRAYS, ".h5ad")) + ", or a folder of pictures or of .parquet files"
+ZARR = ("zarr.json", ".zarray", ".zgroup")
+"""Files at the top of a Zarr store, of format 3 or 2."""
+KINDS = (
+    ", ".join((*TABLES, ".csv.gz", *ARRAYS, ".h5ad", ".zarr"))
+    + ", or a folder of pictures or of .parquet files"
+)
 
 
 def open_source(path: str | Path) -> Source:
     """Open the data at a path.
 
     This can be a table (.csv, .tsv, .txt with tabs, each also .gz; .parquet, .arrow, .feather), an array
-    (.npy, .npz, .t7), an AnnData file (.h5ad), a folder of pictures or of .parquet files, the .parquet files
-    that a glob matches, or those at an address (``s3://``, ``gs://``, ...).
+    (.npy, .npz, .t7), an AnnData file (.h5ad), a Zarr store, a folder of pictures or of .parquet files, the
+    .parquet files that a glob matches, or those at an address (``s3://``, ``gs://``, ...).
 
     Raises:
         ValueError: if it is something else.
@@ -76,12 +81,16 @@ def open_glob(pattern: Path) -> Source:
 
 
 def open_folder(path: Path) -> Source:
-    """Open the pictures in a folder and its subfolders, or else the .parquet files there, in the order of
-    their paths. Hidden files and folders (``.name``) are ignored.
+    """Open a folder that is a Zarr store, or else the pictures in it and its subfolders, or else the .parquet
+    files there, in the order of their paths. Hidden files and folders (``.name``) are ignored.
 
     Raises:
-        ValueError: if it has neither.
+        ValueError: if it has none of these.
     """
+    if any((path / mark).is_file() for mark in ZARR):
+        from gmvae.data.files.zarr_store import open_zarr
+
+        return open_zarr(path)
     files = sorted(
         file
         for file in path.rglob("*")

@@ -57,6 +57,17 @@ def _open_npz(path: Path) -> Matrix:
             raise
         reason = first_line(error).removeprefix(f"{path} ")
         raise ValueError(f"{path} is not a complete .npz file of numbers or texts: {reason}") from error
+    array, beside = of_observations(path, arrays)
+    check_shape(path, array.shape)
+    return Matrix(path, array, beside=beside)
+
+
+def of_observations(path: Path, arrays: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The array of the observations among several arrays, and those with one value for each observation.
+
+    Raises:
+        ValueError: if it is not clear which array has the observations.
+    """
     many = {name: array for name, array in arrays.items() if array.ndim > 1}
     name = next((name for name in NAMES if name in many), next(iter(many)) if len(many) == 1 else None)
     if name is None:
@@ -64,10 +75,8 @@ def _open_npz(path: Path) -> Matrix:
             f"{path} has arrays {some(list(arrays)) or 'none'}: the array of the observations must be called "
             "X, or be the only one with more than one axis"
         )
-    array = arrays.pop(name)
-    check_shape(path, array.shape)
-    beside = {key: values for key, values in arrays.items() if values.shape == array.shape[:1]}
-    return Matrix(path, array, beside=beside)
+    found = many[name]
+    return found, {key: values for key, values in arrays.items() if values.shape == found.shape[:1]}
 
 
 def _arrays(path: Path) -> dict[str, Any]:
