@@ -115,8 +115,9 @@ def compact_recogniser(y_shape: Shape, hidden_size: int, filters: int) -> nn.Seq
     layers: list[nn.Module] = []
     for times, kernel, stride in COMPACT:
         outputs = times * filters
+        convolution = Conv2d if layers else ChannelsLast
         layers += [
-            Conv2d(inputs, outputs, kernel, stride, kernel // 2),
+            convolution(inputs, outputs, kernel, stride, kernel // 2),
             BatchNorm2d(outputs),
             nn.ReLU(),
         ]
@@ -125,6 +126,18 @@ def compact_recogniser(y_shape: Shape, hidden_size: int, filters: int) -> nn.Seq
     return nn.Sequential(
         *layers, nn.Flatten(), Linear(flat, hidden_size), BatchNorm1d(hidden_size), nn.ReLU()
     )
+
+
+class ChannelsLast(nn.Conv2d):
+    """A convolution whose output has the channels last in memory, and so have the layers after it. For the
+    compact network on a CPU, a step takes an eighth less time like this; for ``conv`` it takes more."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes, dtype=FLOAT)
+
+    def forward(self, y: Tensor) -> Tensor:
+        # with one channel, y.contiguous(memory_format=...) would leave the strides as they are
+        return super().forward(torch.empty_like(y, memory_format=torch.channels_last).copy_(y))
 
 
 SMALLEST = 4

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from scipy.signal import correlate2d
 from torch import nn
 
@@ -206,6 +207,22 @@ def test_every_pixel_depends_on_x_whatever_the_size(network, y_shape, parameters
         y = decoder(x).unflatten(-1, y_shape)
     assert y.shape == (60, parameters, *y_shape)
     assert (y.std(0) > 1e-6).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_compact_recogniser_computes_with_channels_last(channels):
+    body, y = networks.recogniser("compact", (channels, 9, 8), 16, 4).double(), torch.randn(5, channels, 9, 8)
+    y = y.double().requires_grad_()
+    shown, convolution = y, body[0]
+    for layer in list(body)[:12]:  # four times convolution, batch norm, ReLU
+        shown = layer(shown)
+        assert shown.is_contiguous(memory_format=torch.channels_last)
+    options = {"stride": convolution.stride, "padding": convolution.padding}
+    plain = F.conv2d(y, convolution.weight, convolution.bias, **options)
+    torch.testing.assert_close(convolution(y), plain, check_stride=False)
+    weights = torch.randn_like(plain)
+    (ours,), (theirs,) = (torch.autograd.grad((one * weights).sum(), y) for one in (convolution(y), plain))
+    torch.testing.assert_close(ours, theirs, check_stride=False)
 
 
 def test_the_compact_recogniser_halves_an_image_twice():

@@ -26,8 +26,9 @@ WINE, DIGITS = load_wine(as_frame=True).data.assign(cellar=3.0), load_digits().d
         (DIGITS / 16, {"likelihood": "bernoulli"}),
         (np.kron(DIGITS.reshape(-1, 8, 8)[:300], np.ones((2, 2))).reshape(300, -1) / 16,
          {"network": "conv", "image_shape": (1, 16, 16), "filters": 4}),
+        (DIGITS[:300] / 16, {"network": "compact", "image_shape": (1, 8, 8), "filters": 4, "epochs": 2}),
     ],
-    ids=["table", "posterior", "bernoulli", "images"],
+    ids=["table", "posterior", "bernoulli", "conv", "compact"],
 )  # fmt: skip
 def test_onnx_runtime_gives_what_the_estimator_gives(y, options, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
