@@ -147,8 +147,8 @@ class GMVAE(Updated):
             (:class:`gmvae.start.begin.Start`).
         n_iter_: Number of epochs of the kept fit.
         history_: A record for each of these epochs.
-        signs_, findings_: Diagnostics of the model (:class:`gmvae.assess.diagnostics.Signs`; each distinct
-            row counts once, whatever its weight), and the doctor's findings from them
+        signs_, findings_: Diagnostics of the model (:class:`gmvae.assess.diagnostics.Diagnostics`; each
+            distinct row counts once, whatever its weight), and the doctor's findings from them
             (:class:`gmvae.assess.doctor.Finding`), empty if all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
             several restarts, and at least 1,000 rows), ``loss``, ``n_iter``.
@@ -298,12 +298,12 @@ class GMVAE(Updated):
         if going_on and not config.model.clusters:
             clusters = self.model_.config.clusters
             config = replace(config, model=replace(config.model, clusters=clusters))
-        least = max(2, config.model.clusters)
+        minimum = max(2, config.model.clusters)
         given = X.shape[0] if sample_weight is None else int(np.count_nonzero(np.asarray(sample_weight)))
-        if given < least:
+        if given < minimum:
             counted = "" if sample_weight is None else " with a weight above 0"
             raise ValueError(
-                f"X has n_samples={given}{counted}: there must be at least {least}, as many as n_clusters "
+                f"X has n_samples={given}{counted}: there must be at least {minimum}, as many as n_clusters "
                 "and no fewer than 2"
             )
         observers = followed(self.verbose)

@@ -154,8 +154,8 @@ def convolutions(network: str, y_shape: Shape, hidden_size: int, filters: int) -
     Raises:
         ValueError: if y_shape is not that of an image, or the image is too small for the last convolution.
     """
-    layers, least = NETWORKS[network]
-    _check_image(network, y_shape, least)
+    layers, minimum = NETWORKS[network]
+    _check_image(network, y_shape, minimum)
     inputs, (height, width) = y_shape[0], y_shape[1:]
     stack: list[Convolution] = []
     for index, (kernel, stride, padding) in enumerate(layers):
@@ -206,10 +206,10 @@ def _lost(c: Convolution) -> tuple[int, int]:
     return (height + 2 * c.padding - rows) % c.stride, (width + 2 * c.padding - columns) % c.stride
 
 
-def _check_image(network: str, y_shape: Shape, least: int) -> None:
-    if len(y_shape) != 3 or min(y_shape[1:]) < least:
+def _check_image(network: str, y_shape: Shape, minimum: int) -> None:
+    if len(y_shape) != 3 or min(y_shape[1:]) < minimum:
         raise ValueError(
             f"network is {network!r}, but an observation has shape {tuple(y_shape)}: it must be (channels, "
-            f"height, width), such as (1, 28, 28), with at least {least} x {least} pixels; network fc takes "
-            "any shape"
+            f"height, width), such as (1, 28, 28), with at least {minimum} x {minimum} pixels; network fc "
+            "takes any shape"
         )
