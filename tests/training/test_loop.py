@@ -84,7 +84,7 @@ def test_batches_of_a_part_are_drawn_anew_from_all():
     passes = [batches(100, 16, 33) for _ in range(50)]
     assert {tuple(map(len, parts)) for parts in passes} == {(16, 17)}
     drawn = [torch.cat(parts).tolist() for parts in passes]
-    assert all(len(set(some)) == 33 for some in drawn)
+    assert all(len(set(batch)) == 33 for batch in drawn)
     assert set().union(*drawn) == set(range(100))
     counts = np.bincount(np.concatenate(drawn), minlength=100)  # each with chances of 33 in 100
     assert abs(counts - 16.5).max() < 4.5 * (50 * 0.33 * 0.67) ** 0.5
