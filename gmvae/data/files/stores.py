@@ -61,8 +61,8 @@ def _open_npz(path: Path) -> Matrix:
     name = next((name for name in NAMES if name in many), next(iter(many)) if len(many) == 1 else None)
     if name is None:
         raise ValueError(
-            f"{path} has arrays {listing(list(arrays)) or 'none'}: the array of the observations must be called "
-            "X, or be the only one with more than one axis"
+            f"{path} has arrays {listing(list(arrays)) or 'none'}: the array of the observations must be "
+            "called X, or be the only one with more than one axis"
         )
     array = arrays.pop(name)
     check_shape(path, array.shape)
