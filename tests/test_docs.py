@@ -78,6 +78,26 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(there), link
 
 
+@pytest.mark.parametrize("page", [DOCS / "architecture.md", DOCS.parent / "README.md"], ids=lambda p: p.name)
+def test_files_and_names_in_them_exist(page):
+    """The paths on a page, and each ``name`` in ``path.py``."""
+    text, package = page.read_text(), DOCS.parent / "gmvae"
+
+    def place(path: str) -> Path:
+        return DOCS.parent / path if path.startswith(("docs/", "gmvae/")) else package / path
+
+    paths = set(re.findall(r"`((?:\w+/)*(?:\w+\.py|\w+/))`", text))
+    lost = [path for path in paths if not place(path).exists() and not any(package.rglob(path.strip("/")))]
+    assert len(paths) > 4
+    assert not lost
+    for names, path in re.findall(r"((?:`\w+`(?:, | and | or )?)+) in `([\w/]+\.py)`", text):
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^ *(class |def )?{name}\b", place(path).read_text(), re.MULTILINE), (
+                name,
+                path,
+            )
+
+
 def test_the_readme_is_short():
     assert len((DOCS.parent / "README.md").read_text().splitlines()) <= 120
 
