@@ -84,7 +84,7 @@ def test_files_and_names_in_them_exist(page):
     text, package = page.read_text(), DOCS.parent / "gmvae"
 
     def place(path: str) -> Path:
-        return DOCS.parent / path if path.startswith(("docs/", "gmvae/")) else package / path
+        return DOCS.parent / path if path.startswith(("docs/", "gmvae/", "tests/")) else package / path
 
     paths = set(re.findall(r"`((?:\w+/)*(?:\w+\.py|\w+/))`", text))
     lost = [path for path in paths if not place(path).exists() and not any(package.rglob(path.strip("/")))]
