@@ -98,6 +98,21 @@ def test_files_and_names_in_them_exist(page):
             )
 
 
+def test_every_attribute_of_a_fit_is_described():
+    import numpy as np
+
+    from gmvae import GMVAE
+
+    y = np.random.RandomState(0).randn(30, 2)
+    model = GMVAE(2, hidden_size=4, x_size=2, w_size=2, epochs=1, init="random", random_state=0).fit(y)
+    names = {name for name in dir(model) if re.fullmatch(r"[a-z]\w*[a-z]_", name)}
+    assert {"labels_", "means_", "start_"} <= names
+    listed = GMVAE.__doc__.partition("Attributes:")[2]
+    assert not {name for name in names if not re.search(rf"^ {{8}}(\w+, )*{name}\b", listed, re.MULTILINE)}
+    page = (DOCS / "estimator.md").read_text()
+    assert not {name for name in names if not re.search(rf"^\| .*`{name}`.* \|", page, re.MULTILINE)}
+
+
 def test_the_readme_is_short():
     assert len((DOCS.parent / "README.md").read_text().splitlines()) <= 120
 

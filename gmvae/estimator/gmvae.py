@@ -125,7 +125,9 @@ class GMVAE(Updated):
     Attributes:
         labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
         weights_: Mean of q(z | y) over the data, (K,).
-        means_: The mean of each cluster in the units of the data, (K, D).
+        means_: The mean of each cluster in the units of the data, (K, D),
+            :math:`\mathbb E[y|z] = \mathbb E_{p(w)\,p_\beta(x|w,z)}\,\mathbb E_{p_\theta(y|x)}[y]`, from 1,000
+            fixed draws. These are means under the model; :meth:`describe` has the means of rows.
         n_clusters_: K.
         choice_: How ``n_clusters="auto"`` chose it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
             stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` if K was given.
@@ -152,6 +154,9 @@ class GMVAE(Updated):
             (:class:`gmvae.assess.doctor.Finding`), empty if all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
             several restarts, and at least 1,000 rows), ``loss``, ``n_iter``.
+        relabelled_: Names and merges of clusters (:class:`gmvae.partition.relabelling.Relabelling`).
+        schema_: How a table with texts or missing values becomes numbers (:class:`gmvae.data.schema.Schema`),
+            or ``None`` for a table of numbers.
         model_: The :class:`gmvae.model.vae.GaussianMixtureVAE`.
         n_features_in_, feature_names_in_: As in all of scikit-learn.
 
