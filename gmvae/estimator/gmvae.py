@@ -125,9 +125,9 @@ class GMVAE(Updated):
     Attributes:
         labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
         weights_: Mean of q(z | y) over the data, (K,).
-        means_: The mean of each cluster in the units of the data, (K, D),
-            :math:`\mathbb E[y|z] = \mathbb E_{p(w)\,p_\beta(x|w,z)}\,\mathbb E_{p_\theta(y|x)}[y]`, from 1,000
-            fixed draws. These are means under the model; :meth:`describe` has the means of rows.
+        means_: The mean of each cluster under the model, in the units of the data, (K, D):
+            :math:`\mathbb E[y|z] = \mathbb E_{p(w)\,p_\beta(x|w,z)}\,\mathbb E_{p_\theta(y|x)}[y]`, from
+            1,000 fixed draws. :meth:`describe` has the means of rows.
         n_clusters_: K.
         choice_: How ``n_clusters="auto"`` chose it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
             stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` if K was given.
