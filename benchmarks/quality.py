@@ -45,7 +45,7 @@ from gmvae.partition import metrics
 from gmvae.store.files import versions
 
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
-MOST = 10_000
+SAMPLE = 10_000
 """Maximum number of observations for methods that do not scale."""
 TABLES = ("digits", "wine", "breast_cancer", "iris", "spiral")
 IMAGES = {"mnist": images.mnist, "fashion_mnist": images.fashion_mnist}
@@ -171,15 +171,15 @@ def mixture(k: int, seed: int, train: Any, labels: Any, test: Any, test_labels: 
     return model.fit(scaled(train)).predict(scaled(test)), test_labels
 
 
-def some(seed: int, train: Any, labels: Any) -> tuple[Any, Any]:
-    """At most ``MOST`` of the training data."""
-    chosen = np.random.default_rng(seed).permutation(len(train))[:MOST]
+def sample(seed: int, train: Any, labels: Any) -> tuple[Any, Any]:
+    """At most ``SAMPLE`` of the training data."""
+    chosen = np.random.default_rng(seed).permutation(len(train))[:SAMPLE]
     return scaled(train[chosen]), labels[chosen]
 
 
 def hdbscan(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, Any]:
     """HDBSCAN with the minimum cluster size that gives K clusters, or the nearest number."""
-    y, truth = some(seed, train, labels)
+    y, truth = sample(seed, train, labels)
     distances = pairwise_distances(y)  # once for all sizes: with many columns, trees do not help
     tried = [
         HDBSCAN(min_cluster_size=size, metric="precomputed", copy=True).fit_predict(distances)
@@ -191,7 +191,7 @@ def hdbscan(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, A
 def umap_mixture(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, Any]:
     from umap import UMAP
 
-    y, truth = some(seed, train, labels)
+    y, truth = sample(seed, train, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         flat = UMAP(n_neighbors=20, min_dist=0.0, n_components=10, random_state=seed, n_jobs=1).fit_transform(
@@ -204,7 +204,7 @@ def clustpy(name: str) -> Callable[..., tuple[Any, Any]]:
     def run(k: int, seed: int, train: Any, labels: Any, *_: Any) -> tuple[Any, Any]:
         import clustpy.deep
 
-        y, truth = some(seed, train, labels)
+        y, truth = sample(seed, train, labels)
         model = getattr(clustpy.deep, name)(n_clusters=k, random_state=seed)
         return model.fit(np.asarray(y, dtype=np.float32)).labels_, truth
 

@@ -109,8 +109,8 @@ def kill(folder: Path, whole: dict[str, tuple[Path, float]], kind: str, seed: in
         process.kill()
         process.communicate()
         count += 1
-        begun = (run / "config.json").exists()
-        command = ["resume", run] if begun else [*KINDS[kind], "--run-dir", run]
+        started = (run / "config.json").exists()
+        command = ["resume", run] if started else [*KINDS[kind], "--run-dir", run]
         if rng.random() < 2 / 3:
             break
     done = gmvae(*command)
@@ -234,10 +234,10 @@ def full(folder: Path, command: list[Any], flag: str, name: str, sizes: int) -> 
             found["one line"] += last.startswith(f"gmvae: {small}") and "Traceback" not in done.stderr
             found["left over"] += len(list(small.rglob("*.part")))
             remount(small, 1 << 28)
-            begun = command[0] == "train" and (small / name / "config.json").exists()
-            if command[0] == "train" and not begun:
+            started = command[0] == "train" and (small / name / "config.json").exists()
+            if command[0] == "train" and not started:
                 _remove(small / name)
-            again = ["resume", small / name] if begun else [*command, flag, small / name]
+            again = ["resume", small / name] if started else [*command, flag, small / name]
             found["mended"] += not gmvae(*again).returncode
     return found
 

@@ -27,7 +27,7 @@ from scipy.stats import spearmanr
 
 from gmvae import GMVAE
 from gmvae.data.observations import Observations
-from gmvae.fit.scores import merits, modularity
+from gmvae.fit.scores import modularity, restart_scores
 from gmvae.partition import metrics
 from gmvae.start.rounds import MANIFOLD_FROM
 
@@ -54,7 +54,7 @@ def main() -> None:
         "| by posteriors | by gmvae.select |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    told = []
+    correlations = []
     for data in given.data:
         runs = complete(RESULTS, [{"data": data, "run": run} for run in range(given.runs)], make)
         accuracy = np.array([run["acc"] for run in runs])
@@ -64,21 +64,21 @@ def main() -> None:
         spread = f"{100 * accuracy.max():.1f} | {100 * accuracy.mean():.1f} | {100 * accuracy.min():.1f}"
         print(f"| {data} | {len(y)} | {len(runs)} | {spread} | {cells} |")
         rho = [f"{name} {spearmanr(values, accuracy).statistic:.2f}" for name, values in kept.items()]
-        told.append(f"{data}: " + ", ".join(rho))
-    print("\nSpearman's correlation with the accuracy: " + "; ".join(told) + ".")
+        correlations.append(f"{data}: " + ", ".join(rho))
+    print("\nSpearman's correlation with the accuracy: " + "; ".join(correlations) + ".")
 
 
 def rules(runs: list[dict[str, Any]], y: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     """The scores of the runs by each rule; a rule keeps the run with the greatest."""
     rows = Observations.of(y)
     partitions = [np.array(run["clusters"])[rows.order] for run in runs]
-    merit = merits(partitions, rows)
+    scores = restart_scores(partitions, rows)
     return {
-        "agreement": merit["agreement"],
+        "agreement": scores["agreement"],
         "modularity": modularity(partitions, rows),
         "bound": np.array([run["bound"] for run in runs]),
         "posteriors": np.array([run["posteriors"] for run in runs]),
-        "gmvae.select": list(merit.values())[-1],
+        "gmvae.select": list(scores.values())[-1],
     }
 
 

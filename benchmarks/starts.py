@@ -65,10 +65,10 @@ def make(folder: Path, table: str, seed: int) -> Record:
 
 def rules(rows: Rows, found: dict[str, Array]) -> dict[str, str]:
     """The candidate that each rule chooses."""
-    graphs = {links: rows.links(links)[0] for links in (5, 10)}
+    graphs = {count: rows.neighbours(count)[0] for count in (5, 10)}
     clear = {
-        links: {name: float(np.mean(conductance(partition, graph))) for name, partition in found.items()}
-        for links, graph in graphs.items()
+        count: {name: float(np.mean(conductance(partition, graph))) for name, partition in found.items()}
+        for count, graph in graphs.items()
     }
     both = {name: (clear[5][name] + clear[10][name]) / 2 for name in found}
     good = {name: criterion(rows.values, partition) for name, partition in found.items()}

@@ -73,12 +73,12 @@ def write(path: Path, count: int, data_dir: str | None, seed: int) -> None:
     chosen = rng.integers(len(digits), size=count)
     X = np.empty((32, 32, 3, count), dtype=np.uint8, order="F")
     for start in range(0, count, 5000):
-        some = chosen[start : start + 5000]
-        ink = np.zeros((len(some), 32, 32), dtype=np.float32)
-        ink[:, 2:30, 2:30] = digits.y[some, 0] / np.float32(255)
-        back, fore = rng.integers(256, size=(2, len(some), 3, 1, 1))
+        chunk = chosen[start : start + 5000]
+        ink = np.zeros((len(chunk), 32, 32), dtype=np.float32)
+        ink[:, 2:30, 2:30] = digits.y[chunk, 0] / np.float32(255)
+        back, fore = rng.integers(256, size=(2, len(chunk), 3, 1, 1))
         image = back + ink[:, None] * (fore - back)
-        X[..., start : start + len(some)] = image.astype(np.uint8).transpose(2, 3, 1, 0)
+        X[..., start : start + len(chunk)] = image.astype(np.uint8).transpose(2, 3, 1, 0)
     assert digits.labels is not None
     labels = digits.labels[chosen]
     y = np.where(labels == 0, 10, labels).astype(np.uint8)[:, None]

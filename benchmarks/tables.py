@@ -64,16 +64,16 @@ def main() -> None:
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for table, load in TABLES.items():
-        links = neighbours(StandardScaler().fit_transform(load().data).astype(np.float32))[0]
+        graph = neighbours(StandardScaler().fit_transform(load().data).astype(np.float32))[0]
         for method in (method for method in METHODS if method.startswith("GMVAE")):
             rows = [r for r in results if (r["table"], r["method"]) == (table, method)]
             acc, loss = (np.array([r[key] for r in rows]) for key in ("acc", "loss"))
             partitions = [np.array([int(digit) for digit in r["clusters"]]) for r in rows]
-            same, linked = agreements(partitions), np.array([modularity(c, links) for c in partitions])
+            same, modular = agreements(partitions), np.array([modularity(c, graph) for c in partitions])
             rules = {
-                "agreement": (lambda some, same=same: same[np.ix_(some, some)].sum(1), same.sum(1)),
-                "modularity": (lambda some, linked=linked: linked[some], linked),
-                "loss": (lambda some, loss=loss: -loss[some], -loss),
+                "agreement": (lambda five, same=same: same[np.ix_(five, five)].sum(1), same.sum(1)),
+                "modularity": (lambda five, modular=modular: modular[five], modular),
+                "loss": (lambda five, loss=loss: -loss[five], -loss),
             }
             kept = [f"{choices(acc, rule):.3f}" for rule, _ in rules.values()]
             rhos = [f"{spearmanr(value, acc).statistic:.2f}" for _, value in rules.values()]
@@ -83,8 +83,8 @@ def main() -> None:
 
 def choices(acc: NDArray[Any], rule: Callable[[list[int]], NDArray[Any]]) -> float:
     """Mean accuracy of the restart that a rule keeps, over all sets of ``RESTARTS`` of the runs."""
-    sets = (list(some) for some in combinations(range(len(acc)), RESTARTS))
-    return float(np.mean([acc[some[int(rule(some).argmax())]] for some in sets]))
+    sets = (list(five) for five in combinations(range(len(acc)), RESTARTS))
+    return float(np.mean([acc[five[int(rule(five).argmax())]] for five in sets]))
 
 
 def make(table: str, method: str, seed: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from gmvae.data.load import load
 from gmvae.data.prepare import Prepared, as_it_is, prepare
 from gmvae.data.schema import ReadOptions, Schema
 from gmvae.data.stream import prepare_stream
-from gmvae.store.kept import kept
+from gmvae.store.rows import kept
 from gmvae.store.run_folder import RunFolder
 from gmvae.training.workers import ALONE, Workers
 

@@ -25,8 +25,8 @@ from gmvae.partition.stability import Choice
 from gmvae.show.drawing import Drawing, take_snapshot
 from gmvae.show.watching import Watched
 from gmvae.store.files import versions
-from gmvae.store.kept import keep
 from gmvae.store.model_file import ModelFile
+from gmvae.store.rows import keep
 from gmvae.store.run_folder import RunFolder, asked, fresh_folder
 from gmvae.store.tracker import TensorBoard, check_tracker
 from gmvae.store.writer import Writer
@@ -374,8 +374,8 @@ class Run:
         found["elbo"] = moment.bound(rows, self.config.objective.mc_samples)
         if samples:
             test = self.measures.test
-            prefix, looked_at = ("", rows) if test is None else ("test_", test[0])
-            found[f"{prefix}log_likelihood"] = moment.log_likelihood(looked_at, samples)
+            prefix, observed = ("", rows) if test is None else ("test_", test[0])
+            found[f"{prefix}log_likelihood"] = moment.log_likelihood(observed, samples)
         return found | self.measures.bits(found)
 
     @isolated

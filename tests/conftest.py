@@ -50,6 +50,16 @@ def spiral_file() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cells_file() -> Path:
+    """scanpy's pbmc68k_reduced: 700 blood cells."""
+    for folder in (os.environ.get("GMVAE_DATA_DIR"), ROOT.parent / "shared" / "data"):
+        path = Path(folder or "") / "pbmc68k_reduced.h5ad"
+        if folder and path.exists():
+            return path
+    pytest.skip("scanpy's pbmc68k_reduced.h5ad is not here: put it into $GMVAE_DATA_DIR/")
+
+
+@pytest.fixture(scope="session")
 def mnist_dir() -> Path:
     """The folder of MNIST's four files."""
     for folder in (os.environ.get("GMVAE_DATA_DIR"), ROOT.parent / "shared" / "data"):

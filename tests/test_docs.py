@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -78,6 +79,41 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(there), link
 
 
+@pytest.mark.parametrize("page", [DOCS / "architecture.md", DOCS.parent / "README.md"], ids=lambda p: p.name)
+def test_files_and_names_in_them_exist(page):
+    """The paths on a page, and each ``name`` in ``path.py``."""
+    text, package = page.read_text(), DOCS.parent / "gmvae"
+
+    def place(path: str) -> Path:
+        return DOCS.parent / path if path.startswith(("docs/", "gmvae/", "tests/")) else package / path
+
+    paths = set(re.findall(r"`((?:\w+/)*(?:\w+\.py|\w+/))`", text))
+    lost = [path for path in paths if not place(path).exists() and not any(package.rglob(path.strip("/")))]
+    assert len(paths) > 4
+    assert not lost
+    for names, path in re.findall(r"((?:`\w+`(?:, | and | or )?)+) in `([\w/]+\.py)`", text):
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^ *(class |def )?{name}\b", place(path).read_text(), re.MULTILINE), (
+                name,
+                path,
+            )
+
+
+def test_every_attribute_of_a_fit_is_described():
+    import numpy as np
+
+    from gmvae import GMVAE
+
+    y = np.random.RandomState(0).randn(30, 2)
+    model = GMVAE(2, hidden_size=4, x_size=2, w_size=2, epochs=1, init="random", random_state=0).fit(y)
+    names = {name for name in dir(model) if re.fullmatch(r"[a-z]\w*[a-z]_", name)}
+    assert {"labels_", "means_", "start_"} <= names
+    listed = GMVAE.__doc__.partition("Attributes:")[2]
+    assert not {name for name in names if not re.search(rf"^ {{8}}(\w+, )*{name}\b", listed, re.MULTILINE)}
+    page = (DOCS / "estimator.md").read_text()
+    assert not {name for name in names if not re.search(rf"^\| .*`{name}`.* \|", page, re.MULTILINE)}
+
+
 def test_the_readme_is_short():
     assert len((DOCS.parent / "README.md").read_text().splitlines()) <= 120
 
@@ -96,9 +132,11 @@ NOT_RUN = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_RUN])
-def test_code_blocks_run(page, monkeypatch, tmp_path):
+def test_code_blocks_run(page, monkeypatch, tmp_path, request):
     monkeypatch.chdir(tmp_path)
     text = (DOCS.parent / page).read_text()
+    if "curl -L -o cells.h5ad" in text:  # here from a local copy
+        shutil.copy(request.getfixturevalue("cells_file"), "cells.h5ad")
     if "pip install pandas" not in text:
         forget(monkeypatch, "pandas")
     blocks = list(BLOCK.finditer(text))

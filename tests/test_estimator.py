@@ -162,10 +162,10 @@ def test_reconstructions_and_samples_have_the_units_of_the_data(fitted, blobs):
     np.testing.assert_allclose(np.std(drawn / UNITS, 0), np.std(y / UNITS, 0), rtol=0.25)
     np.testing.assert_allclose(np.bincount(clusters) / 3000, fitted.weights_, atol=0.05)
     for cluster in range(3):
-        some, of = fitted.sample(200, cluster=cluster)
+        drawn, of = fitted.sample(200, cluster=cluster)
         assert set(of) == {cluster}
         centre = y[fitted.labels_ == cluster].mean(0)
-        np.testing.assert_allclose(some.mean(0) / UNITS, centre / UNITS, atol=1.5)
+        np.testing.assert_allclose(drawn.mean(0) / UNITS, centre / UNITS, atol=1.5)
     np.testing.assert_array_equal(fitted.sample(5)[0], fitted.sample(5)[0])
 
 

@@ -134,7 +134,7 @@ def evaluation(
     if labels is not None:
         measured["labelled"] = int((labels >= 0).sum())
     probabilities = model.relabelled_.merged(np.concatenate(examined.probabilities))
-    measured |= agreement(probabilities, labels) | examined.signs().scalars()
+    measured |= agreement(probabilities, labels) | examined.diagnostics().scalars()
     measured["elbo"] = nats
     if samples:
         measured["log_likelihood"] = estimate

@@ -64,11 +64,11 @@ def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int) -> NDArra
     return members[np.argsort(far, kind="stable")[:count]]
 
 
-def borderline(probabilities: Array, k: int, count: int, least: float = 0.99) -> NDArray[np.int64]:
+def borderline(probabilities: Array, k: int, count: int, below: float = 0.99) -> NDArray[np.int64]:
     """The ``count`` members of cluster k with the lowest probabilities, (N, K), at most; only those with less
-    than ``least``."""
+    than ``below``."""
     own = probabilities[:, k]
-    members = np.flatnonzero((probabilities.argmax(1) == k) & (own < least))
+    members = np.flatnonzero((probabilities.argmax(1) == k) & (own < below))
     return members[np.argsort(own[members], kind="stable")[:count]]
 
 

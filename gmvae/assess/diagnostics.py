@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Signs:
+class Diagnostics:
     """The diagnostics of a model. Entropies and information are in nats, at most ln K."""
 
     occupancy: tuple[float, ...]
@@ -36,7 +36,7 @@ class Signs:
     """Number of active units of x: the variance of their mean over the data is above 0.01 (Burda et al.,
     arXiv 1509.00519)."""
     active_w: int
-    """Number of active units of w, likewise."""
+    """Number of active units of w, by the same rule."""
     agreement: float
     """Share of the observations to which q(z | y), and p(z | x, w) at the means of x and w, give the same
     cluster."""
@@ -60,6 +60,10 @@ class Signs:
         """The diagnostics that :meth:`to_json` wrote."""
         pairs = tuple((int(j), int(k), float(shared)) for j, k, shared in values["confused"])
         return cls(**{**values, "occupancy": tuple(values["occupancy"]), "confused": pairs})
+
+
+Signs = Diagnostics
+"""Its earlier name, which pickled estimators refer to."""
 
 
 class Examination:
@@ -103,15 +107,15 @@ class Examination:
         self._variance = self._variance + len(y) * variance
         self.probabilities.append(q)
 
-    def signs(self) -> Signs:
+    def diagnostics(self) -> Diagnostics:
         """The diagnostics from all observations so far."""
         q, count = self._q, sum(map(len, self.probabilities))
         clusters = np.concatenate([part.argmax(1) for part in self.probabilities])
         entropy = self._entropy / count
-        return Signs(
-            occupancy=tuple((np.bincount(clusters, minlength=len(q.held)) / count).tolist()),
+        return Diagnostics(
+            occupancy=tuple((np.bincount(clusters, minlength=len(q.totals)) / count).tolist()),
             z_entropy=entropy,
-            z_information=max(0.0, float(_entropy(q.held / count)) - entropy),
+            z_information=max(0.0, float(_entropy(q.totals / count)) - entropy),
             active_x=int((self._x.deviation**2 > ACTIVE).sum()),
             active_w=int((self._w.deviation**2 > ACTIVE).sum()),
             agreement=self._agree / count,
@@ -120,11 +124,11 @@ class Examination:
         )
 
 
-def examine(model: GaussianMixtureVAE, y: Tensor) -> tuple[Signs, Floats]:
+def examine(model: GaussianMixtureVAE, y: Tensor) -> tuple[Diagnostics, Floats]:
     """The diagnostics from observations of shape (N, *y_shape), and q(z | ...) of each, (N, K)."""
     found = Examination(model)
     found.add(y)
-    return found.signs(), np.concatenate(found.probabilities)
+    return found.diagnostics(), np.concatenate(found.probabilities)
 
 
 class Shared:
@@ -132,11 +136,11 @@ class Shared:
     probable."""
 
     def __init__(self, clusters: int) -> None:
-        self.held, self.products = np.zeros(clusters), np.zeros((clusters, clusters))
+        self.totals, self.products = np.zeros(clusters), np.zeros((clusters, clusters))
         self.first = np.zeros(clusters, dtype=np.int64)
 
     def add(self, q: Floats) -> None:
-        self.held += q.sum(0)
+        self.totals += q.sum(0)
         self.first += np.bincount(q.argmax(1), minlength=len(self.first))
         self.products += q.T @ q
 
@@ -159,8 +163,8 @@ def confusion(*posteriors: Floats) -> tuple[tuple[int, int, float], ...]:
 def _pairs(*posteriors: Shared) -> tuple[tuple[int, int, float], ...]:
     found = np.zeros_like(posteriors[0].products)
     for q in posteriors:
-        shared = q.products / np.maximum(np.minimum.outer(q.held, q.held), 1e-12)
-        empty = (q.first == 0) & (q.held < 0.1 * q.held.sum() / len(q.held))
+        shared = q.products / np.maximum(np.minimum.outer(q.totals, q.totals), 1e-12)
+        empty = (q.first == 0) & (q.totals < 0.1 * q.totals.sum() / len(q.totals))
         shared[empty] = shared[:, empty] = 0
         found = np.maximum(found, shared)
     pairs = [

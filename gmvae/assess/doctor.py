@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from gmvae.assess.diagnostics import Signs
+from gmvae.assess.diagnostics import Diagnostics
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.remedies import Remedies, as_flags
 from gmvae.config import ModelConfig, ObjectiveConfig
@@ -44,7 +44,8 @@ UNBOUNDED = 1e-3
 
 WORDS = {
     "ignored": (
-        "Clusters ignore the data: they carry {information:.3f} of at most {most:.2f} nats about the data.",
+        "Clusters ignore the data: they carry {information:.3f} of at most {maximum:.2f} nats about the "
+        "data.",
         "{tried}",
     ),
     "one-cluster": (
@@ -146,7 +147,7 @@ class Finding:
 
 
 def diagnose(
-    signs: Signs,
+    diagnostics: Diagnostics,
     model: ModelConfig,
     objective: ObjectiveConfig,
     history: Sequence[Mapping[str, Any]] = (),
@@ -158,7 +159,7 @@ def diagnose(
     """Return the findings, warnings first; empty if all is well.
 
     Arguments:
-        signs: Diagnostics of the model.
+        diagnostics: Diagnostics of the model.
         model: Its configuration.
         objective: The weights of the terms it was trained with.
         history: The records of its epochs; ``elbo`` and, if present, ``moved`` are used.
@@ -170,8 +171,8 @@ def diagnose(
     found = [
         *_of_table(oddities),
         *([_say("one-row", share=heaviest)] if heaviest > ALL_WEIGHT else []),
-        *_of_clusters(signs, model.clusters, Remedies(model, objective, init)),
-        *_of_latents(signs, model),
+        *_of_clusters(diagnostics, model.clusters, Remedies(model, objective, init)),
+        *_of_latents(diagnostics, model),
         *_of_training(history, objective),
         *_of_holdout(holdout),
     ]
@@ -183,39 +184,41 @@ def _say(name: str, severity: Literal["warning", "note"] = "warning", **values: 
     return Finding(name, severity, message, advice)
 
 
-def _of_clusters(signs: Signs, k: int, remedies: Remedies) -> Iterator[Finding]:
-    share, most = max(signs.occupancy), math.log(k)
-    largest = signs.occupancy.index(share)
+def _of_clusters(diagnostics: Diagnostics, k: int, remedies: Remedies) -> Iterator[Finding]:
+    share, maximum = max(diagnostics.occupancy), math.log(k)
+    largest = diagnostics.occupancy.index(share)
     if k == 1:
         return
-    if share >= ONE and signs.z_entropy < DECIDED * most:
+    if share >= ONE and diagnostics.z_entropy < DECIDED * maximum:
         yield _say("one-cluster", largest=largest, share=share, tried=remedies.one_cluster())
-        yield from _small(signs)
+        yield from _small(diagnostics)
         return
-    if signs.z_information < min(IGNORED, most / 2):
-        yield _say("ignored", information=signs.z_information, most=most, tried=remedies.ignored())
+    if diagnostics.z_information < min(IGNORED, maximum / 2):
+        yield _say(
+            "ignored", information=diagnostics.z_information, maximum=maximum, tried=remedies.ignored()
+        )
         return
-    empty = signs.occupancy.count(0.0)
+    empty = diagnostics.occupancy.count(0.0)
     if empty:
         severity: Literal["warning", "note"] = "warning" if empty > k / 2 else "note"
         used = k - empty
         yield _say("dead", severity, empty=empty, k=k, used=used, tried=remedies.dead(used))
-    yield from _small(signs)
+    yield from _small(diagnostics)
     if share >= LOPSIDED:
         yield _say("lopsided", "note", largest=largest, share=share)
-    groups = _overlapping(signs, k)
+    groups = _overlapping(diagnostics, k)
     if groups:
         named = "; ".join(map(_listed, groups[:3])) + ("; ..." if len(groups) > 3 else "")
         each = "they are" if len(groups) == 1 else "each of these is"
         yield _say("merged", groups=named, each=each, tried=remedies.merged())
-    if signs.agreement < DISAGREE:
-        yield _say("disagreement", agreement=signs.agreement, tried=remedies.disagreement())
+    if diagnostics.agreement < DISAGREE:
+        yield _say("disagreement", agreement=diagnostics.agreement, tried=remedies.disagreement())
 
 
-def _overlapping(signs: Signs, k: int) -> list[list[int]]:
+def _overlapping(diagnostics: Diagnostics, k: int) -> list[list[int]]:
     """Groups of clusters that share observations: each cluster is confused with another one of its group."""
     group = list(range(k))
-    for i, j, confusion in signs.confused:
+    for i, j, confusion in diagnostics.confused:
         if confusion >= CONFUSED:
             low, high = sorted((group[i], group[j]))
             group = [low if of == high else of for of in group]
@@ -241,18 +244,18 @@ def _of_table(found: Oddities) -> Iterator[Finding]:
         yield _say("duplicates", "note", share=copies / found.rows, distinct=found.distinct, rows=found.rows)
 
 
-def _small(signs: Signs) -> Iterator[Finding]:
-    equal = 1 / len(signs.occupancy)
-    small = [f"{k} ({held:.2%})" for k, held in enumerate(signs.occupancy) if 0 < held < SMALL * equal]
+def _small(diagnostics: Diagnostics) -> Iterator[Finding]:
+    equal = 1 / len(diagnostics.occupancy)
+    small = [f"{k} ({held:.2%})" for k, held in enumerate(diagnostics.occupancy) if 0 < held < SMALL * equal]
     if small:
         yield _say("small", "note", clusters=", ".join(small[:5]) + (", ..." if len(small) > 5 else ""))
 
 
-def _of_latents(signs: Signs, model: ModelConfig) -> Iterator[Finding]:
-    if not signs.active_x:
+def _of_latents(diagnostics: Diagnostics, model: ModelConfig) -> Iterator[Finding]:
+    if not diagnostics.active_x:
         yield _say("x-unused", x_size=model.x_size)
-    if signs.least_variance < UNBOUNDED and not model.min_variance:
-        yield _say("unbounded", variance=signs.least_variance)
+    if diagnostics.least_variance < UNBOUNDED and not model.min_variance:
+        yield _say("unbounded", variance=diagnostics.least_variance)
 
 
 def _of_training(history: Sequence[Mapping[str, Any]], objective: ObjectiveConfig) -> Iterator[Finding]:

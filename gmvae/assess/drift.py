@@ -44,9 +44,9 @@ def drift(
     moved = 0.5 * float(abs(probabilities.mean(0) - weights).sum())
     if moved > MOVED + 1.5 * math.sqrt(clusters / count):
         change = probabilities.mean(0) - weights
-        most = int(abs(change).argmax())
-        share, before = float(probabilities[:, most].mean()), float(weights[most])
-        found.append(f"cluster {most} has {share:.0%} of them, compared with {before:.0%} before")
+        k = int(abs(change).argmax())
+        share, before = float(probabilities[:, k].mean()), float(weights[k])
+        found.append(f"cluster {k} has {share:.0%} of them, compared with {before:.0%} before")
     if not found:
         return None
     return Finding(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.assess.diagnostics import Signs
+from gmvae.assess.diagnostics import Diagnostics
 from gmvae.assess.moment import Moment
 from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
@@ -39,7 +39,7 @@ class Measures:
     ) -> None:
         self.data, self.labels, self.test, self.mc_samples = data, labels, test, mc_samples
         self.bits_from = math.prod(data.y_shape) if levels and data.likelihood == "bernoulli" else 0
-        self.signs: Signs | None = None
+        self.diagnostics: Diagnostics | None = None
         self._before: Labels | None = None
 
     def remember(self, moment: Moment, count: int) -> None:
@@ -59,9 +59,9 @@ class Measures:
                 default.
         """
         rows = self.data.everything.spaced(count)
-        self.signs, probabilities = moment.examine(rows)
+        self.diagnostics, probabilities = moment.examine(rows)
         found = agreement(probabilities, None if self.labels is None else self.labels[rows.order])
-        found |= self.signs.scalars()
+        found |= self.diagnostics.scalars()
         if self._before is not None and len(self._before) == len(probabilities):
             now = probabilities.argmax(1)
             found["moved"] = float((self._before != now).mean())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.assess.diagnostics import Signs, examine
+from gmvae.assess.diagnostics import Diagnostics, examine
 from gmvae.assess.snapshot import Snapshot, glance, snapshot
 from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
@@ -24,7 +24,7 @@ class Moment:
     def __init__(self, model: GaussianMixtureVAE, data: Prepared) -> None:
         self._model, self._data = model, data
 
-    def examine(self, rows: Observations) -> tuple[Signs, NDArray[np.float64]]:
+    def examine(self, rows: Observations) -> tuple[Diagnostics, NDArray[np.float64]]:
         """The diagnostics from rows, and q(z | ...) of each row, (n, K)."""
         return examine(self._model, rows.tensor())
 

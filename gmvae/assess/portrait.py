@@ -78,7 +78,7 @@ def overlap(probabilities: Array) -> Array:
     """
     shared = Shared(probabilities.shape[1])
     shared.add(probabilities.astype(np.float64))
-    found = shared.products / np.maximum(np.minimum.outer(shared.held, shared.held), 1e-12)
+    found = shared.products / np.maximum(np.minimum.outer(shared.totals, shared.totals), 1e-12)
     np.fill_diagonal(found, 0)
     return found
 

@@ -90,13 +90,13 @@ def _taken(model: GaussianMixtureVAE, y: Tensor, seed: int, picture: str | None,
         components = model.generative.p_x(torch.zeros(1, model.config.w_size, dtype=FLOAT, device=y.device))
         samples = _samples(model, RandomStream(seed, y.device).local, count)
         axes, styles = _styles(model, y.device, steps)
-    some = y[kept] if wanted("recon") else y[:0]
+    pictured = y[kept] if wanted("recon") else y[:0]
     return Snapshot(
         y_shape=np.array(model.y_shape),
         x=x,
         clusters=clusters,
         y=_flat(y[kept]),
-        reconstruction=reconstruct(model, some) if len(some) else _flat(some),
+        reconstruction=reconstruct(model, pictured) if len(pictured) else _flat(pictured),
         y_clusters=clusters[kept],
         component_mean=components.mean[0].cpu().numpy(),
         component_variance=components.variance[0].cpu().numpy(),

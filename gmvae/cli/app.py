@@ -17,9 +17,9 @@ import tyro
 
 from gmvae import __version__
 from gmvae.cli.commands import COMMANDS, watch
-from gmvae.cli.described import flowing
+from gmvae.cli.flags import narrowed, widened
+from gmvae.cli.help_text import flowing
 from gmvae.cli.preflight import check_applied, check_data
-from gmvae.cli.shown import narrowed, widened
 from gmvae.cli.signals import status, terminable
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
@@ -94,9 +94,9 @@ def train(arguments: list[str]) -> None:
         print(table(DESCRIPTIONS))
         return
     kind, default = narrowed(name, experiment(name))
-    config = widened(parse(kind, f"gmvae train {name}", list(settled(rest)), default, DESCRIPTIONS[name]))
+    config = widened(parse(kind, f"gmvae train {name}", list(resolved(rest)), default, DESCRIPTIONS[name]))
     check_data(config.data)
-    from gmvae.cli.beside import follow
+    from gmvae.cli.workers import follow
     from gmvae.run import Run
     from gmvae.store.run_folder import RunFolder
     from gmvae.training.workers import start_workers
@@ -119,7 +119,7 @@ def quietly(work: Callable[[], object]) -> None:
         raise SystemExit(2) from error
 
 
-def settled(arguments: Sequence[str]) -> Iterator[str]:
+def resolved(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the arguments, with auto replaced by 0 for flags that 0 leaves open."""
     before = ""
     for argument in arguments:

@@ -41,7 +41,7 @@ class Resume:
     mps."""
 
     def __call__(self) -> None:
-        from gmvae.cli.beside import follow_resumed
+        from gmvae.cli.workers import follow_resumed
         from gmvae.run import Run
         from gmvae.training.workers import start_workers
 

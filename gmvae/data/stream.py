@@ -23,7 +23,7 @@ from gmvae.data.prepare import Prepared, constants, edges
 from gmvae.data.scales.choice import Scaled, choose_scale
 from gmvae.data.scales.moments import Moments
 from gmvae.data.scales.scaling import Scaling, dividing
-from gmvae.data.scales.traits import LOOKED_AT, Traits, looked_at
+from gmvae.data.scales.traits import SAMPLED_ROWS, Traits, sample_size
 from gmvae.data.schema import Schema
 from gmvae.data.shuffled import ShuffledRows, shuffle
 from gmvae.data.streamed import Streamed
@@ -33,10 +33,10 @@ Blocks = Callable[[], Iterator[Block]]
 
 
 class Sample:
-    """Every k-th row of a stream, with k the smallest power of two that leaves at most ``most`` rows."""
+    """Every k-th row of a stream, with k the smallest power of two that leaves at most ``maximum`` rows."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
         self._rows: list[NDArray[Any]] = []
         self._step, self._next, self._count = 1, 0, 0
 
@@ -46,7 +46,7 @@ class Sample:
         self._next = int(places[-1] if len(places) else self._next - self._step) + self._step - len(y)
         self._rows.append(y[places])
         self._count += len(places)
-        while self._count > self._most:
+        while self._count > self._maximum:
             rows = self.rows
             self._next += self._step * (len(rows) % 2)
             self._rows, self._step, self._count = [rows[::2]], 2 * self._step, -(-len(rows) // 2)
@@ -81,7 +81,7 @@ class StreamSurvey:
             ValueError: if it is empty, or a number is not finite.
         """
         moments, rows, labels, levels = Moments(width), 0, set[Any](), True
-        digest, sample = hashlib.sha256(), Sample(looked_at(LOOKED_AT, width))
+        digest, sample = hashlib.sha256(), Sample(sample_size(SAMPLED_ROWS, width))
         for block in blocks():
             y = block.y.reshape(len(block.y), -1)
             _check(y, width, rows, name)

@@ -14,9 +14,9 @@ from gmvae.data.chunks import chunks
 from gmvae.data.hashing import hashes
 from gmvae.data.scales.moments import Floats, Moments
 from gmvae.data.scales.scaling import Scaling
-from gmvae.data.scales.traits import Traits, looked_at
+from gmvae.data.scales.traits import Traits, sample_size
 
-LEAST = 2.0**-32
+MINIMUM_WEIGHT = 2.0**-32
 """Minimum relative weight: a row below it would not be drawn in any fit, and would cost the others digits."""
 DIGITS = 24
 """How many binary digits a relative weight has."""
@@ -60,7 +60,7 @@ class Survey:
 
     def traits(self, source: Any) -> Traits:
         """Traits of the columns, from a sample of the distinct rows."""
-        step = -(-len(self.order) // looked_at(len(self.order), source.shape[1]))
+        step = -(-len(self.order) // sample_size(len(self.order), source.shape[1]))
         return Traits.of(source[self.order[::step]], self.weights[::step])
 
     def measure(self, source: Any, scaling: Scaling) -> Moments:
@@ -82,7 +82,7 @@ class Survey:
 
 def relative(weights: Floats, groups: NDArray[np.int64]) -> Floats:
     """The sum of the weights of each group, divided by the greatest of these sums: in (0, 1], at least
-    ``LEAST``.
+    ``MINIMUM_WEIGHT``.
 
     It is rounded to ``DIGITS`` binary digits. That hides the rounding errors of weights in another unit.
 
@@ -92,7 +92,7 @@ def relative(weights: Floats, groups: NDArray[np.int64]) -> Floats:
     """
     order = np.lexsort((weights, groups))  # so that the sums do not depend on the order of the rows
     sums = np.bincount(groups[order], weights[order])
-    fraction, exponent = np.frexp(np.maximum(sums / sums.max(), LEAST))
+    fraction, exponent = np.frexp(np.maximum(sums / sums.max(), MINIMUM_WEIGHT))
     return np.ldexp(np.rint(np.ldexp(fraction, DIGITS)), exponent - DIGITS)
 
 

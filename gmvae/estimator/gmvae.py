@@ -125,7 +125,9 @@ class GMVAE(Updated):
     Attributes:
         labels_: The cluster of each row of X, (N,). Cluster 0 is the largest, and empty ones come last.
         weights_: Mean of q(z | y) over the data, (K,).
-        means_: The mean of each cluster in the units of the data, (K, D).
+        means_: The mean of each cluster under the model, in the units of the data, (K, D):
+            :math:`\mathbb E[y|z] = \mathbb E_{p(w)\,p_\beta(x|w,z)}\,\mathbb E_{p_\theta(y|x)}[y]`, from
+            1,000 fixed draws. :meth:`describe` has the means of rows.
         n_clusters_: K.
         choice_: How ``n_clusters="auto"`` chose it: ``clusters``, ``sure``, ``reason`` and the ``curve`` of
             stabilities (:class:`gmvae.partition.stability.Choice`); ``None`` if K was given.
@@ -147,11 +149,14 @@ class GMVAE(Updated):
             (:class:`gmvae.start.begin.Start`).
         n_iter_: Number of epochs of the kept fit.
         history_: A record for each of these epochs.
-        signs_, findings_: Diagnostics of the model (:class:`gmvae.assess.diagnostics.Signs`; each distinct
-            row counts once, whatever its weight), and the doctor's findings from them
+        signs_, findings_: Diagnostics of the model (:class:`gmvae.assess.diagnostics.Diagnostics`; each
+            distinct row counts once, whatever its weight), and the doctor's findings from them
             (:class:`gmvae.assess.doctor.Finding`), empty if all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
             several restarts, and at least 1,000 rows), ``loss``, ``n_iter``.
+        relabelled_: Names and merges of clusters (:class:`gmvae.partition.relabelling.Relabelling`).
+        schema_: How a table with texts or missing values becomes numbers (:class:`gmvae.data.schema.Schema`),
+            or ``None`` for a table of numbers.
         model_: The :class:`gmvae.model.vae.GaussianMixtureVAE`.
         n_features_in_, feature_names_in_: As in all of scikit-learn.
 
@@ -298,12 +303,12 @@ class GMVAE(Updated):
         if going_on and not config.model.clusters:
             clusters = self.model_.config.clusters
             config = replace(config, model=replace(config.model, clusters=clusters))
-        least = max(2, config.model.clusters)
+        minimum = max(2, config.model.clusters)
         given = X.shape[0] if sample_weight is None else int(np.count_nonzero(np.asarray(sample_weight)))
-        if given < least:
+        if given < minimum:
             counted = "" if sample_weight is None else " with a weight above 0"
             raise ValueError(
-                f"X has n_samples={given}{counted}: there must be at least {least}, as many as n_clusters "
+                f"X has n_samples={given}{counted}: there must be at least {minimum}, as many as n_clusters "
                 "and no fewer than 2"
             )
         observers = followed(self.verbose)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gmvae.data.observations import Observations
 from gmvae.estimator.gmvae import GMVAE
-from gmvae.fit.scores import merits
+from gmvae.fit.scores import restart_scores
 from gmvae.model.answers import MEASURED, most_probable
 from gmvae.model.isolation import isolated
 
@@ -21,7 +21,7 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
 
     With fewer than 1,000 rows it is the model whose clusters agree most with those of the others. With more
     rows it is the model whose clusters have the greatest modularity in the nearest-neighbour graph
-    (:func:`gmvae.fit.scores.merits`).
+    (:func:`gmvae.fit.scores.restart_scores`).
 
     Arguments:
         models: Two or more fitted estimators. Among models with equal scores (two models always agree
@@ -46,8 +46,8 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
         most_probable(model.model_, rows.part(compared.order))
         for model, rows in zip(models, tables, strict=True)
     ]
-    *_, merit = merits(partitions, compared).values()
-    best = np.flatnonzero(np.isclose(merit, merit.max(), rtol=0, atol=1e-9))
+    *_, scores = restart_scores(partitions, compared).values()
+    best = np.flatnonzero(np.isclose(scores, scores.max(), rtol=0, atol=1e-9))
     if len(best) == 1:
-        return int(best[0]), merit
-    return max(map(int, best), key=lambda i: models[i].score(X)), merit
+        return int(best[0]), scores
+    return max(map(int, best), key=lambda i: models[i].score(X)), scores

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from gmvae.assess.confidence import Confidence
-from gmvae.assess.diagnostics import Signs
+from gmvae.assess.diagnostics import Diagnostics
 from gmvae.assess.doctor import Finding
 from gmvae.assess.outliers import Limits
 from gmvae.data.schema import Schema
@@ -30,7 +30,7 @@ class Stored(Fitted):
     """The part of the estimator that is written to a file and read from it."""
 
     findings_: list[Finding]
-    signs_: Signs
+    signs_: Diagnostics
     n_clusters_: int
     constant_features_: NDArray[np.int64]
     _fingerprint: str
@@ -96,7 +96,7 @@ class Stored(Fitted):
         model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
         model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
         model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
-        model.signs_ = Signs.from_json(about["signs"])
+        model.signs_ = Diagnostics.from_json(about["signs"])
         model.findings_ = [Finding(**finding) for finding in about["findings"]]
         model.relabelled_ = Relabelling.of(about.get("relabelled", {}), model.n_clusters_)
         if limits := about.get("limits"):

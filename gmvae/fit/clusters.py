@@ -12,13 +12,13 @@ from gmvae.data.dataset import scaled
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
-from gmvae.partition.gap import TELLS, Beside
-from gmvae.partition.stability import LOOKED_AT, Choice, Floats, choose
+from gmvae.partition.gap import DEPARTURE, Comparison
+from gmvae.partition.stability import MAXIMUM_ROWS, Choice, Floats, choose
 from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
+from gmvae.start.methods import arcs, groups, means
 from gmvae.start.rounds import MANIFOLD_FROM, RECONSTRUCTING, features
 from gmvae.start.teaching import reconstruct
-from gmvae.start.ways import arcs, groups, means
 from gmvae.training.augmentation import views
 from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
@@ -51,7 +51,7 @@ def choose_clusters(
 
     Arguments:
         y: The observations.
-        subset: The observations to cluster, in any order; only the first ``LOOKED_AT`` are used.
+        subset: The observations to cluster, in any order; only the first ``MAXIMUM_ROWS`` are used.
         config: The model, with an open number of clusters. ``most_clusters`` is the greatest number to try.
         training: ``augment``.
         seed: Seed of samples, embeddings and mixtures.
@@ -61,21 +61,23 @@ def choose_clusters(
     Raises:
         ValueError: if there are too few rows for two clusters.
     """
-    subset, image = subset[:LOOKED_AT], len(subset.shape) == 4
+    subset, image = subset[:MAXIMUM_ROWS], len(subset.shape) == 4
     rows = scaled(subset).flatten(1).float().cpu().numpy()
     if len(rows) < MANIFOLD_FROM:
         rows = measured(rows)
-        beside = Beside(rows.astype(np.float64), seed)
-        ways = [(means, [rows], MEANS)]
-        return _unless_one(choose(ways, config.most_clusters, seed, progress, beside.worth), beside)
+        comparison = Comparison(rows.astype(np.float64), seed)
+        methods = [(means, [rows], MEANS)]
+        return _unless_one(
+            choose(methods, config.most_clusters, seed, progress, comparison.preferred), comparison
+        )
     each = EMBEDDING / EMBEDDINGS
     embedded = [
         _embedded(y, subset, config, training, stream, part(progress, i * each, each))
         for i in range(EMBEDDINGS)
     ]
-    looked_at = [(arcs, [rows], LAYOUTS)] if not image else []
-    looked_at.append((groups, embedded, LAYOUTS_EACH))
-    return choose(looked_at, config.most_clusters, seed, part(progress, EMBEDDING, 1 - EMBEDDING))
+    methods = [(arcs, [rows], LAYOUTS)] if not image else []
+    methods.append((groups, embedded, LAYOUTS_EACH))
+    return choose(methods, config.most_clusters, seed, part(progress, EMBEDDING, 1 - EMBEDDING))
 
 
 def measured(rows: Floats) -> Floats:
@@ -86,19 +88,19 @@ def measured(rows: Floats) -> Floats:
     return rows if 2 * two.sum() > rows.shape[1] else rows[:, ~two]
 
 
-def _unless_one(choice: Choice, beside: Beside) -> Choice:
+def _unless_one(choice: Choice, comparison: Comparison) -> Choice:
     """The choice, or 1 if a single Gaussian has such clusters as well: in few dimensions, the clusters that
     k-means makes of it are stable, too."""
     if choice.clusters == 1:
         return choice
-    apart = beside.departure(choice.clusters)
-    if apart >= TELLS:
+    apart = comparison.departure(choice.clusters)
+    if apart >= DEPARTURE:
         return choice
     reason = (
         f"{choice.clusters} clusters would be the greatest number that is found again in other samples of "
         "the data, but they are no clearer than those that k-means makes of one Gaussian (the inertia "
-        f"differs by {apart:.1f} standard deviations, {TELLS} would be enough), so there is 1, or there are "
-        "clusters of another kind"
+        f"differs by {apart:.1f} standard deviations, {DEPARTURE} would be enough), so there is 1, or there "
+        "are clusters of another kind"
     )
     return replace(choice, clusters=1, sure=apart < 1, reason=reason)
 

@@ -14,7 +14,7 @@ from gmvae.assess.moment import Moment
 from gmvae.config import Config
 from gmvae.data.prepare import Prepared
 from gmvae.fit.clusters import choose_clusters
-from gmvae.fit.holdout import choose_epochs, few
+from gmvae.fit.holdout import choose_epochs, few_rows
 from gmvae.fit.observer import Observer
 from gmvae.fit.resampling import resample
 from gmvae.fit.resolve import resolve
@@ -23,7 +23,7 @@ from gmvae.fit.result import Result, conclude
 from gmvae.fit.state import Record, State, joined, part
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.partition.stability import LOOKED_AT, Choice
+from gmvae.partition.stability import MAXIMUM_ROWS, Choice
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.loop import by_hand
 from gmvae.training.random import RandomStream
@@ -186,7 +186,7 @@ class Engine:
         with self.threads():
             self.choice = choose_clusters(
                 self.rows.at_hand.drawing(stream.cpu),
-                self.rows.sample(LOOKED_AT).tensor(),
+                self.rows.sample(MAXIMUM_ROWS).tensor(),
                 self.config.model,
                 self.config.training,
                 seed=self._choice_seed,
@@ -206,7 +206,7 @@ class Engine:
             and not training.early_stopping
             and self.holdout is None
         )
-        return is_open and data.own and self.before is None and few(len(data.rows.order), data.y_shape)
+        return is_open and data.own and self.before is None and few_rows(len(data.rows.order), data.y_shape)
 
     def _search(self) -> None:
         """Find the number of epochs. The fit itself uses all rows."""

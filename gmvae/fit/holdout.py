@@ -21,7 +21,7 @@ from gmvae.model.inference import bound
 from gmvae.progress import Progress
 from gmvae.start.kmeans import ROWS_EACH
 
-LEAST = 20
+MINIMUM_ROWS = 20
 """Minimum number of distinct rows for holding some out, so that at least two are held out."""
 HALVINGS = 6
 """How often the full length is halved for the shortest fit."""
@@ -31,9 +31,9 @@ MEASURED, DRAWS = 1000, 10
 """Maximum number of rows that bounds are averaged over, and the number of samples of x and w for each."""
 
 
-def few(rows: int, y_shape: tuple[int, ...]) -> bool:
+def few_rows(rows: int, y_shape: tuple[int, ...]) -> bool:
     """Whether there are few distinct rows for their columns, but enough to hold some out."""
-    return LEAST <= rows < ROWS_EACH * math.prod(y_shape)
+    return MINIMUM_ROWS <= rows < ROWS_EACH * math.prod(y_shape)
 
 
 def choose_epochs(

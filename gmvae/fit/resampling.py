@@ -67,13 +67,13 @@ def resample(
     else:
         values = scaled(observed).flatten(1).cpu().double().numpy()
     size = config.model.clusters
-    looked_at = Rows(values, min(size, len(values)), training.seed % 2**31, rows.weights)
-    found = resampled(looked_at, start.chosen, training.resamples, image=image, progress=progress)
+    sample = Rows(values, min(size, len(values)), training.seed % 2**31, rows.weights)
+    found = resampled(sample, start.chosen, training.resamples, image=image, progress=progress)
     q = probabilities(model, rows)
     clusters = q.argmax(1)
     # in a sample without K such clusters, no row keeps its cluster
     stable = stability(clusters, found) * (len(found) / training.resamples)
-    held = np.bincount(clusters, minlength=size)
-    means = np.bincount(clusters, stable, size) / np.maximum(held, 1)
+    sizes = np.bincount(clusters, minlength=size)
+    means = np.bincount(clusters, stable, size) / np.maximum(sizes, 1)
     calibrated = Confidence.of(q, stable)
     return Resampling(rows.order, stable, tuple(means.tolist()), calibrated, training.resamples)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.assess.diagnostics import Signs, examine
+from gmvae.assess.diagnostics import Diagnostics, examine
 from gmvae.assess.doctor import Finding, diagnose
 from gmvae.assess.holdout import Holdout, Trial
 from gmvae.assess.outliers import Limits
@@ -67,7 +67,7 @@ class Result:
     start: Start | None
     choice: Choice | None
     holdout: Holdout | None
-    diagnostics: Signs
+    diagnostics: Diagnostics
     findings: list[Finding]
     clusters_used: int
     limits: Limits | None = None
@@ -140,7 +140,7 @@ def conclude(
 def ask_doctor(
     config: Config,
     data: Prepared,
-    diagnostics: Signs,
+    diagnostics: Diagnostics,
     history: Sequence[Record],
     holdout: Holdout | None,
     start: Start | None = None,

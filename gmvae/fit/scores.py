@@ -17,7 +17,7 @@ Partitions = Sequence[NDArray[np.int64]]
 """R partitions, each the cluster of each distinct row, (N,)."""
 
 
-def merits(partitions: Partitions, rows: Observations) -> dict[str, NDArray[np.float64]]:
+def restart_scores(partitions: Partitions, rows: Observations) -> dict[str, NDArray[np.float64]]:
     """The scores of R partitions of the same rows, each of shape (R,). The last one decides.
 
     ``agreement`` is that with the other partitions (:func:`gmvae.partition.metrics.consensus`). With at least
@@ -38,15 +38,15 @@ def merits(partitions: Partitions, rows: Observations) -> dict[str, NDArray[np.f
 def modularity(partitions: Partitions, rows: Observations) -> NDArray[np.float64]:
     """The modularity of each of R partitions in the nearest-neighbour graph of their rows, (R,)
     (:func:`gmvae.partition.communities.modularity`)."""
-    links = neighbours(rows.tensor().flatten(1).cpu().numpy())[0]
-    return np.array([communities.modularity(clusters, links) for clusters in partitions])
+    graph = neighbours(rows.tensor().flatten(1).cpu().numpy())[0]
+    return np.array([communities.modularity(clusters, graph) for clusters in partitions])
 
 
 def best(
     partitions: Partitions, losses: Sequence[float], rows: Observations
 ) -> tuple[int, list[dict[str, float]]]:
     """Choose which of several fits to keep, without labels; returns its number and the scores of all fits
-    (:func:`merits`).
+    (:func:`restart_scores`).
 
     It is the fit with the greatest deciding score: modularity in the nearest-neighbour graph if there is one,
     else agreement with the others. Ties (two fits always agree equally) go to the smallest loss.
@@ -56,7 +56,7 @@ def best(
         losses: The loss of each fit, in nats per observation.
         rows: The distinct rows on which the clusters are compared.
     """
-    found = merits(partitions, rows)
+    found = restart_scores(partitions, rows)
     each = [{name: float(values[i]) for name, values in found.items()} for i in range(len(losses))]
     *_, decisive = found
     return max(range(len(losses)), key=lambda i: (round(each[i][decisive], 9), -losses[i])), each

@@ -27,14 +27,14 @@ def drawn_in(recognition: Recognition, y: Tensor) -> Tensor:
     inside = recognition.inside(y)
     if recognition.config.likelihood != "gaussian":
         return inside
-    least, most = recognition.range.unbind(-1)
-    centre = torch.zeros_like(least)
+    minimum, maximum = recognition.range.unbind(-1)
+    centre = torch.zeros_like(minimum)
     if (edges := recognition.edges()) is not None:
         centre = centre.maximum(edges[0]).minimum(edges[1])
-    least, most = least - centre, most - centre
+    minimum, maximum = minimum - centre, maximum - centre
 
     def too_far(offset: Tensor) -> Tensor:
-        near = offset.clamp(least, most)
+        near = offset.clamp(minimum, maximum)
         return (offset - near).norm(dim=1) > TAKEN_OFF * near.norm(dim=1)
 
     offset = y.flatten(1) - centre
@@ -42,11 +42,11 @@ def drawn_in(recognition: Recognition, y: Tensor) -> Tensor:
     if not len(outside):
         return inside
     offset = offset[outside]
-    larger = (offset.abs().amax(1) / torch.maximum(most, -least).amax()).clamp(min=1).log()
+    larger = (offset.abs().amax(1) / torch.maximum(maximum, -minimum).amax()).clamp(min=1).log()
     low, high = -larger - 3, torch.zeros_like(larger)  # log s
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         far = too_far(offset * middle.exp().unsqueeze(1))
         low, high = torch.where(far, low, middle), torch.where(far, middle, high)
-    drawn = (offset * low.exp().unsqueeze(1)).clamp(least, most) + centre
+    drawn = (offset * low.exp().unsqueeze(1)).clamp(minimum, maximum) + centre
     return inside.flatten(1).index_copy(0, outside, drawn).reshape(y.shape)

@@ -115,7 +115,7 @@ def compact_recogniser(y_shape: Shape, hidden_size: int, filters: int) -> nn.Seq
     layers: list[nn.Module] = []
     for times, kernel, stride in COMPACT:
         outputs = times * filters
-        convolution = Conv2d if layers else ChannelsLast
+        convolution: type[nn.Conv2d] | partial[nn.Conv2d] = Conv2d if layers else ChannelsLast
         layers += [
             convolution(inputs, outputs, kernel, stride, kernel // 2),
             BatchNorm2d(outputs),
@@ -132,8 +132,8 @@ class ChannelsLast(nn.Conv2d):
     """A convolution whose output has the channels last in memory, and so have the layers after it. For the
     compact network on a CPU, a step takes an eighth less time like this; for ``conv`` it takes more."""
 
-    def __init__(self, *sizes: int) -> None:
-        super().__init__(*sizes, dtype=FLOAT)
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> None:
+        super().__init__(inputs, outputs, kernel, stride, padding, dtype=FLOAT)
 
     def forward(self, y: Tensor) -> Tensor:
         # with one channel, y.contiguous(memory_format=...) would leave the strides as they are
@@ -167,8 +167,8 @@ def convolutions(network: str, y_shape: Shape, hidden_size: int, filters: int) -
     Raises:
         ValueError: if y_shape is not that of an image, or the image is too small for the last convolution.
     """
-    layers, least = NETWORKS[network]
-    _check_image(network, y_shape, least)
+    layers, minimum = NETWORKS[network]
+    _check_image(network, y_shape, minimum)
     inputs, (height, width) = y_shape[0], y_shape[1:]
     stack: list[Convolution] = []
     for index, (kernel, stride, padding) in enumerate(layers):
@@ -219,10 +219,10 @@ def _lost(c: Convolution) -> tuple[int, int]:
     return (height + 2 * c.padding - rows) % c.stride, (width + 2 * c.padding - columns) % c.stride
 
 
-def _check_image(network: str, y_shape: Shape, least: int) -> None:
-    if len(y_shape) != 3 or min(y_shape[1:]) < least:
+def _check_image(network: str, y_shape: Shape, minimum: int) -> None:
+    if len(y_shape) != 3 or min(y_shape[1:]) < minimum:
         raise ValueError(
             f"network is {network!r}, but an observation has shape {tuple(y_shape)}: it must be (channels, "
-            f"height, width), such as (1, 28, 28), with at least {least} x {least} pixels; network fc takes "
-            "any shape"
+            f"height, width), such as (1, 28, 28), with at least {minimum} x {minimum} pixels; network fc "
+            "takes any shape"
         )

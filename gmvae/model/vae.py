@@ -131,45 +131,51 @@ class Recognition(nn.Module):
     def reset_parameters(self) -> None:
         """Reset the range of the data, so that it holds any number."""
         if self.config.likelihood == "gaussian":
-            most = torch.finfo(networks.FLOAT).max
-            self.range.copy_(self.range.new_tensor([-most, most]))
+            maximum = torch.finfo(networks.FLOAT).max
+            self.range.copy_(self.range.new_tensor([-maximum, maximum]))
 
-    def take_range(self, least: Tensor, most: Tensor, *, widen: bool = False) -> None:
+    def take_range(self, minimum: Tensor, maximum: Tensor, *, widen: bool = False) -> None:
         """Set the range of the data to the minimum and maximum of each number, of shape (size of y,), with a
         ``MARGIN`` on either side. With ``widen`` it also keeps what was in the range before."""
         if self.config.likelihood != "gaussian":
             return
-        least, most = (edge.flatten().to(self.range) for edge in (least, most))
-        margin = MARGIN * (most - least)
-        least, most = least - margin, most + margin
+        minimum, maximum = (edge.flatten().to(self.range) for edge in (minimum, maximum))
+        margin = MARGIN * (maximum - minimum)
+        minimum, maximum = minimum - margin, maximum + margin
         if widen:
-            least, most = torch.minimum(least, self.range[:, 0]), torch.maximum(most, self.range[:, 1])
-        self.range.copy_(torch.stack((least, most), -1))
+            minimum, maximum = (
+                torch.minimum(minimum, self.range[:, 0]),
+                torch.maximum(maximum, self.range[:, 1]),
+            )
+        self.range.copy_(torch.stack((minimum, maximum), -1))
 
     def edges(self) -> tuple[Tensor, Tensor] | None:
         """The least and the greatest number of the data in each place, (size of y,) each, where the range
         says so."""
-        least, most = self.range.unbind(-1)
-        if not torch.isfinite(most - least).all() or (self.range == self.range.new_tensor(SAVED_RANGE)).all():
+        minimum, maximum = self.range.unbind(-1)
+        if (
+            not torch.isfinite(maximum - minimum).all()
+            or (self.range == self.range.new_tensor(SAVED_RANGE)).all()
+        ):
             return None
-        margin = MARGIN / (1 + 2 * MARGIN) * (most - least)
-        return least + margin, most - margin
+        margin = MARGIN / (1 + 2 * MARGIN) * (maximum - minimum)
+        return minimum + margin, maximum - margin
 
     def inside(self, y: Tensor) -> Tensor:
         """Observations of shape (B, *y_shape), each number clipped to its range."""
         if self.config.likelihood != "gaussian":
             return y
-        least, most = self.range.unbind(-1)
-        return torch.clamp(y.flatten(1), least, most).reshape(y.shape)
+        minimum, maximum = self.range.unbind(-1)
+        return torch.clamp(y.flatten(1), minimum, maximum).reshape(y.shape)
 
     def far(self, y: Tensor) -> Tensor:
         """Which observations of shape (B, *y_shape) have a number that lies outside its range by more than
         half the width of the range, (B,)."""
         if self.config.likelihood != "gaussian":
             return torch.zeros(len(y), dtype=torch.bool, device=y.device)
-        least, most = self.range.unbind(-1)
-        half, y = (most - least) / 2, y.flatten(1)
-        return ((y < least - half) | (y > most + half)).any(1)
+        minimum, maximum = self.range.unbind(-1)
+        half, y = (maximum - minimum) / 2, y.flatten(1)
+        return ((y < minimum - half) | (y > maximum + half)).any(1)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         if self.config.likelihood == "gaussian" and f"{prefix}range" not in state:

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Clusters = NDArray[np.int64]
-Links = NDArray[np.int64]
-"""The neighbours of each of n rows, (n, links)."""
+Neighbours = NDArray[np.int64]
+"""The nearest neighbours of each of n rows, (n, neighbours)."""
 SHAKEN, SHAKES = 0.3, 20
 """Share of the cells that are moved at random before a search is restarted, and the number of restarts."""
 
 
-def modularity(clusters: Clusters, graph: Links) -> float:
+def modularity(clusters: Clusters, graph: Neighbours) -> float:
     r"""Newman's modularity of a partition: :math:`\sum_k e_{kk} - a_k^2`, where :math:`e_{jk}` is the share
     of edges from cluster j to k and :math:`a_k = \sum_j e_{jk}` (Newman and Girvan, 2004). It is at most 1,
     and 0 for random clusters."""
     return float(np.trace(_surplus(clusters, graph)))
 
 
-def merge(cells: Clusters, graph: Links, count: int, seed: int) -> Clusters:
+def merge(cells: Clusters, graph: Neighbours, count: int, seed: int) -> Clusters:
     """Merge cells, numbered from 0, into ``count`` clusters with the greatest modularity that the search
     finds.
 
@@ -34,22 +34,22 @@ def merge(cells: Clusters, graph: Links, count: int, seed: int) -> Clusters:
     surplus = _surplus(cells, graph)
     if len(surplus) <= count:
         return cells
-    rng, best = np.random.default_rng(seed), _settle(_join(surplus, count), surplus, count)
+    rng, best = np.random.default_rng(seed), _improve(_join(surplus, count), surplus, count)
     for _ in range(SHAKES):
         shaken = np.where(rng.random(len(best)) < SHAKEN, rng.integers(0, count, len(best)), best)
-        found = _settle(shaken, surplus, count)
+        found = _improve(shaken, surplus, count)
         best = max(best, found, key=lambda groups: _within(groups, surplus))
     return best[cells]
 
 
-def _surplus(clusters: Clusters, graph: Links) -> NDArray[np.float64]:
+def _surplus(clusters: Clusters, graph: Neighbours) -> NDArray[np.float64]:
     """The share of edges between each pair of clusters, minus the share expected by chance."""
     size = int(clusters.max()) + 1
-    links = np.zeros((size, size))
-    np.add.at(links, (np.repeat(clusters, graph.shape[1]), clusters[graph].ravel()), 1.0)
-    links = (links + links.T) / (2 * graph.size)
-    share = links.sum(0)
-    return links - np.outer(share, share)
+    edges = np.zeros((size, size))
+    np.add.at(edges, (np.repeat(clusters, graph.shape[1]), clusters[graph].ravel()), 1.0)
+    edges = (edges + edges.T) / (2 * graph.size)
+    share = edges.sum(0)
+    return edges - np.outer(share, share)
 
 
 def _join(surplus: NDArray[np.float64], count: int) -> Clusters:
@@ -66,7 +66,7 @@ def _join(surplus: NDArray[np.float64], count: int) -> Clusters:
     return groups
 
 
-def _settle(groups: Clusters, surplus: NDArray[np.float64], count: int) -> Clusters:
+def _improve(groups: Clusters, surplus: NDArray[np.float64], count: int) -> Clusters:
     """Move each cell in turn to the group with the greatest gain, until none moves. No group is emptied."""
     groups, moved = groups.copy(), True
     within = np.stack([(surplus * (groups == k)).sum(1) for k in range(count)], 1)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gmvae.partition.communities import Clusters, Links
+from gmvae.partition.communities import Clusters, Neighbours
 
 
-def conductance(clusters: Clusters, graph: Links) -> NDArray[np.float64]:
+def conductance(clusters: Clusters, graph: Neighbours) -> NDArray[np.float64]:
     r"""The conductance of each of K clusters S in a graph. Two rows have an edge if either is a neighbour of
     the other:
 
@@ -20,11 +20,11 @@ def conductance(clusters: Clusters, graph: Links) -> NDArray[np.float64]:
 
     Arguments:
         clusters: The cluster of each row, (n,), numbered from 0 without gaps.
-        graph: The nearest neighbours of each row, (n, links).
+        graph: The nearest neighbours of each row, (n, neighbours).
     """
-    count, links = graph.shape
-    ends = np.repeat(np.arange(count), links), graph.ravel()
-    edges = sparse.csr_matrix((np.ones(count * links), ends), (count, count))
+    count, degree = graph.shape
+    ends = np.repeat(np.arange(count), degree), graph.ravel()
+    edges = sparse.csr_matrix((np.ones(count * degree), ends), (count, count))
     edges = edges.maximum(edges.T)
     member = sparse.csr_matrix((np.ones(count), (np.arange(count), clusters)))
     between = (member.T @ edges @ member).toarray()

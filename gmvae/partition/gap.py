@@ -22,13 +22,13 @@ Floats = NDArray[np.float64]
 
 GAUSSIANS = 20
 """How many samples are drawn from the Gaussian."""
-TELLS = 2.5
+DEPARTURE = 2.5
 """Departure above which rows count as more than one cluster. One Gaussian in 160 exceeds it by chance."""
 GAIN = 0.1
 """Minimum by which the gap of a number must exceed that of a smaller, more stable number."""
 
 
-class Beside:
+class Comparison:
     """Rows compared with a single Gaussian.
 
     Arguments:
@@ -48,7 +48,7 @@ class Beside:
         """How many standard deviations the cluster index lies below that of the Gaussian."""
         return self._found(clusters)[1]
 
-    def worth(self, clusters: int, fewer: int) -> bool:
+    def preferred(self, clusters: int, fewer: int) -> bool:
         """Whether a number of clusters is preferred to a smaller one, although it is less stable."""
         return self.gap(clusters) - self.gap(fewer) >= GAIN
 

@@ -11,7 +11,7 @@ from sklearn.covariance import oas
 from gmvae.partition.communities import Clusters
 
 Floats = NDArray[np.float64]
-LEAST = 1e-4
+RIDGE = 1e-4
 """Added to variances, so that equal rows have a finite density. Columns have variances of about 1."""
 
 
@@ -34,7 +34,7 @@ def criterion(values: Floats, clusters: Clusters) -> float:
     members = [values[clusters == k] for k in range(int(clusters.max()) + 1)]
     centred = [own - own.mean(0) for own in members]
     common = [_covariance(np.concatenate(centred))] * len(members)
-    apart = [_covariance(own) if len(own) > 1 else LEAST * np.eye(columns) for own in centred]
+    apart = [_covariance(own) if len(own) > 1 else RIDGE * np.eye(columns) for own in centred]
     free, each = len(members) * (columns + 1) - 1, columns * (columns + 1) / 2
     shares = sum(len(own) * math.log(len(own) / rows) for own in members)
     return max(
@@ -45,7 +45,7 @@ def criterion(values: Floats, clusters: Clusters) -> float:
 
 
 def _covariance(centred: Floats) -> Floats:
-    return oas(centred, assume_centered=True)[0] + LEAST * np.eye(centred.shape[1])
+    return oas(centred, assume_centered=True)[0] + RIDGE * np.eye(centred.shape[1])
 
 
 def _log_density(centred: Floats, covariance: Floats) -> float:

@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 Floats = NDArray[np.float32]
 
 Graph = tuple[NDArray[np.int64], Floats]
-"""Nearest neighbours of n observations and their distances, both of shape (n, links)."""
+"""Nearest neighbours of n observations and their distances, both of shape (n, neighbours)."""
 
 NEIGHBOURS = 20
 """How many neighbours each observation has in the graph."""

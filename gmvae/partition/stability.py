@@ -24,17 +24,17 @@ from gmvae.partition.communities import Clusters
 from gmvae.progress import Progress
 
 Floats = NDArray[np.float32]
-Way = Callable[[Floats, Sequence[int], int], list[Clusters]]
+Method = Callable[[Floats, Sequence[int], int], list[Clusters]]
 """A clustering method: from rows of shape (n, D), numbers of clusters and a seed to the clusters of each row,
 for each number."""
 
-Worth = Callable[[int, int], bool]
+Preferred = Callable[[int, int], bool]
 """Whether the first number of clusters is preferred to the second, which is smaller but more stable."""
 
 Overlaps = NDArray[np.float64]
 """For each number of clusters, the overlap of each pair of samples, (numbers, S, S)."""
 
-LOOKED_AT = 5_000
+MAXIMUM_ROWS = 5_000
 """Maximum number of rows for choosing the number of clusters."""
 SAMPLED = 0.8
 """Share of these rows in a sample."""
@@ -74,63 +74,63 @@ class Choice:
 
 
 def choose(
-    looked_at: Sequence[tuple[Way, Sequence[Floats], int]],
-    most: int,
+    methods: Sequence[tuple[Method, Sequence[Floats], int]],
+    maximum: int,
     seed: int,
     progress: Progress = lambda _: None,
-    worth: Worth = lambda _, __: True,
+    preferred: Preferred = lambda _, __: True,
 ) -> Choice:
     """Choose the greatest stable number of clusters.
 
     Arguments:
-        looked_at: For each clustering method: the method, one or more representations of the rows, arrays of
+        methods: For each clustering method: the method, one or more representations of the rows, arrays of
             shape (n, D), and the number of samples of each. The number of samples is doubled if the answer
             would change without one of them. The stability of a number is that in its best method.
-        most: The greatest number to try; the smallest is 2.
+        maximum: The greatest number to try; the smallest is 2.
         seed: Seed of the samples and of the clustering of each.
         progress: Called with the share of the work that is done.
-        worth: As for :func:`decide`.
+        preferred: As for :func:`decide`.
 
     Raises:
         ValueError: if there are too few rows for two clusters.
     """
-    rows = min(len(values) for _, shown, _ in looked_at for values in shown)
-    counts = range(2, min(most, int(SAMPLED * rows) // ROWS_EACH) + 1)
+    rows = min(len(values) for _, shown, _ in methods for values in shown)
+    counts = range(2, min(maximum, int(SAMPLED * rows) // ROWS_EACH) + 1)
     if not counts:
         raise ValueError(f"there are {rows} rows: too few to choose the number of clusters, so give it")
-    work, done = 2 * sum(len(shown) * samples for _, shown, samples in looked_at), 0
-    parts: list[list[list[Clusters]]] = [[] for _ in looked_at]
+    work, done = 2 * sum(len(shown) * samples for _, shown, samples in methods), 0
+    parts: list[list[list[Clusters]]] = [[] for _ in methods]
     overlaps: list[Overlaps] = []
-    while done < work and (not overlaps or _hangs_on_a_sample(counts, overlaps, worth)):
-        for (way, shown, samples), found in zip(looked_at, parts, strict=True):
+    while done < work and (not overlaps or _depends_on_a_sample(counts, overlaps, preferred)):
+        for (method, shown, samples), found in zip(methods, parts, strict=True):
             for _ in range(samples):
                 for values in shown:
-                    found.append(_part(way, values, counts, seed + done))
+                    found.append(_of_sample(method, values, counts, seed + done))
                     done += 1
                     progress(done / work)
         overlaps = [_overlaps(found, counts) for found in parts]
     progress(1.0)
-    return decide(list(counts), _curve(overlaps), worth)
+    return decide(list(counts), _curve(overlaps), preferred)
 
 
 def decide(
-    counts: Sequence[int], stabilities: NDArray[np.float64], worth: Worth = lambda _, __: True
+    counts: Sequence[int], stabilities: NDArray[np.float64], preferred: Preferred = lambda _, __: True
 ) -> Choice:
     """Choose a number of clusters by the stability of each, with a reason.
 
-    This is the greatest stable number that is as stable as the smaller stable ones, or worth it. If none is
-    stable, it is the most stable number, or 1 if even that cannot be trusted.
+    This is the greatest stable number that is as stable as the smaller stable ones, or is preferred to them.
+    If none is stable, it is the most stable number, or 1 if even that cannot be trusted.
 
     Arguments:
         counts: The numbers that were tried, in order.
         stabilities: The stability of each.
-        worth: Whether a number is preferred to a smaller one, although it is less stable.
+        preferred: Whether a number is preferred to a smaller one, although it is less stable.
     """
     curve = tuple((k, round(float(s), 4)) for k, s in zip(counts, stabilities, strict=True))
     known, stable = dict(curve), [k for k, s in curve if s >= STABLE]
     chosen = stable[0] if stable else max(curve, key=lambda point: point[1])[0]
     for k in stable[1:]:
-        if known[k] >= known[chosen] - AS_STABLE or worth(k, chosen):
+        if known[k] >= known[chosen] - AS_STABLE or preferred(k, chosen):
             chosen = k
     if known[chosen] < TRUSTED:
         return Choice(
@@ -171,7 +171,7 @@ def _overlaps(parts: Sequence[Sequence[Clusters]], counts: Sequence[int]) -> Ove
     for a sample with itself."""
     found = np.full((len(counts), len(parts), len(parts)), np.nan)
     for (i, one), (j, other) in permutations(enumerate(parts), 2):
-        found[:, i, j] = [_least_overlap(a, b, k) for a, b, k in zip(one, other, counts, strict=True)]
+        found[:, i, j] = [_smallest_overlap(a, b, k) for a, b, k in zip(one, other, counts, strict=True)]
     return found
 
 
@@ -185,36 +185,36 @@ def _middle(overlaps: Overlaps) -> NDArray[np.float64]:
     return (np.nanmean if overlaps.shape[1] >= MANY else np.nanmedian)(overlaps, (1, 2))
 
 
-def _hangs_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps], worth: Worth) -> bool:
+def _depends_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps], preferred: Preferred) -> bool:
     """Whether the answer would change without one of the samples. An embedding can differ between processors
     that round differently, and the answer should not depend on that."""
-    answers = {_answer(counts, overlaps, worth)}
-    for way, found in enumerate(overlaps):
+    answers = {_answer(counts, overlaps, preferred)}
+    for method, found in enumerate(overlaps):
         # one sample alone has nothing to agree with
         for sample in range(found.shape[1] if found.shape[1] > 2 else 0):
             left = np.delete(np.delete(found, sample, 1), sample, 2)
-            answers.add(_answer(counts, [*overlaps[:way], left, *overlaps[way + 1 :]], worth))
+            answers.add(_answer(counts, [*overlaps[:method], left, *overlaps[method + 1 :]], preferred))
     return len(answers) > 1
 
 
-def _answer(counts: Sequence[int], overlaps: Sequence[Overlaps], worth: Worth) -> tuple[int, bool]:
-    choice = decide(counts, _curve(overlaps), worth)
+def _answer(counts: Sequence[int], overlaps: Sequence[Overlaps], preferred: Preferred) -> tuple[int, bool]:
+    choice = decide(counts, _curve(overlaps), preferred)
     return choice.clusters, choice.sure
 
 
-def _part(way: Way, values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
+def _of_sample(method: Method, values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
     """The clusters of a sample of the rows, -1 for the others."""
     rng = np.random.default_rng(seed)
-    held = np.sort(rng.permutation(len(values))[: int(SAMPLED * len(values))])
+    drawn = np.sort(rng.permutation(len(values))[: int(SAMPLED * len(values))])
     found = []
-    for clusters in way(values[held], counts, seed):
+    for clusters in method(values[drawn], counts, seed):
         everywhere = np.full(len(values), -1)
-        everywhere[held] = clusters
+        everywhere[drawn] = clusters
         found.append(everywhere)
     return found
 
 
-def _least_overlap(a: Clusters, b: Clusters, count: int) -> float:
+def _smallest_overlap(a: Clusters, b: Clusters, count: int) -> float:
     both = (a >= 0) & (b >= 0)
     shared = np.zeros((count, count))
     np.add.at(shared, (a[both], b[both]), 1.0)

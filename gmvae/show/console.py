@@ -17,7 +17,7 @@ from gmvae.assess.doctor import Finding
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.moment import Moment
 from gmvae.data.dataset import Dataset
-from gmvae.data.files.columns import some
+from gmvae.data.files.columns import listing
 from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.resolve import parameters
 from gmvae.fit.result import Result
@@ -201,12 +201,12 @@ def prepared(fit: Fit, data: Dataset) -> str:
     if origin.counting:
         lines += (
             f"warning columns that only count the rows are features ({len(origin.counting)}): "
-            f"{some(origin.counting)}; leave them out with --drop, or name one with --id-column\n"
+            f"{listing(origin.counting)}; leave them out with --drop, or name one with --id-column\n"
         )
     names = origin.schema.features or tuple(map(str, range(len(fit.data.scaling.mean))))
     constant = [names[column] for column in fit.data.constants]
     if constant and fit.config.model.likelihood == "gaussian":
-        lines += f"warning columns with only one value are left out ({len(constant)}): {some(constant)}\n"
+        lines += f"warning columns with only one value are left out ({len(constant)}): {listing(constant)}\n"
     return lines
 
 
@@ -214,7 +214,7 @@ def classes(labels: NDArray[np.int64], names: Sequence[str]) -> str:
     """The names of the labels, and how many rows have none."""
     known = labels[labels >= 0]
     called = list(names) or [str(label) for label in np.unique(known)]
-    listed = f": {some(called)}" if called else ""
+    listed = f": {listing(called)}" if called else ""
     without = len(labels) - len(known)
     lacking = f"; {without:,} row{'s'[: without > 1]} without a label" if without else ""
     return f"{len(called)} class{'es'[: 2 * (len(called) != 1)]}{listed}{lacking}"

@@ -141,10 +141,10 @@ class Watched(Observer):
         self.answers: Answers | None = None
 
     def begin(self, fit: Fit) -> None:
-        least = 50 if len(fit.data.y_shape) == 1 else 10
+        minimum = 50 if len(fit.data.y_shape) == 1 else 10
 
         def take(picture: str, share: float) -> Snapshot:
-            return fit.moment().glance(picture, max(least, round(share * SHOWN)), share)
+            return fit.moment().glance(picture, max(minimum, round(share * SHOWN)), share)
 
         self.answers = Answers(self.folder, self.pictures, take)
 

@@ -174,8 +174,8 @@ def _image(given: Material) -> bool:
     return len(given.model.y_shape) == 3
 
 
-def _rows(given: Material, most: int) -> Rows:
+def _rows(given: Material, maximum: int) -> Rows:
     """The first rows, in the form that candidates take."""
-    values = scaled(given.subset[:most]).flatten(1).cpu().double().numpy()
-    weights = None if given.weights is None else given.weights[:most]
+    values = scaled(given.subset[:maximum]).flatten(1).cpu().double().numpy()
+    weights = None if given.weights is None else given.weights[:maximum]
     return Rows(values, min(given.model.config.clusters, len(values)), given.seed, weights)

@@ -19,7 +19,7 @@ from gmvae.progress import Progress
 from gmvae.start.candidates import centres, density, embedded, mixtures, spectral, trees
 from gmvae.start.candidates.base import Method, Rows
 
-LINKS = (5, 10)
+NEIGHBOURS = (5, 10)
 """Numbers of neighbours in the two graphs for the conductance. With few neighbours, arcs stay in one piece;
 with more, chance gaps in an arc are bridged."""
 CLOSE = 2.75
@@ -69,7 +69,7 @@ def choose(rows: Rows, *, image: bool, progress: Progress = lambda _: None) -> C
     """
     found: dict[str, Clusters] = {}
     clear: dict[str, float] = {}
-    graphs = [rows.links(links)[0] for links in LINKS]
+    graphs = [rows.neighbours(count)[0] for count in NEIGHBOURS]
     methods = (*OF_ROWS, embedded.at_several_scales if image else embedded.candidates)
     for number, method in enumerate(methods):
         if method is methods[-1] and min(clear.values()) == 0:

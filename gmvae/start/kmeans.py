@@ -21,22 +21,22 @@ from gmvae.training.loop import batches, descend
 from gmvae.training.optimisers import optimiser
 
 Floats = NDArray[np.float64]
-GUIDED, LED = 300, 20
+GUIDED_STEPS, GUIDED_EPOCHS = 300, 20
 """The number of guided steps, rounded up to whole passes and limited by the number of epochs. With few rows
 for each column the limit is at least the second number, since such a fit can have few epochs."""
 ROWS_EACH, COMPONENTS = 10, 50
 """Number of rows for each column below which they are few, and the number of principal components that are
 then computed."""
-BEGINNINGS, OF_FEW = 10, 30
+STARTS, STARTS_OF_FEW = 10, 30
 """Starts of k-means, and those with few rows; the one with the smallest inertia is kept. With 700 blood cells
 10 starts do not always find the smallest inertia."""
-GUIDANCE = 5.0
+GUIDE_WEIGHT = 5.0
 """Weight of the cross-entropy to the clusters of k-means during the k-means start."""
 
 
 def guided_passes(count: int, training: TrainingConfig) -> int:
     """How many passes over ``count`` observations are guided by k-means."""
-    return min(training.epochs, -(-GUIDED // max(1, round(count / training.batch_size))))
+    return min(training.epochs, -(-GUIDED_STEPS // max(1, round(count / training.batch_size))))
 
 
 def guide(given: Material) -> None:
@@ -53,7 +53,7 @@ def guide(given: Material) -> None:
     model.train()
     passes = guided_passes(len(y), training)
     if kmeans.axes is not None:
-        passes = max(passes, guided_passes(len(y), replace(training, epochs=LED)))
+        passes = max(passes, guided_passes(len(y), replace(training, epochs=GUIDED_EPOCHS)))
 
     def losses() -> Iterator[Tensor]:
         for _ in range(passes):
@@ -64,7 +64,7 @@ def guide(given: Material) -> None:
                 terms = objective.terms_of(given, model, observed)
                 log_probs = given.q_z.log_probs
                 guess = F.nll_loss(log_probs.flatten(0, -2), centre.repeat(len(log_probs)))
-                yield objective.weigh(terms, config, model.config.assignment).mean() + GUIDANCE * guess
+                yield objective.weigh(terms, config, model.config.assignment).mean() + GUIDE_WEIGHT * guess
 
     for _ in descend(steps, losses()):
         pass
@@ -103,7 +103,7 @@ def k_means(values: Floats, clusters: int, seed: int, weights: Floats | None = N
         spread = np.sqrt(np.ones(rows) if weights is None else weights / weights.mean())[:, None]
         _, singular, found = randomized_svd(spread * (values - centre), COMPONENTS, random_state=seed)
         axes = found[: max(2, elbow(singular))].T
-    starts = BEGINNINGS if axes is None else OF_FEW
+    starts = STARTS if axes is None else STARTS_OF_FEW
     clusters = min(clusters, len(np.unique(values, axis=0)))
     means = KMeans(clusters, n_init=starts, random_state=seed)
     return Means(means.fit(_projected(values, centre, axes), sample_weight=weights), centre, axes)

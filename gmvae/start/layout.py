@@ -21,7 +21,7 @@ DIMENSIONS = 10
 MIXTURES = 10
 """Starts of a mixture with as many components as clusters; the one with the greatest likelihood is kept."""
 
-CELLS, LEAST = 6, 50
+CELLS, CELL_ROWS = 6, 50
 """Number of components for each cluster if components are joined, and the minimum number of observations for
 each component on average; fewer observations mean fewer components."""
 
@@ -58,5 +58,5 @@ def partition(values: Floats, graph: Graph, clusters: int, seed: int, *, joined:
     flat = layout(values, graph, seed).astype(np.float64)
     if not joined:
         return components(flat, clusters, seed, MIXTURES)
-    count = max(clusters, min(CELLS * clusters, len(flat) // LEAST))
+    count = max(clusters, min(CELLS * clusters, len(flat) // CELL_ROWS))
     return merge(components(flat, count, seed), graph[0], clusters, seed)

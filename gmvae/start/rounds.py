@@ -30,12 +30,12 @@ MANIFOLD_FROM = 1_000
 """Minimum number of images, or rows of wide tables, to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
-FEW, BEGINNINGS, LAYOUTS = 5_000, 4, 2
-"""With up to ``FEW`` observations, ``BEGINNINGS`` auto-encoders are tried, else one. Each is embedded
+FEW, AUTOENCODERS, LAYOUTS = 5_000, 4, 2
+"""With up to ``FEW`` observations, ``AUTOENCODERS`` auto-encoders are tried, else one. Each is embedded
 ``LAYOUTS`` times, and the clusters with the greatest modularity are kept."""
 ROUNDS, ROUNDS_ERASED = 3, 7
 """Default maximum number of rounds, and that for images with erased parts, which learn more in a round."""
-SETTLED = 0.003
+CONVERGED = 0.003
 """Share of the observations that change their cluster in a round below which it is the last."""
 
 
@@ -55,8 +55,8 @@ class Rounds:
         self.erased = self.view is image_view
         self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
         self.deep = self.image and self.view is None
-        self.beginnings = BEGINNINGS if len(subset) <= FEW and not self.deep else 1
-        self.steps = self.beginnings * RECONSTRUCTING + (self.rounds + 1) * TEACHING
+        self.autoencoders = AUTOENCODERS if len(subset) <= FEW and not self.deep else 1
+        self.steps = self.autoencoders * RECONSTRUCTING + (self.rounds + 1) * TEACHING
         self.steps, self.done = self.steps + autoencoder.steps(len(self.y)) * self.deep, 0
         # in tables, edges between rows say more about clusters than edges between features; in images, less
         self.graph = None
@@ -69,7 +69,7 @@ class Rounds:
         """Train the model as an auto-encoder and find the first clusters. Of several tries, the one with the
         greatest modularity is kept."""
         model, best = self.model, self.model.state_dict()
-        for _ in range(self.beginnings):
+        for _ in range(self.autoencoders):
             initialise(model, self.stream.local)
             progress = self._stage(RECONSTRUCTING)
             reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, progress)
@@ -97,7 +97,7 @@ class Rounds:
         """
         changed = 1.0
         for number in range(1, self.rounds + 1):
-            last = number == self.rounds or changed < SETTLED
+            last = number == self.rounds or changed < CONVERGED
             yield {"modularity": self.modularity, "changed": changed}
             clusters = torch.from_numpy(self.clusters).to(self.subset.device)
             steps = TEACHING * (2 if last else 1)
@@ -112,16 +112,16 @@ class Rounds:
         self.progress(1.0)
 
     def _part(
-        self, values: Floats, layouts: int, judge: Graph | None = None
+        self, values: Floats, layouts: int, reference: Graph | None = None
     ) -> tuple[NDArray[np.int64], float]:
         """Cluster features with several UMAP embeddings, and return the clusters with the greatest
         modularity, and that modularity. It is measured in the neighbour graph of the features, or in
-        ``judge``."""
+        ``reference``."""
         graph, k, found = neighbours(values), self.model.config.clusters, []
         for _ in range(layouts):
             self.seed += 1
             clusters = partition(values, graph, k, self.seed, joined=self.image)
-            found.append((communities.modularity(clusters, (judge or graph)[0]), clusters))
+            found.append((communities.modularity(clusters, (reference or graph)[0]), clusters))
         modularity, clusters = max(found, key=lambda pair: pair[0])
         return clusters, modularity
 

@@ -57,11 +57,11 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
     rows = f"{data['rows']:,} rows of " if "rows" in data else ""
     yield "data", f"{data.get('name', 'a table')}: {rows}{_shape(file)}"
     if file.schema.features:
-        yield "columns", _some(file.schema.features)
+        yield "columns", _first_names(file.schema.features)
     left_out = np.setdiff1d(np.arange(len(file.scaling.mean)), file.scaling.kept)
     if len(left_out):
         names = file.schema.features or tuple(map(str, range(len(file.scaling.mean))))
-        yield "constant", _some([names[column] for column in left_out])
+        yield "constant", _first_names([names[column] for column in left_out])
     yield "likelihood", f"{c.likelihood}: {about['likelihood_reason']}"
     if reason := about.get("scale_reason"):
         yield "scale", reason
@@ -101,7 +101,7 @@ def _shape(file: ModelFile) -> str:
     return f"{shape[0]} numbers"
 
 
-def _some(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     if len(names) <= SHOWN:
         return ", ".join(names)
     return f"{', '.join(names[:SHOWN])}, ... ({len(names)} in all)"

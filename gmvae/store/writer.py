@@ -137,8 +137,10 @@ class Writer(Observer):
         records = [record for record in self.history if record["restart"] == restart]
         if result is not None:
             return result.ask_doctor(records)
-        fit, signs = self.fit, self.measures.signs
-        return [] if signs is None else ask_doctor(fit.config, fit.data, signs, records, fit.holdout)
+        fit, diagnostics = self.fit, self.measures.diagnostics
+        return (
+            [] if diagnostics is None else ask_doctor(fit.config, fit.data, diagnostics, records, fit.holdout)
+        )
 
     def _last(self, result: Result) -> Record:
         """The last record of the restart that is kept."""

@@ -59,8 +59,8 @@ def image_view(y: Tensor, generator: Generator | None = None) -> Tensor:
     """Turn, move, scale and shear images of shape (B, channels, height, width) a little, each at random.
     Pixels from outside an image repeat its edge."""
 
-    def within(most: float) -> Tensor:
-        return (_uniform((len(y),), y, generator) * 2 - 1) * most
+    def within(limit: float) -> Tensor:
+        return (_uniform((len(y),), y, generator) * 2 - 1) * limit
 
     angle, shear = within(ROTATION), within(SHEAR)
     wide, high = 1 + within(SCALE), 1 + within(SCALE)

@@ -134,16 +134,16 @@ class Trainer:
 
     def _odd_now(self, y: Indexable) -> str | None:
         """The name of what is not finite in the current model: a weight, or a term for some observations."""
-        most = greatest(self.model)
-        if not math.isfinite(most):
+        largest = greatest(self.model)
+        if not math.isfinite(largest):
             return "a weight"
-        if most < HUGE:
+        if largest < HUGE:
             return None
         self.model.eval()
         with torch.no_grad():
-            some = scaled(y[torch.arange(min(len(y), self.config.batch_size), device=y.device)])
+            batch = scaled(y[torch.arange(min(len(y), self.config.batch_size), device=y.device)])
             noise = Generator(y.device).manual_seed(0)
-            return first_odd(*objective.loss(self.model, some, self.objective, generator=noise))
+            return first_odd(*objective.loss(self.model, batch, self.objective, generator=noise))
 
     def _back(self, rollbacks: int) -> None:
         """Go back to the beginning of this epoch, with a smaller step."""
@@ -223,11 +223,11 @@ class Trainer:
     def _batches(self, y: Indexable, order: Generator, done: int) -> tuple[Iterator[Tensor], int, int]:
         """The batches of a pass after the first ``done``, the number of all batches, and the number of
         observations in all of them."""
-        size, most = self.config.batch_size, self.config.epoch_size
+        size, limit = self.config.batch_size, self.config.epoch_size
         if getattr(y, "window", 0):
-            windowed = WindowedBatches(y, size, most, order)
+            windowed = WindowedBatches(y, size, limit, order)
             return windowed.after(done), len(windowed), windowed.count
-        steps = batches(len(y), size, most, order)
+        steps = batches(len(y), size, limit, order)
         return iter(steps[done:]), len(steps), sum(map(len, steps))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -349,14 +349,14 @@ def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
         raise ValueError(f"the checkpoint is of another model: {' '.join(str(error).split())}") from error
 
 
-def batches(count: int, size: int, most: int = 0, generator: Generator | None = None) -> list[Tensor]:
-    """A random order of ``count`` observations, or of ``most`` of them, in batches of ``size``. The generator
-    is one of the CPU, by default torch's global one.
+def batches(count: int, size: int, limit: int = 0, generator: Generator | None = None) -> list[Tensor]:
+    """A random order of ``count`` observations, or of ``limit`` of them, in batches of ``size``. The
+    generator is one of the CPU, by default torch's global one.
 
     The remaining observations make a smaller last batch. A single one joins the batch before it, since batch
     norm cannot estimate a variance from one observation.
     """
-    parts = list(torch.randperm(count, generator=generator)[: most or count].split(size))
+    parts = list(torch.randperm(count, generator=generator)[: limit or count].split(size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
     return parts

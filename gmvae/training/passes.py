@@ -21,13 +21,13 @@ class WindowedBatches:
     Arguments:
         y: The observations (:class:`gmvae.data.streamed.Streamed`).
         size: Observations in a batch.
-        most: Observations in a pass; 0 for all.
+        limit: Observations in a pass; 0 for all.
         generator: Source of the order.
     """
 
-    def __init__(self, y: Any, size: int, most: int, generator: Generator) -> None:
+    def __init__(self, y: Any, size: int, limit: int, generator: Generator) -> None:
         self.y, self.size = y, size
-        self.count = min(most or len(y), len(y))
+        self.count = min(limit or len(y), len(y))
         self.seed = int(torch.randint(2**62, (), generator=generator))
         self.steps = max(1, -(-self.count // size) - (self.count % size == 1))
 

@@ -117,13 +117,13 @@ def test_a_description_is_written_to_a_file_instead_of_printed(run, model, wines
 
 
 def test_evaluation_of_a_file_is_scikit_learns(run, model, wines, tmp_path):
-    some = wines.iloc[40:160].rename(columns={"grower": "maker"})
-    some.to_parquet(tmp_path / "some.parquet")
+    subset = wines.iloc[40:160].rename(columns={"grower": "maker"})
+    subset.to_parquet(tmp_path / "some.parquet")
     found = json.loads(ours("evaluate", run, tmp_path / "some.parquet", "--label-column", "maker"))
-    clusters = model.predict(some)
+    clusters = model.predict(subset)
     assert found["rows"] == 120
-    assert found["ari"] == pytest.approx(adjusted_rand_score(some["maker"], clusters))
-    assert found["elbo"] == pytest.approx(model.score(some), rel=1e-6)
+    assert found["ari"] == pytest.approx(adjusted_rand_score(subset["maker"], clusters))
+    assert found["elbo"] == pytest.approx(model.score(subset), rel=1e-6)
     assert found["clusters_used"] == clusters_used(clusters)
 
 

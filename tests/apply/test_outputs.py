@@ -71,8 +71,8 @@ def test_description_of_what_sets_clusters_apart(run, tmp_path):
         row = found[(found["cluster"] == k) & (found["column"] == "size")].iloc[0]
         spread = np.sqrt((own.var(ddof=0) + rest.var(ddof=0)) / 2)
         expected = [len(own), own.mean(), own.std(ddof=0), rest.mean(), (own.mean() - rest.mean()) / spread]
-        told = row[["rows", "mean", "deviation", "rest", "difference"]].astype(float)
-        np.testing.assert_allclose(told, expected)
+        described = row[["rows", "mean", "deviation", "rest", "difference"]].astype(float)
+        np.testing.assert_allclose(described, expected)
         assert row["probability"] == pytest.approx(model.predict_proba(y)[labels == k, k].mean())
         each = found[found["cluster"] == k]["difference"].abs()
         assert each.is_monotonic_decreasing

@@ -13,7 +13,7 @@ from sklearn.datasets import load_wine, make_blobs
 from sklearn.metrics import mutual_info_score
 
 from gmvae import GMVAE
-from gmvae.assess.diagnostics import Signs, confusion, examine
+from gmvae.assess.diagnostics import Diagnostics, confusion, examine
 from gmvae.assess.doctor import ONE, WORDS, diagnose
 from gmvae.config import ModelConfig, ObjectiveConfig
 
@@ -33,21 +33,21 @@ def fit(y: np.ndarray, clusters: int, seed: int = 0, **options) -> GMVAE:
 
 def said(y: np.ndarray, clusters: int, **options) -> dict[str, str]:
     """The findings: severity and message by name."""
-    return told(fit(y, clusters, **options))
+    return findings(fit(y, clusters, **options))
 
 
-def told(model: GMVAE) -> dict[str, str]:
+def findings(model: GMVAE) -> dict[str, str]:
     return {f.name: f"{f.severity}: {f.message}" for f in model.findings_}
 
 
-# ---- signs
+# ---- diagnostics
 
 
 @pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
-def test_signs_are_those_of_a_calculation_with_numpy(build, observations, assignment, likelihood):
+def test_diagnostics_are_those_of_a_calculation_with_numpy(build, observations, assignment, likelihood):
     model, y = build(assignment=assignment, likelihood=likelihood), observations(likelihood, 2500)
-    signs, q = examine(model, y)  # three batches
+    diagnostics, q = examine(model, y)  # three batches
     with torch.no_grad():
         q_x, q_w, q_z = model.recognition(y)
         mean, variance = model.generative.p_x(q_w.mean).mean, model.generative.p_x(q_w.mean).variance
@@ -58,28 +58,28 @@ def test_signs_are_those_of_a_calculation_with_numpy(build, observations, assign
     np.testing.assert_allclose(q, expected, atol=1e-12)
     entropy = -xlogy(expected, expected).sum(1).mean()
     whole = -(expected.mean(0) * np.log(expected.mean(0))).sum()
-    assert signs.z_entropy == pytest.approx(entropy, rel=1e-9)
-    assert signs.z_information == pytest.approx(whole - entropy, rel=1e-9)
-    assert signs.active_x == sum(np.var(q_x.mean.numpy()[:, d]) > 0.01 for d in range(2))
-    assert signs.active_w == sum(np.var(q_w.mean.numpy()[:, d]) > 0.01 for d in range(2))
-    assert signs.agreement == pytest.approx(np.mean(expected.argmax(1) == p.argmax(1)))
+    assert diagnostics.z_entropy == pytest.approx(entropy, rel=1e-9)
+    assert diagnostics.z_information == pytest.approx(whole - entropy, rel=1e-9)
+    assert diagnostics.active_x == sum(np.var(q_x.mean.numpy()[:, d]) > 0.01 for d in range(2))
+    assert diagnostics.active_w == sum(np.var(q_w.mean.numpy()[:, d]) > 0.01 for d in range(2))
+    assert diagnostics.agreement == pytest.approx(np.mean(expected.argmax(1) == p.argmax(1)))
     shares = [np.mean(expected.argmax(1) == k) for k in range(4)]
-    np.testing.assert_allclose(signs.occupancy, shares)
+    np.testing.assert_allclose(diagnostics.occupancy, shares)
     with torch.no_grad():
         p_y = model.generative.p_y(q_x.mean)
     least = 1.0 if likelihood == "bernoulli" else float(p_y.variance.mean(0).min())
-    assert signs.least_variance == pytest.approx(least)
-    assert Signs.from_json(json.loads(json.dumps(signs.to_json()))) == signs
+    assert diagnostics.least_variance == pytest.approx(least)
+    assert Diagnostics.from_json(json.loads(json.dumps(diagnostics.to_json()))) == diagnostics
 
 
 def test_information_of_certain_assignments_is_that_of_labels(build):
     model, y = build(scale=1.0), torch.randn(500, 3, dtype=torch.float64)
     with torch.no_grad():
         model.recognition.z.weight.mul_(1e4)
-    signs, q = examine(model, y)
+    diagnostics, q = examine(model, y)
     clusters = q.argmax(1)
-    assert signs.z_entropy < 0.01
-    assert signs.z_information == pytest.approx(mutual_info_score(clusters, clusters), abs=0.01)
+    assert diagnostics.z_entropy < 0.01
+    assert diagnostics.z_information == pytest.approx(mutual_info_score(clusters, clusters), abs=0.01)
 
 
 def test_units_that_do_not_move_are_not_active(build, observations):
@@ -87,8 +87,8 @@ def test_units_that_do_not_move_are_not_active(build, observations):
     with torch.no_grad():
         model.recognition.x.weight[1] = 0  # the mean of the second unit
         model.recognition.w.weight[:2] = 0
-    signs, _ = examine(model, y)
-    assert (signs.active_x, signs.active_w) == (1, 0)
+    diagnostics, _ = examine(model, y)
+    assert (diagnostics.active_x, diagnostics.active_w) == (1, 0)
 
 
 def test_confusion_of_posteriors_made_by_hand():
@@ -121,7 +121,7 @@ def test_clusters_that_ignore_the_data():
 @pytest.mark.slow
 def test_clusters_that_die():
     model = fit(BLOBS, 20, cv_weight=5.0, **COLD)
-    found = told(model)
+    found = findings(model)
     assert list(found) == ["dead"]
     assert found["dead"].startswith("warning: 1")
     assert "of 20 clusters hold no data; " in found["dead"]
@@ -133,7 +133,7 @@ def test_everything_in_one_cluster():
     """Most seeds, but not all, end there with so large a weight: seeds are tried until one does."""
     fits = (fit(NOISE, 4, cv_weight=20.0, epochs=25, seed=seed, **COLD) for seed in range(12))
     for model in fits:
-        found, share = told(model), (model.labels_ == 0).mean()
+        found, share = findings(model), (model.labels_ == 0).mean()
         assert ("one-cluster" in found) == (share >= ONE)
         if share >= ONE:
             assert found["one-cluster"] == f"warning: Cluster 0 holds {share:.1%} of the data."
@@ -150,7 +150,7 @@ def test_one_cluster_and_outliers_are_a_note():
 @pytest.mark.slow
 def test_clusters_that_share_one_group():
     model = fit(BLOBS, 6, cv_weight=0.0, init="kmeans", view_weight=0.0)
-    found = told(model)
+    found = findings(model)
     assert found["merged"].startswith("warning: Clusters ")
     assert found["merged"].count(" and ") >= 1
     assert "disagreement" in found  # which half an observation belongs to is arbitrary
@@ -161,7 +161,7 @@ def test_latents_that_are_not_used():
     """With coins, which have no structure, most seeds leave x unused: seeds are tried until one does."""
     for seed in range(12):
         model = fit(COINS, 4, seed=seed, epochs=15, **COLD)
-        found = told(model)
+        found = findings(model)
         assert ("x-unused" in found) == (model.signs_.active_x == 0)
         if "x-unused" in found:
             assert found["x-unused"] == (
@@ -174,7 +174,7 @@ def test_latents_that_are_not_used():
 
 @pytest.mark.slow
 def test_unbounded_densities():
-    fits = (told(fit(TWO_VALUES, 3, seed=seed, min_variance=0.0, epochs=300)) for seed in range(8))
+    fits = (findings(fit(TWO_VALUES, 3, seed=seed, min_variance=0.0, epochs=300)) for seed in range(8))
     found = next(found for found in fits if "unbounded" in found)  # most of them do
     assert found["unbounded"].startswith("warning: p(y | x) has a variance of ")
     assert "unbounded" not in said(TWO_VALUES, 3, epochs=100)
@@ -199,7 +199,7 @@ def test_training_that_has_not_ended(tmp_path):
 
 def test_a_bound_that_falls():
     """Compare the records of a run with too high a learning rate and of a good run."""
-    calm = Signs((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
+    calm = Diagnostics((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
     model, objective = ModelConfig(clusters=2), ObjectiveConfig(warm_up=5)
 
     def records(bounds):

@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import make_blobs
 from small_fits import quick
 
-from gmvae.assess.diagnostics import Signs
+from gmvae.assess.diagnostics import Diagnostics
 from gmvae.assess.doctor import diagnose
 from gmvae.config import ModelConfig, ObjectiveConfig
 
@@ -74,11 +74,13 @@ def test_copies_of_rows():
     ],
 )
 def test_a_group_of_clusters_is_named_once(pairs, groups):
-    signs = Signs(
+    diagnostics = Diagnostics(
         occupancy=(0.2,) * 5, z_entropy=0.1, z_information=1.5, active_x=2, active_w=1, agreement=1.0,
         confused=(), least_variance=1.0,
     )  # fmt: skip
     shared = tuple((i, j, 0.4) for i, j in pairs)
-    found = diagnose(replace(signs, confused=shared), ModelConfig(clusters=5, x_size=2), ObjectiveConfig())
+    found = diagnose(
+        replace(diagnostics, confused=shared), ModelConfig(clusters=5, x_size=2), ObjectiveConfig()
+    )
     assert [f.message for f in found if f.name == "merged"] == [groups]
-    assert diagnose(signs, ModelConfig(clusters=5, x_size=2), ObjectiveConfig()) == []
+    assert diagnose(diagnostics, ModelConfig(clusters=5, x_size=2), ObjectiveConfig()) == []

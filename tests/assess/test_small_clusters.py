@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_fits import quick
 
-from gmvae.assess.diagnostics import Signs, confusion
+from gmvae.assess.diagnostics import Diagnostics, confusion
 from gmvae.assess.doctor import diagnose
 from gmvae.config import ModelConfig, ObjectiveConfig
 
@@ -41,14 +41,14 @@ def test_clusters_without_a_row_hold_no_data(monkeypatch):
     model = quick(n_clusters=6, epochs=1).fit(Y)
     assert model.n_clusters_used_ == 4
     assert model.signs_.occupancy == pytest.approx([0.4, 0.32, 0, 0.02, 0.26, 0])
-    decided = Signs(model.signs_.occupancy, 0.0, 1.2, 1, 1, 1.0, (), 1.0)
+    decided = Diagnostics(model.signs_.occupancy, 0.0, 1.2, 1, 1, 1.0, (), 1.0)
     (dead,) = diagnose(decided, ModelConfig(clusters=6), ObjectiveConfig())
     assert (dead.name, dead.message) == ("dead", "2 of 6 clusters hold no data; 4 are in use.")
 
 
 @pytest.mark.slow
-def test_a_small_cluster_is_counted_even_if_signs_use_a_sample(monkeypatch, ten_rows):
-    """Signs are computed on a sample of the rows, but the size of a cluster on all rows."""
+def test_a_small_cluster_is_counted_even_if_diagnostics_use_a_sample(monkeypatch, ten_rows):
+    """Diagnostics are computed on a sample of the rows, but the size of a cluster on all rows."""
     monkeypatch.setattr("gmvae.fit.result.MEASURED", 20)
     again = quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
     assert again.signs_.occupancy == ten_rows.signs_.occupancy
@@ -57,8 +57,8 @@ def test_a_small_cluster_is_counted_even_if_signs_use_a_sample(monkeypatch, ten_
 
 
 def test_small_clusters_and_one_that_holds_nearly_all():
-    signs = Signs((0.995, 0.005, 0.0), 0.0, 0.03, 1, 1, 1.0, (), 1.0)
-    found = diagnose(signs, ModelConfig(clusters=3), ObjectiveConfig())
+    diagnostics = Diagnostics((0.995, 0.005, 0.0), 0.0, 0.03, 1, 1, 1.0, (), 1.0)
+    found = diagnose(diagnostics, ModelConfig(clusters=3), ObjectiveConfig())
     assert [finding.name for finding in found] == ["one-cluster", "small"]
     assert found[1].message.endswith("share: 1 (0.50%).")
 

@@ -20,7 +20,7 @@ from commands import SIGNS, TIMES, bad, contents, gmvae, here, records
 from PIL import Image
 
 from gmvae.cli import app
-from gmvae.cli.shown import HIDDEN, narrowed, widened
+from gmvae.cli.flags import HIDDEN, narrowed, widened
 from gmvae.config import Config
 from gmvae.experiments import experiment
 from gmvae.store.model_file import ModelFile

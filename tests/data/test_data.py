@@ -248,7 +248,7 @@ def test_checks_and_fingerprints_need_little_memory():
 def test_a_sample_of_the_observations_is_evenly_spaced():
     data = Dataset("ten", np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10))
     rows = as_it_is(data, "gaussian", torch.device("cpu")).everything
-    for some in (rows.spaced(4), rows.sample(4)):
-        assert some.tensor().tolist() == [[0, 1], [6, 7], [12, 13], [18, 19]]
-        assert data.labels[some.order].tolist() == [0, 3, 6, 9]
+    for subset in (rows.spaced(4), rows.sample(4)):
+        assert subset.tensor().tolist() == [[0, 1], [6, 7], [12, 13], [18, 19]]
+        assert data.labels[subset.order].tolist() == [0, 3, 6, 9]
     assert rows.spaced(None).tensor().shape == (10, 2)

@@ -55,8 +55,8 @@ def test_a_survey_does_not_depend_on_order_type_or_form(table):
         assert again.fingerprint == first.fingerprint
         np.testing.assert_array_equal(values[again.order], table[first.order])
         ours, theirs = standardising(again.moments), standardising(first.moments)
-        some = values[:9].astype(float)
-        np.testing.assert_array_equal(ours.apply(some), theirs.apply(some))
+        subset = values[:9].astype(float)
+        np.testing.assert_array_equal(ours.apply(subset), theirs.apply(subset))
 
 
 def test_binarity_counts_by_weight():
@@ -101,11 +101,11 @@ def test_rows_are_drawn_in_proportion_to_their_weight():
 def test_subsets_are_of_distinct_rows(table, monkeypatch):
     survey = Survey.of(table, np.ones(50))
     whole = Observations(table, dividing(3), (3,), CPU, survey.order, survey.weights)
-    most, some = whole.split(0.2, np.random.RandomState(0))
-    assert len(some.order) == 9
-    assert sorted([*most.order, *some.order]) == sorted(survey.order)
+    rest, subset = whole.split(0.2, np.random.RandomState(0))
+    assert len(subset.order) == 9
+    assert sorted([*rest.order, *subset.order]) == sorted(survey.order)
     # rows that occur twice have weight 1
-    assert most.weights.sum() + some.weights.sum() == 25
+    assert rest.weights.sum() + subset.weights.sum() == 25
     (values,) = whole.sample(7).batches(100)
     np.testing.assert_array_equal(values, table[survey.order[:7]])
     assert values.dtype == torch.float64

@@ -16,7 +16,7 @@ import gmvae
 from gmvae import GMVAE
 from gmvae.config import Config
 from gmvae.data.prepare import prepare
-from gmvae.data.scales.traits import LOOKED_AT
+from gmvae.data.scales.traits import SAMPLED_ROWS
 from gmvae.data.scales.warp import Warp
 from gmvae.data.stream import Sample
 from gmvae.store.onnx import export
@@ -265,11 +265,11 @@ def test_a_stream_is_scaled_as_rows_in_memory_are(scale):
 
 @pytest.mark.parametrize("blocks", [[7, 100, 1, 20_000, 3, 50_000, 12_345], [82_456], [1] * 50])
 def test_the_sample_of_a_stream_is_every_kth_row(blocks):
-    sample, start = Sample(LOOKED_AT), 0
+    sample, start = Sample(SAMPLED_ROWS), 0
     for size in blocks:
         sample.add(np.arange(start, start + size)[:, None])
         start += size
     rows = sample.rows[:, 0]
     step = max(1, int(np.diff(rows).max()))
     np.testing.assert_array_equal(rows, np.arange(0, start, step))
-    assert start <= LOOKED_AT or LOOKED_AT / 2 <= len(rows) <= LOOKED_AT
+    assert start <= SAMPLED_ROWS or SAMPLED_ROWS / 2 <= len(rows) <= SAMPLED_ROWS

@@ -100,8 +100,8 @@ def test_files_without_names_are_read_by_place(tmp_path):
     assert "has 5 columns, and the model was trained on 3: without names in" in complaint(
         tmp_path / "more.csv", None, from_places
     )
-    some = open_source(tmp_path / "t.npy").schema(ReadOptions(columns=("2", "1")))
-    np.testing.assert_array_equal(features(tmp_path / "t.csv", schema=some)[0], table[["c", "b"]])
+    subset = open_source(tmp_path / "t.npy").schema(ReadOptions(columns=("2", "1")))
+    np.testing.assert_array_equal(features(tmp_path / "t.csv", schema=subset)[0], table[["c", "b"]])
 
 
 def test_types_do_not_depend_on_the_first_rows(write, monkeypatch):

@@ -122,10 +122,10 @@ def test_tables_are_clustered_along_their_manifold(monkeypatch):
     moons[half == 1] = [1.0, 0.4] - moons[half == 1]
     rows = StandardScaler().fit_transform(moons + 0.05 * rng.normal(size=moons.shape))
     y = torch.from_numpy(rows.astype(np.float32))
-    told: list[float] = []
+    shares: list[float] = []
     config = ModelConfig(hidden_size=32, most_clusters=3)
     stream, training = RandomStream(0, torch.device("cpu")), TrainingConfig(augment="auto")
-    found = choose_clusters(y, y, config, training, seed=0, stream=stream, progress=told.append)
+    found = choose_clusters(y, y, config, training, seed=0, stream=stream, progress=shares.append)
     assert found.clusters == 2, found.reason
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1

@@ -12,11 +12,11 @@ from sklearn.metrics import adjusted_rand_score
 
 import gmvae
 from gmvae import GMVAE
-from gmvae.assess.diagnostics import Signs
+from gmvae.assess.diagnostics import Diagnostics
 from gmvae.assess.doctor import diagnose
 from gmvae.assess.holdout import Holdout, Trial, trimmed_mean
 from gmvae.config import ModelConfig, ObjectiveConfig
-from gmvae.fit.holdout import few, surely_positive
+from gmvae.fit.holdout import few_rows, surely_positive
 
 SMALL = {"hidden_size": 32, "x_size": 2, "w_size": 2, "batch_size": 50, "learning_rate": 1e-2}
 
@@ -94,7 +94,7 @@ def test_the_doctor_reports_both_bounds(fitted, tmp_path):
     ],
 )
 def test_what_counts_as_few_rows(rows, y_shape, answer):
-    assert few(rows, y_shape) == answer
+    assert few_rows(rows, y_shape) == answer
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_a_run_also_holds_rows_out(tmp_path):
 
 
 def test_the_doctor_judges_held_out_rows():
-    calm = Signs((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
+    calm = Diagnostics((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
     model, objective = ModelConfig(clusters=2), ObjectiveConfig()
 
     def said(epochs: int, *bounds: tuple[int, float, float]) -> list[tuple[str, str]]:

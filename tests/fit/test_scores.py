@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import gmvae
 from gmvae.data.observations import Observations
-from gmvae.fit.scores import best, merits
+from gmvae.fit.scores import best, restart_scores
 from gmvae.start.rounds import MANIFOLD_FROM
 
 
@@ -26,7 +26,7 @@ def arcs(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_modularity_prefers_arcs_even_if_most_fits_disagree():
     y, truth = arcs(MANIFOLD_FROM)
     rows, means = Observations.of(y), KMeans(2, n_init=1, random_state=0).fit_predict(y)
-    found = merits([clusters[rows.order] for clusters in (means, truth, 1 - means)], rows)
+    found = restart_scores([clusters[rows.order] for clusters in (means, truth, 1 - means)], rows)
     assert list(found) == ["agreement", "modularity"]
     assert found["agreement"].argmin() == found["modularity"].argmax() == 1
 
@@ -45,24 +45,24 @@ def test_the_restart_with_the_greatest_modularity_is_kept_whatever_its_loss():
 def test_the_modularity_is_that_of_the_graph_of_nearest_neighbours():
     y, truth = arcs(MANIFOLD_FROM)
     standard = (y - y.mean(0)) / y.std(0)
-    links = NearestNeighbors(n_neighbors=20).fit(standard).kneighbors(return_distance=False)
-    graph = networkx.MultiGraph([(i, int(j)) for i, near in enumerate(links) for j in near])
+    indices = NearestNeighbors(n_neighbors=20).fit(standard).kneighbors(return_distance=False)
+    graph = networkx.MultiGraph([(i, int(j)) for i, near in enumerate(indices) for j in near])
     expected = networkx.community.modularity(graph, [set(np.flatnonzero(truth == k)) for k in (0, 1)])
     rows = Observations.of(y)
-    found = merits([truth[rows.order], 1 - truth[rows.order]], rows)["modularity"]
+    found = restart_scores([truth[rows.order], 1 - truth[rows.order]], rows)["modularity"]
     assert found == pytest.approx([expected, expected], abs=1e-6)
 
 
 def test_only_agreement_counts_for_few_rows():
     y, truth = arcs(MANIFOLD_FROM - 1)
-    assert list(merits([truth, truth], Observations.of(y))) == ["agreement"]
-    assert list(merits([truth], Observations.of(np.tile(y, (2, 1))))) == ["agreement"]
+    assert list(restart_scores([truth, truth], Observations.of(y))) == ["agreement"]
+    assert list(restart_scores([truth], Observations.of(np.tile(y, (2, 1))))) == ["agreement"]
 
 
 OPTIONS = {"hidden_size": 4, "x_size": 2, "w_size": 2, "epochs": 1, "init": "random"}
 
 
-def told(monkeypatch, models, *clusters):
+def predicting(monkeypatch, models, *clusters):
     """Models that assign given clusters to points."""
     said = {id(model.model_): find for model, find in zip(models, clusters, strict=True)}
     monkeypatch.setattr(
@@ -81,10 +81,10 @@ def test_select_uses_modularity_for_many_rows(monkeypatch):
     y = y[np.argsort(truth)]  # in a meaningful order
     across = KMeans(2, n_init=1, random_state=0).fit(y).predict
     models = [gmvae.GMVAE(2, random_state=seed, **OPTIONS).fit(y) for seed in range(3)]
-    told(monkeypatch, models, across, outer, across)
-    best, merit = gmvae.select(models, y)
+    predicting(monkeypatch, models, across, outer, across)
+    best, scores = gmvae.select(models, y)
     assert best == 1
-    assert merit[0] == merit[2] < merit[1]
+    assert scores[0] == scores[2] < scores[1]
 
 
 def test_copies_of_rows_do_not_affect_selection(monkeypatch):
@@ -94,11 +94,11 @@ def test_copies_of_rows_do_not_affect_selection(monkeypatch):
     )
     models = [gmvae.GMVAE(2, random_state=seed, **OPTIONS).fit(y) for seed in range(3)]
     apart = lambda points: (points[:, 0] > 5).astype(np.int64)  # noqa: E731
-    told(monkeypatch, models, apart, lambda points: (points[:, 1] % 1 > 0.5).astype(np.int64), apart)
-    best, merit = gmvae.select(models, y)
+    predicting(monkeypatch, models, apart, lambda points: (points[:, 1] % 1 > 0.5).astype(np.int64), apart)
+    best, scores = gmvae.select(models, y)
     assert best in (0, 2)
     same, other = 1.0, adjusted_rand_score(apart(y[:40]), y[:40, 1] % 1 > 0.5)
-    assert merit == pytest.approx([(same + other) / 2, other, (same + other) / 2])
+    assert scores == pytest.approx([(same + other) / 2, other, (same + other) / 2])
 
 
 @pytest.mark.slow
@@ -110,8 +110,8 @@ def test_models_that_see_other_columns_are_compared_on_the_same_rows(monkeypatch
     models = [gmvae.GMVAE(2, random_state=0, **OPTIONS).fit(table) for table in (plain, y)]
     assert [model.model_.y_shape for model in models] == [(2,), (3,)]
     seen = []
-    told(monkeypatch, models, *(lambda points: seen.append(points) or outer(points) for _ in models))
-    _, merit = gmvae.select(models, y)
+    predicting(monkeypatch, models, *(lambda points: seen.append(points) or outer(points) for _ in models))
+    _, scores = gmvae.select(models, y)
     assert len(seen[0]) == MANIFOLD_FROM
     np.testing.assert_array_equal(*seen)
-    assert merit[0] == merit[1]
+    assert scores[0] == scores[1]

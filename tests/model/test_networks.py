@@ -25,10 +25,10 @@ FITTING = [
 
 def listed(module: nn.Module) -> list[str]:
     """The layers in order, except for those that only reshape."""
-    return [told(layer) for layer in module if not isinstance(layer, (nn.Flatten, nn.Unflatten))]
+    return [described(layer) for layer in module if not isinstance(layer, (nn.Flatten, nn.Unflatten))]
 
 
-def told(layer: nn.Module) -> str:
+def described(layer: nn.Module) -> str:
     match layer:
         case nn.Conv2d() | nn.ConvTranspose2d():
             kind = "conv" if isinstance(layer, nn.Conv2d) else "transposed"

@@ -91,8 +91,8 @@ def test_bernoulli_models_refuse_other_ranges(tmp_path):
         model.fit(y * 2)
     model.save(tmp_path / "m.safetensors")
     np.save(tmp_path / "t.npy", y * 2)
-    told = bad(here("predict", tmp_path / "m.safetensors", tmp_path / "t.npy", "-o", tmp_path / "p.csv"))
-    assert "X has values from 0 to 2, but the model was trained on values in [0, 1]" in told
+    line = bad(here("predict", tmp_path / "m.safetensors", tmp_path / "t.npy", "-o", tmp_path / "p.csv"))
+    assert "X has values from 0 to 2, but the model was trained on values in [0, 1]" in line
     assert not (tmp_path / "p.csv").exists()
 
 

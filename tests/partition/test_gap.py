@@ -12,12 +12,12 @@ from sklearn.preprocessing import StandardScaler
 
 from gmvae.config import ModelConfig, TrainingConfig
 from gmvae.fit.clusters import choose_clusters
-from gmvae.partition.gap import TELLS, Beside
+from gmvae.partition.gap import DEPARTURE, Comparison
 from gmvae.training.random import RandomStream
 
 
 def departure(rows: np.ndarray, clusters: int, seed: int) -> float:
-    return Beside(rows, seed).departure(clusters)
+    return Comparison(rows, seed).departure(clusters)
 
 
 def chosen(y: np.ndarray, seed: int = 0) -> int:
@@ -35,13 +35,13 @@ def test_a_gaussian_has_no_departure(columns):
         for k in (2, 3)
     ]
     assert abs(np.mean(found)) < 2  # its own covariance is estimated, too
-    assert sum(z >= TELLS for z in found) <= 1
+    assert sum(z >= DEPARTURE for z in found) <= 1
 
 
 def test_groups_have_a_departure():
-    assert departure(StandardScaler().fit_transform(load_iris().data), 3, 0) > TELLS
-    assert departure(StandardScaler().fit_transform(load_wine().data), 3, 0) > TELLS
-    assert departure(make_blobs(200, 2, centers=2, random_state=2, cluster_std=1.5)[0], 2, 0) > TELLS
+    assert departure(StandardScaler().fit_transform(load_iris().data), 3, 0) > DEPARTURE
+    assert departure(StandardScaler().fit_transform(load_wine().data), 3, 0) > DEPARTURE
+    assert departure(make_blobs(200, 2, centers=2, random_state=2, cluster_std=1.5)[0], 2, 0) > DEPARTURE
 
 
 @pytest.mark.slow
@@ -71,11 +71,11 @@ def test_the_gap_is_that_of_exhaustive_search():
     rng = np.random.default_rng(0)
     y = np.concatenate([rng.normal(center, 0.3, 12) for center in (-4, 0, 5)])
     gaussians = rng.normal(y.mean(), y.std(ddof=1), (30, len(y)))
-    beside = Beside(y[:, None], 1)
+    comparison = Comparison(y[:, None], 1)
     for clusters in (2, 3):
         within = [least_within(v, clusters) / (v.var() * len(v)) for v in (y, *gaussians)]
         ours, *lone = np.log(within)
-        assert beside.gap(clusters) == pytest.approx(np.mean(lone) - ours, abs=0.25)
+        assert comparison.gap(clusters) == pytest.approx(np.mean(lone) - ours, abs=0.25)
 
 
 @pytest.mark.slow
@@ -83,6 +83,6 @@ def test_the_gap_is_that_of_exhaustive_search():
 def test_a_fourth_cluster_of_three_is_not_worth_it(seed):
     rng = np.random.default_rng(seed)
     y = np.concatenate([rng.normal(center, 0.3, (40, 2)) for center in ((-4, 0), (0, 4), (5, 0))])
-    beside = Beside(y, seed)
-    assert beside.worth(3, 2)
-    assert not beside.worth(4, 3)
+    comparison = Comparison(y, seed)
+    assert comparison.preferred(3, 2)
+    assert not comparison.preferred(4, 3)

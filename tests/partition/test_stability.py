@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gmvae.partition.stability import NEARLY, STABLE, Choice, choose, decide, stability
 from gmvae.show import figures
-from gmvae.start.ways import arcs, groups, means
+from gmvae.start.methods import arcs, groups, means
 
 
 def test_stability_is_the_least_overlap_of_a_cluster():
@@ -62,14 +62,14 @@ def test_it_is_reported_if_no_number_is_stable():
 def test_three_kinds_of_flowers_and_of_wines_are_counted(load, rivals):
     """Two kinds of flowers are so similar that two clusters are stable too."""
     rows = StandardScaler().fit_transform(load().data).astype(np.float32)
-    told = []
-    found = choose([(means, [rows], 10)], 8, 0, told.append)
+    shares = []
+    found = choose([(means, [rows], 10)], 8, 0, shares.append)
     assert (found.clusters, found.sure) == (3, not rivals), found.reason
     close = [k for k, s in found.curve if k != 3 and s >= (NEARLY if k > 3 else STABLE)]
     assert close == rivals
     assert [k for k, _ in found.curve] == list(range(2, 9))
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
 
 
 @pytest.mark.slow
@@ -122,18 +122,18 @@ def test_an_answer_that_depends_on_one_sample_doubles_the_samples(stray, answer,
     """Two halves that are always found, and three clusters that differ in a few samples."""
     rows = np.arange(120, dtype=np.float32)[:, None]
 
-    def way(values, counts, seed):
+    def method(values, counts, seed):
         place = values[:, 0].astype(int)
         strange = np.random.default_rng(seed).integers(3, size=120)
         thirds = strange[place] if seed in stray else place // 40
         return [(place >= 60).astype(np.int64), thirds.astype(np.int64)]
 
-    told = []
-    found = choose([(way, [rows], 4)], 3, 0, told.append)
+    shares = []
+    found = choose([(method, [rows], 4)], 3, 0, shares.append)
     assert (found.clusters, found.sure) == answer
-    assert len(told) == samples + 1
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert len(shares) == samples + 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
 
 
 def test_two_samples_are_enough_for_an_answer():

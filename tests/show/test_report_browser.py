@@ -105,9 +105,9 @@ def test_a_row_is_found_and_hovered_over(opened, blobs_report):
     page = opened(path)
     page.fill("#find", "7")
     page.press("#find", "Enter")
-    told = page.inner_text("#detail")
-    assert "row 7" in told
-    assert f"{model.predict_proba(y)[7].max():.3f}" in told
+    detail = page.inner_text("#detail")
+    assert "row 7" in detail
+    assert f"{model.predict_proba(y)[7].max():.3f}" in detail
     page.click("#clear")
     page.evaluate("plot.x_range.setv({start: rows.data.x[9] - 1e-3, end: rows.data.x[9] + 1e-3})")
     page.evaluate("plot.y_range.setv({start: rows.data.y[9] - 1e-3, end: rows.data.y[9] + 1e-3})")

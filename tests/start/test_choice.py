@@ -14,7 +14,7 @@ from small_fits import quick
 
 from gmvae import GMVAE
 from gmvae.partition.conductance import conductance
-from gmvae.partition.gaussians import LEAST, criterion
+from gmvae.partition.gaussians import RIDGE, criterion
 from gmvae.start.candidates import centres, density, embedded, mixtures, spectral, trees
 from gmvae.start.candidates.base import Rows
 from gmvae.start.choice import CLOSE, choose
@@ -36,10 +36,10 @@ def blobs(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_conductance_is_that_of_networkx():
     rng = np.random.default_rng(0)
     clusters = rng.integers(3, size=40)
-    links = np.stack([rng.permutation(np.delete(np.arange(40), i))[:4] for i in range(40)])
-    graph = nx.Graph([(i, int(j)) for i in range(40) for j in links[i]])
+    near = np.stack([rng.permutation(np.delete(np.arange(40), i))[:4] for i in range(40)])
+    graph = nx.Graph([(i, int(j)) for i in range(40) for j in near[i]])
     expected = [nx.conductance(graph, np.flatnonzero(clusters == k)) for k in range(3)]
-    np.testing.assert_allclose(conductance(clusters, links), expected, rtol=1e-12)
+    np.testing.assert_allclose(conductance(clusters, near), expected, rtol=1e-12)
 
 
 def test_the_criterion_is_that_of_the_densities():
@@ -47,8 +47,8 @@ def test_the_criterion_is_that_of_the_densities():
     y = np.concatenate([rng.normal(size=(50, 2)), [5.0, 0.0] + rng.normal(size=(30, 2)) * [0.2, 2.0]])
     clusters = np.repeat([0, 1], [50, 30])
     means = [y[clusters == k].mean(0) for k in (0, 1)]
-    own = [oas(y[clusters == k])[0] + LEAST * np.eye(2) for k in (0, 1)]
-    both = oas(y - np.array(means)[clusters], assume_centered=True)[0] + LEAST * np.eye(2)
+    own = [oas(y[clusters == k])[0] + RIDGE * np.eye(2) for k in (0, 1)]
+    both = oas(y - np.array(means)[clusters], assume_centered=True)[0] + RIDGE * np.eye(2)
     of_models = []
     for covariances, numbers in ((own, 2 * 2 + 1 + 2 * 3), ([both, both], 2 * 2 + 1 + 3)):
         total = sum(
@@ -93,11 +93,11 @@ def test_shapes_win_if_separated_and_gaussians_if_touching(seed):
     y = np.concatenate([2.0 * rng.normal(size=(500, 2)), 0.5 * rng.normal(size=(500, 2)) + [5.0, 0.0]])
     found = choose(Rows(y, 2, seed), image=False)
     assert adjusted_rand_score(np.repeat([0, 1], 500), found.clusters) > 0.9
-    merits = {candidate.name: candidate for candidate in found.candidates}
-    close = [c for c in merits.values() if c.criterion is not None]
+    scores = {candidate.name: candidate for candidate in found.candidates}
+    close = [c for c in scores.values() if c.criterion is not None]
     assert max(close, key=lambda c: c.criterion).name == found.name
     least = found.candidates[0].conductance
-    assert all((c.criterion is not None) == (c.conductance <= CLOSE * least) for c in merits.values())
+    assert all((c.criterion is not None) == (c.conductance <= CLOSE * least) for c in scores.values())
 
 
 def test_images_are_not_judged_as_gaussians():

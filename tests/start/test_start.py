@@ -31,7 +31,7 @@ def short(monkeypatch):
     """Starts with few steps."""
     monkeypatch.setattr(rounds, "RECONSTRUCTING", 60)
     monkeypatch.setattr(rounds, "TEACHING", 250)
-    monkeypatch.setattr(rounds, "BEGINNINGS", 1)
+    monkeypatch.setattr(rounds, "AUTOENCODERS", 1)
     monkeypatch.setattr(rounds, "LAYOUTS", 1)
 
 
@@ -98,27 +98,27 @@ def test_two_rows_have_no_manifold():
 
 @pytest.mark.slow
 def test_rounds_end_when_clusters_settle(short, monkeypatch):
-    monkeypatch.setattr(rounds, "SETTLED", 1.1)
+    monkeypatch.setattr(rounds, "CONVERGED", 1.1)
     y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
-    told: list[float] = []
+    shares: list[float] = []
     training = TrainingConfig(rounds=3)
-    found = Rounds(material(new(2, stream), y, training, stream), told.append)
+    found = Rounds(material(new(2, stream), y, training, stream), shares.append)
     assert len(list(found.teach())) == 1
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settled", "augment", "expected"),
+    ("converged", "augment", "expected"),
     [(0.0, "image", ["erased"] * 6 + ["whole"]), (1.1, "image", ["whole"]), (0.0, "none", [None] * 3)],
 )
 def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
-    short, monkeypatch, settled, augment, expected
+    short, monkeypatch, converged, augment, expected
 ):
     names = {augmentation.image_view: "whole", augmentation.erased_view: "erased", None: None}
     seen = []
-    monkeypatch.setattr(rounds, "SETTLED", settled)
+    monkeypatch.setattr(rounds, "CONVERGED", converged)
     monkeypatch.setattr(autoencoder, "STEPS", 5)
     monkeypatch.setattr(rounds, "teach", lambda *given: seen.append(names[given[4]]))
     stream = RandomStream(0, CPU)
@@ -131,7 +131,7 @@ def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
 
 @pytest.mark.slow
 def test_the_clearest_of_several_auto_encoders_is_kept(short, monkeypatch):
-    monkeypatch.setattr(rounds, "BEGINNINGS", 3)
+    monkeypatch.setattr(rounds, "AUTOENCODERS", 3)
     y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
     seen = []
     part = Rounds._part
@@ -235,10 +235,10 @@ def test_a_lost_cluster_is_learned_after_all(monkeypatch):
     y = torch.from_numpy((rng.normal(size=(400, 2)) + 6 * labels[:, None]).astype(np.float32))
     stream = RandomStream(0, CPU)
     model = new(2, stream)
-    told: list[float] = []
-    teaching.teach(model, y, y, torch.from_numpy(labels), table_view, 150, stream, told.append)
+    shares: list[float] = []
+    teaching.teach(model, y, y, torch.from_numpy(labels), table_view, 150, stream, shares.append)
     assert adjusted_rand_score(labels, assign(model, y).argmax(1)) > 0.98
-    assert told == sorted(told)
+    assert shares == sorted(shares)
 
 
 @pytest.mark.slow

@@ -40,8 +40,8 @@ def test_onnx_runtime_gives_what_the_estimator_gives(y, options, tmp_path):
         runtime.InferenceSession(tmp_path / "onnx" / f"{name}.onnx") for name in ("encoder", "decoder")
     )
     for rows in (len(y), 1):
-        some = np.asarray(y, dtype=np.float64)[:rows]
-        p, clusters, x = encoder.run(["probabilities", "cluster", "x"], {"y": some})
+        subset = np.asarray(y, dtype=np.float64)[:rows]
+        p, clusters, x = encoder.run(["probabilities", "cluster", "x"], {"y": subset})
         np.testing.assert_allclose(p, model.predict_proba(y[:rows]), atol=1e-4, rtol=0)
         np.testing.assert_array_equal(clusters, model.predict(y[:rows]))
         np.testing.assert_allclose(x, model.transform(y[:rows]), atol=1e-4, rtol=0)

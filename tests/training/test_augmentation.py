@@ -80,9 +80,9 @@ def test_half_of_the_images_have_an_erased_rectangle(monkeypatch):
     assert torch.equal(view[gone], y[:, :, :1, :1].expand_as(y)[gone])
     rows, columns = gone[:, 0].any(2), gone[:, 0].any(1)
     assert torch.equal(gone[:, 0], rows.unsqueeze(2) & columns.unsqueeze(1))
-    some = gone[:, 0].flatten(1).any(1)
-    assert some.float().mean() == pytest.approx(0.5, abs=0.03)
-    for side in (rows[some], columns[some]):
+    erased = gone[:, 0].flatten(1).any(1)
+    assert erased.float().mean() == pytest.approx(0.5, abs=0.03)
+    for side in (rows[erased], columns[erased]):
         whole = side[~side[:, 0] & ~side[:, -1]].sum(1)  # those that no edge cuts
         assert (whole.min(), whole.max()) == (8, 20)  # 0.2 and 0.5 of 40
         assert (side.float().mean(0)[20] / side.float().mean(0)[0]).item() == pytest.approx(2, rel=0.15)

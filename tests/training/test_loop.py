@@ -84,7 +84,7 @@ def test_batches_of_a_part_are_drawn_anew_from_all():
     passes = [batches(100, 16, 33) for _ in range(50)]
     assert {tuple(map(len, parts)) for parts in passes} == {(16, 17)}
     drawn = [torch.cat(parts).tolist() for parts in passes]
-    assert all(len(set(some)) == 33 for some in drawn)
+    assert all(len(set(batch)) == 33 for batch in drawn)
     assert set().union(*drawn) == set(range(100))
     counts = np.bincount(np.concatenate(drawn), minlength=100)  # each with chances of 33 in 100
     assert abs(counts - 16.5).max() < 4.5 * (50 * 0.33 * 0.67) ** 0.5
@@ -107,16 +107,16 @@ def test_an_epoch_is_as_long_as_asked_for():
 
 
 def test_progress_is_reported_after_each_step():
-    told = []
+    shares = []
     ours = trainer(epochs=3)
-    for record in ours.epochs(Y, told.append):
-        assert told[-1] == record["epoch"]
-    assert told == pytest.approx([step / 4 for step in range(1, 13)])
-    told.clear()
+    for record in ours.epochs(Y, shares.append):
+        assert shares[-1] == record["epoch"]
+    assert shares == pytest.approx([step / 4 for step in range(1, 13)])
+    shares.clear()
     longer = trainer(epochs=4)
     longer.restore(*ours.state())
-    list(longer.epochs(Y, told.append))
-    assert told == pytest.approx([3.25, 3.5, 3.75, 4])
+    list(longer.epochs(Y, shares.append))
+    assert shares == pytest.approx([3.25, 3.5, 3.75, 4])
 
 
 @pytest.mark.parametrize(("network", "likelihood"), [("fc", "bernoulli"), ("conv", "gaussian")])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gmvae.data.files.base import ROWS, Block
-from gmvae.data.files.columns import some
+from gmvae.data.files.columns import listing
 from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
@@ -46,10 +46,10 @@ class AnnotatedMatrix(Matrix):
     def _take(self, layer: str | None) -> None:
         there = self._layers()
         if layer is None and "X" not in there:
-            raise ValueError(f"{self.path} has no X: choose a layer with --layer: {some(there)}")
+            raise ValueError(f"{self.path} has no X: choose a layer with --layer: {listing(there)}")
         if layer is not None and layer not in there:
             near = get_close_matches(layer, there, 3, 0.5)
-            rest = f"did you mean {' or '.join(near)}?" if near else f"it has {some(there)}"
+            rest = f"did you mean {' or '.join(near)}?" if near else f"it has {listing(there)}"
             raise ValueError(f"layer is {layer!r}, which {self.path} does not have: {rest}")
         layer = None if layer == "X" else layer
         if layer != self.layer:

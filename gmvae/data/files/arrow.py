@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import ipc, parquet
 
 from gmvae.data.files.base import TEXTS, same
-from gmvae.data.files.columns import some
+from gmvae.data.files.columns import listing
 from gmvae.data.files.folder import ENDINGS, would_read
 from gmvae.data.files.separated import SeparatedFile
 from gmvae.data.files.tables import Table
@@ -50,7 +50,7 @@ class ParquetFiles(Table):
             there = set(file.schema_arrow.names)
             lacking = [name for name in names if name not in there]
             if lacking:
-                raise ValueError(f"{path} has no column {some(lacking)}, but {self.files[0]} has")
+                raise ValueError(f"{path} has no column {listing(lacking)}, but {self.files[0]} has")
             try:
                 yield from file.iter_batches(rows, columns=list(names), use_threads=False)
             except (pa.ArrowException, OSError) as error:

@@ -22,7 +22,7 @@ def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
         for name in wanted:
             if name is not None and name not in there:
                 near = get_close_matches(name, names, 3, 0.5)
-                rest = f"did you mean {' or '.join(near)}?" if near else f"it has {some(names) or 'none'}"
+                rest = f"did you mean {' or '.join(near)}?" if near else f"it has {listing(names) or 'none'}"
                 raise ValueError(f"{what} has {name!r}, which {path} does not have: {rest}")
 
 
@@ -51,7 +51,7 @@ def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
     """Raise ``ValueError`` if more than one column has a wanted name."""
     twice = [name for name, count in Counter(names).items() if count > 1 and name in {*wanted}]
     if twice:
-        raise ValueError(f"{path} has more than one column {some(twice)}: rename all but one")
+        raise ValueError(f"{path} has more than one column {listing(twice)}: rename all but one")
 
 
 def check_distinct(path: Path, features: Sequence[str], drop: str) -> None:
@@ -60,7 +60,7 @@ def check_distinct(path: Path, features: Sequence[str], drop: str) -> None:
     twice = [name for name, count in Counter(features).items() if count > 1]
     if twice:
         raise ValueError(
-            f"{path} has more than one feature {some(twice)}: rename a column, or leave it out with {drop}"
+            f"{path} has more than one feature {listing(twice)}: rename a column, or leave it out with {drop}"
         )
 
 
@@ -89,7 +89,7 @@ def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[st
     numbers = [int(name) for name in wanted if name.isdecimal()]
     if names and len(numbers) < len(wanted):
         lacking = [name for name in wanted if name not in place]
-        raise ValueError(f"{path} has no column {some(lacking)}: the model was trained on it")
+        raise ValueError(f"{path} has no column {listing(lacking)}: the model was trained on it")
     if names and numbers and max(numbers) < width:
         return numbers
     if (width,) == schema.y_shape:
@@ -100,10 +100,10 @@ def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[st
     )
 
 
-def some(names: Sequence[str], most: int = 5) -> str:
+def listing(names: Sequence[str], maximum: int = 5) -> str:
     """A list of names for a message: the first ones, and their number if there are more."""
-    listed = printable(", ".join(names[:most]))
-    return listed if len(names) <= most else f"{listed}, ... ({len(names)} in all)"
+    listed = printable(", ".join(names[:maximum]))
+    return listed if len(names) <= maximum else f"{listed}, ... ({len(names)} in all)"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -100,9 +100,9 @@ def _near(name: str, column: pa.Array, beyond: float = 0.0) -> bool:
     values = values[np.isfinite(values)]
     if value is None or not len(values):
         return True
-    least, most = float(values.min()), float(values.max())
-    more = beyond * (most - least)
-    return least - more <= value <= most + more
+    low, high = float(values.min()), float(values.max())
+    more = beyond * (high - low)
+    return low - more <= value <= high + more
 
 
 def _repeats(column: pa.Array) -> bool:

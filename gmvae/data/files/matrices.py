@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_id, check_layer, check_names, check_once, chosen, places, some
+from gmvae.data.files.columns import check_id, check_layer, check_names, check_once, chosen, listing, places
 from gmvae.data.files.missing import gaps_error
 from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
 
@@ -66,11 +66,11 @@ class Matrix(Source):
             odd = [name for name in columns if name not in known]
             if odd or not columns:
                 what = (
-                    f"cannot take {some(odd)} as features"
+                    f"cannot take {listing(odd)} as features"
                     if odd
                     else "has no column left to take as a feature"
                 )
-                raise ValueError(f"{self.path} {what}: its columns are {some(known)}")
+                raise ValueError(f"{self.path} {what}: its columns are {listing(known)}")
         made = Schema(
             y_shape=(len(columns),) if columns else self.shape,
             columns=columns,
@@ -166,7 +166,7 @@ class Matrix(Source):
         empty = [name for name, number in zip(names, counts, strict=True) if not number]
         if empty:
             raise ValueError(
-                f"{self.path} has no value at all in column {some(empty)}: leave it out with "
+                f"{self.path} has no value at all in column {listing(empty)}: leave it out with "
                 f"{self.advice['drop']}"
             )
         return replace(schema, fill=dict(zip(names, (sums / counts).tolist(), strict=True)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.data.files.columns import some
+from gmvae.data.files.columns import listing
 
 
 def gaps(names: Sequence[str], blocks: Iterable[NDArray[np.bool_]], impute: str) -> str:
@@ -26,7 +26,7 @@ def gaps(names: Sequence[str], blocks: Iterable[NDArray[np.bool_]], impute: str)
             first = done + int(lacking.argmax())
         columns, rows, done = columns + block.sum(0), rows + int(lacking.sum()), done + len(block)
     worst = [place for place in np.argsort(-columns, kind="stable") if columns[place]]
-    named = some([f"{names[place]} ({columns[place]:,})" for place in worst])
+    named = listing([f"{names[place]} ({columns[place]:,})" for place in worst])
     if not rows:
         return ""
     return (

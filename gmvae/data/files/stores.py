@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from gmvae.data.files.arrays import npy_header, read_array
-from gmvae.data.files.columns import some
+from gmvae.data.files.columns import listing
 from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape, check_size
 from gmvae.data.schema import first_line
@@ -72,8 +72,8 @@ def of_observations(path: Path, arrays: Mapping[str, Any]) -> tuple[Any, dict[st
     name = next((name for name in NAMES if name in many), next(iter(many)) if len(many) == 1 else None)
     if name is None:
         raise ValueError(
-            f"{path} has arrays {some(list(arrays)) or 'none'}: the array of the observations must be called "
-            "X, or be the only one with more than one axis"
+            f"{path} has arrays {listing(list(arrays)) or 'none'}: the array of the observations must be "
+            "called X, or be the only one with more than one axis"
         )
     found = many[name]
     return found, {key: values for key, values in arrays.items() if values.shape == found.shape[:1]}

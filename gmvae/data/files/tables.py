@@ -22,8 +22,8 @@ from gmvae.data.files.columns import (
     check_names,
     check_once,
     chosen,
+    listing,
     places,
-    some,
 )
 from gmvae.data.files.missing import gaps, gaps_error
 from gmvae.data.files.values import index_columns, kind, no_number, numbers, texts
@@ -86,14 +86,14 @@ class Table(Source):
         rows = {*self.index()}
         names = chosen(options, [name for name in found.names if name not in rows])
         if not names:
-            raise ValueError(f"{self.path} has no column to take as a feature: it has {some(there)}")
+            raise ValueError(f"{self.path} has no column to take as a feature: it has {listing(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
         words = [name for name in names if kinds[name] == "text"]
         odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
         wrong = []
         if odd:
             wrong.append(
-                f"columns that are neither numbers nor text: {some(odd)}; leave them out with "
+                f"columns that are neither numbers nor text: {listing(odd)}; leave them out with "
                 f"{self.advice['drop']}"
             )
         reading, what, spelled = self.spelled(words)
@@ -101,7 +101,7 @@ class Table(Source):
         if options.text == "error":
             wrong += self._about_texts(uses)
         if reading and (wrong or options.text == "error"):
-            wrong.append(f"numbers with {what} in {some(spelled)}: {reading} reads them")
+            wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
             said = list(self._and_gaps(wrong, kinds, options))
             remedy = ""
@@ -202,24 +202,24 @@ class Table(Source):
     def _about_texts(self, uses: Uses) -> Iterator[str]:
         """Yield the problems of text columns, with the remedy for each group."""
         if uses.odd:
-            named = some([f"{name} ({where})" for name, where in uses.odd.items()])
+            named = listing([f"{name} ({where})" for name, where in uses.odd.items()])
             yield (
                 f"numbers mixed with text in {named}, rows counted from 0; keep only numbers there and leave "
                 f"other cells empty, or leave the column out with {self.advice['drop']}"
             )
         if uses.features:
             yield (
-                f"columns of text: {some(uses.features)}; make 0/1 features of them with "
+                f"columns of text: {listing(uses.features)}; make 0/1 features of them with "
                 f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
             )
         if uses.drop:
             yield (
-                f"text that differs from row to row in {some(uses.drop)}; leave it out with "
+                f"text that differs from row to row in {listing(uses.drop)}; leave it out with "
                 f"{self.advice['drop']}"
             )
         if uses.id:
             yield (
-                f"a different text in each row of {some(uses.id)}; make it "
+                f"a different text in each row of {listing(uses.id)}; make it "
                 f"{self.advice['id']}, or leave it out with {self.advice['drop']}"
             )
 
@@ -248,7 +248,7 @@ class Table(Source):
         empty += [name for name, seen in words.items() if not seen.keys() - {None}]
         if empty and schema.impute:
             raise ValueError(
-                f"{self.path} has no value at all in column {some(empty)}: leave it out with "
+                f"{self.path} has no value at all in column {listing(empty)}: leave it out with "
                 f"{self.advice['drop']}"
             )
         categories = {name: tuple(sorted(v for v in seen if v is not None)) for name, seen in words.items()}

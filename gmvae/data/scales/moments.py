@@ -50,8 +50,8 @@ class Moments:
         share = w.sum() / self._total
         with np.errstate(over="ignore", invalid="ignore"):
             from_origin = values - self._origin
-            most = abs(from_origin).max(0)
-            exponent = np.maximum(self._exponent, np.where(most > 0, np.frexp(most)[1], -2000))
+            greatest = abs(from_origin).max(0)
+            exponent = np.maximum(self._exponent, np.where(greatest > 0, np.frexp(greatest)[1], -2000))
             self._shift = np.ldexp(self._shift, self._exponent - exponent)
             self._squares = np.ldexp(self._squares, 2 * (self._exponent - exponent))
             self._exponent = exponent

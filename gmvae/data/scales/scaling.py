@@ -61,10 +61,10 @@ class Scaling:
 
     def standardised(self, shaped: Floats) -> Floats:
         """What :meth:`shape` gives, (B, D), in the model's units, shape (B, kept)."""
-        most = np.finfo(np.float64).max
+        limit = np.finfo(np.float64).max
         with np.errstate(over="ignore"):
             scaled = (shaped[:, self.kept] - self.mean[self.kept]) / self.divisor[self.kept]
-        return scaled.clip(-most, most)
+        return scaled.clip(-limit, limit)
 
     def rounded(self, y: Floats) -> NDArray[np.float32]:
         """As :meth:`apply`, in float32. Standardised values are rounded to multiples of ``GRAIN``. So the
@@ -108,11 +108,11 @@ class Scaling:
     def check(self, y: Floats, name: str = "X") -> None:
         """Raise ``ValueError`` if rows, (B, D), do not suit a Bernoulli model. Their values must lie in [0,
         1], or be levels from 0 to 255 if the model was trained on levels."""
-        low, high, most = float(y.min()), float(y.max()), 255 if self.of_levels else 1
-        if low < 0 or high > most:
+        low, high, limit = float(y.min()), float(y.max()), 255 if self.of_levels else 1
+        if low < 0 or high > limit:
             raise ValueError(
                 f"{name} has values from {low:.9g} to {high:.9g}, but the model was trained on values in "
-                f"[0, {most}] with likelihood bernoulli: scale them to this range"
+                f"[0, {limit}] with likelihood bernoulli: scale them to this range"
             )
         if self.of_levels and high <= 1 and (y != np.rint(y)).any():
             raise ValueError(
@@ -122,13 +122,13 @@ class Scaling:
 
 
 def check_pixels(y: Floats, trained_on: tuple[float, float], *, of_bytes: bool, name: str = "X") -> None:
-    """``ValueError`` where images for a Gaussian model, (B, D), are surely in another unit than those that it
-    was trained on, whose least and greatest value are given: fractions where those were levels, bytes where
+    """Raise ``ValueError`` if images for a Gaussian model, (B, D), are surely in another unit than those that
+    it was trained on, whose smallest and greatest value are given: fractions if those were levels, bytes if
     they had more bits, or values far beyond them."""
-    low, high, most = float(y.min()), float(y.max()), max(map(abs, trained_on))
-    fractions = most >= LEVELS and low >= 0 and 0.5 <= high <= 1 and (y != np.rint(y)).any()
-    beyond = max(abs(low), abs(high)) > BEYOND * most
-    if fractions or beyond or (of_bytes and most > 2 * 255):
+    low, high, known = float(y.min()), float(y.max()), max(map(abs, trained_on))
+    fractions = known >= LEVELS and low >= 0 and 0.5 <= high <= 1 and (y != np.rint(y)).any()
+    beyond = max(abs(low), abs(high)) > BEYOND * known
+    if fractions or beyond or (of_bytes and known > 2 * 255):
         raise ValueError(
             f"{name} has images with values from {low:g} to {high:g}, but the model was trained on values "
             f"from {trained_on[0]:g} to {trained_on[1]:g}: bring them to the same unit"

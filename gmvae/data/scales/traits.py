@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmvae.data import chunks
 from gmvae.data.scales.moments import Floats
 
-LOOKED_AT, LEAST = 20_000, 200
+SAMPLED_ROWS, MINIMUM_ROWS = 20_000, 200
 """Maximum number of rows in the sample, and the minimum for wide tables."""
 SIGMAS = 1.349
 """The distance between the quartiles of a normal distribution, in standard deviations."""
@@ -88,9 +88,9 @@ class Traits:
         )
 
 
-def looked_at(count: int, width: int) -> int:
+def sample_size(count: int, width: int) -> int:
     """How many of ``count`` rows are sampled from a table with ``width`` columns."""
-    return min(count, LOOKED_AT, max(LEAST, chunks.CHUNK // width))
+    return min(count, SAMPLED_ROWS, max(MINIMUM_ROWS, chunks.CHUNK // width))
 
 
 def _of_columns(y: Floats, weights: Floats) -> dict[str, NDArray[Any]]:

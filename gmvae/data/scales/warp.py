@@ -47,9 +47,9 @@ class Warp:
 
     def apply(self, y: Floats) -> Floats:
         """g of rows of shape (B, D)."""
-        most = np.finfo(np.float64).max
+        limit = np.finfo(np.float64).max
         with np.errstate(over="ignore"):
-            u = ((y - self.origin) / self.unit).clip(-most, most)
+            u = ((y - self.origin) / self.unit).clip(-limit, limit)
         log_beyond = np.log1p(np.maximum(abs(u) - self.knee, 0.0))
         p = np.where(self.power == 0, 1.0, self.power)
         with np.errstate(over="ignore"):
@@ -58,17 +58,17 @@ class Warp:
 
     def undo(self, shaped: Floats) -> Floats:
         """The inverse of :meth:`apply`, up to ``furthest``."""
-        most = np.finfo(np.float64).max
+        limit = np.finfo(np.float64).max
         beyond = np.expm1(np.minimum(self._log_beyond(shaped), self.furthest))
         u = np.copysign(np.minimum(abs(shaped), self.knee) + beyond, shaped)
         u = np.where(self.power == 1, shaped, u)
         with np.errstate(over="ignore"):
-            return (u * self.unit + self.origin).clip(-most, most)
+            return (u * self.unit + self.origin).clip(-limit, limit)
 
-    def reaching(self, least: Floats, greatest: Floats) -> Self:
+    def reaching(self, minimum: Floats, maximum: Floats) -> Self:
         """The same, with an inverse that reaches as far as data in this range, (D,) each."""
         with np.errstate(over="ignore"):
-            u = np.stack([(end - self.origin) / self.unit for end in (least, greatest)])
+            u = np.stack([(end - self.origin) / self.unit for end in (minimum, maximum)])
         beyond = np.log1p(np.maximum(abs(u).max(0) - self.knee, 0.0)).clip(max=FURTHEST)
         return replace(self, furthest=beyond)
 

@@ -127,9 +127,9 @@ def _svhn(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def _svhn_labels(file: MatlabFile) -> NDArray[np.int64]:
     images, labels = file["X"], file["y"]
     if images.kind != "uint8" or len(images.shape) != 4 or images.shape[:3] != SVHN_IMAGE:
-        raise ValueError(f"{_told(images)}: it must be uint8 of shape (32, 32, 3, images)")
+        raise ValueError(f"{_described(images)}: it must be uint8 of shape (32, 32, 3, images)")
     if len(labels.shape) != 2 or 1 not in labels.shape:
-        raise ValueError(f"{_told(labels)}: it must have shape (images, 1)")
+        raise ValueError(f"{_described(labels)}: it must have shape (images, 1)")
     numbers = labels.read().reshape(-1)
     classes = numbers.astype(np.int64)
     if not np.array_equal(classes, numbers):
@@ -142,5 +142,5 @@ def _svhn_labels(file: MatlabFile) -> NDArray[np.int64]:
     return np.where(classes == 10, 0, classes)
 
 
-def _told(variable: Variable) -> str:
+def _described(variable: Variable) -> str:
     return f"{variable.path} has a {variable.name} of class {variable.kind} and shape {variable.shape}"

@@ -45,9 +45,9 @@ DASHES = ("solid", "dashed", "dotdash", "dotted", "solid")
 
 def shown_columns(content: Content) -> list[int]:
     """Choose the columns of a table that the page has room for: those that distinguish a cluster most."""
-    most = max(1, NUMBERS // len(content.y))
+    room = max(1, NUMBERS // len(content.y))
     columns = content.columns
-    if len(columns) <= most or content.contrast is None:
+    if len(columns) <= room or content.contrast is None:
         return list(range(len(columns)))
     telling = dict(zip(content.features, abs(content.contrast.difference).max(0), strict=True))
     kinds = content.categories
@@ -55,7 +55,7 @@ def shown_columns(content: Content) -> list[int]:
         max(telling[f"{c.name}={text}"] for text in kinds[c.name]) if c.texts else telling[c.name]
         for c in columns
     ]
-    return sorted(np.argsort(-np.array(worth), kind="stable")[:most].tolist())
+    return sorted(np.argsort(-np.array(worth), kind="stable")[:room].tolist())
 
 
 def rows(content: Content, columns: Sequence[int], pictures: np.ndarray | None) -> ColumnDataSource:

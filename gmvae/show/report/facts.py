@@ -142,9 +142,9 @@ def tree(merged: list[dict[str, Any]], used: list[int]) -> dict[str, Any]:
     leaves = [k for group in groups.values() for k in group]
     places = {k: (0.0, leaves.index(k) + 0.5) for k in used}
     paths, cuts, right = [], [0.0], 0.0
-    most = max([0.5, *(float(np.log(0.5 / step["overlap"])) for step in merged)])
+    span = max([0.5, *(float(np.log(0.5 / step["overlap"])) for step in merged)])
     for step in merged:
-        right = max(right, 4.0, 100 * float(np.log(0.5 / step["overlap"])) / most)
+        right = max(right, 4.0, 100 * float(np.log(0.5 / step["overlap"])) / span)
         (x1, y1), (x2, y2) = (places[step[side][0]] for side in ("one", "other"))
         paths.append(f"M{x1:.2f} {y1:.2f}H{right:.2f}V{y2:.2f}H{x2:.2f}")
         places[step["one"][0]] = right, (y1 + y2) / 2

@@ -101,7 +101,7 @@ def _card(content: Content, k: int) -> dict[str, Any]:
         "typical": typical(content.portrait.x, content.clusters, k, MEMBERS).tolist(),
         "borderline": borderline(content.portrait.probabilities, k, BORDERLINE).tolist(),
         "columns": columns,
-        "told": list({owners[name].name: owners[name] for name in names}.values()) if owners else [],
+        "shown_columns": list({owners[name].name: owners[name] for name in names}.values()) if owners else [],
         "places": [content.features.index(name) for name in names] if owners else [],
     }
 

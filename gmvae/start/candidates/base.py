@@ -37,7 +37,7 @@ class Rows:
         """The nearest neighbours of each row, and their distances."""
         return neighbours(self.values)  # type: ignore[arg-type]
 
-    def links(self, count: int) -> Graph:
+    def neighbours(self, count: int) -> Graph:
         """The nearest ``count`` neighbours of each row at most, and their distances."""
         return self.graph[0][:, :count], self.graph[1][:, :count]
 

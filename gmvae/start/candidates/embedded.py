@@ -12,7 +12,7 @@ from gmvae.start.candidates.base import Rows
 from gmvae.start.candidates.trees import trees
 from gmvae.start.layout import layout
 
-LINKS = 20
+NEIGHBOURS = 20
 """How many neighbours of each row are used."""
 STARTS = 5
 FEWEST = 15
@@ -21,20 +21,20 @@ FEWEST = 15
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
     """A Gaussian mixture and trees on the embedding of each row with its 20 nearest neighbours."""
-    yield from embedded(rows, LINKS)
+    yield from embedded(rows, NEIGHBOURS)
 
 
 def at_several_scales(rows: Rows) -> Iterator[tuple[str, Clusters]]:
     """The same with 5, 10 and 20 neighbours. For images, with few rows of a class, fewer can be better."""
-    for links in (5, 10, LINKS):
-        yield from embedded(rows, links)
+    for count in (5, 10, NEIGHBOURS):
+        yield from embedded(rows, count)
 
 
-def embedded(rows: Rows, links: int) -> Iterator[tuple[str, Clusters]]:
-    """The same with ``links`` neighbours."""
+def embedded(rows: Rows, count: int) -> Iterator[tuple[str, Clusters]]:
+    """The same with ``count`` neighbours."""
     if len(rows.values) < FEWEST:
         return
-    graph = rows.links(links)
+    graph = rows.neighbours(count)
     flat = layout(rows.values.astype(np.float32), graph, rows.seed).astype(np.float64)
     name = f"UMAP {graph[0].shape[1]} + "
     yield name + "full mixture", components(flat, rows.clusters, rows.seed, STARTS)

@@ -12,7 +12,7 @@ from sklearn.cluster import SpectralClustering
 from gmvae.partition.communities import Clusters
 from gmvae.start.candidates.base import Rows
 
-LINKS = 10
+NEIGHBOURS = 10
 """How many neighbours of each row are used, including the row itself."""
 LOOSE = 1e-4
 """Weight of the edges that connect the components of a graph."""
@@ -24,7 +24,7 @@ def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
     count = len(rows.values)
     if rows.clusters >= count - 1:
         return
-    indices = np.hstack([np.arange(count)[:, None], rows.links(LINKS - 1)[0]])
+    indices = np.hstack([np.arange(count)[:, None], rows.neighbours(NEIGHBOURS - 1)[0]])
     ends = np.repeat(np.arange(count), indices.shape[1]), indices.ravel()
     edges = sparse.csr_matrix((np.ones(indices.size), ends), (count, count))
     graph = (edges + edges.T) / 2

@@ -12,7 +12,7 @@ from gmvae.partition.communities import Clusters, merge
 from gmvae.partition.mixture import components, refine
 from gmvae.partition.neighbours import neighbours
 from gmvae.partition.stability import Floats
-from gmvae.start.layout import LEAST, layout
+from gmvae.start.layout import CELL_ROWS, layout
 
 
 def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
@@ -32,6 +32,6 @@ def groups(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
     """Cluster by joining cells of UMAP's embedding of the rows."""
     graph = neighbours(values)
     flat = layout(values, graph, seed).astype(np.float64)
-    most = max(counts)
-    cells = components(flat, max(most, min(4 * most, len(flat) // LEAST)), seed)
+    maximum = max(counts)
+    cells = components(flat, max(maximum, min(4 * maximum, len(flat) // CELL_ROWS)), seed)
     return [merge(cells, graph[0], k, seed) for k in counts]
