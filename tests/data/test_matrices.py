@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from test_data import torch7
-from written import features, sample
+from written import complaint, features, sample
 
 from gmvae.data.files import base as module
 from gmvae.data.files.open import open_source
@@ -19,13 +19,6 @@ from gmvae.data.schema import ReadOptions, Schema
 
 VALUES = np.ascontiguousarray(sample(50)[["a", "b", "c"]], dtype=np.float64)
 THIN = VALUES * (VALUES > 0)
-
-
-def complaint(path, options=None, schema=None):
-    with pytest.raises(ValueError, match=r"\S") as error:
-        features(path, options, schema)
-    assert "\n" not in str(error.value)
-    return str(error.value).replace(str(path), path.name)
 
 
 def write_h5ad(path, values, **beside):
