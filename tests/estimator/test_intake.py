@@ -165,7 +165,7 @@ def test_both_refuse_it_in_one_line(name, tmp_path):
         (np.full((9, 2), np.nan), IMPUTE, "no value at all in column 0"),
         (nothing(m=[1, "x"] * 20), ONE_HOT, "X is not a table of numbers and texts"),
         (pd.concat([numbers(), numbers()], axis=1), ONE_HOT, "X is not a table of numbers and texts"),
-        (numbers(), {"text": "hot"}, "text is 'hot': it must be 'error' or 'one-hot'"),
+        (numbers(), {"text": "hot"}, r"text is 'hot': did you mean one-hot\? It can also be error"),
     ],
 )  # fmt: skip
 def test_arrays_are_refused_in_one_line(table, options, said):
