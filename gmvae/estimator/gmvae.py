@@ -15,7 +15,7 @@ from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.iterables import is_stream
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
-from gmvae.estimator.intake import image_shape
+from gmvae.estimator.intake import counting, image_shape, warn_of_counting
 from gmvae.estimator.streaming import fit_stream
 from gmvae.estimator.updating import Updated
 from gmvae.experiments import DATA
@@ -283,6 +283,8 @@ class GMVAE(Updated):
         X = self._table(X, reset=not going_on)
         if going_on:
             self._check(X)
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        warn_of_counting(counting(X, names))
         data = prepare(
             X,
             sample_weight,
@@ -290,7 +292,7 @@ class GMVAE(Updated):
             image_shape=shape,
             scale=self.scale,
             device=device,
-            names=tuple(getattr(self, "feature_names_in_", ())),
+            names=names,
             scaling=self._scaling if going_on else None,
         )
         seed = self._seed()
