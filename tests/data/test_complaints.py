@@ -2,12 +2,13 @@
 
 import gzip
 import pickle
+import shlex
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import ipc
-from written import complaint, sample
+from written import complaint, features, sample
 
 from gmvae.data.files import separated
 from gmvae.data.files.open import open_source
@@ -35,7 +36,10 @@ ONE_HOT = ReadOptions(text="one-hot")
             "t.csv has letters that are not UTF-8: name its encoding, often cp1252, with --encoding",
         ),
         ("a,b\n1,é\n".encode("latin-1"), "t.csv has letters that are not UTF-8: name its"),
-        ("a,b\n1,2\n".encode("utf-16"), "t.csv is in UTF-16: name it with --encoding utf-16"),
+        (
+            "a,b\n1,2\n".encode("utf-16"),
+            "t.csv has letters in UTF-16: name it with --encoding utf-16; so add --encoding utf-16",
+        ),
         (b"PK\x03\x04rest", "t.csv is not text: it must be a table with commas"),
         (pickle.dumps([1]), "t.csv is not text"),
         (
@@ -45,7 +49,10 @@ ONE_HOT = ReadOptions(text="one-hot")
         ('a,b\n1,"2\n' + "1,2\n" * 99, "t.csv has a row of more than 0 MB: look for a quotation mark"),
         ("a,b\n1,2020-01-31\n", "neither numbers nor text: b (date32[day]); leave them out with --drop"),
         ("a,b,c\n1,x,y\n", "t.csv has columns of text: b, c; make 0/1 features of them with --text one-hot"),
-        ("a,b\n1,inf\n", "t.csv, in rows 0 to 0: column b has an infinite number, inf: remove or fill it"),
+        (
+            "a,b\n1,inf\n",
+            "t.csv has infinite numbers in 1 of 1 rows, first inf in row 0 of column b, counted",
+        ),
         (
             "\n".join(["a,b", *["1,2"] * 3, ",3", "4,", ","]),
             "t.csv has missing values in 3 of 6 rows, first in row 3",
@@ -56,6 +63,89 @@ ONE_HOT = ReadOptions(text="one-hot")
 def test_text_that_is_no_table_is_refused(write, monkeypatch, content, said):
     monkeypatch.setattr(separated, "BLOCK", 128)
     assert said in complaint(write(content))
+
+
+def test_infinite_numbers_are_among_all_complaints(write):
+    rows = "".join(f"{i / 7},{'xy'[i % 2]},{'' if i == 4 else i}\n" for i in range(9))
+    path = write("a,t,b\n" + rows + "-inf,x,inf\n1,y,inf\n")
+    said = complaint(path)
+    assert "columns of text: t; make 0/1 features" in said
+    assert "missing values in 1 of 11 rows, first in row 4 counted from 0, in columns b (1): train" in said
+    infinite = (
+        "infinite numbers in 2 of 11 rows, first -inf in row 9 of column a, counted from 0, in columns "
+        "b (2), a (1): remove these rows"
+    )
+    assert infinite in said
+    assert said.endswith("so add --text one-hot --missing impute")
+    mended = complaint(path, ReadOptions(text="one-hot", missing="impute"))
+    assert mended.startswith(f"t.csv has {infinite}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "flags"),
+    [
+        (
+            "a\tb\tt\n" + "".join(f"{i},5\t{i}\t{'xü'[i % 2]}\n" for i in range(9)), "utf-16 t.csv",
+            "--encoding utf-16 --separator tab --decimal , --text one-hot",
+        ),
+        ("a\tb\n1\t\n2\t3\n", "utf-16 t.txt", "--encoding utf-16"),
+        (
+            "größe;b\n" + "".join(f"{i}.50{i},5;{i}\n" for i in range(1, 9)), "cp1252 t.csv",
+            "--encoding cp1252 --thousands .",
+        ),
+        (
+            "a;b;t\n" + "".join(f"{i}\xa050{i};{i};{'xü'[i % 2]}\n" for i in range(1, 9)), "cp1252 t.csv",
+            "--encoding cp1252 --thousands ' ' --text one-hot",
+        ),
+        (
+            "a\tb\n" + "".join(f"{i}.50{i},5\t{i},25\n" for i in range(1, 9)), "utf-8 t.csv",
+            "--separator tab --decimal , --thousands .",
+        ),
+        (
+            "a;b;t\n" + "".join(f"{i}.036;{i},5;{'xy'[i % 2]}\n" for i in range(1, 9)), "utf-8 t.csv",
+            "--thousands . --text one-hot",
+        ),
+    ],
+)  # fmt: skip
+def test_one_complaint_names_all_flags(write, raw, name, flags):
+    encoding, name = name.split()
+    path = write(raw.encode(encoding), name)
+    said = complaint(path)
+    assert said.endswith(f"so add {flags}")
+    words = shlex.split(flags)
+    options = dict(zip([word.removeprefix("--") for word in words[::2]], words[1::2], strict=True))
+    gaps = {"missing": "impute"} if "missing values" in said else {}
+    assert np.isfinite(features(path, ReadOptions(**options, **gaps))[0]).all()
+    assert gaps == ({"missing": "impute"} if name == "t.txt" else {})
+
+
+def test_a_wrong_guess_of_the_encoding_is_no_flag(write):
+    said = complaint(write(b"t,b\n\x81\x8d,1\n"))
+    assert said == "t.csv has letters that are not UTF-8: name its encoding, often cp1252, with --encoding"
+
+
+@pytest.mark.parametrize(
+    ("spell", "said"),
+    [
+        (lambda i: f"{i} %", "numbers with % in a ('0 %' in row 0), rows counted from 0; remove % there"),
+        (lambda i: f"{i}.5%" if i else "", "numbers with % in a ('1.5%' in row 1)"),
+        (lambda i: f"€ {i},50", "numbers with € in a ('€ 0,50' in row 0)"),
+        (lambda i: f"{i},50 €", "numbers with € in a ('0,50 €' in row 0)"),
+        (lambda i: f"${i}.20" if i % 2 else f"{i}", "numbers with $ in a ('$1.20' in row 1)"),
+        (lambda i: f"EUR {i}.20", "numbers with EUR in a ('EUR 0.20' in row 0)"),
+        (lambda i: f"{i} kg", "numbers with kg in a ('0 kg' in row 0)"),
+    ],
+)
+def test_percent_and_currency_signs_are_named(write, spell, said):
+    path = write("a;b\n" + "".join(f"{spell(i)};{i % 7}\n" for i in range(20)))
+    line = complaint(path)
+    assert said in line
+    assert line.endswith("; so add --drop a" + " --missing impute" * ("missing values" in line))
+
+
+def test_numbers_with_several_units_are_texts(write):
+    path = write("a,b\n" + "".join(f"{i}{['st', 'nd', 'th'][i % 3]},{i % 7}\n" for i in range(20)))
+    assert "numbers with" not in complaint(path)
 
 
 def test_damaged_packed_files_are_named(write):

@@ -265,7 +265,10 @@ def test_tables_in_memory_are_read_as_files_are():
         (pa.table({"q": [1]}), "X has 1 columns, and the model was trained on 2"),
         (frame[["a"]], "X has no column b: the model was trained on it"),
         (frame.assign(b=["x", 1]), "X is not a table of numbers and texts: "),
-        (frame.assign(a=[np.inf, 1]), "column a has an infinite number, inf"),
+        (
+            frame.assign(a=[np.inf, 1]),
+            "X has infinite numbers in 1 of 2 rows, first inf in row 0 of column a",
+        ),
     ):
         with pytest.raises(ValueError, match=said):
             encoded(table, unnamed if said.startswith("X has 1") else schema)
