@@ -115,7 +115,9 @@ class GMVAE(Updated):
         random_state: Seed, ``RandomState`` or ``None``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
         threads: CPU threads; 0 for automatic.
-        verbose: 1 prints a line for every tenth of a fit (in a notebook: shows a bar), 2 for each epoch.
+        verbose: ``"auto"`` shows a bar in a notebook, for a fit that takes a second or more, and nothing
+            elsewhere; 0 shows nothing anywhere. 1 prints a line for every tenth of a fit (in a notebook:
+            shows a bar), 2 for each epoch.
         run_dir: A new folder that the fit writes into while it runs, as ``gmvae train data`` does:
             checkpoints, records, pictures, and the model. ``gmvae resume`` or :meth:`resume` continues it
             after an interruption, and ``gmvae plot --live`` follows it.
@@ -208,7 +210,7 @@ class GMVAE(Updated):
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         threads: int = 0,
-        verbose: int = 0,
+        verbose: int | str = "auto",
         run_dir: str | Path | None = None,
         keep_data: bool = True,
     ) -> None:
@@ -354,7 +356,7 @@ class GMVAE(Updated):
         sample_weight: ArrayLike | None = None,
         *,
         device: str | None = None,
-        verbose: int = 0,
+        verbose: int | str = "auto",
     ) -> GMVAE:
         """Continue a fit with a run folder from its last checkpoint, as if it had never stopped, and return
         the fitted estimator. If the fit is over, only return the estimator.

@@ -24,7 +24,7 @@ def fit_stream(
     config: Config,
     image_shape: tuple[int, ...] | None,
     device: torch.device,
-    verbose: int,
+    verbose: int | str,
     scale: str,
 ) -> tuple[Result, int]:
     """Fit to a torch dataset, or to an iterable of batches; return the result, and the count of numbers in a

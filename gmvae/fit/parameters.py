@@ -39,6 +39,8 @@ def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
         if p[name] not in allowed:
             raise ValueError(no_choice(name, p[name], allowed))
     whole("max_clusters", p["max_clusters"], 2)
+    if p["verbose"] != "auto":
+        whole("verbose", int(p["verbose"]) if isinstance(p["verbose"], bool) else p["verbose"], 0, AUTO)
     if not 0 <= p["tol"] < math.inf:
         raise ValueError(f"tol is {p['tol']!r}: it must be a finite number of at least 0")
     whole("batch_size", p["batch_size"], 2)
