@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self, TypeVar, get_args
 
+from gmvae.rules import choice, real, span, whole
+
 Section = TypeVar("Section")
 
 Network = Literal["auto", "fc", "compact", "conv", "svhn"]
@@ -61,15 +63,15 @@ class ModelConfig:
     """q(z | ...): a softmax head on y (recogniser, paper version 1) or Bayes' rule (posterior, version 2)."""
 
     def __post_init__(self) -> None:
-        _whole("clusters", self.clusters, minimum=0)
-        _whole("most_clusters", self.most_clusters, minimum=2)
-        _whole("hidden_size", self.hidden_size, minimum=0)
+        whole("clusters", self.clusters, 0)
+        whole("most_clusters", self.most_clusters, 2)
+        whole("hidden_size", self.hidden_size, 0)
         for name in ("x_size", "w_size", "filters"):
-            _whole(name, getattr(self, name), minimum=1)
-        _real("min_variance", self.min_variance, minimum=0)
-        _choice("network", self.network, Network)
-        _choice("likelihood", self.likelihood, Likelihood)
-        _choice("assignment", self.assignment, Assignment)
+            whole(name, getattr(self, name), 1)
+        real("min_variance", self.min_variance, minimum=0)
+        choice("network", self.network, Network)
+        choice("likelihood", self.likelihood, Likelihood)
+        choice("assignment", self.assignment, Assignment)
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,10 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         for name in ("cv_weight", "z_prior_weight", "min_information", "view_weight"):
-            _real(name, getattr(self, name), minimum=0)
-        _whole("mc_samples", self.mc_samples, minimum=1)
+            real(name, getattr(self, name), minimum=0)
+        whole("mc_samples", self.mc_samples, 1)
         for name in ("warm_up", "cv_warm_up"):
-            _span(name, getattr(self, name))
+            span(name, getattr(self, name))
 
     def settled(self, epochs: int) -> Self:
         """Return the same with warm-ups in whole epochs; shares are of the number of ``epochs``."""
@@ -162,28 +164,28 @@ class TrainingConfig:
     """CPU threads; 0 uses one for small networks, and else leaves the number to torch."""
 
     def __post_init__(self) -> None:
-        _choice("optimiser", self.optimiser, Optimiser)
-        _real("learning_rate", self.learning_rate, minimum=0, open_end=True)
-        _whole("batch_size", self.batch_size, minimum=2)
-        _whole("epochs", self.epochs, minimum=0)
-        _choice("init", self.init, Start)
-        _whole("rounds", self.rounds, minimum=0)
-        _choice("augment", self.augment, Augment)
-        _whole("epoch_size", self.epoch_size, minimum=0)
+        choice("optimiser", self.optimiser, Optimiser)
+        real("learning_rate", self.learning_rate, minimum=0, open_end=True)
+        whole("batch_size", self.batch_size, 2)
+        whole("epochs", self.epochs, 0)
+        choice("init", self.init, Start)
+        whole("rounds", self.rounds, 0)
+        choice("augment", self.augment, Augment)
+        whole("epoch_size", self.epoch_size, 0)
         if self.epoch_size == 1:
             raise ValueError("epoch_size is 1: it must be 0, for all of the data, or at least 2")
-        _whole("restarts", self.restarts, minimum=1)
-        _whole("resamples", self.resamples, minimum=0)
-        _real("tol", self.tol, minimum=0)
-        _span("n_iter_no_change", self.n_iter_no_change)
+        whole("restarts", self.restarts, 1)
+        whole("resamples", self.resamples, 0)
+        real("tol", self.tol, minimum=0)
+        span("n_iter_no_change", self.n_iter_no_change)
         if not 0 < self.validation_fraction < 1:
             raise ValueError(
                 f"validation_fraction is {self.validation_fraction!r}: it must be between 0 and 1"
             )
-        _whole("seed", self.seed, minimum=0)
+        whole("seed", self.seed, 0)
         if self.seed >= 2**63:
             raise ValueError(f"seed is {self.seed}: it must be below 2 to the power of 63")
-        _whole("threads", self.threads, minimum=0)
+        whole("threads", self.threads, 0)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
             raise ValueError(
                 f"device is {self.device!r}: it must be auto, cpu, cuda, cuda:N (N from 0) or mps"
@@ -270,14 +272,14 @@ class DataConfig:
     """Seed of the generated points. It is separate from --seed, so runs can differ on the same data."""
 
     def __post_init__(self) -> None:
-        _choice("dataset", self.dataset, DatasetName)
-        _whole("points", self.points, minimum=2)
-        _whole("arms", self.arms, minimum=1)
-        _whole("data_seed", self.data_seed, minimum=0)
-        _choice("missing", self.missing, Literal["error", "impute"])
-        _choice("text", self.text, Literal["error", "one-hot"])
-        _choice("scale", self.scale, Scale)
-        _whole("image_size", self.image_size, minimum=0)
+        choice("dataset", self.dataset, DatasetName)
+        whole("points", self.points, 2)
+        whole("arms", self.arms, 1)
+        whole("data_seed", self.data_seed, 0)
+        choice("missing", self.missing, Literal["error", "impute"])
+        choice("text", self.text, Literal["error", "one-hot"])
+        choice("scale", self.scale, Scale)
+        whole("image_size", self.image_size, 0)
         for name in ("columns", "drop"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.stream and (self.weight_column or self.labels_path):
@@ -285,6 +287,13 @@ class DataConfig:
             raise ValueError(
                 f"stream is on and a {given} is given: a stream has no weights, and takes its labels "
                 "from --label-column"
+            )
+        if self.path == "":
+            raise ValueError("path is empty: it must be a file or a folder")
+        if self.path == "-":
+            raise ValueError(
+                "path is '-', standard input, which training cannot read twice: save it to a file first "
+                "(gmvae predict, embed and describe take -)"
             )
         alone = [name for name in OF_FILES if getattr(self, name) and self.path is None]
         if alone:
@@ -319,12 +328,12 @@ class RunConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "plots", tuple(self.plots))
         for plot in self.plots:
-            _choice("plots", plot, Plot)
-        _choice("tracker", self.tracker, Tracker)
-        _whole("plot_every", self.plot_every, minimum=0)
-        _whole("keep_every", self.keep_every, minimum=0)
-        _whole("measure_most", self.measure_most, minimum=1)
-        _real("checkpoint_every", self.checkpoint_every, minimum=0)
+            choice("plots", plot, Plot)
+        choice("tracker", self.tracker, Tracker)
+        whole("plot_every", self.plot_every, 0)
+        whole("keep_every", self.keep_every, 0)
+        whole("measure_most", self.measure_most, 1)
+        real("checkpoint_every", self.checkpoint_every, minimum=0)
 
 
 @dataclass(frozen=True)
@@ -370,12 +379,6 @@ def whole_epochs(value: float, epochs: int) -> int:
     return math.ceil(value * epochs) if value < 1 else int(value)
 
 
-def _span(name: str, value: float) -> None:
-    _real(name, value, minimum=0)
-    if value > 1 and value != int(value):
-        raise ValueError(f"{name} is {value!r}: it must be whole epochs, or below 1 as a share of all epochs")
-
-
 def _share(done: float, duration: float) -> float:
     if not duration or done >= duration:
         return 1.0
@@ -388,20 +391,3 @@ def _known(what: str, given: Mapping[str, Any], names: set[str]) -> None:
         raise ValueError(
             f"{what} has {', '.join(unknown)}: unknown here, so it was written by another version"
         )
-
-
-def _choice(name: str, value: object, kind: Any) -> None:
-    if value not in get_args(kind):
-        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(get_args(kind))}")
-
-
-def _whole(name: str, value: object, *, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ValueError(f"{name} is {value!r}: it must be a whole number of at least {minimum}")
-
-
-def _real(name: str, value: object, *, minimum: float, open_end: bool = False) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < minimum or (open_end and value == minimum):  # type: ignore[arg-type, operator]
-        rule = "above" if open_end else "of at least"
-        raise ValueError(f"{name} is {value!r}: it must be a finite number {rule} {minimum:g}")

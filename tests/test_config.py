@@ -45,7 +45,12 @@ def test_unknown_json_fields_are_named():
         (ObjectiveConfig, "cv_weight", -0.1, "cv_weight is -0.1: it must be a finite number of at least 0"),
         (ObjectiveConfig, "cv_weight", float("nan"), "cv_weight is nan"),
         (TrainingConfig, "learning_rate", 0, "learning_rate is 0: it must be a finite number above 0"),
-        (TrainingConfig, "optimiser", "adamm", "optimiser is 'adamm': it must be one of adadelta"),
+        (
+            TrainingConfig,
+            "optimiser",
+            "adamm",
+            "optimiser is 'adamm': did you mean adam? It can also be one of adadelta",
+        ),
         (TrainingConfig, "epoch_size", -1, "epoch_size is -1: it must be a whole number of at least 0"),
         (TrainingConfig, "epoch_size", 1e3, "epoch_size is 1000.0: it must be a whole number"),
         (TrainingConfig, "device", "gpu", "device is 'gpu'"),

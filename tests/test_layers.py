@@ -13,7 +13,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "gmvae"
 LAYERS = (
-    ("config", "progress"),
+    ("rules", "progress"),
+    ("config",),
     ("experiments",),
     ("data",),
     ("partition",),

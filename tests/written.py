@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pytest
 from pyarrow import ipc
 
 from gmvae.data.files.base import ROWS
@@ -26,6 +27,14 @@ def features(path: Path, options: ReadOptions | None = None, schema: Schema | No
         for name in ("ids", "labels")
     )
     return np.concatenate([block.y for block in blocks]), *beside
+
+
+def complaint(path: Path, options: ReadOptions | None = None, schema: Schema | None = None) -> str:
+    """The line with which a file is refused, without its folder."""
+    with pytest.raises(ValueError, match=r"\S") as error:
+        features(path, options, schema)
+    assert "\n" not in str(error.value)
+    return str(error.value).replace(str(path), path.name)
 
 
 def write_csv(table, path):

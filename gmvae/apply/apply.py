@@ -260,7 +260,9 @@ def _each(
         found: dict[str, Any] = {}
         if source.keeps_columns:
             if block.table is None:
-                raise ValueError(f"{source.path} is not a table, so it has no columns to keep")
+                raise ValueError(
+                    f"{source.path} is not a table, so it has no columns to keep: leave out --keep-columns"
+                )
             found = dict(zip(block.table.schema.names, block.table.columns, strict=True))
             twice = sorted(found.keys() & answers.keys())
             if twice:

@@ -42,7 +42,8 @@ class Predict:
     """Whether rows that belong to no cluster get the number of their most probable one (keep), or -1
     (label)."""
     keep_columns: bool = False
-    """Write all columns of the file before the results."""
+    """Write all columns of the file before the results; of an .h5ad file, the names of its observations and
+    all columns of its obs."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 

@@ -23,6 +23,7 @@ from gmvae.cli.preflight import check_applied, check_data
 from gmvae.cli.signals import status, terminable
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
+from gmvae.rules import no_choice
 
 Parsed = TypeVar("Parsed")
 OPEN = ("--clusters", "--epochs", "--hidden-size", "--rounds", "--threads")
@@ -175,8 +176,8 @@ def parse(
             text = plain_metavars(helped.getvalue())
             sys.stdout.write(text if lined(sys.stdout) else text.translate(PLAIN))
             raise
-        text = complaint(said.getvalue())
-        raise ValueError(f"{suggested(text, arguments, kind)} ({prog} --help lists the flags)") from None
+        text = suggested(value_wanted(complaint(said.getvalue())), arguments, kind)
+        raise ValueError(f"{text} ({prog} --help lists the flags)") from None
 
 
 class Boxes(io.StringIO):
@@ -209,6 +210,23 @@ def complaint(box: str) -> str:
     rules = [i for i, line in enumerate(lines) if line.startswith(("─", "╰"))]
     text = " ".join(" ".join(lines[1 : rules[0] if rules else None]).split())
     return re.sub(r"^Error parsing (?:(--\S+)|\S+): ", lambda m: f"{m[1]}: " if m[1] else "", text)
+
+
+def value_wanted(text: str) -> str:
+    """Say what may be given, in a message about the value of a flag; any other message is returned
+    unchanged."""
+    choices = re.fullmatch(r"invalid choice '(.*)' for argument '(\S+)'. Expected one of \((.*)\)\.?", text)
+    if choices:
+        value, name, allowed = choices.groups()
+        return no_choice(name, value, re.findall(r"'([^']*)'", allowed))
+    number = re.fullmatch(
+        r"(--\S+): (invalid literal for int\(\) with base 10|could not convert string to float): ('.*')", text
+    )
+    if number:
+        flag, kind, value = number.groups()
+        what = "a whole number" if kind.startswith("invalid") else "a number"
+        return f"{flag} is {value}: it must be {what}{', or auto' if flag in OPEN else ''}"
+    return text
 
 
 def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:

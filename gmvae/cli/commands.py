@@ -63,7 +63,7 @@ class Resume:
 class DrawPlot:
     """Draw a picture of a run, finished or in progress, into its folder, another file, or a window."""
 
-    plot: Annotated[Plot | MorePlot, tyro.conf.Positional]
+    plot: Annotated[Literal[Plot, MorePlot], tyro.conf.Positional]
     """Which picture; map, profiles, prototypes, confusion, overlap and reliability show all the data."""
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
     """The run folder; the newest in runs/ by default."""

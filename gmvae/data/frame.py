@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pyarrow import types
 
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import index_columns, kind
@@ -61,11 +62,10 @@ class Frame(Table):
 
     @property
     def plain(self) -> bool:
-        """Whether it holds only numbers, none of them missing."""
+        """Whether it holds only numbers, all of them known and finite."""
         if any(kind(field.type) != "number" for field in self.table.schema):
             return False
-        gaps = (pc.any(pc.is_null(column, nan_is_null=True)).as_py() for column in self.table.columns)
-        return not any(gaps)
+        return all(_finite(column) for column in self.table.columns)
 
     def count(self) -> int:
         return int(self.table.num_rows)
@@ -89,6 +89,12 @@ class Frame(Table):
         for line in unseen_lines("X", self.unseen):
             warnings.warn(line, UserWarning, stacklevel=2)
         return np.concatenate(blocks) if blocks else np.empty((0, len(schema.features)))
+
+
+def _finite(column: pa.ChunkedArray) -> bool:
+    if column.null_count:
+        return False
+    return not types.is_floating(column.type) or bool(pc.all(pc.is_finite(column)).as_py())
 
 
 def encoded(X: Any, schema: Schema) -> Any:

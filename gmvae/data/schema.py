@@ -181,21 +181,26 @@ class Schema:
         """The same numbers, shape (B, D), with missing ones filled in place.
 
         Raises:
-            MissingValueError: if missing numbers are not allowed (``impute`` is off).
-            ValueError: if a number is infinite.
+            UnusableValueError: if a number is infinite, or missing numbers are not allowed (``impute`` is
+                off).
         """
         if np.isfinite(y).all():
             return y
         names = self._owners or tuple(map(str, range(y.shape[1])))
         if np.isinf(y).any():
             row, column = np.argwhere(np.isinf(y))[0]
-            raise ValueError(
-                f"column {names[column]} has an infinite number, {y[row, column]}: remove or fill it"
+            raise UnusableValueError(
+                f"row {row} has an infinite number, {y[row, column]}, in column {names[column]}, counted "
+                "from 0: remove this row, or write a number there"
             )
         gaps = np.isnan(y)
         if not self.impute:
             lacking = [names[column] for column in np.flatnonzero(gaps.any(0))]
-            raise MissingValueError(list(dict.fromkeys(lacking)), int(gaps.any(1).argmax()))
+            row = int(gaps.any(1).argmax())
+            raise UnusableValueError(
+                f"values are missing in {', '.join([*dict.fromkeys(lacking)][:5])}, first in row {row}, "
+                "counted from 0: fill them, remove these rows, or train with --missing impute"
+            )
         features = self.features or names
         for column in np.flatnonzero(gaps.any(0)):
             y[gaps[:, column], column] = self.fill.get(features[column], 0.0)
@@ -280,20 +285,8 @@ def column_names(X: Any) -> list[str]:
     return [*map(str, X.schema.names if type(X).__module__.startswith("pyarrow") else X.columns)]
 
 
-class MissingValueError(ValueError):
-    """A value is missing, and missing values are not allowed.
-
-    Arguments:
-        columns: The columns with missing values.
-        row: The first row of the block with one, from 0.
-    """
-
-    def __init__(self, columns: list[str], row: int) -> None:
-        super().__init__(
-            f"values are missing in {', '.join(columns[:5])}, first in row {row}, counted from 0: fill them, "
-            "remove these rows, or train with --missing impute"
-        )
-        self.columns, self.row = columns, row
+class UnusableValueError(ValueError):
+    """A value is infinite, or missing although missing values are not allowed."""
 
 
 def first_line(error: BaseException) -> str:

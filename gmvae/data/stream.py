@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gmvae.data.counting import Counting
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.base import Block
 from gmvae.data.files.labels import codes, plain
@@ -72,6 +73,8 @@ class StreamSurvey:
     fingerprint: str
     sample: Sample
     """Rows from the whole stream."""
+    counting: tuple[int, ...] = ()
+    """The columns that only count the rows."""
 
     @classmethod
     def of(cls, blocks: Blocks, width: int, name: str) -> StreamSurvey:
@@ -82,12 +85,14 @@ class StreamSurvey:
         """
         moments, rows, labels, levels = Moments(width), 0, set[Any](), True
         digest, sample = hashlib.sha256(), Sample(sample_size(SAMPLED_ROWS, width))
+        counting = Counting(width)
         for block in blocks():
             y = block.y.reshape(len(block.y), -1)
             _check(y, width, rows, name)
             levels &= y.dtype == np.uint8
             moments.add(y.astype(np.float64, copy=False))
             sample.add(y)
+            counting.add(y)
             digest.update(np.ascontiguousarray(y).data)
             rows += len(y)
             if block.labels is not None:
@@ -97,15 +102,19 @@ class StreamSurvey:
         found = list(labels)
         numbers, names = codes(found)
         places = {} if numbers is None else dict(zip(found, numbers.tolist(), strict=True))
-        return cls(moments, rows, levels, places, names, digest.hexdigest(), sample)
+        return cls(moments, rows, levels, places, names, digest.hexdigest(), sample, tuple(counting.found))
 
 
 def _check(y: NDArray[Any], width: int, before: int, name: str) -> None:
     if y.shape[1] != width:
         raise ValueError(f"{name} has {y.shape[1]} numbers in row {before}, and {width} in the first")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
-        row = before + int((~np.isfinite(y)).any(1).argmax())
-        raise ValueError(f"{name} has a missing or infinite number in row {row}, counted from 0: fill it")
+        row, column = np.argwhere(~np.isfinite(y))[0].tolist()
+        what = "a missing value" if np.isnan(y[row, column]) else f"an infinite number, {y[row, column]},"
+        raise ValueError(
+            f"{name} has {what} in row {before + row}, column {column}, counted from 0: remove this row, or "
+            "write a number there"
+        )
 
 
 def prepare_stream(
@@ -178,9 +187,9 @@ def prepare_stream(
     values: Any = at_hand.source
     y = values if levels else suited.undo(values.astype(np.float64))
     known = labels[: len(y)][:, 0].astype(np.int64) if survey.classes else None
-    data = Dataset(
-        name, y.reshape(-1, *schema.y_shape), known, origin=Origin(schema, survey.names), rows=survey.rows
-    )
+    features = schema.features or tuple(map(str, range(width)))
+    origin = Origin(schema, survey.names, counting=tuple(features[column] for column in survey.counting))
+    data = Dataset(name, y.reshape(-1, *schema.y_shape), known, origin=origin, rows=survey.rows)
     return data, Prepared(
         streamed, at_hand, suited, likelihood, reason, survey.moments.binary, edges(suited, scaled.moments),
         constants(suited, survey.moments, scaled.moments), survey.fingerprint, True, scaled.reason,

@@ -15,7 +15,7 @@ from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.iterables import is_stream
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
-from gmvae.estimator.intake import image_shape
+from gmvae.estimator.intake import counting, image_shape, warn_of_counting
 from gmvae.estimator.streaming import fit_stream
 from gmvae.estimator.updating import Updated
 from gmvae.experiments import DATA
@@ -115,7 +115,9 @@ class GMVAE(Updated):
         random_state: Seed, ``RandomState`` or ``None``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
         threads: CPU threads; 0 for automatic.
-        verbose: 1 prints a line for every tenth of a fit (in a notebook: shows a bar), 2 for each epoch.
+        verbose: ``"auto"`` shows a bar in a notebook, for a fit that takes a second or more, and nothing
+            elsewhere; 0 shows nothing anywhere. 1 prints a line for every tenth of a fit (in a notebook:
+            shows a bar), 2 for each epoch.
         run_dir: A new folder that the fit writes into while it runs, as ``gmvae train data`` does:
             checkpoints, records, pictures, and the model. ``gmvae resume`` or :meth:`resume` continues it
             after an interruption, and ``gmvae plot --live`` follows it.
@@ -213,7 +215,7 @@ class GMVAE(Updated):
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         threads: int = 0,
-        verbose: int = 0,
+        verbose: int | str = "auto",
         run_dir: str | Path | None = None,
         keep_data: bool = True,
     ) -> None:
@@ -288,6 +290,8 @@ class GMVAE(Updated):
         X = self._table(X, reset=not going_on)
         if going_on:
             self._check(X)
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        warn_of_counting(counting(X, names))
         data = prepare(
             X,
             sample_weight,
@@ -295,7 +299,7 @@ class GMVAE(Updated):
             image_shape=shape,
             scale=self.scale,
             device=device,
-            names=tuple(getattr(self, "feature_names_in_", ())),
+            names=names,
             scaling=self._scaling if going_on else None,
         )
         seed = self._seed()
@@ -357,7 +361,7 @@ class GMVAE(Updated):
         sample_weight: ArrayLike | None = None,
         *,
         device: str | None = None,
-        verbose: int = 0,
+        verbose: int | str = "auto",
     ) -> GMVAE:
         """Continue a fit with a run folder from its last checkpoint, as if it had never stopped, and return
         the fitted estimator. If the fit is over, only return the estimator.

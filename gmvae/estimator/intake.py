@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,17 +14,25 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from gmvae.data.chunks import chunks
+from gmvae.data.counting import Counting
+from gmvae.data.files.columns import listing
 from gmvae.data.frame import Frame
 from gmvae.data.schema import ReadOptions, Schema
 
 
-def rows_of(X: Any, *, impute: bool) -> Any:
+def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
     """Convert what scikit-learn does not take as it is. A tensor becomes an array, masked values and ``None``
     become missing, a lazy frame is collected, and images of shape (N, height, width) or (N, channels, height,
     width) become rows.
 
+    Arguments:
+        X: What was given.
+        impute: Whether missing values are allowed.
+        texts: Whether texts are allowed.
+
     Raises:
-        ValueError: if values are masked and missing values are not allowed, or values are dates.
+        ValueError: if values are masked and missing values are not allowed, values are dates, or they are
+            text and texts are not allowed.
     """
     if type(X).__module__.startswith("polars") and hasattr(X, "collect"):
         X = X.collect()
@@ -41,6 +51,11 @@ def rows_of(X: Any, *, impute: bool) -> Any:
     if isinstance(X, np.ndarray):
         if X.dtype.kind in "mM":
             raise ValueError(f"X holds dates or times ({X.dtype}): make numbers of them, or leave them out")
+        if X.dtype.kind in "US" and not texts:
+            raise ValueError(
+                f"X holds text ({X.dtype}): convert it, X.astype(float), or set text='one-hot', which makes "
+                "a 0/1 feature for each text of a column"
+            )
         if X.ndim in (3, 4):
             X = X.reshape(len(X), -1)
     return X
@@ -78,25 +93,58 @@ def image_shape(X: Any, asked: Any) -> tuple[int, ...] | None:
     return shape or found
 
 
-def without_gaps(X: Any) -> Any:
-    """Return X, (N, D), after checking that no number is missing.
+def finite(X: Any, *, gaps: bool = False) -> Any:
+    """Return X, (N, D), after checking that no number is missing or infinite. With ``gaps``, missing numbers
+    are allowed.
 
     Raises:
-        ValueError: if a number is missing.
+        ValueError: if a number is missing or infinite. It names the first of each.
     """
+    said: dict[str, str] = {}
     for start, values in chunks(X) if X.dtype.kind == "f" else ():
-        if np.isnan(values).any():
+        if np.isfinite(values).all():
+            continue
+        if np.isnan(values).any() and not gaps and "NaN" not in said:
             row, column = np.argwhere(np.isnan(values))[0]
             remedy = (
                 "or fill them: missing='impute' is for dense tables"
                 if issparse(X)
                 else "or set missing='impute', which fills them with their column's mean"
             )
-            raise ValueError(
-                f"Input X contains NaN, first in row {start + row}, column {column}, counted from 0: remove "
-                f"these rows, {remedy}"
+            said["NaN"] = (
+                f"NaN, first in row {start + row}, column {column}, counted from 0: remove these rows, "
+                f"{remedy}"
             )
+        if np.isinf(values).any() and "inf" not in said:
+            row, column = np.argwhere(np.isinf(values))[0]
+            said["inf"] = (
+                f"infinite numbers, first {values[row, column]} in row {start + row}, column {column}, "
+                "counted from 0: remove these rows, or write numbers there"
+            )
+    if said:
+        raise ValueError(f"Input X contains {'; and '.join(said.values())}")
     return X
+
+
+def warn_of_counting(columns: Sequence[str]) -> None:
+    """Warn about columns that only count the rows, if there are any."""
+    if columns:
+        warnings.warn(
+            f"columns of X that only count the rows are features ({len(columns)}): {listing(columns)}; leave "
+            "them out, since they say nothing about what a row holds",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def counting(X: Any, names: Sequence[str]) -> list[str]:
+    """The columns of X, (N, D), that only count the rows: their names, or else their numbers."""
+    found = Counting(X.shape[1])
+    for _, values in chunks(X):
+        found.add(values)
+        if found.over:
+            break
+    return [names[column] if names else str(column) for column in found.found]
 
 
 def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
@@ -114,7 +162,7 @@ def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
         return schema, frame.numbers(schema)
     if options.missing == "error" or issparse(X) or getattr(X, "dtype", None) == np.uint8:
         return None, X
-    values = check_array(X, ensure_all_finite="allow-nan", dtype=np.float64)
+    values = finite(check_array(X, ensure_all_finite=False, dtype=np.float64), gaps=True)
     known = ~np.isnan(values)
     if not known.any(0).all():
         raise ValueError(f"X has no value at all in column {int(known.any(0).argmin())}: leave it out")

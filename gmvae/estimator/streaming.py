@@ -13,6 +13,7 @@ from gmvae.config import Config
 from gmvae.data.iterables import blocks_of
 from gmvae.data.schema import Schema
 from gmvae.data.stream import prepare_stream
+from gmvae.estimator.intake import warn_of_counting
 from gmvae.fit.engine import Engine
 from gmvae.fit.result import Result
 from gmvae.show.bar import followed
@@ -23,7 +24,7 @@ def fit_stream(
     config: Config,
     image_shape: tuple[int, ...] | None,
     device: torch.device,
-    verbose: int,
+    verbose: int | str,
     scale: str,
 ) -> tuple[Result, int]:
     """Fit to a torch dataset, or to an iterable of batches; return the result, and the count of numbers in a
@@ -45,7 +46,7 @@ def fit_stream(
         shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
     observers = followed(verbose)
     with tempfile.TemporaryDirectory(prefix="gmvae-rows-") as folder:
-        _, data = prepare_stream(
+        rows, data = prepare_stream(
             blocks,
             Schema(shape),
             Path(folder),
@@ -55,4 +56,6 @@ def fit_stream(
             name="X",
             seed=config.training.seed,
         )
+        if rows.origin is not None:
+            warn_of_counting(rows.origin.counting)
         return Engine(config, data, observers).fit(), math.prod(shape)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from gmvae.config import Config, ModelConfig, ObjectiveConfig, Scale, Section, TrainingConfig
+from gmvae.rules import no_choice, whole
 
 WORDS = {
     "scale": get_args(Scale),
@@ -18,6 +19,8 @@ WORDS = {
     "outliers": ("keep", "label"),
 }
 """Parameters of the estimator that are in no section of the configuration, with their allowed values."""
+AUTO = ", or 'auto'"
+"""What else a number may be that can be left open."""
 
 
 def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
@@ -30,19 +33,21 @@ def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
     if p["n_clusters"] == "auto":
         p["n_clusters"] = 0
     else:
-        whole("n_clusters", p["n_clusters"], 1)
+        whole("n_clusters", p["n_clusters"], 1, AUTO)
     whole("n_init", p["n_init"], 1)
     for name, allowed in WORDS.items():
         if p[name] not in allowed:
-            raise ValueError(f"{name} is {p[name]!r}: it must be {' or '.join(map(repr, allowed))}")
+            raise ValueError(no_choice(name, p[name], allowed))
     whole("max_clusters", p["max_clusters"], 2)
+    if p["verbose"] != "auto":
+        whole("verbose", int(p["verbose"]) if isinstance(p["verbose"], bool) else p["verbose"], 0, AUTO)
     if not 0 <= p["tol"] < math.inf:
         raise ValueError(f"tol is {p['tol']!r}: it must be a finite number of at least 0")
     whole("batch_size", p["batch_size"], 2)
     epochs = 0 if p["epochs"] == "auto" else p["epochs"]
-    whole("epochs", epochs, 0 if p["epochs"] == "auto" else 1)
+    whole("epochs", epochs, 0 if p["epochs"] == "auto" else 1, AUTO)
     rounds = 0 if p["rounds"] == "auto" else p["rounds"]
-    whole("rounds", rounds, 0 if p["rounds"] == "auto" else 1)
+    whole("rounds", rounds, 0 if p["rounds"] == "auto" else 1, AUTO)
     if p["hidden_size"] is None:
         p["hidden_size"] = 0
     else:
@@ -75,9 +80,3 @@ def share(name: str, value: Any) -> float:
             f"{name} is {value!r}: it must be a whole number of epochs, or a share from 0.0 to 1.0"
         )
     return value
-
-
-def whole(name: str, value: Any, minimum: int) -> None:
-    """Raise ``ValueError`` if a value is not a whole number of at least ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ValueError(f"{name} is {value!r}: it must be a whole number of at least {minimum}")

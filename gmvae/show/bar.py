@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from html import escape
@@ -14,6 +15,8 @@ from gmvae.fit.result import Result
 from gmvae.fit.state import Record
 from gmvae.show.lines import Lines
 
+LONG = 1.0
+"""Seconds after which a bar appears by itself."""
 EVERY = 0.2
 """Minimum seconds between two updates of the bar."""
 STAGES = {
@@ -23,12 +26,15 @@ STAGES = {
 }
 
 
-def followed(verbose: int) -> tuple[Observer, ...]:
+def followed(verbose: int | str) -> tuple[Observer, ...]:
     """The observers that show the progress of a fit: for 1 a bar in a notebook and lines elsewhere, for 2
-    lines, for 0 none."""
+    lines, for 0 none. For ``"auto"`` they are a bar in a notebook, for fits that take a second or more, and
+    none elsewhere."""
+    if verbose == "auto":
+        return (Bar(LONG),) if in_notebook() else ()
     if not verbose:
         return ()
-    return (Bar(),) if verbose == 1 and in_notebook() else (Lines(verbose),)
+    return (Bar(),) if verbose == 1 and in_notebook() else (Lines(int(verbose)),)
 
 
 def in_notebook() -> bool:
@@ -39,14 +45,21 @@ def in_notebook() -> bool:
 
 class Bar(Observer):
     """A bar that fills once for each stage of a fit, with the name of the stage. At the end it shows the
-    result."""
+    result.
+
+    Arguments:
+        wait: Seconds after which the bar appears. A shorter fit has none: many of them, as in a search, would
+            fill the page.
+    """
+
+    def __init__(self, wait: float = 0.0) -> None:
+        self.wait = wait
+        self._display: Any = None
 
     def begin(self, fit: Fit) -> None:
-        from IPython.display import HTML, display
-
-        self.fit, self._html, self._shown = fit, HTML, time.monotonic()
-        self._said = ""
-        self._display: Any = display(HTML(picture("GMVAE", 0)), display_id=True)
+        self.fit, self._began, self._said = fit, time.monotonic(), ""
+        self._shown, self._display = -math.inf, None
+        self._show("", 0)
 
     def progress(self, stage: str, done: float) -> None:
         many, number = len(self.fit.seeds), self.fit.restart
@@ -68,9 +81,15 @@ class Bar(Observer):
 
     def _show(self, text: str, done: float, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if at_once or now - self._shown >= EVERY:
-            self._shown = now
-            self._display.update(self._html(picture(f"GMVAE: {text}", done)))
+        if now - self._began < self.wait or not (at_once or now - self._shown >= EVERY):
+            return
+        from IPython.display import HTML, display
+
+        self._shown, shown = now, HTML(picture(f"GMVAE: {text}" if text else "GMVAE", done))
+        if self._display is None:
+            self._display = display(shown, display_id=True)
+        else:
+            self._display.update(shown)
 
 
 def picture(text: str, done: float) -> str:

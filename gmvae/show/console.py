@@ -32,6 +32,8 @@ LINES = 10
 """Minimum number of lines for a whole run without a terminal."""
 SECONDS = 30
 """After this many seconds without a line, there is another one."""
+LONG = 60
+"""After this many seconds, the doctor's warnings are also shown before the end of a run, without advice."""
 STAGES = {
     "clusters": "choosing the number of clusters",
     "length": "choosing the number of epochs",
@@ -58,7 +60,8 @@ class Screen(Observer):
             TimeRemainingColumn(elapsed_when_finished=True),
         )
         self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
-        self.said, self.reported = time.monotonic(), set[str]()
+        self.start = self.said = time.monotonic()
+        self.reported = set[str]()
 
     def begin(self, fit: Fit) -> None:
         self.fit = fit
@@ -109,7 +112,8 @@ class Screen(Observer):
             self.console.print(f"{which}epoch {epoch}/{self.last}  {line}")
         if due and not over:
             for finding in self._news(epoch):
-                self.console.print(f"doctor  {finding.in_shell()}", markup=False)
+                line = f"doctor  {finding.severity} so far: {finding.message}"
+                self.console.print(line, markup=False)
 
     def finished(self, result: Result) -> None:
         self.bar.stop()
@@ -129,9 +133,9 @@ class Screen(Observer):
         return True
 
     def _news(self, epoch: int) -> list[Finding]:
-        """Warnings that have not been reported yet, once all weights are full. Moving clusters are not
-        reported before the end."""
-        if min(self.fit.config.objective.warmth(epoch)) < 1:
+        """Warnings that have not been reported yet, in a long run, once all weights are full. A short run has
+        them at the end only, as it always has moving clusters."""
+        if time.monotonic() - self.start < LONG or min(self.fit.config.objective.warmth(epoch)) < 1:
             return []
         known = self.reported | {"moving", "unstable"}
         fresh = [f for f in self.writer.findings() if f.severity == "warning" and f.name not in known]

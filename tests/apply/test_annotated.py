@@ -54,6 +54,22 @@ def run(cells) -> Path:
     return cells.parent / "run"
 
 
+def test_columns_of_obs_are_kept_beside_the_results(run, cells, tmp_path):
+    data = anndata.read_h5ad(cells)
+    for name in ("out.csv", "out.parquet"):
+        assert here("predict", run, "--keep-columns", "-o", tmp_path / name).status == 0
+        read = pandas.read_csv if name.endswith("csv") else pandas.read_parquet
+        found = read(tmp_path / name)
+        assert [*found.columns[:4]] == ["id", "kind", "cluster", "probability"]
+        assert found["id"].tolist() == data.obs_names.tolist()
+        assert found["kind"].astype(str).tolist() == data.obs["kind"].tolist()
+        assert (found["cluster"] == gmvae.load(run).predict(data.layers["counts"])).all()
+    data.obs["cluster"] = 1
+    data.write_h5ad(tmp_path / "more.h5ad")
+    said = bad(here("predict", run, tmp_path / "more.h5ad", "--keep-columns", "-o", tmp_path / "out.csv"))
+    assert "has a column cluster, but the result has a column of that name: rename it" in said
+
+
 @pytest.mark.slow
 def test_results_are_added_to_a_copy_of_an_annotated_file(run, cells, tmp_path):
     out = tmp_path / "out.h5ad"

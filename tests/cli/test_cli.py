@@ -261,7 +261,10 @@ def test_a_run_whose_data_changed_is_not_resumed(tmp_path, monkeypatch):
             ["train", "spiral", "--mc-samples", "0"],
             "mc_samples is 0: it must be a whole number of at least 1",
         ),
-        (["train", "spiral", "--clusters", "many"], "--clusters: invalid literal for int"),
+        (
+            ["train", "spiral", "--clusters", "many"],
+            "--clusters is 'many': it must be a whole number, or auto",
+        ),
         (["train", "spiral", "--colour", "3"], "there is no --colour: did you mean --columns?"),
         (["train", "spiral", "--device", "cuda:63"], "device is 'cuda:63', but there are"),
         (["train", "spiral", "--path", "none.npy"], "none.npy: No such file or directory"),
@@ -277,8 +280,8 @@ def test_a_run_whose_data_changed_is_not_resumed(tmp_path, monkeypatch):
             ["evaluate", ".", "--samples", "-1"],
             "samples is -1: it must be a whole number of at least 0",
         ),
-        (["evaluate", "nowhere", "--samples", "few"], "--samples: invalid literal for int"),
-        (["plot", "loss", "nowhere"], "invalid choice"),
+        (["evaluate", "nowhere", "--samples", "few"], "--samples is 'few': it must be a whole number"),
+        (["plot", "loss", "nowhere"], "plot is 'loss': it must be one of latent"),
     ],
 )
 def test_bad_input_gives_one_line_and_status_2(arguments, message, tmp_path, monkeypatch):

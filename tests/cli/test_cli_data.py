@@ -16,8 +16,10 @@ from sklearn.preprocessing import StandardScaler
 
 import gmvae
 from gmvae.assess.measures import Measures
+from gmvae.assess.remedies import as_flags
 from gmvae.config import Config
 from gmvae.run import Run
+from gmvae.show import console
 from gmvae.start import rounds
 from gmvae.store.model_file import ModelFile
 
@@ -118,7 +120,9 @@ def test_a_resumed_table_run_ends_as_if_never_stopped(trained, tmp_path):
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_the_doctor_is_in_the_summary_and_on_the_screen(flowers, tmp_path):
+@pytest.mark.parametrize("long", [60, 0])
+def test_the_doctor_is_in_the_summary_and_on_the_screen(flowers, tmp_path, monkeypatch, long):
+    monkeypatch.setattr(console, "LONG", long)
     many = [20 if flag == 3 else flag for flag in SHORT]
     said = here(
         "train", "data", "--path", flowers, "--drop", "flower", "species", *many, "--init", "random",
@@ -127,7 +131,11 @@ def test_the_doctor_is_in_the_summary_and_on_the_screen(flowers, tmp_path):
     assert said.status == 0, said.err
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert "ignored" in [finding["name"] for finding in summary["findings"]]
-    assert "doctor  warning: Clusters ignore the data" in said.out
+    assert said.out.count("doctor  warning: Clusters ignore the data") == 1
+    before, _, after = said.out.partition("done ")
+    assert ("doctor  warning so far: Clusters ignore the data" in before) == (long == 0)
+    assert "so far" not in after
+    assert said.out.count(as_flags(summary["findings"][0]["advice"])) == 1
     assert len(summary["signs"]["occupancy"]) == 20
     assert sum(summary["signs"]["occupancy"]) == pytest.approx(1)
     assert 0 <= summary["moved"] <= 1

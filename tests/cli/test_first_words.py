@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 from commands import bad, here
 
+from gmvae import GMVAE
 from gmvae.cli.app import main
 
 UNTIDY = "id,a,t,d,b\n" + "".join(
@@ -109,3 +111,53 @@ def test_unknown_flags_get_suggestions():
         here("predict", "run", "--keep-colums")
     )
     assert "there is no --zzz (gmvae" in bad(here("predict", "run", "--zzz", "--no-scores"))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        (
+            "scale",
+            "rob",
+            "did you mean robust? It can also be one of auto, standard, log, unit, common, none",
+        ),
+        ("likelihood", "gausian", "did you mean gaussian? It can also be one of auto, bernoulli"),
+        ("init", "manifld", "did you mean manifold? It can also be one of auto, random, kmeans, candidates"),
+        ("text", "onehot", "did you mean one-hot? It can also be error"),
+        ("network", "deep", "it must be one of auto, fc, compact, conv, svhn"),
+        ("clusters", "three", "it must be a whole number"),
+        ("epochs", "ten", "it must be a whole number"),
+    ],
+)
+def test_unknown_values_get_suggestions_in_the_shell_and_in_python(name, given, said):
+    assert f"--{name} is '{given}': {said}" in bad(here("train", "data", f"--{name}", given))
+    parameter = "n_clusters" if name == "clusters" else name
+    with pytest.raises(ValueError, match=re.escape(f"{parameter} is '{given}': {said}")) as error:
+        GMVAE(**{parameter: given}).fit([[0.0], [1.0], [2.0]])
+    if "number" in said:
+        assert str(error.value).endswith(", or 'auto'")
+        assert ", or auto (" in bad(here("train", "data", f"--{name}", given))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", "path is empty: it must be a file or a folder"),
+        ("-", "path is '-', standard input, which training cannot read twice: save it to a file first"),
+    ],
+)
+def test_training_needs_a_file(path, said):
+    assert said in bad(here("train", "data", "--path", path))
+    assert said in bad(here("train", "data", f"--path={path}"))
+
+
+def test_unknown_values_of_commands_get_suggestions():
+    assert "--outliers is 'lable': did you mean label? It can also be keep" in bad(
+        here("predict", "run", "--outliers", "lable")
+    )
+    assert "plot is 'latnt': did you mean latent? It can also be one of recon, samples, styles" in bad(
+        here("plot", "latnt", "run")
+    )
+    assert "--learning-rate is 'fast': it must be a number (" in bad(
+        here("train", "spiral", "--learning-rate", "fast")
+    )

@@ -157,8 +157,11 @@ class Bomb:
 def test_pickles_are_not_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([Bomb(), 1], dtype=object), allow_pickle=True)
     (tmp_path / "b.npy").write_bytes(pickle.dumps(Bomb()))
-    for name in ("a.npy", "b.npy"):
-        with pytest.raises(ValueError, match=f"{name} is not a complete .npy file of numbers"):
+    for name, said in (
+        ("a.npy", "holds Python objects"),
+        ("b.npy", "is not a complete .npy file of numbers"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} {said}"):
             read_array(tmp_path / name)
 
 
@@ -166,7 +169,7 @@ def test_files_of_other_kinds_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"data.csv ends in '.csv': it must be a .npy or a .t7 file"):
         read_array(tmp_path / "data.csv")
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
-    with pytest.raises(ValueError, match=r"words.npy .*it does not hold an array of numbers"):
+    with pytest.raises(ValueError, match=r"words.npy holds text \(<U1\): save a table"):
         read_array(tmp_path / "words.npy")
     with pytest.raises(FileNotFoundError):
         read_array(tmp_path / "none.npy")

@@ -141,7 +141,7 @@ def test_a_scale_is_for_gaussian_models():
         quick(scale="log", likelihood="bernoulli").fit(y)
     with pytest.raises(ValueError, match="every column of X has values below 0"):
         quick(scale="log").fit(-1 - y)
-    with pytest.raises(ValueError, match="scale is 'loud': it must be 'auto' or 'standard' or"):
+    with pytest.raises(ValueError, match="scale is 'loud': it must be one of auto, standard, "):
         quick(scale="loud").fit(y)
 
 

@@ -104,7 +104,17 @@ REFUSE = {
     "features of one name": (
         lambda: nothing(t=["x", "y"] * 20).rename(columns={"a": "t=x"}), ONE_HOT, "more than one feature t=x",
     ),
-    "an infinite number": (lambda: nothing(t=["x", "y"] * 20, a=np.inf), ONE_HOT, "a has an infinite number"),
+    "an infinite number": (lambda: nothing(t=["x", "y"] * 20, a=np.inf), ONE_HOT,
+        "infinite numbers in 40 of 40 rows, first inf in row 0 of column a, counted from 0: remove"),
+    "an infinite number among plain ones": (
+        lambda: nothing(a=numbers()["a"].where(np.arange(40) != 7, -np.inf)), {},
+        "has infinite numbers in 1 of 40 rows, first -inf in row 7 of column a, counted from 0: remove",
+    ),
+    "gaps and an infinite number": (
+        lambda: gaps().assign(b=np.inf), {},
+        ", in columns a (1), t (1): train with",
+    ),
+    "gaps and infinite numbers": (lambda: gaps().assign(b=np.inf), {}, "; and infinite numbers in 40 of 40"),
     "one row": (lambda: mixed()[:1], ONE_HOT, "at least"),
     "logarithms of what is below 0": (lambda: -1 - numbers() ** 2, {"scale": "log"}, "has values below 0"),
     "an unknown scale": (numbers, {"scale": "loud"}, "loud"),
@@ -161,11 +171,20 @@ def test_both_refuse_it_in_one_line(name, tmp_path):
         (gaps()[["a", "b"]].to_numpy(), {}, "contains NaN, first in row 3, column 0, counted from 0"),
         (np.ma.masked_greater(numbers().to_numpy(), 9), {}, "masked values, which are missing: fill them"),
         (np.array(["2020-01-01"] * 9, "datetime64[D]").reshape(-1, 1), {}, "X holds dates or times"),
+        (
+            np.where(np.arange(80).reshape(40, 2) == 15, -np.inf, numbers()), IMPUTE,
+            "contains infinite numbers, first -inf in row 7, column 1, counted from 0: remove these rows",
+        ),
+        (
+            np.where(np.arange(80).reshape(40, 2) == 15, -np.inf, gaps()[["a", "b"]]), {},
+            "contains NaN, first in row 3, column 0, .*; and infinite numbers, first -inf in row 7, column 1",
+        ),
+        (np.array([["1", "2"]] * 9), {}, r"X holds text \(<U1\): convert it, X.astype\(float\), or set"),
         (np.zeros((9, 4, 4)), {"image_shape": (3, 3)}, r"image_shape is \(3, 3\), but X has images of shape"),
         (np.full((9, 2), np.nan), IMPUTE, "no value at all in column 0"),
         (nothing(m=[1, "x"] * 20), ONE_HOT, "X is not a table of numbers and texts"),
         (pd.concat([numbers(), numbers()], axis=1), ONE_HOT, "X is not a table of numbers and texts"),
-        (numbers(), {"text": "hot"}, "text is 'hot': it must be 'error' or 'one-hot'"),
+        (numbers(), {"text": "hot"}, r"text is 'hot': did you mean one-hot\? It can also be error"),
     ],
 )  # fmt: skip
 def test_arrays_are_refused_in_one_line(table, options, said):
@@ -284,6 +303,30 @@ def test_columns_of_row_numbers_are_left_out_with_a_warning():
         assert model.feature_names_in_.tolist() == ["a", "b"]
         np.testing.assert_array_equal(model.predict(given), model.labels_)
         np.testing.assert_array_equal(model.predict(frame), model.labels_)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_columns_that_only_count_the_rows_are_named(tmp_path, order):
+    frame = numbers().assign(customer=np.arange(7, 47)[::order])
+    said = "columns of X that only count the rows are features \\(1\\): {}; leave them out"
+    for given, name in ((frame, "customer"), (pl.from_pandas(frame), "customer"), (frame.to_numpy(), "2")):
+        with pytest.warns(UserWarning, match=said.format(name)):
+            model = quick().fit(given)
+        model.predict(given)  # without a warning
+    with pytest.warns(UserWarning, match=said.format("2")):
+        quick().fit(Batches(frame.to_numpy()))
+    almost = frame.assign(customer=frame["customer"].where(frame["customer"] != 20, 21))
+    quick().fit(almost)
+
+
+class Batches:
+    """Rows that come in two batches."""
+
+    def __init__(self, y: np.ndarray) -> None:
+        self.y = y
+
+    def __iter__(self):
+        return iter(np.array_split(self.y, 2))
 
 
 def test_a_run_of_the_shell_is_cloned_with_its_ways_to_read(tmp_path):

@@ -41,7 +41,22 @@ class AnnotatedMatrix(Matrix):
 
     def blocks(self, schema: Schema, rows: int = ROWS) -> Iterator[Block]:
         self._take(schema.layer)
-        yield from super().blocks(schema, rows)
+        done = 0
+        for block in super().blocks(schema, rows):
+            yield replace(block, table=self._annotations(done, len(block.y))) if self.keeps_columns else block
+            done += len(block.y)
+
+    def _annotations(self, start: int, rows: int) -> Any:
+        """The columns of ``obs`` of some rows, after the names of these rows, as an Arrow record batch."""
+        import pyarrow as pa
+
+        part = self.data.obs.iloc[start : start + rows]
+        if "id" not in part.columns:
+            part = part.assign(id=self.data.obs_names[start : start + rows])[["id", *part.columns]]
+        try:
+            return pa.RecordBatch.from_pandas(part, preserve_index=False)
+        except pa.ArrowException as error:
+            raise ValueError(f"{self.path} has an obs that is no table: {first_line(error)}") from error
 
     def _take(self, layer: str | None) -> None:
         there = self._layers()

@@ -16,6 +16,7 @@ from gmvae.data.limits import check_file, check_shape
 
 DIMENSIONS = 8
 """Maximum number of axes of an array."""
+TABLE = "save a table with pandas.DataFrame(X).to_csv(...), or numbers: X.astype(float)"
 TORCH7_STRING, TORCH7_TORCH = 2, 4
 TORCH7_STORAGES = {
     "torch.ByteTensor": "<u1",
@@ -26,6 +27,34 @@ TORCH7_STORAGES = {
     "torch.FloatTensor": "<f4",
     "torch.DoubleTensor": "<f8",
 }
+
+
+NO_NUMBERS = {
+    "M": ("dates", "save numbers, such as days: (X - X.min()) / numpy.timedelta64(1, 'D')"),
+    "m": ("durations", "save numbers, such as seconds: X / numpy.timedelta64(1, 's')"),
+    "U": ("text", TABLE),
+    "S": ("text", TABLE),
+    "O": (
+        "Python objects",
+        "only pickle reads them, and that can run any code; save numbers, X.astype(float), or a table with "
+        "pandas.DataFrame(X).to_csv(...)",
+    ),
+    "V": ("records", "save a table: pandas.DataFrame(X).to_csv(...)"),
+    "c": ("complex numbers", "save their real and imaginary parts as columns of their own"),
+}
+"""By the letter of its kind in NumPy: what an array holds if it holds no numbers, and the remedy."""
+
+
+class NoNumbersError(ValueError):
+    """An array does not hold numbers."""
+
+
+def check_numbers(path: Path, kind: np.dtype, others: str = "") -> None:
+    """Raise ``NoNumbersError`` if an array of a file does not hold numbers, or one of the ``others``, by the
+    letter of their kind."""
+    if kind.kind not in f"biuf{others}":
+        what, remedy = NO_NUMBERS.get(kind.kind, ("no numbers", TABLE))
+        raise NoNumbersError(f"{path} holds {what} ({kind}): {remedy}")
 
 
 def read_array(path: str | Path, *, mapped: bool = False) -> NDArray[np.generic]:
@@ -50,11 +79,12 @@ def _read_npy(path: Path, mode: Literal["r"] | None) -> NDArray[np.generic]:
         with open(path, "rb") as file:
             shape, kind, _ = npy_header(file)
             size = os.fstat(file.fileno()).st_size - file.tell()
-            if kind.kind not in "biuf":
-                raise ValueError("it does not hold an array of numbers")
+            check_numbers(path, kind)
             if size < math.prod(shape) * kind.itemsize:
                 raise ValueError(f"its header says shape {shape}, but only {size:,} bytes follow it")
         array = np.load(path, mmap_mode=mode if math.prod(shape) else None, allow_pickle=False)
+    except NoNumbersError:
+        raise
     except ValueError as error:
         raise ValueError(
             f"{path} is not a complete .npy file of numbers ({error}): write it again with numpy.save"
@@ -85,7 +115,7 @@ def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype, bool]:
         tokenize.TokenError,
     ) as error:
         raise ValueError("its header is damaged") from error
-    if len(shape) > DIMENSIONS or any(size < 0 or size > 1 << 48 for size in shape) or kind.hasobject:
+    if len(shape) > DIMENSIONS or any(size < 0 or size > 1 << 48 for size in shape):
         raise ValueError(f"its header says shape {shape} of {kind}")
     return shape, kind, fortran
 

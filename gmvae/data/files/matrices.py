@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gmvae.data.files.arrays import check_numbers
 from gmvae.data.files.base import ROWS, Block, Source, at_most
 from gmvae.data.files.columns import check_id, check_layer, check_names, check_once, chosen, listing, places
-from gmvae.data.files.missing import gaps_error
-from gmvae.data.schema import MissingValueError, ReadOptions, Schema, first_line
+from gmvae.data.files.unusable import unusable_error
+from gmvae.data.schema import ReadOptions, Schema, UnusableValueError, first_line
 
 CHANNELS = (1, 3, 4)
 """Possible numbers of channels. They show which axis is that of the channels."""
@@ -89,7 +90,7 @@ class Matrix(Source):
         for start, y in self._pieces(where, rows):
             part = slice(start, start + len(y))
             if not self.levels:
-                y = self._filled(y, schema, where, start)
+                y = self._filled(y, schema, where)
             yield Block(y, *(None if values is None else values[part] for values in (ids, *others)))
 
     @property
@@ -142,17 +143,14 @@ class Matrix(Source):
                 f"{self.path} is damaged in rows {start} to {stop - 1}: {first_line(error)}"
             ) from error
 
-    def _filled(
-        self, y: NDArray[np.float64], schema: Schema, where: list[int] | None, start: int
-    ) -> NDArray[np.float64]:
+    def _filled(self, y: NDArray[np.float64], schema: Schema, where: list[int] | None) -> NDArray[np.float64]:
         try:
             return schema.filled(y.reshape(len(y), -1)).reshape(y.shape)
-        except MissingValueError as error:
-            gaps = (np.isnan(y.reshape(len(y), -1)) for _, y in self._pieces(where))
+        except UnusableValueError as error:
+            values = (y.reshape(len(y), -1) for _, y in self._pieces(where))
             names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
-            raise gaps_error(self.path, names, gaps, self.advice["impute"]) from error
-        except ValueError as error:
-            raise ValueError(f"{self.path}, in rows {start} to {start + len(y) - 1}: {error}") from error
+            impute = self.advice["impute"]
+            raise unusable_error(self.path, names, values, impute, missing=not schema.impute) from error
 
     def _surveyed(self, schema: Schema) -> Schema:
         """Return the schema with the means that fill missing numbers."""
@@ -173,8 +171,7 @@ class Matrix(Source):
 
     def _check_array(self) -> None:
         shape, kind = tuple(self.array.shape), self.array.dtype
-        if kind.kind not in "biuf":
-            raise ValueError(f"{self.path} holds values of type {kind}: they must be numbers")
+        check_numbers(self.path, kind)
         if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
             raise ValueError(
                 f"{self.path} has shape {shape}: it must be (observations, numbers in each), or images as "

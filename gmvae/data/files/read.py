@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmvae.data.counting import Counting
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.base import Source
 from gmvae.data.files.labels import codes, plain, read_labels
 from gmvae.data.files.open import open_source
 from gmvae.data.schema import ReadOptions, Schema
-
-COUNTED = 20
-"""Minimum number of rows for a column that rises by 1 in each row to count as more than chance."""
 
 
 def read_file(
@@ -39,13 +37,12 @@ def read_file(
     """
     source = open_source(path)
     schema = source.schema(options or ReadOptions())
-    images, labels, given, counting, rows = _survey(source, schema)
+    images, labels, given, counts, rows = _survey(source, schema)
     y = images if images.dtype == np.uint8 else _filled(source, schema, rows)
     known, classes = codes(labels) if labels_path is None else (read_labels(labels_path), ())
     weights = None if schema.weight_column is None else _weights(given, source.path, schema.weight_column)
     names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
-    counts = tuple(names[column] for column in np.flatnonzero(counting)) if rows >= COUNTED else ()
-    origin = Origin(schema, classes, left_out(source, schema), counts)
+    origin = Origin(schema, classes, left_out(source, schema), tuple(names[column] for column in counts))
     return Dataset(Path(path).name, y.reshape(-1, *schema.y_shape), known, weights=weights, origin=origin)
 
 
@@ -55,22 +52,16 @@ def left_out(source: Source, schema: Schema) -> tuple[str, ...]:
     return tuple(column or "(no name)" for column in source.index() if column not in used)
 
 
-def _survey(
-    source: Source, schema: Schema
-) -> tuple[NDArray[Any], list[Any], list[Any], NDArray[np.bool_], int]:
+def _survey(source: Source, schema: Schema) -> tuple[NDArray[Any], list[Any], list[Any], list[int], int]:
     """Read a source once.
 
     Returns all images if they are bytes, else an empty array of the type of the rows; the labels and the
     weights of all rows; which columns count the rows; and the number of rows.
     """
-    counting, last = np.ones((2, math.prod(schema.y_shape)), dtype=np.bool_), None
+    counting = Counting(math.prod(schema.y_shape))
     parts, labels, weights, rows = [], [], [], 0
     for block in source.blocks(schema):
-        if counting.any() and len(block.y):
-            y = block.y.reshape(len(block.y), -1).astype(np.float64, copy=False)
-            steps = np.diff(y if last is None else np.concatenate((last, y)), axis=0)
-            counting &= np.stack(((steps == 1).all(0), (steps == -1).all(0)))
-            last = y[-1:].copy()
+        counting.add(block.y.reshape(len(block.y), -1))
         parts.append(
             block.y if block.y.dtype == np.uint8 else block.y[:0].copy()
         )  # a view would keep the block
@@ -81,7 +72,7 @@ def _survey(
             weights += plain(block.weights)
     if not rows:
         raise ValueError(f"{source.path} has no rows: it must have at least two")
-    return np.concatenate(parts), labels, weights, counting[0] | counting[1], rows
+    return np.concatenate(parts), labels, weights, counting.found, rows
 
 
 def _weights(values: list[Any], path: Path, column: str) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import shlex
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from gmvae.data.files.columns import chosen
+from gmvae.data.files.complaints import RefusedTableError
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
@@ -27,7 +29,10 @@ BLOCK = 1 << 22
 """How many bytes are parsed together."""
 HEAD = 1 << 16
 """How many bytes are read to tell a table from other files."""
-MARKS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+TAB = "\t"
+MARKS = {",": "commas", TAB: "tabs", ";": "semicolons", "|": "bars"}
+UNDECODED = re.compile("codec can't decode|UTF-?8|start with BOM", re.IGNORECASE)
+"""Pattern of Arrow's and Python's messages about letters in another encoding."""
 
 
 class SeparatedFile(Table):
@@ -56,6 +61,26 @@ class SeparatedFile(Table):
             self.written, self.mark, self.decimal = written, self.usual, "."
             self.__dict__.pop("_first", None)
 
+    def schema(self, options: ReadOptions) -> Schema:
+        try:
+            return super().schema(options)
+        except RefusedTableError as error:
+            if not error.reading:
+                raise
+            raise self._with_more(error, replace(options, **error.reading)) from error  # type: ignore[arg-type]
+
+    def _with_more(self, refused: RefusedTableError, options: ReadOptions) -> RefusedTableError:
+        """A refusal, with what else is wrong with the file if it is read with other options."""
+        other = SeparatedFile(self.path, self.usual)
+        try:
+            for _ in other.blocks(other.schema(options)):
+                pass
+        except ValueError as error:
+            if str(error) == other.undecoded:
+                return RefusedTableError(self.path, refused.said)
+            return refused.joined(error)
+        return refused
+
     def count(self) -> int | None:
         return None
 
@@ -67,7 +92,7 @@ class SeparatedFile(Table):
         names = [name for name in chosen(options, schema.names) if counts[name] == 1]
         # Arrow's type for text that is not UTF-8
         if any(pa.types.is_binary(schema.field(name).type) for name in names):
-            raise ValueError(self.complaint("no UTF-8"))
+            raise self.refusal("no UTF-8")
         if options.text != "one-hot":
             return schema
         for name in sorted(
@@ -99,7 +124,9 @@ class SeparatedFile(Table):
         if first is None:
             first = schema.empty_table().combine_chunks()
         self._marked = {mark: marked(first, mark, self.decimal) for mark in THOUSANDS}
-        self._commas = {mark: marked(first, mark, ",") for mark in (None, *THOUSANDS) if self.decimal == "."}
+        commas = (None, *THOUSANDS) if self.decimal == "." else ()
+        self._commas = {mark: marked(first, mark, ",") for mark in commas}
+        self._with_commas = self._commas.get(None, set())
         self._check_header(schema.names, first)
         for name in self._marked.get(self.written.thousands or "", ()):
             schema = schema.set(schema.get_field_index(name), pa.field(name, pa.float64()))
@@ -109,15 +136,20 @@ class SeparatedFile(Table):
         known: list[tuple[str | None, str, set[str]]] = [
             (mark, "", names) for mark, names in self._marked.items() if mark != self.decimal
         ]
-        known += [(mark, "--decimal ,", names) for mark, names in self._commas.items()]
-        for mark, flag, names in known:
-            found = [name for name in words if name in names]
-            if found:
-                what = ["a decimal comma"] * bool(flag) + ["a thousands separator"] * (mark is not None)
-                flags = [flag] * bool(flag)
-                flags += [] if mark is None else [f"--thousands {shlex.quote(mark)}"]
-                return " ".join(flags), " and ".join(what), found
-        return "", "", []
+        # columns that have a decimal comma only are read by the flags of those that have thousands, too
+        known += [
+            (mark, "--decimal ,", names | self._with_commas) for mark, names in self._commas.items() if names
+        ]
+        mark, flag, names = max(
+            known, key=lambda one: len(one[2].intersection(words)), default=(None, "", ())
+        )
+        found = [name for name in words if name in names]
+        if not found:
+            return "", "", []
+        what = ["a decimal comma"] * bool(flag) + ["a thousands separator"] * (mark is not None)
+        flags = [flag] * bool(flag)
+        flags += [] if mark is None else [f"--thousands {shlex.quote(mark)}"]
+        return " ".join(flags), " and ".join(what), found
 
     def _as_written(self, kinds: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
         """The types to read columns as: text for numbers, if there is a thousands separator."""
@@ -189,7 +221,7 @@ class SeparatedFile(Table):
             raise ValueError(f"{self.path} is empty: it must have a line of names, and rows below it")
         encoding = self.written.encoding
         if encoding is None and head.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise ValueError(f"{self.path} is in UTF-16: name it with --encoding utf-16")
+            raise self._read_as("letters in UTF-16: name it with --encoding utf-16", encoding="utf-16")
         text = head.decode(encoding or "latin-1", "replace")
         if "\0" in text or head.startswith(b"PK\3\4"):
             raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
@@ -209,12 +241,11 @@ class SeparatedFile(Table):
             decimal = self.written.decimal or self._decimal(text)
             self.mark, self.decimal, self._alone = ";", decimal, False
         elif others and self.mark not in first:
-            remedy = (
-                "name it .tsv" if others[0] == "\t" else "name it .csv" if others[0] == "," else "save it so"
-            )
-            raise ValueError(
-                f"{self.path} has no {MARKS[self.mark]} in its first line, but {MARKS[others[0]]}: values "
-                f"must have {MARKS[self.mark]} between them, so {remedy}, or name them with --separator"
+            remedy = {TAB: "name it .tsv", ",": "name it .csv"}.get(others[0], "save it so")
+            raise self._read_as(
+                f"no {MARKS[self.mark]} in its first line, but {MARKS[others[0]]}: values must have "
+                f"{MARKS[self.mark]} between them, so {remedy}, or name them with --separator",
+                separator=others[0],
             )
         elif self.written.decimal:
             self.decimal = self.written.decimal
@@ -240,11 +271,14 @@ class SeparatedFile(Table):
             )
         )
         if commas and points:
-            apart = "; or add --thousands ." if re.fullmatch(form(".", ","), points) else ""
-            raise ValueError(
-                f"{self.path} has {commas} and {points}: the decimal mark must be a comma in all its "
-                f"numbers, or a point in all{apart}"
+            said = (
+                f"{commas} and {points}: the decimal mark must be a comma in all its numbers, or a point in "
+                "all"
             )
+            if re.fullmatch(form(".", ","), points):
+                said += ", or there are points between thousands, which --thousands . reads"
+                raise self._read_as(said, thousands=".")
+            raise ValueError(f"{self.path} has {said}")
         return "," if commas else "."
 
     def _check_header(self, names: Sequence[str], first: pa.RecordBatch) -> None:
@@ -266,20 +300,30 @@ class SeparatedFile(Table):
             f"name the columns, {remedy}"
         )
 
+    def refusal(self, message: str) -> ValueError:
+        if UNDECODED.search(message) and self.written.encoding is None:
+            said = "letters that are not UTF-8: name its encoding, often cp1252, with --encoding"
+            return self._read_as(said, encoding="cp1252")
+        return super().refusal(message)
+
+    def _read_as(self, said: str, **reading: str) -> RefusedTableError:
+        """The refusal of a file that can be read with other options; also with those given, of course."""
+        flags = [f"--{name} {'tab' if v == TAB else shlex.quote(v)}" for name, v in reading.items()]
+        return RefusedTableError(self.path, [said], flags, reading)
+
+    @property
+    def undecoded(self) -> str:
+        """The message about letters in another encoding than the one that was given."""
+        return f"{self.path} is not in {self.written.encoding}: name its encoding with --encoding"
+
     def complaint(self, message: str) -> str:
         if "straddl" in message:
             return (
                 f"{self.path} has a row of more than {BLOCK >> 20} MB: look for a quotation mark that is not "
                 "closed"
             )
-        undecoded = re.search("codec can't decode|UTF-?8|start with BOM", message, re.IGNORECASE)
-        if undecoded and self.written.encoding is not None:
-            return f"{self.path} is not in {self.written.encoding}: name its encoding with --encoding"
-        if undecoded:
-            return (
-                f"{self.path} has letters that are not UTF-8: name its encoding, often cp1252, with "
-                "--encoding, or save it again"
-            )
+        if UNDECODED.search(message):
+            return self.undecoded
         ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message)
         if ragged:
             return (

@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from scipy import sparse
 
-from gmvae.data.files.arrays import npy_header, read_array
+from gmvae.data.files.arrays import NoNumbersError, check_numbers, npy_header, read_array
 from gmvae.data.files.columns import listing
 from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape, check_size
@@ -53,7 +53,7 @@ def _open_npz(path: Path) -> Matrix:
         if {"format", "shape"} <= arrays.keys():
             return Matrix(path, _sparse(path, arrays))
     except BROKEN as error:
-        if isinstance(error, OSError) and error.filename:
+        if isinstance(error, NoNumbersError) or (isinstance(error, OSError) and error.filename):
             raise
         reason = first_line(error).removeprefix(f"{path} ")
         raise ValueError(f"{path} is not a complete .npz file of numbers or texts: {reason}") from error
@@ -88,8 +88,7 @@ def _arrays(path: Path) -> dict[str, Any]:
         for member in members:
             with archive.open(member) as stream:
                 shape, kind, fortran = npy_header(stream)  # type: ignore[arg-type]
-                if kind.kind not in "biufUS":
-                    raise ValueError(f"{member.filename} holds values of type {kind}")
+                check_numbers(Path(f"{path}, in {member.filename},"), kind, "US")
                 content = stream.read()
             if len(content) != math.prod(shape) * kind.itemsize or not kind.itemsize:
                 raise ValueError(f"{member.filename} does not have the shape {shape} that its header says")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,26 +24,13 @@ from gmvae.data.files.columns import (
     listing,
     places,
 )
-from gmvae.data.files.missing import gaps, gaps_error
-from gmvae.data.files.values import index_columns, kind, no_number, numbers, texts
-from gmvae.data.schema import UNNAMED, MissingValueError, ReadOptions, Schema, first_line
+from gmvae.data.files.complaints import RefusedTableError, Uses
+from gmvae.data.files.unusable import unusable, unusable_error
+from gmvae.data.files.values import index_columns, kind, no_number, numbers, texts, unit
+from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
 CATEGORIES = 100
 """Maximum number of different values of a text column that can become features."""
-
-
-@dataclass
-class Uses:
-    """Text columns, grouped by remedy."""
-
-    features: list[str] = field(default_factory=list)
-    """They can become 0/1 features."""
-    id: list[str] = field(default_factory=list)
-    """The first one whose texts all differ: they name the rows."""
-    drop: list[str] = field(default_factory=list)
-    """They have too many texts for features."""
-    odd: dict[str, str] = field(default_factory=dict)
-    """Mostly numbers, or numbers with a unit: the first text that is no number, and its row."""
 
 
 class Table(Source):
@@ -99,17 +85,17 @@ class Table(Source):
         reading, what, spelled = self.spelled(words)
         uses = self._uses([name for name in words if name not in spelled], options)
         if options.text == "error":
-            wrong += self._about_texts(uses)
+            wrong += uses.complaints(self.advice)
         if reading and (wrong or options.text == "error"):
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
-            said = list(self._and_gaps(wrong, kinds, options))
-            remedy = ""
+            unusable = self._unusable(kinds, options)
+            flags: list[str] = []
             if self.advice is FLAGS:
                 others = [name for name in names if kinds[name] == "other"]
-                flags = [reading] * bool(reading) + _flags(others, uses, options)
-                remedy = f"; so add {' '.join(flags + ['--missing impute'] * (len(said) > len(wrong)))}"
-            raise ValueError(f"{self.path} has {'; and '.join(said)}{remedy}")
+                flags = [reading] * bool(reading) + uses.flags(others, options)
+                flags += ["--missing impute"] * any(said.startswith("missing") for said in unusable)
+            raise RefusedTableError(self.path, [*wrong, *unusable], flags)
         made = Schema(
             y_shape=(len(names),),
             columns=names,
@@ -156,9 +142,11 @@ class Table(Source):
 
         try:
             y = schema.encode(part)
-        except MissingValueError as error:
-            blocks = self._gaps(schema)
-            raise gaps_error(self.path, schema.columns, blocks, self.advice["impute"]) from error
+        except UnusableValueError as error:
+            values, impute = self._values(schema), self.advice["impute"]
+            raise unusable_error(
+                self.path, schema.columns, values, impute, missing=not schema.impute
+            ) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
         for name, (count, text) in schema.unseen(part).items():
@@ -167,19 +155,16 @@ class Table(Source):
         ids, labels, weights = map(column, (schema.id_column, schema.label_column, schema.weight_column))
         return Block(y, ids, labels, weights, part if self.keeps_columns else None)
 
-    def _and_gaps(
-        self, wrong: Sequence[str], kinds: Mapping[str, str], options: ReadOptions
-    ) -> Iterator[str]:
-        """Yield the given problems of a file, and then its missing values, so that one message has them
-        all."""
-        yield from wrong
+    def _unusable(self, kinds: Mapping[str, str], options: ReadOptions) -> list[str]:
+        """What is wrong with the values of these columns, so that one message has all that is wrong with a
+        file."""
         names = tuple(name for name, found in kinds.items() if found != "other")
-        if options.missing == "error" and names:
-            words = {name: () for name in names if kinds[name] == "text"}
-            with self.reading():
-                said = gaps(names, self._gaps(Schema((len(names),), names, words)), self.advice["impute"])
-            if said:
-                yield said
+        schema = Schema((len(names),), names, {name: () for name in names if kinds[name] == "text"})
+        if not names:
+            return []
+        with self.reading():
+            values = self._values(schema)
+            return unusable(names, values, self.advice["impute"], missing=options.missing == "error")
 
     def _uses(self, words: Sequence[str], options: ReadOptions) -> Uses:
         """Group text columns by what can be done with them, judged by the first rows."""
@@ -192,41 +177,21 @@ class Table(Source):
         for name in words:
             count = 0 if first is None else len(texts(first.column(name)).unique())
             if first is not None and (odd := no_number(first.column(name))) is not None:
-                uses.odd[name] = f"{odd[1]!r} in row {odd[0]}"
+                where, sign = f"{odd[1]!r} in row {odd[0]}", unit(first.column(name))
+                if sign:
+                    uses.units[name] = sign, where
+                else:
+                    uses.odd[name] = where
             elif first is not None and count == len(first) > 1 and options.id_column is None:
                 (uses.drop if uses.id else uses.id).append(name)
             else:
                 (uses.drop if count > CATEGORIES else uses.features).append(name)
         return uses
 
-    def _about_texts(self, uses: Uses) -> Iterator[str]:
-        """Yield the problems of text columns, with the remedy for each group."""
-        if uses.odd:
-            named = listing([f"{name} ({where})" for name, where in uses.odd.items()])
-            yield (
-                f"numbers mixed with text in {named}, rows counted from 0; keep only numbers there and leave "
-                f"other cells empty, or leave the column out with {self.advice['drop']}"
-            )
-        if uses.features:
-            yield (
-                f"columns of text: {listing(uses.features)}; make 0/1 features of them with "
-                f"{self.advice['one-hot']}, or leave them out with {self.advice['drop']}"
-            )
-        if uses.drop:
-            yield (
-                f"text that differs from row to row in {listing(uses.drop)}; leave it out with "
-                f"{self.advice['drop']}"
-            )
-        if uses.id:
-            yield (
-                f"a different text in each row of {listing(uses.id)}; make it "
-                f"{self.advice['id']}, or leave it out with {self.advice['drop']}"
-            )
-
-    def _gaps(self, schema: Schema) -> Iterator[NDArray[np.bool_]]:
-        """Yield which values are missing, (B, columns)."""
+    def _values(self, schema: Schema) -> Iterator[NDArray[np.float64]]:
+        """Yield the numbers of all rows, (B, columns), with NaN for what is missing; 0 for each text."""
         for batch in self.batches(list(schema.columns), schema, at_most(ROWS, schema.y_shape)):
-            yield np.stack([_missing(batch.column(name), schema, name) for name in schema.columns], 1)
+            yield np.stack([_numbers(batch.column(name), schema, name) for name in schema.columns], 1)
 
     def _surveyed(self, schema: Schema) -> Schema:
         """Return the schema with the values of text columns, and the means that fill missing numbers."""
@@ -273,7 +238,11 @@ class Table(Source):
         except (pa.ArrowException, OSError, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise
-            raise ValueError(self.complaint(first_line(error))) from error
+            raise self.refusal(first_line(error)) from error
+
+    def refusal(self, message: str) -> ValueError:
+        """Our error for an error message of Arrow."""
+        return ValueError(self.complaint(message))
 
     def complaint(self, message: str) -> str:
         """Our message for an error message of Arrow."""
@@ -287,15 +256,7 @@ def index(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*unnamed, *index_columns(schema))))
 
 
-def _flags(odd: Sequence[str], uses: Uses, options: ReadOptions) -> list[str]:
-    """The flags that make columns without numbers readable."""
-    flags = [f"--id-column {shlex.quote(name)}" for name in uses.id]
-    if many := [*odd, *uses.odd, *uses.drop]:
-        flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")
-    return flags + ["--text one-hot"] * bool(uses.features)
-
-
-def _missing(values: pa.Array, schema: Schema, name: str) -> NDArray[np.bool_]:
+def _numbers(values: pa.Array, schema: Schema, name: str) -> NDArray[np.float64]:
     if name in schema.categories:
-        return np.asarray(texts(values).is_null())
-    return np.isnan(numbers(values))
+        return np.where(np.asarray(texts(values).is_null()), np.nan, 0.0)
+    return numbers(values)

@@ -28,8 +28,14 @@ def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
 
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 """The pattern of a number."""
-UNIT = r"^\s*[^\pL\d\s.,+-]{0,3}\s?[+-]?\d[\d.,]*\s?[^\pL\d\s.,+-]{0,3}\s*$"
-"""The pattern of a number with a unit, such as a currency or percent sign."""
+SIGN = r"[^\pL\d\s.,+\-\x{2212}]{1,3}"
+"""The pattern of a currency or percent sign."""
+DIGITS = r"[+-]?\d[\d.,]*"
+UNIT = (
+    rf"^\s*((?:{SIGN}|[A-Z]{{3}}\s)?)[\s\x{{a0}}]?{DIGITS}"
+    rf"[\s\x{{a0}}\x{{202f}}]?((?:{SIGN}|\pL{{1,3}})?)\s*$"
+)
+"""The pattern of a number with a unit: a sign, letters behind it, or a code of three letters before it."""
 
 
 def no_number(column: Any) -> tuple[int, str] | None:
@@ -44,6 +50,17 @@ def no_number(column: Any) -> tuple[int, str] | None:
     if odd < 0 or not (share > MOSTLY or (share < 1 and pc.all(united).as_py() and len(values.unique()) > 2)):
         return None
     return odd, values[odd].as_py()
+
+
+def unit(column: Any) -> str:
+    """The unit that numbers in a column of texts are written with, such as %; empty if they have none, or
+    not all the same."""
+    values = pc.cast(texts(column), pa.string()).drop_null().unique()
+    if not pc.all(pc.match_substring_regex(values, UNIT)).as_py():
+        return ""
+    units = pc.utf8_trim_whitespace(pc.replace_substring_regex(values, UNIT, r"\1\2")).unique()
+    found = [one for one in units.to_pylist() if one]
+    return found[0] if len(found) == 1 else ""
 
 
 def index_columns(schema: pa.Schema) -> tuple[str, ...]:

@@ -1,0 +1,94 @@
+"""Everything that is wrong with a table, in one error, and the flags that mend it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gmvae.data.files.columns import listing
+from gmvae.data.schema import ReadOptions
+
+
+class RefusedTableError(ValueError):
+    """A table cannot be read with the options given.
+
+    Arguments:
+        path: Its path.
+        said: What it has, one complaint each.
+        flags: The flags of the command line that mend all of it; none in Python.
+        reading: Options to read the file with, to find out what else is wrong; empty if that is all.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        said: Sequence[str],
+        flags: Sequence[str] = (),
+        reading: Mapping[str, str] | None = None,
+    ) -> None:
+        remedy = f"; so add {' '.join(flags)}" if flags else ""
+        super().__init__(f"{path} has {'; and '.join(said)}{remedy}")
+        self.path, self.said, self.flags, self.reading = path, said, flags, dict(reading or {})
+
+    def joined(self, other: ValueError) -> RefusedTableError:
+        """This refusal, with what another error about the same file says."""
+        if isinstance(other, RefusedTableError):
+            said, flags = other.said, other.flags
+        else:
+            said, flags = [str(other).removeprefix(f"{self.path} has ")], ()
+        return RefusedTableError(self.path, [*self.said, *said], [*self.flags, *flags])
+
+
+@dataclass
+class Uses:
+    """Text columns, grouped by remedy."""
+
+    features: list[str] = field(default_factory=list)
+    """They can become 0/1 features."""
+    id: list[str] = field(default_factory=list)
+    """The first one whose texts all differ: they name the rows."""
+    drop: list[str] = field(default_factory=list)
+    """They have too many texts for features."""
+    odd: dict[str, str] = field(default_factory=dict)
+    """Mostly numbers: the first text that is no number, and its row."""
+    units: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Numbers with a unit, such as a percent sign: the unit, and the first number with its row."""
+
+    def complaints(self, advice: Mapping[str, str]) -> Iterator[str]:
+        """Yield a complaint for each group, with its remedy."""
+        drop = advice["drop"]
+        if self.odd:
+            named = listing([f"{name} ({where})" for name, where in self.odd.items()])
+            yield (
+                f"numbers mixed with text in {named}, rows counted from 0; keep only numbers there and leave "
+                f"other cells empty, or leave the column out with {drop}"
+            )
+        if self.units:
+            signs = ", ".join(dict.fromkeys(unit for unit, _ in self.units.values()))
+            named = listing([f"{name} ({where})" for name, (_, where) in self.units.items()])
+            yield (
+                f"numbers with {signs} in {named}, rows counted from 0; remove {signs} there to keep the "
+                f"numbers, or leave the column out with {drop}"
+            )
+        if self.features:
+            yield (
+                f"columns of text: {listing(self.features)}; make 0/1 features of them with "
+                f"{advice['one-hot']}, or leave them out with {drop}"
+            )
+        if self.drop:
+            yield f"text that differs from row to row in {listing(self.drop)}; leave it out with {drop}"
+        if self.id:
+            yield (
+                f"a different text in each row of {listing(self.id)}; make it {advice['id']}, or leave it "
+                f"out with {drop}"
+            )
+
+    def flags(self, others: Sequence[str], options: ReadOptions) -> list[str]:
+        """The flags that make a table with these columns readable; ``others`` are neither numbers nor
+        text."""
+        flags = [f"--id-column {shlex.quote(name)}" for name in self.id]
+        if many := [*others, *self.odd, *self.units, *self.drop]:
+            flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")
+        return flags + ["--text one-hot"] * bool(self.features)

@@ -1,0 +1,211 @@
+"""Tables in files that are refused: one line each, that names what is wrong and what to do."""
+
+import gzip
+import pickle
+import shlex
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import ipc
+from written import complaint, features, sample
+
+from gmvae.data.files import separated
+from gmvae.data.files.open import open_source
+from gmvae.data.schema import ReadOptions
+
+ONE_HOT = ReadOptions(text="one-hot")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "t.csv is empty: it must have a line of names, and rows below it"),
+        (b"\n\n", "t.csv is empty"),
+        ("a,b\n1\n", "t.csv has 1 values in row 2, counted with the line of names: it must have 2"),
+        ("a,b\n1,2\n1,2,3\n", "t.csv has 3 values in row 3"),
+        ("a,a,b\n1,2,3\n", "t.csv has more than one column a: rename all but one"),
+        ("a;b\n1,5;2\n3;4.5\n", "t.csv has 1,5 and 4.5: the decimal mark must be a comma"),
+        ("a;b\n1,5;2\n1.234,5;3\n", "t.csv has numbers with a thousands separator in a: --thousands ."),
+        ("0.3;0.1;0.7\n1;2;3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line"),
+        ("0,3;0,1;0,7\n1;2;3\n", "t.csv has 1 values in row 2"),
+        ("a|b\n1|2\n", "t.csv has no commas in its first line, but bars"),
+        ("a\tb\n1\t2\n", "but tabs: values must have commas between them, so name it .tsv"),
+        (
+            "a,é\n1,2\n".encode("latin-1"),
+            "t.csv has letters that are not UTF-8: name its encoding, often cp1252, with --encoding",
+        ),
+        ("a,b\n1,é\n".encode("latin-1"), "t.csv has letters that are not UTF-8: name its"),
+        (
+            "a,b\n1,2\n".encode("utf-16"),
+            "t.csv has letters in UTF-16: name it with --encoding utf-16; so add --encoding utf-16",
+        ),
+        (b"PK\x03\x04rest", "t.csv is not text: it must be a table with commas"),
+        (pickle.dumps([1]), "t.csv is not text"),
+        (
+            "0.3,0.1,0.7\n1,2,3\n",
+            "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line must",
+        ),
+        ('a,b\n1,"2\n' + "1,2\n" * 99, "t.csv has a row of more than 0 MB: look for a quotation mark"),
+        ("a,b\n1,2020-01-31\n", "neither numbers nor text: b (date32[day]); leave them out with --drop"),
+        ("a,b,c\n1,x,y\n", "t.csv has columns of text: b, c; make 0/1 features of them with --text one-hot"),
+        (
+            "a,b\n1,inf\n",
+            "t.csv has infinite numbers in 1 of 1 rows, first inf in row 0 of column b, counted",
+        ),
+        (
+            "\n".join(["a,b", *["1,2"] * 3, ",3", "4,", ","]),
+            "t.csv has missing values in 3 of 6 rows, first in row 3",
+        ),
+        (",a\n0,\n1,5\n", "first in row 0 counted from 0, in columns a (1): train with --missing impute"),
+    ],
+)
+def test_text_that_is_no_table_is_refused(write, monkeypatch, content, said):
+    monkeypatch.setattr(separated, "BLOCK", 128)
+    assert said in complaint(write(content))
+
+
+def test_infinite_numbers_are_among_all_complaints(write):
+    rows = "".join(f"{i / 7},{'xy'[i % 2]},{'' if i == 4 else i}\n" for i in range(9))
+    path = write("a,t,b\n" + rows + "-inf,x,inf\n1,y,inf\n")
+    said = complaint(path)
+    assert "columns of text: t; make 0/1 features" in said
+    assert "missing values in 1 of 11 rows, first in row 4 counted from 0, in columns b (1): train" in said
+    infinite = (
+        "infinite numbers in 2 of 11 rows, first -inf in row 9 of column a, counted from 0, in columns "
+        "b (2), a (1): remove these rows"
+    )
+    assert infinite in said
+    assert said.endswith("so add --text one-hot --missing impute")
+    mended = complaint(path, ReadOptions(text="one-hot", missing="impute"))
+    assert mended.startswith(f"t.csv has {infinite}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "flags"),
+    [
+        (
+            "a\tb\tt\n" + "".join(f"{i},5\t{i}\t{'xü'[i % 2]}\n" for i in range(9)), "utf-16 t.csv",
+            "--encoding utf-16 --separator tab --decimal , --text one-hot",
+        ),
+        ("a\tb\n1\t\n2\t3\n", "utf-16 t.txt", "--encoding utf-16"),
+        (
+            "größe;b\n" + "".join(f"{i}.50{i},5;{i}\n" for i in range(1, 9)), "cp1252 t.csv",
+            "--encoding cp1252 --thousands .",
+        ),
+        (
+            "a;b;t\n" + "".join(f"{i}\xa050{i};{i};{'xü'[i % 2]}\n" for i in range(1, 9)), "cp1252 t.csv",
+            "--encoding cp1252 --thousands ' ' --text one-hot",
+        ),
+        (
+            "a\tb\n" + "".join(f"{i}.50{i},5\t{i},25\n" for i in range(1, 9)), "utf-8 t.csv",
+            "--separator tab --decimal , --thousands .",
+        ),
+        (
+            "a;b;t\n" + "".join(f"{i}.036;{i},5;{'xy'[i % 2]}\n" for i in range(1, 9)), "utf-8 t.csv",
+            "--thousands . --text one-hot",
+        ),
+    ],
+)  # fmt: skip
+def test_one_complaint_names_all_flags(write, raw, name, flags):
+    encoding, name = name.split()
+    path = write(raw.encode(encoding), name)
+    said = complaint(path)
+    assert said.endswith(f"so add {flags}")
+    words = shlex.split(flags)
+    options = dict(zip([word.removeprefix("--") for word in words[::2]], words[1::2], strict=True))
+    gaps = {"missing": "impute"} if "missing values" in said else {}
+    assert np.isfinite(features(path, ReadOptions(**options, **gaps))[0]).all()
+    assert gaps == ({"missing": "impute"} if name == "t.txt" else {})
+
+
+def test_a_wrong_guess_of_the_encoding_is_no_flag(write):
+    said = complaint(write(b"t,b\n\x81\x8d,1\n"))
+    assert said == "t.csv has letters that are not UTF-8: name its encoding, often cp1252, with --encoding"
+
+
+@pytest.mark.parametrize(
+    ("spell", "said"),
+    [
+        (lambda i: f"{i} %", "numbers with % in a ('0 %' in row 0), rows counted from 0; remove % there"),
+        (lambda i: f"{i}.5%" if i else "", "numbers with % in a ('1.5%' in row 1)"),
+        (lambda i: f"€ {i},50", "numbers with € in a ('€ 0,50' in row 0)"),
+        (lambda i: f"{i},50 €", "numbers with € in a ('0,50 €' in row 0)"),
+        (lambda i: f"${i}.20" if i % 2 else f"{i}", "numbers with $ in a ('$1.20' in row 1)"),
+        (lambda i: f"EUR {i}.20", "numbers with EUR in a ('EUR 0.20' in row 0)"),
+        (lambda i: f"{i} kg", "numbers with kg in a ('0 kg' in row 0)"),
+    ],
+)
+def test_percent_and_currency_signs_are_named(write, spell, said):
+    path = write("a;b\n" + "".join(f"{spell(i)};{i % 7}\n" for i in range(20)))
+    line = complaint(path)
+    assert said in line
+    assert line.endswith("; so add --drop a" + " --missing impute" * ("missing values" in line))
+
+
+def test_numbers_with_several_units_are_texts(write):
+    path = write("a,b\n" + "".join(f"{i}{['st', 'nd', 'th'][i % 3]},{i % 7}\n" for i in range(20)))
+    assert "numbers with" not in complaint(path)
+
+
+def test_damaged_packed_files_are_named(write):
+    whole = gzip.compress(b"a,b\n" + b"1,2\n" * 50)
+    assert "t.csv.gz is not a complete" in complaint(write(whole[:-12], "t.csv.gz"))
+    assert "t.csv.gz is not a complete .gz file" in complaint(write(b"a,b\n1,2\n", "t.csv.gz"))
+    assert "ends in '.gz': it must be one of .csv" in complaint(write(whole, "t.parquet.gz"))
+
+
+def test_names_that_are_no_columns_get_suggestions(write):
+    path = write("id,one,two,three,kind\nr0,0,0,0,0\n")
+    for options, said in (
+        (ReadOptions(columns=("thre",)), "columns has 'thre', which t.csv does not have: did you mean three"),
+        (
+            ReadOptions(drop=("zzzzz",)),
+            "drop has 'zzzzz', which t.csv does not have: it has id, one, two, three, kind",
+        ),
+        (
+            ReadOptions(label_column="Kind"),
+            "label column has 'Kind', which t.csv does not have: did you mean kind or id?",
+        ),
+        (ReadOptions(id_column="ID "), "id column has 'ID '"),
+        (
+            ReadOptions(columns=("one",), drop=("one",)),
+            "has no column to take as a feature: it has id, one, two",
+        ),
+    ):
+        assert said in complaint(path, options)
+
+
+def test_binary_files_that_are_damaged_are_named(tmp_path, write):
+    sample(2000).to_parquet(tmp_path / "whole.parquet")
+    sample(2000).to_feather(tmp_path / "whole.arrow")
+    for kind, said in (
+        ("parquet", "not a complete Parquet file"),
+        ("arrow", "not a complete Arrow or Feather file"),
+    ):
+        whole = (tmp_path / f"whole.{kind}").read_bytes()
+        for damaged in (
+            whole[:-20],
+            whole[: len(whole) // 2],
+            b"\x89PNG\r\n" + b"x" * 99,
+            pickle.dumps([1] * 9),
+        ):
+            assert said in complaint(write(damaged, f"t.{kind}"))
+        assert "t." in complaint(write(b"", f"t.{kind}"))
+    assert "t.feather is Feather version 1: write it again as version 2" in complaint(
+        write(b"FEA1" + b"\0" * 40 + b"FEA1", "t.feather")
+    )
+    with pytest.raises(FileNotFoundError):
+        open_source(tmp_path / "none.csv")
+    assert "t.xlsx ends in '.xlsx': it must be one of .csv, .tsv" in complaint(write("a", "t.xlsx"))
+
+
+def test_false_lengths_in_an_arrow_file_do_no_harm(tmp_path, write):
+    words = pa.record_batch({"a": [1.0, 2.0], "t": ["xx", "yy"]})
+    with ipc.new_file(tmp_path / "whole.arrow", words.schema) as file:
+        file.write_batch(words)
+    whole = (tmp_path / "whole.arrow").read_bytes()
+    offsets = np.array([0, 2, 4], dtype="<i4").tobytes()
+    assert whole.count(offsets) == 1
+    lying = whole.replace(offsets, np.array([0, 2, 1 << 30], dtype="<i4").tobytes())
+    assert "t.arrow is not a complete Arrow or Feather file" in complaint(write(lying, "t.arrow"), ONE_HOT)
