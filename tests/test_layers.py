@@ -166,3 +166,8 @@ def test_each_task_is_done_in_one_place(name, place):
     written_out = {file for file in callers()[name] if file.startswith("training.fast.")}  # without autograd
     assert callers()[name]
     assert callers()[name] - written_out <= {place}
+
+
+def test_modules_have_400_lines_at_most():
+    lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
+    assert not {name: length for name, length in lengths.items() if length > 400}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,20 +14,17 @@ from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.iterables import is_stream
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
-from gmvae.estimator.intake import counting, image_shape, warn_of_counting
+from gmvae.estimator.intake import check_count, counting, image_shape, warn_of_counting
 from gmvae.estimator.streaming import fit_stream
 from gmvae.estimator.updating import Updated
 from gmvae.experiments import DATA
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
-from gmvae.fit.resolve import resolve
-from gmvae.fit.restart import Before
 from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.partition.relabelling import Relabelling
 from gmvae.run import Run
 from gmvae.show.bar import followed
-from gmvae.start.begin import teaches
 from gmvae.store.run_folder import RunFolder
 from gmvae.training.devices import pick_device
 
@@ -307,14 +303,7 @@ class GMVAE(Updated):
         if going_on and not config.model.clusters:
             clusters = self.model_.config.clusters
             config = replace(config, model=replace(config.model, clusters=clusters))
-        minimum = max(2, config.model.clusters)
-        given = X.shape[0] if sample_weight is None else int(np.count_nonzero(np.asarray(sample_weight)))
-        if given < minimum:
-            counted = "" if sample_weight is None else " with a weight above 0"
-            raise ValueError(
-                f"X has n_samples={given}{counted}: there must be at least {minimum}, as many as n_clusters "
-                "and no fewer than 2"
-            )
+        check_count(X, sample_weight, max(2, config.model.clusters))
         observers = followed(self.verbose)
         if self.run_dir is None:
             before = self._before(config, data, renumber=renumber) if going_on else None
@@ -385,18 +374,6 @@ class GMVAE(Updated):
         model = cls.of_file(run.model_file(), run.config.training.device)
         model.labels_, model.history_ = result.labels, result.history
         return model
-
-    def _before(self, config: Config, data: Prepared, *, renumber: bool) -> Before:
-        """The model to continue. It is a copy, since the fit can fail."""
-        asked = resolve(config, data, data.rows).model
-        if replace(self.model_.config, most_clusters=asked.most_clusters) != asked:
-            raise ValueError(
-                "warm_start would continue a model with other sizes or another likelihood than asked for: "
-                "keep these, or set warm_start=False"
-            )
-        init = (getattr(self, "start_", None) or {"init": "random"})["init"]
-        anchored = teaches(init, config.model.assignment)
-        return Before(copy.deepcopy(self.model_).to(data.rows.device), self.n_iter_, anchored, renumber)
 
     def _take(self, result: Result, going_on: bool) -> None:
         """Take over the result of a fit."""

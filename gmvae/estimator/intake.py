@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
@@ -171,3 +172,14 @@ def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
     fill = dict(zip(names, means.tolist(), strict=True))
     schema = Schema((values.shape[1],), impute=True, fill=fill)
     return schema, schema.filled(np.array(values))
+
+
+def check_count(X: Any, weights: ArrayLike | None, minimum: int) -> None:
+    """Raise ``ValueError`` if X has fewer than ``minimum`` rows, or fewer with a weight above 0."""
+    given = X.shape[0] if weights is None else int(np.count_nonzero(np.asarray(weights)))
+    if given < minimum:
+        counted = "" if weights is None else " with a weight above 0"
+        raise ValueError(
+            f"X has n_samples={given}{counted}: there must be at least {minimum}, as many as n_clusters "
+            "and no fewer than 2"
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import numbers
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,11 +14,16 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from gmvae.assess.drift import drift
+from gmvae.config import Config
+from gmvae.data.prepare import Prepared
 from gmvae.estimator.reporting import Reported
+from gmvae.fit.resolve import resolve
+from gmvae.fit.restart import Before
 from gmvae.fit.result import Result
 from gmvae.model import inference
 from gmvae.model.answers import AT_ONCE, precise
 from gmvae.model.isolation import isolated
+from gmvae.start.begin import teaches
 
 
 class Updated(Reported):
@@ -55,6 +62,18 @@ class Updated(Reported):
         self.__dict__ = work.__dict__ | given
         self.findings_ = [*([] if finding is None else [finding]), *self.findings_]
         return self
+
+    def _before(self, config: Config, data: Prepared, *, renumber: bool) -> Before:
+        """The model to continue. It is a copy, since the fit can fail."""
+        asked = resolve(config, data, data.rows).model
+        if replace(self.model_.config, most_clusters=asked.most_clusters) != asked:
+            raise ValueError(
+                "warm_start would continue a model with other sizes or another likelihood than asked for: "
+                "keep these, or set warm_start=False"
+            )
+        init = (getattr(self, "start_", None) or {"init": "random"})["init"]
+        anchored = teaches(init, config.model.assignment)
+        return Before(copy.deepcopy(self.model_).to(data.rows.device), self.n_iter_, anchored, renumber)
 
     def _seed(self) -> int:
         """The seed: ``random_state`` itself, or a number drawn from it."""
