@@ -54,11 +54,11 @@ def main() -> None:
             decide(counts, np.array(stabilities)) for counts, stabilities in curves
         ]  # by the current rule
         found = ", ".join(f"{c.clusters}{'' if c.sure else ' (not sure)'}" for c in choices)
-        least = ", ".join(
+        stabilities = ", ".join(
             f"{dict(c.curve).get(c.clusters, max(c.curve, key=second)[1]):.2f}" for c in choices
         )
         seconds = np.median([r["seconds"] for r in rows])
-        print(f"| {data} | {rows[0]['classes']} | {found} | {least} | {seconds:.0f} |")
+        print(f"| {data} | {rows[0]['classes']} | {found} | {stabilities} | {seconds:.0f} |")
         if given.plot:
             given.plot.mkdir(parents=True, exist_ok=True)
             figures.stability(choices[0].to_json()).savefig(

@@ -44,7 +44,7 @@ def main() -> None:
         for half in (T, R):
             values = [[r["ari"][rule] for r in results if r["table"] == table] for table in half]
             means.append(f"{np.mean([np.mean(v) for v in values if v]):.3f}" if any(values) else "")
-        print(f"| {rule} | {' | '.join(means)} |")
+        print(f"| {rule.replace('least', 'smallest')} | {' | '.join(means)} |")
 
 
 def make(folder: Path, table: str, seed: int) -> Record:
