@@ -67,8 +67,8 @@ def test_diagnostics_are_those_of_a_calculation_with_numpy(build, observations, 
     np.testing.assert_allclose(diagnostics.occupancy, shares)
     with torch.no_grad():
         p_y = model.generative.p_y(q_x.mean)
-    least = 1.0 if likelihood == "bernoulli" else float(p_y.variance.mean(0).min())
-    assert diagnostics.least_variance == pytest.approx(least)
+    smallest = 1.0 if likelihood == "bernoulli" else float(p_y.variance.mean(0).min())
+    assert diagnostics.least_variance == pytest.approx(smallest)
     assert Diagnostics.from_json(json.loads(json.dumps(diagnostics.to_json()))) == diagnostics
 
 
