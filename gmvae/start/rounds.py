@@ -58,7 +58,7 @@ class Rounds:
         self.autoencoders = AUTOENCODERS if len(subset) <= FEW_OBSERVATIONS and not self.deep else 1
         self.steps = self.autoencoders * RECONSTRUCTING + (self.rounds + 1) * TEACHING
         self.steps, self.done = self.steps + autoencoder.steps(len(self.y)) * self.deep, 0
-        # in tables, edges between rows say more about clusters than edges between features; in images, less
+        # in tables, neighbours among rows say more about clusters than those among features; in images, less
         self.graph = None
         if not self.image:
             self.graph = neighbours(scaled(subset).flatten(1).float().cpu().numpy())

@@ -49,7 +49,7 @@ def test_a_number_less_stable_than_a_smaller_one_must_be_worth_it():
 def test_it_is_reported_if_no_number_is_stable():
     none = decide([2, 3, 4], np.array([0.3, 0.6, 0.5]))
     assert (none.clusters, none.sure) == (3, False)
-    assert none.reason.startswith("no number of clusters is stable: the closest is 3 (0.60 of 1")
+    assert none.reason.startswith("no number of clusters is stable: the closest is 3 (stability 0.60 of 1")
     noise = decide([2, 3, 4], np.array([0.3, 0.59, 0.5]))
     assert (noise.clusters, noise.sure) == (1, False)
     assert noise.reason.startswith(
