@@ -21,7 +21,7 @@ TERMS = {
     r"(?<!augmented )(?<!the )\bviews of (a|the) (row|image)s?\b": "augmented views, augmentations",
     r"\b(fewest|smallest|least|lowest|normalised) cuts?\b": "edges cut",
     r"\bsigns\b(?! with| of inf)": "diagnostics",
-    r"\b(judg(e|es|ed|ing|ement|ment)|merits?)\b": "score, restart scores",
+    r"\b(judge?(s|d|ing|ments?)?|merits?)\b": "score, restart scores",
     r"\bguidance\b": "the k-means start",
     r"\bsettl(e|es|ed|ing)\b": "resolve; become stable",
     r"\b(?-i:Wish|Recipe)\b": "ReadOptions, Schema",
