@@ -70,25 +70,31 @@ def line(data: str, rows: list[Record]) -> str:
         c.get(r["clusters"], max(c.values(), default=0.0)) for r, c in zip(rows, curves, strict=True)
     )
     seconds = np.median([r["seconds"] for r in rows])
-    classes = " or ".join(map(str, rows[0]["classes"]))
+    classes = " or ".join(map(str, numbers(rows[0])))
     return f"| {data} | {classes} | {found} | {', '.join(f'{s:.2f}' for s in stability)} | {seconds:.0f} |"
 
 
 def off(row: Record) -> int:
     """By how many the number of clusters differs from the nearest number of classes."""
-    return min(abs(row["clusters"] - classes) for classes in row["classes"])
+    return min(abs(row["clusters"] - number) for number in numbers(row))
+
+
+def numbers(row: Record) -> list[int]:
+    """The numbers of classes: one, or one for each labelling of a table of the battery."""
+    classes = row["classes"]
+    return classes if isinstance(classes, list) else [classes]
 
 
 def make(data: str, seed: int, folder: Path | None) -> Record:
     """One choice."""
     options: dict[str, Any] = {}
+    classes: int | list[int]
     if folder is not None:
         y, labellings, _ = load(folder, data)
         classes = sorted({len(set(labels) - {0}) for labels in labellings})
     else:
         name, _, augment = data.partition("+")
-        y, number, shape = observations(name, seed)
-        classes = [number]
+        y, classes, shape = observations(name, seed)
         options |= {"image_shape": shape} if name == "mnist" or augment else {}
         options |= {"augment": augment} if augment else {}
     began = time.perf_counter()

@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def make(fit: str) -> dict[str, Any]:
-    """A fit, its signs and findings."""
+    """A fit, its diagnostics and findings."""
     with tempfile.TemporaryDirectory() as folder:
         if fit in RUNS:
             config = experiment("spiral")

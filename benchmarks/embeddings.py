@@ -49,7 +49,7 @@ def main() -> None:
         for seed in given.seeds
     ]
     results = complete(RESULTS, wanted, make)
-    print("| data | scale | ARI, mean (least to greatest) |")
+    print("| data | scale | ARI, mean (smallest to greatest) |")
     print("| --- | --- | --- |")
     for data in given.data:
         for way in WAYS[data]:

@@ -70,7 +70,7 @@ def main() -> None:
         if method == "GMVAE" or "+" not in data
     ]
     results = recorded(RESULTS) if given.table else complete(RESULTS, wanted, make)
-    print("| data | method | seeds | acc | least | NMI | ARI | calibration error | minutes |")
+    print("| data | method | seeds | acc | minimum | NMI | ARI | calibration error | minutes |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for data in given.data:
         for method in METHODS + CLUSTPY if given.table else given.methods:
@@ -87,10 +87,10 @@ def line(rows: list[dict[str, Any]]) -> str:
         return f"{np.mean(values):.1f} ± {np.std(values):.1f}"
 
     acc, nmi, ari = map(spread, MEASURES)
-    least = f"{min(100 * row['acc'] for row in rows):.1f}"
+    minimum = f"{min(100 * row['acc'] for row in rows):.1f}"
     error = spread("calibration_error") if "calibration_error" in rows[0] else ""
     minutes = np.median([row["seconds"] for row in rows]) / 60
-    return f"{acc} | {least} | {nmi} | {ari} | {error} | {minutes:.1f}"
+    return f"{acc} | {minimum} | {nmi} | {ari} | {error} | {minutes:.1f}"
 
 
 def make(data: str, method: str, seed: int) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=24)
     given = parser.parse_args()
     print(
-        "| data | rows | runs | best | mean | least | kept by agreement | by modularity | by bound "
+        "| data | rows | runs | best | mean | minimum | kept by agreement | by modularity | by bound "
         "| by posteriors | by gmvae.select |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")

@@ -98,7 +98,7 @@ def main() -> None:
         ]
         results = complete(RESULTS, wanted, make)
 
-    print("| setting | data | seeds | clusters in use | NMI: mean | least | seconds |")
+    print("| setting | data | seeds | clusters in use | NMI: mean | minimum | seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for setting in given.settings:
         for data in sources:

@@ -80,14 +80,14 @@ def rules(rows: Rows, found: dict[str, Array]) -> dict[str, str]:
         "greatest modularity, 10 neighbours": max(found, key=modular.__getitem__),
         "greatest agreement with the others": max(found, key=alike.__getitem__),
         "best Gaussians": max(found, key=good.__getitem__),
-        "least mean conductance, 5 neighbours": min(found, key=clear[5].__getitem__),
-        "least mean conductance, 10 neighbours": min(found, key=clear[10].__getitem__),
-        "least mean conductance, both": min(found, key=both.__getitem__),
+        "smallest mean conductance, 5 neighbours": min(found, key=clear[5].__getitem__),
+        "smallest mean conductance, 10 neighbours": min(found, key=clear[10].__getitem__),
+        "smallest mean conductance, both": min(found, key=both.__getitem__),
     }
     for label, measure in (("5 neighbours", clear[5]), ("10 neighbours", clear[10]), ("both", both)):
         for factor in FACTORS:
             close = [name for name in found if measure[name] <= factor * min(measure.values())]
-            taken[f"best Gaussians within {factor:g} times the least, {label}"] = max(
+            taken[f"best Gaussians within {factor:g} times the smallest, {label}"] = max(
                 close, key=good.__getitem__
             )
     return taken

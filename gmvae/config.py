@@ -226,7 +226,7 @@ class DataConfig:
     """Column of the labels (the name of an array in .npz; "folder" for pictures with a folder for each
     class). Labels only measure; training never sees them."""
     id_column: str | None = None
-    """Column that names the rows: not a feature, but copied beside predictions."""
+    """Column that names the rows: not a feature, but copied into predictions."""
     weight_column: str | None = None
     """Column of the rows' weights: not a feature. Only a row's share of the total weight counts."""
     layer: str | None = None

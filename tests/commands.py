@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gmvae.cli import app
 
 TIMES = {"seconds": 0, "wall_seconds": 0}
-SIGNS = {"z_entropy", "z_information", "active_x", "active_w", "agreement"}
+DIAGNOSTICS = {"z_entropy", "z_information", "active_x", "active_w", "agreement"}
 
 
 def gmvae(*arguments: object, **options) -> subprocess.CompletedProcess[str]:

@@ -301,7 +301,7 @@ def test_the_likelihood_explains_itself(blobs):
     bits, grey = (rng.random((60, 6)) < 0.4).astype(float), rng.random((60, 6))
     for y, likelihood, reason in (
         (bits, "bernoulli", "X has only the values 0 and 1"),
-        (grey, "gaussian", r"X lies in \[0, 1\] and varies 3\d% as much as zeros and ones"),
+        (grey, "gaussian", r"X lies in \[0, 1\], with 3\d% of the variance that zeros and ones"),
         (blobs[0], "gaussian", "X has values from .* outside of"),
     ):
         model = quick(epochs=1).fit(y)

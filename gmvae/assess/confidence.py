@@ -1,5 +1,5 @@
-"""Confidence in the cluster of a row: the probability that the row keeps it if the fit starts from another
-sample of the data."""
+"""Confidence in the cluster of a row: the probability that the row keeps its cluster if the fit starts from
+another sample of the data."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Confidence:
         size = probabilities.shape[1]
         inputs = np.hstack([_evidence(probabilities)[:, None], np.eye(size)[probabilities.argmax(1)]])
         kept = np.repeat([1, 0], len(inputs))
-        if not 0 < stability.sum() < len(stability):  # all rows keep their cluster, or none does
+        if not 0 < stability.sum() < len(stability):  # all rows keep their clusters, or none do
             return cls(0.0, (float(logit(np.clip(stability[0], SURE, 1 - SURE))),) * size)
         model = LogisticRegression(C=FREEDOM, fit_intercept=False, max_iter=1000)
         model.fit(np.vstack([inputs, inputs]), kept, np.concatenate([stability, 1 - stability]))

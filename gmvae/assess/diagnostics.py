@@ -1,4 +1,4 @@
-r"""Diagnostics of how a model uses its clusters and its latents, from observations alone, without labels."""
+r"""Diagnostics of how a model uses its clusters and latents, computed without labels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class Diagnostics:
     """Pairs of clusters j < k that share observations, and their confusion: at least 0.01, the greatest
     first."""
     least_variance: float
-    """The smallest variance of a number under a Gaussian p(y | x), averaged over observations; else 1."""
+    """The smallest variance of a Gaussian p(y | x) over the numbers of y, each averaged over observations; 1
+    for a Bernoulli likelihood."""
 
     def scalars(self) -> dict[str, float]:
         """The diagnostics that go into the record of an epoch."""

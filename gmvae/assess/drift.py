@@ -13,7 +13,7 @@ from gmvae.assess.outliers import RATE
 OUTLIERS = 5 * RATE
 """Share of rows in no cluster above which rows count as different."""
 MOVED = 0.2
-"""The same for the share of rows that would have to change clusters to restore the old sizes of clusters."""
+"""The same for the share of rows that would have to change clusters to restore the old cluster sizes."""
 
 
 def drift(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 TRIMMED = 0.1
-"""Share of the held-out rows that is ignored at each end: those with the greatest and the smallest bounds."""
+"""Share of the held-out rows with the greatest bounds, and of those with the smallest, that is ignored."""
 
 
 @dataclass(frozen=True)

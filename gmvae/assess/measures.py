@@ -26,7 +26,7 @@ class Measures:
         labels: The true classes of its rows, (N,), unknown below 0, used for measuring only.
         test: Test data, and their labels.
         mc_samples: Number of samples of each observation in the bound on test data.
-        levels: Whether the data are levels of images. Their bounds are also reported in bits.
+        levels: Whether the data are levels of images. If so, bounds are also reported in bits.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class Moment:
         return float(inference.bound(self._model, rows.tensor(), mc_samples).mean()) + self._data.log_det
 
     def log_likelihood(self, rows: Observations, samples: int) -> float:
-        """The mean importance-weighted estimate of log p(y) of rows, likewise."""
+        """The mean importance-weighted estimate of log p(y) of rows, in the same units."""
         found = inference.log_likelihood(self._model, rows.tensor(), samples)
         return float(found.mean()) + self._data.log_det
 

@@ -11,25 +11,26 @@ from gmvae.partition.neighbours import neighbours
 from gmvae.start import reducer
 
 FITTED = 10_000
-"""Maximum number of rows, evenly spaced, that UMAP is fitted to; the others are placed between them."""
+"""Maximum number of rows, evenly spaced, that UMAP is fitted to. Other rows are placed between these."""
 NEIGHBOURS = 15
 """Number of neighbours of a row in UMAP, including the row itself."""
 AMONG = 3
-"""Number of nearest fitted rows between which another row is placed, nearer to the more similar ones."""
+"""Each other row is placed at a mean of this many of its nearest fitted rows, weighted by 1 / distance."""
 
 Array = NDArray[np.floating]
 
 
 def planes(x: Array, seed: int = 0) -> dict[str, Array]:
-    """Project rows of shape (N, x_size) to points, (N, 2), by the name of the projection, the default first:
-    x itself if it has at most two dimensions, else UMAP and the first two principal components."""
+    """Project rows of shape (N, x_size) to two dimensions. Returns points, (N, 2), by the name of the
+    projection, the default first: x itself if it has at most two dimensions, else UMAP and the first two
+    principal components."""
     x = np.asarray(x, dtype=np.float32)
     if x.shape[1] <= 2:
         return {"x": np.pad(x, ((0, 0), (0, 2 - x.shape[1])))}
     centred = x - x.mean(0)
     directions = np.linalg.eigh(np.cov(centred.T.astype(np.float64)))[1][:, :-3:-1]
     principal = {"PCA of x": (centred @ directions).astype(np.float32)}
-    if len(x) < 2 * NEIGHBOURS or not centred.any():  # too few, or all equal, for a neighbour graph
+    if len(x) < 2 * NEIGHBOURS or not centred.any():  # too few rows for a neighbour graph, or all equal
         return principal
     return {"UMAP of x": umap(x, seed)} | principal
 

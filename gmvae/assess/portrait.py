@@ -22,9 +22,10 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 Array = NDArray[np.floating]
 COSTLY = 20_000_000
-"""Total count of numbers in all rows above which results are in 32 bits, and log densities use one draw."""
+"""If rows have more numbers than this in all, results are in 32 bits, and log densities use one draw."""
 AGAIN = 200
-"""How many of the least likely rows are then measured again in 64 bits with all draws."""
+"""For this many rows, the least likely ones, log densities are then computed again with all draws in 64
+bits."""
 DRAWS = 16
 """Number of samples of x and w for the log density of a row, as in the estimator's ``score_samples``."""
 
@@ -54,7 +55,7 @@ class Portrait:
 
 @isolated
 def portrait(model: GaussianMixtureVAE, rows: Observations) -> Portrait:
-    """Make a :class:`Portrait` of a model and of rows, each row once, in order."""
+    """Make a :class:`Portrait` of a model and of rows. Each row occurs once, in the given order."""
     costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
     straight = rows.scaling.affine
     parts = (

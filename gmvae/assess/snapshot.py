@@ -27,8 +27,8 @@ PICTURES = ("latent", "recon", "samples", "styles", "shares")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A model and some observations at one moment. N observations are shown in the latent space; R of them
-    are reconstructed."""
+    """What a model makes of observations: N of them are shown in the latent space, and R of these are
+    reconstructed."""
 
     y_shape: NDArray[np.int64]
     """Shape of an observation."""
@@ -52,7 +52,7 @@ class Snapshot:
     """Means of p(y | x) at the mean of x in each cluster, (2, K, STEPS, size of y). One number of w takes the
     values STEPS and the others are 0, for the two numbers of w with the greatest effect."""
     style_axes: NDArray[np.int64]
-    """Which numbers of w these are, from 0, (2,); twice the same if w has only one."""
+    """The indices of these two numbers of w, (2,); the same index twice if w has only one."""
 
 
 @isolated
@@ -65,11 +65,11 @@ def snapshot(model: GaussianMixtureVAE, y: Tensor, seed: int = 0) -> Snapshot:
 
 
 def glance(model: GaussianMixtureVAE, y: Tensor, picture: str, share: float, seed: int = 0) -> Snapshot:
-    """Take the arrays of one picture, with a share of the work. The rest of the :class:`Snapshot` is empty.
+    """Take only the arrays of one picture, at reduced cost. The rest of the :class:`Snapshot` is empty.
 
     Arguments:
         model: The model.
-        y: Observations, shape (N, *y_shape); there should be fewer for a smaller share.
+        y: Observations, shape (N, *y_shape). The cost grows with their number.
         picture: One of :data:`PICTURES`.
         share: How many images to decode, as a share of those of a whole snapshot, above 0, at most 1.
         seed: Seed of the samples.

@@ -1,4 +1,4 @@
-"""The docstrings of fields as tyro's help shows them."""
+"""Docstrings of fields as the help text shows them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Report:
     id_column: str | None = None
     """Column of FILE that names the rows, if it is not that of the training data."""
     label_column: str | None = None
-    """Column of FILE with the true classes, likewise."""
+    """Column of FILE with the true classes, if it is not that of the training data."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
 
@@ -67,7 +67,7 @@ def gather(
         out: The file to write, which must not be one of the inputs.
         device: The device.
         id_column: The column of the file that names the rows, if it is not that of the training data.
-        label_column: The column of the true classes, likewise.
+        label_column: The column of the true classes, if it is not that of the training data.
     """
     from gmvae.apply.apply import asked, check_out, opened
     from gmvae.estimator.gmvae import GMVAE

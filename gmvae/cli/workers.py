@@ -1,4 +1,4 @@
-"""Worker processes of a distributed run: only the first process writes. They write nothing."""
+"""The workers of a distributed run other than the first, which write nothing."""
 
 from __future__ import annotations
 

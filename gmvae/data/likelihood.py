@@ -11,12 +11,12 @@ from gmvae.data.scales.moments import Moments
 from gmvae.data.scales.scaling import Scaling, dividing
 
 NEAR = 0.05
-"""How far below 1 the maximum may be for values in [0, 1] to count as reaching 1."""
+"""Values in [0, 1] count as reaching 1 if their maximum is less than this below 1."""
 BINARITY = 0.37
 """Minimum variance for a Bernoulli likelihood, as a share of that of 0/1 data with the same means. The share
 is 1 for 0/1 data, 0.78 for MNIST, 0.41 for USPS, and 1/3 for values spread evenly over [0, 1]."""
 DIMMEST = 0.5
-"""Minimum of the greatest value of images in [0, 1]: if it is smaller, they have another unit."""
+"""If the greatest value of images in [0, 1] is smaller than this, they are in another unit."""
 
 
 class Suited(NamedTuple):
@@ -96,14 +96,19 @@ def _suited(moments: Moments, name: str, *, image: bool, levels: bool, to: str) 
     if image:
         if levels or high >= DIMMEST:
             return "bernoulli", f"{name} has images with values in {to}"
-        return "gaussian", f"{name} has images with values of at most {high:g}, which are far from 1"
+        return "gaussian", f"{name} has images whose greatest value is {high:g}, far below 1"
     if moments.binary:
         return "bernoulli", f"{name} has only the values 0 and 1"
     if high < 1 - NEAR:
-        return "gaussian", f"{name} lies in [0, 1] with no value near 1, but at most {high:g}"
+        return "gaussian", f"{name} lies in [0, 1], but its greatest value is {high:g}, not near 1"
     if moments.by_range:
-        return "gaussian", f"{name} has columns of measurements that all go from 0 to 1, as scaled by ranges"
+        return (
+            "gaussian",
+            f"{name} has columns that all go from 0 to 1, like measurements divided by their ranges",
+        )
     if moments.shares:
         return "gaussian", f"{name} lies in [0, 1] and its rows {moments.shares}"
-    much = f"{name} lies in [0, 1] and varies {moments.binarity:.0%} as much as zeros and ones would"
-    return "bernoulli" if moments.binarity >= BINARITY else "gaussian", much
+    reason = (
+        f"{name} lies in [0, 1], with {moments.binarity:.0%} of the variance that zeros and ones would have"
+    )
+    return "bernoulli" if moments.binarity >= BINARITY else "gaussian", reason

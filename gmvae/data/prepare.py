@@ -32,7 +32,7 @@ class Prepared:
         rows: The rows to fit, each with its weight.
         everything: All rows of the data in their own order, including copies and rows without weight.
         scaling: From the data to the observations.
-        likelihood: The likelihood that suits them, or that was asked for.
+        likelihood: The likelihood, as requested or chosen.
         reason: Why it was chosen, in a sentence.
         binary: Whether every value is 0 or 1.
         edges: The minimum and the maximum of each number of an observation, (size of y,) each.

@@ -25,7 +25,7 @@ class ReadOptions:
     label_column: str | None = None
     """The column of the true classes, used for measuring only."""
     id_column: str | None = None
-    """The column that names the rows: not a feature, but copied beside predictions."""
+    """The column that names the rows: not a feature, but copied into predictions."""
     weight_column: str | None = None
     """The column of the rows' weights: not a feature either."""
     missing: Literal["error", "impute"] = "error"

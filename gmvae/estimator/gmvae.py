@@ -84,7 +84,7 @@ class GMVAE(Updated):
         warm_up: Epochs over which the weight of the divergences grows from 0; a float is a share of
             ``epochs``.
         cv_warm_up: Epochs after ``warm_up`` over which the weight of the consistency violation grows from 0;
-            likewise.
+            a float is a share of ``epochs``.
         optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
         learning_rate: Its step size. If pseudo-labels are taught, it decays over the second half of the
             epochs.

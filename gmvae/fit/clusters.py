@@ -89,8 +89,8 @@ def measured(rows: Floats) -> Floats:
 
 
 def _unless_one(choice: Choice, comparison: Comparison) -> Choice:
-    """The choice, or 1 if a single Gaussian has such clusters as well: in few dimensions, the clusters that
-    k-means makes of it are stable, too."""
+    """The choice, or 1 if the clusters are no clearer than those of a single Gaussian. In few dimensions, the
+    clusters that k-means finds in a Gaussian are stable, too."""
     if choice.clusters == 1:
         return choice
     apart = comparison.departure(choice.clusters)
@@ -98,9 +98,9 @@ def _unless_one(choice: Choice, comparison: Comparison) -> Choice:
         return choice
     reason = (
         f"{choice.clusters} clusters would be the greatest number that is found again in other samples of "
-        "the data, but they are no clearer than those that k-means makes of one Gaussian (the inertia "
-        f"differs by {apart:.1f} standard deviations, {DEPARTURE} would be enough), so there is 1, or there "
-        "are clusters of another kind"
+        "the data, but they are no clearer than those that k-means finds in a single Gaussian (the inertia "
+        f"differs by {apart:.1f} standard deviations; {DEPARTURE} is the minimum), so the answer is 1, "
+        "unless there are clusters of another kind"
     )
     return replace(choice, clusters=1, sure=apart < 1, reason=reason)
 

@@ -43,7 +43,7 @@ class Engine:
         observers: The observers it reports to, in this order.
         before: A model to continue, in place of a start.
         choice: How the number of clusters was chosen, if a resumed fit had left it open.
-        holdout: What held-out rows showed about the number of epochs, likewise.
+        holdout: What held-out rows showed about the number of epochs, if a resumed fit had left it open.
         workers: The processes that make the fit together, each with an engine of its own.
 
     Attributes:

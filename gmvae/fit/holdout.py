@@ -26,7 +26,7 @@ MINIMUM_ROWS = 20
 HALVINGS = 6
 """How often the full length is halved for the shortest fit."""
 WORSE = 2
-"""After this many fits in a row that are worse than the best, no longer ones are made."""
+"""After this many fits in a row that are worse than the best, longer ones are not tried."""
 MEASURED, DRAWS = 1000, 10
 """Maximum number of rows that bounds are averaged over, and the number of samples of x and w for each."""
 

@@ -188,7 +188,7 @@ class Restart:
         if self.stopping.best is not None:
             self.model.load_state_dict(self.stopping.best)
         if self.held_out is None and not self.data.own:
-            loss = self.history[-1]["loss"]  # computing it exactly for large image data would take minutes
+            loss = self.history[-1]["loss"]  # for many images, computing the loss exactly would take minutes
         else:
             rows = self.rows if self.held_out is None else self.held_out
             loss = full_loss(self.model, rows, self.config) - self.log_det

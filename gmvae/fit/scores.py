@@ -1,4 +1,5 @@
-"""Scores of restarts: compare partitions of the same rows, without labels."""
+"""Scores of restarts, which decide which one is kept: partitions of the same rows, compared without
+labels."""
 
 from __future__ import annotations
 

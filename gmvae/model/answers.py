@@ -1,4 +1,4 @@
-"""Results for rows, computed in 64 bits. So the result of one row does not depend on the others."""
+"""Results for rows, computed in 64 bits, so that the result of a row does not depend on the other rows."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def each_terms(model: GaussianMixtureVAE, rows: Observations, seed: int = 0) -> 
     with evaluating(exact):
         for part, batch in zip(found.split(at_once, 1), rows.batches(at_once), strict=True):
             terms = batch_terms(exact, batch, DRAWS, straight=rows.scaling.affine, seed=seed)
-            part.copy_(torch.stack(terms))  # small results, kept, would fragment the memory of large ones
+            part.copy_(torch.stack(terms))  # small new results would fragment memory
     return Terms(*found)
 
 
@@ -73,9 +73,9 @@ def batch_terms(
         model: The model.
         y: The observations.
         draws: Samples of x and w for each.
-        straight: Whether the model's units are the data's, but for an origin and a factor. Then q sees far
-            observations drawn in; otherwise their numbers are near already, and brought into range alone.
-        seed: Of the noise.
+        straight: Whether the model's units are those of the data, apart from an origin and a factor. If so, q
+            sees far observations moved towards the data; otherwise it sees their numbers clipped.
+        seed: Seed of the noise.
     """
     seen = drawn_in(model.recognition, y) if straight else model.recognition.inside(y)
     drawn = noise(seen, draws, model.config.x_size + model.config.w_size, seed).to(seen)

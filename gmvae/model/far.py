@@ -1,4 +1,4 @@
-"""Where an observation far from all data stands in the data, for the bound on its density."""
+"""Move observations far from all data towards the data, to evaluate the bound on their density."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from torch import Tensor
 
 from gmvae.model.vae import Recognition
 
-TAKEN_OFF = 0.1
-"""The most that the range of the data may take off an observation, as a share of what it leaves."""
+CLIPPED = 0.1
+"""Maximum distance between an observation and the observation clipped to the range of the data, as a share of
+the norm of the latter, both from the centre."""
 HALVINGS = 40
-"""Bisections in the search for how far an observation is to be drawn in."""
+"""Number of bisections that find how far an observation is moved."""
 
 
 def drawn_in(recognition: Recognition, y: Tensor) -> Tensor:
-    r"""Observations of shape (B, *y_shape), of which those far away are drawn towards the centre c of the
-    data, the mean of scaled columns:
+    r"""Move observations of shape (B, *y_shape) that are far away towards the centre c of the data, the mean
+    of scaled columns; the others are clipped only:
 
     .. math:: \mathrm{inside}(c + s\,(y - c)), \qquad 0 < s \le 1,
 
-    with the greatest s at which bringing each number into its range (``recognition.inside``) takes off at
-    most ``TAKEN_OFF``. All far observations on a ray from the centre end in one place, and the bound falls
-    along the ray. If each number were only brought into its own range, they would wander through corners of
-    the range that hold no data.
+    where ``inside`` clips each number to its range (:meth:`gmvae.model.vae.Recognition.inside`), and s is the
+    greatest number for which clipping changes the observation by at most ``CLIPPED``. All far observations
+    on a ray from the centre are moved to the same place, so the bound falls along the ray. With clipping
+    alone, they would end in different corners of the range, which contain no data.
     """
     inside = recognition.inside(y)
     if recognition.config.likelihood != "gaussian":
@@ -35,7 +36,7 @@ def drawn_in(recognition: Recognition, y: Tensor) -> Tensor:
 
     def too_far(offset: Tensor) -> Tensor:
         near = offset.clamp(minimum, maximum)
-        return (offset - near).norm(dim=1) > TAKEN_OFF * near.norm(dim=1)
+        return (offset - near).norm(dim=1) > CLIPPED * near.norm(dim=1)
 
     offset = y.flatten(1) - centre
     outside = too_far(offset).nonzero().squeeze(1)

@@ -214,7 +214,7 @@ def conv_decoder(x_size: int, stack: list[Convolution], parameters: int) -> nn.S
 
 
 def _lost(c: Convolution) -> tuple[int, int]:
-    """How many rows and columns at the lower and right edges no step of a convolution reached."""
+    """The number of rows and columns at the lower and right edges that a convolution does not reach."""
     (height, width), (rows, columns) = c.size, c.kernel
     return (height + 2 * c.padding - rows) % c.stride, (width + 2 * c.padding - columns) % c.stride
 

@@ -1,4 +1,4 @@
-"""Noise that belongs to an observation: it gets the same draws, whatever rows it is evaluated with."""
+"""Noise that belongs to an observation: the same draws, whichever rows it is evaluated with."""
 
 from __future__ import annotations
 

@@ -185,8 +185,8 @@ def view_consistency(
     .. math:: \mathrm{KL}(\pi(y) \,\|\, q(z|v))
 
     The target :math:`\pi(y)` is the pseudo-label that a start has taught the model, or else the current
-    q(z | y). It is held constant: only q(z | v) gets a gradient (Xie et al., arXiv 1904.12848). Without a
-    view, v is y. Without a view and a pseudo-label the term is 0.
+    q(z | y). It is treated as a constant: only q(z | v) gets a gradient (Xie et al., arXiv 1904.12848).
+    Without a view, v is y. Without a view and a pseudo-label the term is 0.
     """
     q_z = Categorical(given.q_z.probs.mean(0).clamp_min(torch.finfo(given.x.dtype).tiny).log())
     target = Categorical((q_z if known is None else known).log_probs.detach())

@@ -150,8 +150,8 @@ class Recognition(nn.Module):
         self.range.copy_(torch.stack((minimum, maximum), -1))
 
     def edges(self) -> tuple[Tensor, Tensor] | None:
-        """The least and the greatest number of the data in each place, (size of y,) each, where the range
-        says so."""
+        """The minimum and the maximum of each number in the data, (size of y,) each; ``None`` if the range is
+        not that of data."""
         minimum, maximum = self.range.unbind(-1)
         if (
             not torch.isfinite(maximum - minimum).all()

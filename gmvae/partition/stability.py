@@ -29,7 +29,7 @@ Method = Callable[[Floats, Sequence[int], int], list[Clusters]]
 for each number."""
 
 Preferred = Callable[[int, int], bool]
-"""Whether the first number of clusters is preferred to the second, which is smaller but more stable."""
+"""Whether a number of clusters is preferred to another one that is smaller but more stable."""
 
 Overlaps = NDArray[np.float64]
 """For each number of clusters, the overlap of each pair of samples, (numbers, S, S)."""
@@ -137,16 +137,16 @@ def decide(
             1,
             False,
             f"no number of clusters is found again in other samples of the data: the closest is {chosen} "
-            f"({known[chosen]:.2f} of 1, {TRUSTED} would be worth a look), so there is 1, or there are "
-            "clusters of another kind",
+            f"(stability {known[chosen]:.2f} of 1; {TRUSTED} is the minimum), so the answer is 1, unless "
+            "there are clusters of another kind",
             curve,
         )
     if not stable:
         return Choice(
             chosen,
             False,
-            f"no number of clusters is stable: the closest is {chosen} ({known[chosen]:.2f} of 1, {STABLE} "
-            "would be), so there may be no clusters, or many sizes of them",
+            f"no number of clusters is stable: the closest is {chosen} (stability {known[chosen]:.2f} of 1; "
+            f"{STABLE} would be stable), so there may be no clusters, or clusters of many sizes",
             curve,
         )
     close = [(k, s) for k, s in curve if k != chosen and s >= (NEARLY if k > chosen else STABLE)]
@@ -190,7 +190,7 @@ def _depends_on_a_sample(counts: Sequence[int], overlaps: Sequence[Overlaps], pr
     that round differently, and the answer should not depend on that."""
     answers = {_answer(counts, overlaps, preferred)}
     for method, found in enumerate(overlaps):
-        # one sample alone has nothing to agree with
+        # a single sample cannot be compared
         for sample in range(found.shape[1] if found.shape[1] > 2 else 0):
             left = np.delete(np.delete(found, sample, 1), sample, 2)
             answers.add(_answer(counts, [*overlaps[:method], left, *overlaps[method + 1 :]], preferred))

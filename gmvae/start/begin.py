@@ -27,14 +27,14 @@ from gmvae.start.teaching import teach
 from gmvae.training.augmentation import nearby_view, views
 
 SHOWN = 20_000
-"""Maximum number of observations in which the manifold is looked for."""
+"""Maximum number of observations that are clustered along the manifold."""
 PARTITIONED = 5_000
-"""Maximum number of rows that candidate partitions are made of."""
+"""Maximum number of rows that candidate methods cluster."""
 TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 1000, 5e-3
 """Minimum and maximum number of steps in which a partition is taught, with one more step for every four rows,
 and their greatest learning rate."""
 WIDE = 50
-"""Number of columns above which the clusters of a table are looked for in learned features."""
+"""Number of columns above which a table is clustered in learned features."""
 AUTO_STEPS, AUTO_PASSES = 1500, 20
 """Minimum number of steps, and of passes over the data, if the length of a fit is left open."""
 AUTO_STEPS_ON, AUTO_PASSES_ON = 800, 4

@@ -21,7 +21,7 @@ class Material:
     Arguments:
         model: The model, not trained yet; changed in place.
         y: The observations.
-        subset: The observations in which clusters are looked for, (n, *y_shape).
+        subset: The observations that the start clusters, (n, *y_shape).
         weights: Weights of the subset, (n,), for k-means.
         objective: Weights of the terms.
         training: ``init``, ``augment`` and ``rounds``; optimiser and batches of the k-means start.

@@ -21,8 +21,7 @@ def umap(**options: Any) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             # it warns that there is no TensorFlow, that a seed means one thread, and that an embedding of
-            # given
-            # neighbours cannot place new rows
+            # given neighbours cannot place new rows
             warnings.simplefilter("ignore")
             yield _compiled()(n_jobs=1, **options)
     finally:

@@ -30,9 +30,9 @@ MANIFOLD_FROM = 1_000
 """Minimum number of images, or rows of wide tables, to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
-FEW, AUTOENCODERS, LAYOUTS = 5_000, 4, 2
-"""With up to ``FEW`` observations, ``AUTOENCODERS`` auto-encoders are tried, else one. Each is embedded
-``LAYOUTS`` times, and the clusters with the greatest modularity are kept."""
+FEW_OBSERVATIONS, AUTOENCODERS, LAYOUTS = 5_000, 4, 2
+"""With up to ``FEW_OBSERVATIONS`` observations, ``AUTOENCODERS`` auto-encoders are tried, else one. The
+features of each are embedded ``LAYOUTS`` times, and the clusters with the greatest modularity are kept."""
 ROUNDS, ROUNDS_ERASED = 3, 7
 """Default maximum number of rounds, and that for images with erased parts, which learn more in a round."""
 CONVERGED = 0.003
@@ -55,10 +55,10 @@ class Rounds:
         self.erased = self.view is image_view
         self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
         self.deep = self.image and self.view is None
-        self.autoencoders = AUTOENCODERS if len(subset) <= FEW and not self.deep else 1
+        self.autoencoders = AUTOENCODERS if len(subset) <= FEW_OBSERVATIONS and not self.deep else 1
         self.steps = self.autoencoders * RECONSTRUCTING + (self.rounds + 1) * TEACHING
         self.steps, self.done = self.steps + autoencoder.steps(len(self.y)) * self.deep, 0
-        # in tables, edges between rows say more about clusters than edges between features; in images, less
+        # in tables, neighbours among rows say more about clusters than those among features; in images, less
         self.graph = None
         if not self.image:
             self.graph = neighbours(scaled(subset).flatten(1).float().cpu().numpy())

@@ -69,7 +69,7 @@ class Trainer:
         self.workers = workers
         self.model, self.objective, self.config, self.stream = model, objective_config, config, stream
         self.optimiser = optimiser(config.optimiser, model.parameters(), config.learning_rate)
-        # with augment auto, only the start uses views: here, rows near a cluster border would move it
+        # with augment auto, only the start uses views: here, moved rows would move the borders of clusters
         self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
         self.taught: Recognition | None = None
         self.epoch = self.rollbacks = 0

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 ROLLBACKS, SMALLER = 4, 0.25
 """Maximum number of rollbacks in a fit, and the factor of the learning rate for each."""
 HUGE = 1e4
-"""If a weight is greater than this, the terms of some observations are checked for non-finite values."""
+"""If a weight is greater than this, the terms of a batch are checked for values that are not finite."""
 
 
 class Snapshot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -67,8 +68,8 @@ def test_diagnostics_are_those_of_a_calculation_with_numpy(build, observations, 
     np.testing.assert_allclose(diagnostics.occupancy, shares)
     with torch.no_grad():
         p_y = model.generative.p_y(q_x.mean)
-    least = 1.0 if likelihood == "bernoulli" else float(p_y.variance.mean(0).min())
-    assert diagnostics.least_variance == pytest.approx(least)
+    smallest = 1.0 if likelihood == "bernoulli" else float(p_y.variance.mean(0).min())
+    assert diagnostics.least_variance == pytest.approx(smallest)
     assert Diagnostics.from_json(json.loads(json.dumps(diagnostics.to_json()))) == diagnostics
 
 
@@ -99,6 +100,10 @@ def test_confusion_of_posteriors_made_by_hand():
     assert confusion(certain, halves) == ((0, 1, 0.5),)
     touching = np.array([[1.0, 0], [1, 0], [1, 0], [0.2, 0.8], [0, 1]])
     assert confusion(touching) == ((0, 1, round(0.16 / 1.8, 4)),)
+
+
+def test_estimators_that_were_pickled_with_the_earlier_name_can_be_read():
+    assert pickle.loads(b"cgmvae.assess.diagnostics\nSigns\n.") is Diagnostics
 
 
 # ---- findings

@@ -16,12 +16,12 @@ MOVES = [2.0, 0.1, 3.0, -50.0]
 """How far each dimension moves x, in every component, except for the sign: in the range of p(w), 2 and 0 move
 it most."""
 CENTRES = np.array([[1.0, -2.0], [0.5, 3.0], [-4.0, 0.0]])
-SIGNS = np.array([1.0, -1.0, 1.0])
+DIRECTIONS = np.array([1.0, -1.0, 1.0])
 
 
 def by_hand(log_variance: float, moves=MOVES, scale=SCALE) -> GaussianMixtureVAE:
-    """y is x; the mean of x_1 in component k is CENTRES[k, 0] + SIGNS[k] * sum_j moves_j tanh(scale_j w_j),
-    that of x_2 is CENTRES[k, 1]."""
+    """y is x; the mean of x_2 in component k is CENTRES[k, 1], and that of x_1 is
+    CENTRES[k, 0] + DIRECTIONS[k] * sum_j moves_j tanh(scale_j w_j)."""
     w_size = len(scale)
     sizes = {"clusters": 3, "x_size": 2, "w_size": w_size, "hidden_size": max(4, w_size)}
     model = GaussianMixtureVAE((2,), ModelConfig(**sizes))
@@ -31,7 +31,7 @@ def by_hand(log_variance: float, moves=MOVES, scale=SCALE) -> GaussianMixtureVAE
         first, _, last, _ = model.generative.prior
         first.weight[:w_size] = torch.diag(torch.tensor(scale))
         means = last.weight.view(2, 3, 2, -1)[0]
-        means[:, 0, :w_size] = torch.tensor(SIGNS)[:, None] * torch.tensor(moves)
+        means[:, 0, :w_size] = torch.tensor(DIRECTIONS)[:, None] * torch.tensor(moves)
         last.bias.view(2, 3, 2)[0] = torch.tensor(CENTRES)
         last.bias.view(2, 3, 2)[1] = log_variance
         one, _, two, _, three, *_ = model.generative.decoder  # x = relu(x) - relu(-x)
@@ -76,7 +76,7 @@ def test_other_samples_are_at_draws_of_w():
     model = by_hand(-60.0, moves=[2.0, 0.0, 0.0, 0.0])
     samples = drawn(model, seeds=60)[1]
     for k in range(3):
-        w = np.arctanh((samples[k, :, 0] - CENTRES[k, 0]) / (2 * SIGNS[k])) / SCALE[0]
+        w = np.arctanh((samples[k, :, 0] - CENTRES[k, 0]) / (2 * DIRECTIONS[k])) / SCALE[0]
         assert stats.kstest(w, stats.norm.cdf).pvalue > 1e-3
 
 
@@ -87,7 +87,7 @@ def test_styles_follow_the_two_dimensions_of_w_that_move_the_means_most():
     for axis, styles in zip([2, 0], shown.styles, strict=True):
         moved = MOVES[axis] * np.tanh(SCALE[axis] * STEPS)
         for k in range(3):
-            np.testing.assert_allclose(styles[k, :, 0], CENTRES[k, 0] + SIGNS[k] * moved, atol=1e-5)
+            np.testing.assert_allclose(styles[k, :, 0], CENTRES[k, 0] + DIRECTIONS[k] * moved, atol=1e-5)
             np.testing.assert_allclose(styles[k, :, 1], CENTRES[k, 1], atol=1e-5)
 
 

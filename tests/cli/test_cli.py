@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import SIGNS, TIMES, bad, contents, gmvae, here, records
+from commands import DIAGNOSTICS, TIMES, bad, contents, gmvae, here, records
 from PIL import Image
 
 from gmvae.cli import app
@@ -65,7 +65,7 @@ def test_records_and_summary_agree(finished):
     keys = {
         "restart", "epoch", "seconds", "loss", "elbo", "reconstruction", "conditional_prior", "w_prior",
         "z_prior", "consistency_violation", "view_consistency", "clusters_used", "acc", "acc_aae", "nmi",
-        "ari", "moved", *SIGNS,
+        "ari", "moved", *DIAGNOSTICS,
     }  # fmt: skip
     for line in lines:
         assert set(line) == keys | {"wall_seconds"}
@@ -352,7 +352,7 @@ def test_points_are_evaluated_without_bits(finished):
     said = here("evaluate", finished, "--samples", 30)
     assert (said.status, said.err) == (0, "")
     found, summary = json.loads(said.out), json.loads((finished / "summary.json").read_text())
-    agreement = {"clusters_used", "acc", "acc_aae", "nmi", "ari", *SIGNS}
+    agreement = {"clusters_used", "acc", "acc_aae", "nmi", "ari", *DIAGNOSTICS}
     assert found.keys() == agreement | {"elbo", "log_likelihood"}
     assert {key: found[key] for key in agreement} == {key: summary[key] for key in agreement}
     assert found["log_likelihood"] > found["elbo"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import SIGNS, TIMES, bad, contents, here, records
+from commands import DIAGNOSTICS, TIMES, bad, contents, here, records
 from PIL import Image
 from scipy.io import loadmat, savemat
 from scipy.optimize import linear_sum_assignment
@@ -115,7 +115,7 @@ def test_evaluate_prints_what_the_summary_says_and_an_estimate_of_the_likelihood
     assert (said.status, said.err) == (0, "")
     assert contents(digits) == before
     found, summary = json.loads(said.out), json.loads((digits / "summary.json").read_text())
-    assert found.keys() == SCORES | SIGNS | {f"test_{key}" for key in SCORES} | {"test_log_likelihood"}
+    assert found.keys() == SCORES | DIAGNOSTICS | {f"test_{key}" for key in SCORES} | {"test_log_likelihood"}
     of_training = {"elbo", "bits_per_dimension", "test_log_likelihood"}  # the summary's are of the last epoch
     for key in found.keys() - of_training:
         assert found[key] == summary[key], key

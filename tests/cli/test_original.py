@@ -91,9 +91,9 @@ def test_pictures_of_what_clusters_generate(name):
     assert set(fifth.plots) == set(usual.plots)
     assert fifth.plot_every == 5
     assert configured(name, "-visualGen 12").run.plot_every == 12
-    few = configured(name, "-visualGen 3 -visualise2D 0 -reportLowerBound 0").run
-    assert set(few.plots) == set(usual.plots) - {"latent", "recon", "bound", "consistency"}
-    assert few.plot_every == 3
+    given = configured(name, "-visualGen 3 -visualise2D 0 -reportLowerBound 0").run
+    assert set(given.plots) == set(usual.plots) - {"latent", "recon", "bound", "consistency"}
+    assert given.plot_every == 3
 
 
 def test_points_have_pictures_of_what_clusters_generate_where_asked_for():

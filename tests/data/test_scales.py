@@ -181,7 +181,7 @@ def test_a_density_of_warped_columns_integrates_to_no_more_than_one(scale):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", ["log", "unit", "robust"])
-def test_the_exported_encoder_scales_likewise(tmp_path, scale):
+def test_the_exported_encoder_scales_in_the_same_way(tmp_path, scale):
     onnxruntime = pytest.importorskip("onnxruntime")
     y, _ = lognormal()
     model = quick(scale=scale).fit(y)

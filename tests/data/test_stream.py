@@ -91,14 +91,14 @@ class Lines:
         """Nothing."""
 
 
-@pytest.mark.parametrize(("count", "most"), [(1000, 0), (1001, 0), (1000, 300), (5, 0)])
-def test_a_pass_can_continue_in_the_middle(count, most):
+@pytest.mark.parametrize(("count", "limit"), [(1000, 0), (1001, 0), (1000, 300), (5, 0)])
+def test_a_pass_can_continue_in_the_middle(count, limit):
     def order():
-        return WindowedBatches(Lines(count), 20, most, torch.Generator().manual_seed(7))
+        return WindowedBatches(Lines(count), 20, limit, torch.Generator().manual_seed(7))
 
     batches = list(order().after(0))
     assert len(batches) == len(order())
-    assert len(torch.cat(batches)) == len(torch.cat(batches).unique()) == (most or count)
+    assert len(torch.cat(batches)) == len(torch.cat(batches).unique()) == (limit or count)
     assert min(map(len, batches)) > 1
     for done in (0, 1, len(batches) - 1, len(batches)):
         rest = list(order().after(done))

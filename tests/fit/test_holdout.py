@@ -141,7 +141,7 @@ def test_a_run_also_holds_rows_out(tmp_path):
     assert adjusted_rand_score(groups, gmvae.load(run).predict(y)) > 0.9
 
 
-def test_the_doctor_judges_held_out_rows():
+def test_the_doctor_compares_held_out_rows():
     calm = Diagnostics((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
     model, objective = ModelConfig(clusters=2), ObjectiveConfig()
 

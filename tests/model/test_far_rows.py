@@ -42,17 +42,17 @@ def test_scores_of_skewed_columns_fall_along_rays(seed):
 
 
 def test_an_observation_is_drawn_in_as_far_as_needed(fitted):
-    """Alone as with others, onto its ray from the centre or a tenth beside it; what is in the range stays."""
+    """A far row is moved onto its ray from the centre, or near it, alone as among others; others stay."""
     model = answers.precise(fitted.model_)
     y = next(fitted._rows(load_iris().data).batches(150))
     assert torch.equal(drawn_in(model.recognition, y), y)
     far = y * torch.logspace(0, 9, 150, dtype=y.dtype).unsqueeze(1)
     drawn = drawn_in(model.recognition, far)
-    least, most = model.recognition.range.unbind(-1)
-    assert ((drawn >= least) & (drawn <= most)).all()
+    low, high = model.recognition.range.unbind(-1)
+    assert ((drawn >= low) & (drawn <= high)).all()
     cosine = torch.nn.functional.cosine_similarity(drawn[40:], far[40:])
     assert (cosine > 0.99).all()
-    assert (drawn.norm(dim=1) > 0.5 * least.abs().min().minimum(most.min()))[40:].all()
+    assert (drawn.norm(dim=1) > 0.5 * low.abs().min().minimum(high.min()))[40:].all()
     torch.testing.assert_close(drawn_in(model.recognition, far[99:100]), drawn[99:100], rtol=0, atol=0)
     again = drawn_in(model.recognition, 1e3 * far[40:])
     torch.testing.assert_close(again, drawn[40:], rtol=1e-6, atol=1e-9)

@@ -244,7 +244,7 @@ def test_the_recogniser_sees_every_pixel(network, y_shape):
 
 
 @pytest.mark.parametrize(
-    ("network", "y_shape", "least"),
+    ("network", "y_shape", "minimum"),
     [
         ("conv", (2,), 12),
         ("conv", (28, 28), 12),
@@ -258,10 +258,10 @@ def test_the_recogniser_sees_every_pixel(network, y_shape):
         ("svhn", (3, 8, 7), 8),
     ],
 )
-def test_a_shape_that_does_not_fit_is_named_with_the_rule(build, network, y_shape, least):
+def test_a_shape_that_does_not_fit_is_named_with_the_rule(build, network, y_shape, minimum):
     said = (
         f"network is {network!r}, but an observation has shape {y_shape}: it must be (channels, height, "
-        f"width), such as (1, 28, 28), with at least {least} x {least} pixels; network fc takes any shape"
+        f"width), such as (1, 28, 28), with at least {minimum} x {minimum} pixels; network fc takes any shape"
     )
     for make in (
         lambda: networks.recogniser(network, y_shape, 16, 4),

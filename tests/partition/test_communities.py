@@ -24,9 +24,9 @@ def test_merging_finds_the_partition_of_the_greatest_modularity():
     near = rng.random((120, 5)) < 0.5
     graph = np.where(near, (np.arange(120)[:, None] // 40) * 40 + rng.integers(0, 40, (120, 5)), graph)
     every = (np.array(groups) for groups in itertools.product(range(3), repeat=6) if len(set(groups)) == 3)
-    most = max(communities.modularity(groups[cells], graph) for groups in every)
+    greatest = max(communities.modularity(groups[cells], graph) for groups in every)
     found = communities.merge(cells, graph, 3, seed=0)
-    assert communities.modularity(found, graph) == pytest.approx(most)
+    assert communities.modularity(found, graph) == pytest.approx(greatest)
 
 
 def test_merging_rejoins_groups_that_were_cut_up():

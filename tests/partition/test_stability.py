@@ -12,7 +12,7 @@ from gmvae.start.methods import arcs, groups, means
 
 def test_stability_is_the_least_overlap_of_a_cluster():
     """By hand: on the four rows that both hold {0, 1}, {2, 3} meet {0}, {1, 2, 3}: the first cluster has
-    1 / 2 in common with the best of the other, the second 2 / 3; from there, 1 / 2 and 2 / 3 likewise."""
+    1 / 2 in common with the best of the other, the second 2 / 3; from there, again 1 / 2 and 2 / 3."""
     a = np.array([0, 0, 1, 1, 1, -1])
     b = np.array([1, 0, 0, 0, -1, 0])
     assert stability([a, b], 2) == pytest.approx(0.5)
@@ -49,7 +49,7 @@ def test_a_number_less_stable_than_a_smaller_one_must_be_worth_it():
 def test_it_is_reported_if_no_number_is_stable():
     none = decide([2, 3, 4], np.array([0.3, 0.6, 0.5]))
     assert (none.clusters, none.sure) == (3, False)
-    assert none.reason.startswith("no number of clusters is stable: the closest is 3 (0.60 of 1")
+    assert none.reason.startswith("no number of clusters is stable: the closest is 3 (stability 0.60 of 1")
     noise = decide([2, 3, 4], np.array([0.3, 0.59, 0.5]))
     assert (noise.clusters, noise.sure) == (1, False)
     assert noise.reason.startswith(
@@ -78,8 +78,8 @@ def test_noise_is_one_cluster_and_not_sure(seed):
     rows = np.random.default_rng(seed).normal(size=(300, 30)).astype(np.float32)
     found = choose([(means, [rows], 10)], 6, 0)
     assert (found.clusters, found.sure) == (1, False)
-    few = choose([(means, [rows[:, :5]], 10)], 6, 0)  # in few dimensions even halves of noise are stable
-    assert not few.sure
+    narrow = choose([(means, [rows[:, :5]], 10)], 6, 0)  # in few dimensions even halves of noise are stable
+    assert not narrow.sure
 
 
 def arms(count: int = 5, each: int = 240) -> np.ndarray:

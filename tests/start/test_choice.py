@@ -96,11 +96,11 @@ def test_shapes_win_if_separated_and_gaussians_if_touching(seed):
     scores = {candidate.name: candidate for candidate in found.candidates}
     close = [c for c in scores.values() if c.criterion is not None]
     assert max(close, key=lambda c: c.criterion).name == found.name
-    least = found.candidates[0].conductance
-    assert all((c.criterion is not None) == (c.conductance <= CLOSE * least) for c in scores.values())
+    smallest = found.candidates[0].conductance
+    assert all((c.criterion is not None) == (c.conductance <= CLOSE * smallest) for c in scores.values())
 
 
-def test_images_are_not_judged_as_gaussians():
+def test_images_are_not_scored_as_gaussians():
     found = choose(Rows(moons()[0], 2, 0), image=True)
     assert {candidate.criterion for candidate in found.candidates} == {None}
     assert found.name == found.candidates[0].name
@@ -129,8 +129,8 @@ def test_a_start_lists_its_candidates(tmp_path):
     (start,) = json.loads((tmp_path / "run" / "start.json").read_text())
     named = {candidate["name"] for candidate in start["candidates"]}
     assert {"k-means", "full mixture", "Ward", "spectral"} <= named
-    least = [candidate["conductance"] for candidate in start["candidates"]]
-    assert least == sorted(least)
+    conductances = [candidate["conductance"] for candidate in start["candidates"]]
+    assert conductances == sorted(conductances)
     assert "has a mean conductance of" in start["reason"]
     assert start["reason"] in " ".join(here("info", tmp_path / "run").out.split())
     assert quick(random_state=3, init="random", epochs=1).fit(y).start_["candidates"] == []

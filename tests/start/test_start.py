@@ -97,7 +97,7 @@ def test_two_rows_have_no_manifold():
 
 
 @pytest.mark.slow
-def test_rounds_end_when_clusters_settle(short, monkeypatch):
+def test_rounds_end_when_clusters_no_longer_change(short, monkeypatch):
     monkeypatch.setattr(rounds, "CONVERGED", 1.1)
     y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
     shares: list[float] = []
@@ -223,7 +223,7 @@ def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
 
 
 def test_a_lost_cluster_is_learned_after_all(monkeypatch):
-    """The robust loss is made to take all rows for the first cluster, as it may by itself, if seldom."""
+    """The robust loss is made to take all rows for the first cluster, which rarely happens by itself."""
     mistaken = teaching.mistaken
 
     def blind(logits, clusters, robustness):
@@ -248,12 +248,12 @@ def test_without_views_adversarial_training_uses_all_rows(monkeypatch):
     labels = np.arange(600) % 2
     y = rng.normal(size=(600, 20)) * 0.5
     y[:, 0] += 4 * labels
-    y, few = torch.from_numpy(y.astype(np.float32)), torch.from_numpy(labels[:20])
+    y, subset = torch.from_numpy(y.astype(np.float32)), torch.from_numpy(labels[:20])
 
     def taught() -> float:
         stream = RandomStream(0, CPU)
         model = new(20, stream)
-        teaching.teach(model, y, y[:20], few, None, 150, stream, lambda _: None)
+        teaching.teach(model, y, y[:20], subset, None, 150, stream, lambda _: None)
         probabilities = assign(model, y)
         return float(np.log(probabilities[np.arange(600), labels]).mean())
 

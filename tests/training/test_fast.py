@@ -65,9 +65,11 @@ def compare(model: GaussianMixtureVAE, config: ObjectiveConfig, epoch: float, *,
     found = FastStep(model, config, taught)(y, epoch, noise())
     expected = torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
-    most = max(1.0, *(float(parameter.grad.abs().max()) for parameter in other.parameters()))
+    greatest = max(1.0, *(float(parameter.grad.abs().max()) for parameter in other.parameters()))
     for (name, ours), theirs in zip(model.named_parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(ours.grad / most, theirs.grad / most, rtol=1e-10, atol=1e-10, msg=name)
+        torch.testing.assert_close(
+            ours.grad / greatest, theirs.grad / greatest, rtol=1e-10, atol=1e-10, msg=name
+        )
     for ours, theirs in zip(model.buffers(), other.buffers(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 

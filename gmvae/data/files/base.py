@@ -35,9 +35,9 @@ class Block:
     ids: Any = None
     """Values of the id column, (B,), an Arrow or numpy array; ``None`` if there is none."""
     labels: Any = None
-    """Values of the label column as they are in the file, (B,), likewise."""
+    """Values of the label column as they are in the file, (B,); ``None`` if there is none."""
     weights: Any = None
-    """Values of the weight column as they are in the file, (B,), likewise."""
+    """Values of the weight column as they are in the file, (B,); ``None`` if there is none."""
     table: Any = None
     """All columns as they are in the file, an Arrow record batch, if the source keeps them."""
 

@@ -28,7 +28,7 @@ from gmvae.data.schema import ReadOptions, Schema, first_line
 BLOCK = 1 << 22
 """How many bytes are parsed together."""
 HEAD = 1 << 16
-"""How many bytes are read to tell a table from other files."""
+"""How many bytes are read to distinguish a table from other files."""
 TAB = "\t"
 MARKS = {",": "commas", TAB: "tabs", ";": "semicolons", "|": "bars"}
 UNDECODED = re.compile("codec can't decode|UTF-?8|start with BOM", re.IGNORECASE)

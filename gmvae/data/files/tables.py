@@ -167,7 +167,7 @@ class Table(Source):
             return unusable(names, values, self.advice["impute"], missing=options.missing == "error")
 
     def _uses(self, words: Sequence[str], options: ReadOptions) -> Uses:
-        """Group text columns by what can be done with them, judged by the first rows."""
+        """Group text columns by what can be done with them, from the first rows."""
         uses = Uses()
         if options.text == "one-hot" or not words:
             return uses

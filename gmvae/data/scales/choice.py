@@ -43,7 +43,7 @@ def choose_scale(
     """Choose the scale that is asked for, or the one that suits the data (``auto``).
 
     - ``standard``: each column to mean 0 and standard deviation 1.
-    - ``robust``: likewise, but with the mean and the deviation of the values near the median. Values further
+    - ``robust``: the same, but with the mean and the deviation of the values near the median. Values further
       out than ``KNEE`` deviations are brought nearer, to less than ``KNEE`` + 1.
     - ``log``: the logarithm of each column without negative values, log(1 + y / s) with its smallest positive
       value s (1 for counts); then standard.

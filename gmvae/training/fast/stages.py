@@ -20,7 +20,7 @@ class FastReconstruction:
     """
 
     def __init__(self, model: GaussianMixtureVAE) -> None:
-        model.zero_grad()  # gradients of a stage before this one
+        model.zero_grad()  # from an earlier stage
         recognition, self.config = model.recognition, model.config
         self.body, self.head = Chain(recognition.body), Linear(recognition.x)  # type: ignore[arg-type]
         self.decoder = Chain(model.generative.decoder)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ class FastTeaching:
     """
 
     def __init__(self, recognition: Recognition) -> None:
-        recognition.zero_grad()  # gradients of a stage before this one
+        recognition.zero_grad()  # from an earlier stage
         self.body, self.head = Chain(recognition.body), Linear(recognition.z)  # type: ignore[arg-type]
 
     @torch.no_grad()

@@ -40,7 +40,7 @@ class FastStep:
     def __init__(
         self, model: GaussianMixtureVAE, config: ObjectiveConfig, taught: Recognition | None = None
     ) -> None:
-        model.zero_grad()  # gradients of a start
+        model.zero_grad()  # from the start
         recognition, generative = model.recognition, model.generative
         self.config, self.objective = model.config, config
         self.body = Chain(recognition.body)  # type: ignore[arg-type]
