@@ -136,7 +136,7 @@ def test_a_wrong_guess_of_the_encoding_is_no_flag(write):
         (lambda i: f"{i} kg", "numbers with kg in a ('0 kg' in row 0)"),
     ],
 )
-def test_percent_and_currency_signs_are_named(write, spell, said):
+def test_percents_and_currencies_are_named(write, spell, said):
     path = write("a;b\n" + "".join(f"{spell(i)};{i % 7}\n" for i in range(20)))
     line = complaint(path)
     assert said in line

@@ -66,10 +66,10 @@ class Uses:
                 f"other cells empty, or leave the column out with {drop}"
             )
         if self.units:
-            signs = ", ".join(dict.fromkeys(unit for unit, _ in self.units.values()))
+            units = ", ".join(dict.fromkeys(unit for unit, _ in self.units.values()))
             named = listing([f"{name} ({where})" for name, (_, where) in self.units.items()])
             yield (
-                f"numbers with {signs} in {named}, rows counted from 0; remove {signs} there to keep the "
+                f"numbers with {units} in {named}, rows counted from 0; remove {units} there to keep the "
                 f"numbers, or leave the column out with {drop}"
             )
         if self.features:
