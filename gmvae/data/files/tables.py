@@ -26,7 +26,7 @@ from gmvae.data.files.columns import (
 )
 from gmvae.data.files.complaints import RefusedTableError, Uses
 from gmvae.data.files.unusable import unusable, unusable_error
-from gmvae.data.files.values import flags, index_columns, kind, no_number, numbers, texts, unit
+from gmvae.data.files.values import date, flags, index_columns, kind, no_number, numbers, texts, unit
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
 CATEGORIES = 100
@@ -178,7 +178,9 @@ class Table(Source):
             first = next(self.batches(list(words), as_text, ROWS), None)
         for name in words:
             count = 0 if first is None else len(texts(first.column(name)).unique())
-            if first is not None and (odd := no_number(first.column(name))) is not None:
+            if first is not None and (when := date(first.column(name))):
+                uses.dates[name] = when
+            elif first is not None and (odd := no_number(first.column(name))) is not None:
                 where, sign = f"{odd[1]!r} in row {odd[0]}", unit(first.column(name))
                 if sign:
                     uses.units[name] = sign, where

@@ -36,6 +36,8 @@ NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 """The pattern of a number."""
 SIGN = r"[^\pL\d\s.,+\-\x{2212}]{1,3}"
 """The pattern of a currency or percent sign."""
+DATE = r"^\s*(\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{1,2}\.\d{1,2}\.\d{2})([ T].*)?$"
+"""The pattern of a date, with a time or without."""
 DIGITS = r"[+-]?\d[\d.,]*"
 UNIT = (
     rf"^\s*((?:{SIGN}|[A-Z]{{3}}\s)?)[\s\x{{a0}}]?{DIGITS}"
@@ -57,6 +59,14 @@ def no_number(column: Any) -> tuple[int, str] | None:
         return None
     odd = int(plain.argmin())
     return odd, values[odd].as_py()
+
+
+def date(column: Any) -> str:
+    """The first text of a column, if all its texts are dates; else empty."""
+    values = texts(column).drop_null()
+    if not len(values) or not pc.all(pc.match_substring_regex(values, DATE)).as_py():
+        return ""
+    return values[0].as_py()
 
 
 def unit(column: Any) -> str:

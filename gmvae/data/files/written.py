@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from gmvae.data.files.values import kind, strings
 from gmvae.data.schema import ReadOptions, Schema
 
-NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
+NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>", "\\N")
 """Texts that stand for a missing value. Ids and labels are read as they are: no id is missing, and
 :mod:`gmvae.data.files.labels` decides which labels are."""
 THOUSANDS = (",", ".", "'", " ", "_")
