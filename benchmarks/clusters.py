@@ -7,7 +7,8 @@ Gaussian, which has no clusters to find. The number is chosen before the model i
 stopped early.
 
 Each choice is a line of benchmarks/results/clusters.jsonl. The script can be interrupted at any time; the
-next call continues. It prints the table in docs/choosing.md; --plot draws the curve of the first seed for
+next call continues. A choice is the one that the package made then: if its rule changes, delete its lines.
+The script prints the table in docs/choosing.md; --plot draws the curve of the first seed for
 each data set.
 """
 
@@ -26,7 +27,7 @@ from sklearn import datasets
 from gmvae import GMVAE
 from gmvae.data.sets import images
 from gmvae.data.sets.spiral import spiral
-from gmvae.partition.stability import decide
+from gmvae.partition.stability import Choice
 from gmvae.show import figures
 
 RESULTS = Path(__file__).parent / "results" / "clusters.jsonl"
@@ -49,10 +50,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     for data in given.data:
         rows = complete(RESULTS, [{"data": data, "seed": seed} for seed in given.seeds], make)
-        curves = [tuple(zip(*r["curve"], strict=True)) for r in rows]
-        choices = [
-            decide(counts, np.array(stabilities)) for counts, stabilities in curves
-        ]  # by the current rule
+        choices = [Choice.from_json(row) for row in rows]
         found = ", ".join(f"{c.clusters}{'' if c.sure else ' (not sure)'}" for c in choices)
         least = ", ".join(
             f"{dict(c.curve).get(c.clusters, max(c.curve, key=second)[1]):.2f}" for c in choices
