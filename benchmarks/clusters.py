@@ -9,8 +9,9 @@ FOLDER; of several labellings, that counts whose number of classes is nearest. T
 model is fitted, so each fit is stopped early.
 
 Each choice is a line of benchmarks/results/clusters.jsonl. The script can be interrupted at any time; the
-next call continues. It prints the tables in docs/choosing.md and docs/battery.md; --plot draws the curve of
-the first seed for each data set.
+next call continues. A choice is the one that the package made then: if its rule changes, delete its lines.
+The script prints the tables in docs/choosing.md and docs/battery.md; --plot draws the curve of the first seed
+for each data set.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from gmvae.cli.commands import COMMANDS, watch
 from gmvae.cli.flags import narrowed, widened
 from gmvae.cli.help_text import flowing
 from gmvae.cli.preflight import check_applied, check_data
+from gmvae.cli.quick import quick
 from gmvae.cli.signals import status, terminable
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
@@ -162,7 +163,7 @@ def parse(
     options: dict[str, Any] = {} if default is None else {"default": default}
     said, helped = Boxes(), Boxes()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(helped), flowing():
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(helped), flowing(), quick():
             return tyro.cli(
                 kind,
                 prog=prog,

@@ -8,12 +8,12 @@ from pathlib import Path
 from gmvae.config import DataConfig
 
 SMALL = 20 << 20
-"""Tables of at most this many bytes are read in full before training: it takes less time than importing
+"""Files of at most this many bytes are read in full before training: it takes less time than importing
 PyTorch."""
 
 
 def check_data(data: DataConfig) -> None:
-    """Open the file to train on, and check its columns and, if the table is small, every value.
+    """Open the file to train on, and check its columns and, if it is small, every value.
 
     Raises:
         ValueError: if the content of the file is not valid.
@@ -21,16 +21,16 @@ def check_data(data: DataConfig) -> None:
     """
     if data.path is None:
         return
+    if not any(mark in data.path for mark in ("://", "*", "?")):
+        Path(data.path).stat()  # before the readers are imported
     from gmvae.data.files.open import open_source
-    from gmvae.data.files.tables import Table
     from gmvae.data.schema import ReadOptions
 
     options = ReadOptions(**{field.name: getattr(data, field.name) for field in fields(ReadOptions)})
     source = open_source(data.path)
-    if not isinstance(source, Table):
-        return
     small = source.path.is_file() and source.path.stat().st_size <= SMALL
-    if small or (options.missing, options.text) == ("error", "error"):  # the others need a pass over the file
+    quick = (options.missing, options.text) == ("error", "error")  # others need a pass over the file
+    if small or (source.columns_have_types and quick):
         schema = source.schema(options)
         for _ in source.blocks(schema) if small else ():
             pass

@@ -140,7 +140,7 @@ class Schema:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        from gmvae.data.files.values import kind, numbers, texts
+        from gmvae.data.files.values import flags, kind, numbers, strings, texts
 
         wanted = "text" if name in self.categories else "numbers"
         if kind(values.type) == "other":
@@ -152,10 +152,10 @@ class Schema:
         except pa.ArrowException as error:
             raise ValueError(f"column {name} must hold {wanted}: {first_line(error)}") from error
         kinds = self.categories[name]
-        found = pc.index_in(text, value_set=pa.array(kinds, pa.string())).fill_null(-1)
-        chosen = (np.asarray(found)[:, None] == np.arange(len(kinds))).astype(np.float64)
-        chosen[np.asarray(found) < 0] = [self.fill.get(f"{name}={value}", 0.0) for value in kinds]
-        chosen[np.asarray(text.is_null())] = np.nan
+        found = numbers(pc.index_in(text, value_set=strings(kinds)))
+        chosen = (found[:, None] == np.arange(len(kinds))).astype(np.float64)
+        chosen[np.isnan(found)] = [self.fill.get(f"{name}={value}", 0.0) for value in kinds]
+        chosen[flags(text.is_null())] = np.nan
         return chosen
 
     def unseen(self, table: pa.Table | pa.RecordBatch) -> dict[str, tuple[int, str]]:
@@ -164,15 +164,14 @@ class Schema:
         Returns, by column, how many rows have one, and the first such text. Columns without any are left out.
         The table is one that :meth:`encode` takes.
         """
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        from gmvae.data.files.values import texts
+        from gmvae.data.files.values import strings, texts
 
         found = {}
         for name, kinds in self.categories.items():
             text = texts(table.column(name)).drop_null()
-            others = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(kinds, pa.string()))))
+            others = text.filter(pc.invert(pc.is_in(text, value_set=strings(kinds))))
             if len(others):
                 found[name] = (len(others), others[0].as_py())
         return found

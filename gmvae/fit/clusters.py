@@ -45,9 +45,9 @@ def choose_clusters(
 ) -> Choice:
     """Choose the number of clusters by how stable clusters are (:mod:`gmvae.partition.stability`).
 
-    Few rows, including images, are clustered by k-means and compared with a single Gaussian
-    (:mod:`gmvae.partition.gap`). Larger tables are clustered along the manifold of their rows and along that
-    of the features of auto-encoders; images only along the latter.
+    Few rows, including images, are clustered by k-means and compared with a single Gaussian and with a
+    uniform distribution (:mod:`gmvae.partition.gap`). Larger tables are clustered along the manifold of their
+    rows and along that of the features of auto-encoders; images only along the latter.
 
     Arguments:
         y: The observations.
@@ -89,8 +89,8 @@ def measured(rows: Floats) -> Floats:
 
 
 def _unless_one(choice: Choice, comparison: Comparison) -> Choice:
-    """The choice, or 1 if the clusters are no clearer than those of a single Gaussian. In few dimensions, the
-    clusters that k-means finds in a Gaussian are stable, too."""
+    """The choice, or 1 if rows without groups have such clusters as well: in few dimensions, the clusters
+    that k-means makes of a Gaussian or of a box are stable, too."""
     if choice.clusters == 1:
         return choice
     apart = comparison.departure(choice.clusters)
@@ -98,7 +98,7 @@ def _unless_one(choice: Choice, comparison: Comparison) -> Choice:
         return choice
     reason = (
         f"{choice.clusters} clusters would be the greatest number that is found again in other samples of "
-        "the data, but they are no clearer than those that k-means finds in a single Gaussian (the inertia "
+        "the data, but they are no clearer than those that k-means finds in rows without groups (the inertia "
         f"differs by {apart:.1f} standard deviations; {DEPARTURE} is the minimum), so the answer is 1, "
         "unless there are clusters of another kind"
     )

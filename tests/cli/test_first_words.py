@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 from commands import bad, here
 
@@ -37,23 +39,43 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
         ["train", "data", "--path", "none.csv"],
         ["train", "data", "--path", "t.csv"],
         ["train", "data", "--path", "gap.csv", "--text", "one-hot"],
+        ["train", "data", "--path", "t.parquet"],
+        ["train", "data", "--path", "gap.npy"],
+        ["train", "data", "--path", "date.npy"],
+        ["train", "data", "--path", "bad.h5ad"],
         ["predict", "nowhere"],
         ["predict", ".", "none.csv"],
         ["report", ".", "none.csv"],
     ],
 )
-def test_problems_of_a_file_are_reported_without_torch(tmp_path, monkeypatch, words):
+def test_problems_of_a_file_are_reported_without_slow_imports(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text(UNTIDY)
     (tmp_path / "gap.csv").write_text("a,t\n1,x\n,y\n3,x\n")
+    pd.read_csv(tmp_path / "t.csv").to_parquet(tmp_path / "t.parquet")
+    np.save(tmp_path / "gap.npy", [[1.0, np.nan], [2.0, 3.0]])
+    np.save(tmp_path / "date.npy", np.array([["2020-01-01"]], "M8[D]"))
+    (tmp_path / "bad.h5ad").write_text("nothing")
     code = (
         "import sys; from gmvae.cli.app import main; "
         f"status = main({words!r}); "
-        "print(status, 'torch' in sys.modules, 'sklearn' in sys.modules)"
+        "print(status, *{'torch', 'sklearn', 'scipy', 'pandas', 'anndata', 'typeguard'} & {*sys.modules})"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert said.stdout == "2 False False\n"
+    assert said.stdout == "2\n"
     assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["--version"], ["train", "data", "--help"]])
+def test_help_needs_no_slow_imports(words):
+    code = (
+        "import atexit, sys; from gmvae.cli.app import main; "
+        "atexit.register(lambda: print({'torch', 'numpy', 'pyarrow', 'typeguard'} & {*sys.modules})); "
+        f"main({words!r})"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert said.stdout.endswith("\nset()\n")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import pickle
+import re
 import shlex
 
 import numpy as np
@@ -209,3 +210,58 @@ def test_false_lengths_in_an_arrow_file_do_no_harm(tmp_path, write):
     assert whole.count(offsets) == 1
     lying = whole.replace(offsets, np.array([0, 2, 1 << 30], dtype="<i4").tobytes())
     assert "t.arrow is not a complete Arrow or Feather file" in complaint(write(lying, "t.arrow"), ONE_HOT)
+
+
+R_TABLE = '"a" "b" "kind"\n' + "".join(f'"{i + 1}" {i}.5 {i % 7} "{"xy"[i % 2]}"\n' for i in range(30))
+
+
+@pytest.mark.parametrize("names", ["numbers", "texts"])
+def test_a_table_of_r_needs_its_separator_only(write, names):
+    text = R_TABLE if names == "numbers" else re.sub(r'^"(\d+)"', r'"row \1"', R_TABLE, flags=re.MULTILINE)
+    path = write(text, "t.txt")
+    said = complaint(path)
+    assert said.startswith("t.txt has no tabs in its first line, but spaces: values must have tabs between")
+    assert said.endswith("so add --separator ' ' --text one-hot")
+    options = ReadOptions(separator=" ", text="one-hot")
+    assert open_source(path).schema(options).features == ("a", "b", "kind=x", "kind=y")
+    i = np.arange(30)
+    np.testing.assert_array_equal(features(path, options)[0], np.stack([i + 0.5, i % 7, 1 - i % 2, i % 2], 1))
+    ids = features(path, ReadOptions(separator=" ", id_column="", drop=("kind",)))[1]
+    assert ids[-1] == ("30" if names == "numbers" else "row 30")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["1.5,2,3", "2.5,3,4"],  # a name is missing, and the first column is no name of a row
+        ["x,2,3", "x,3,4"],
+        ["1,2,", "2,3,"],  # each row ends in a comma, so no name is missing
+        ["1,2,3", "2,3,4,5"],
+    ],
+)
+def test_rows_with_more_values_than_names_are_refused(write, rows):
+    assert "t.csv has 3 values in row 2, counted with the line of names: it must have 2" in complaint(
+        write("\n".join(["a,b", *rows]) + "\n")
+    )
+
+
+def test_errors_below_rows_with_names_count_the_rows(write):
+    text = "a,b\n" + "".join(f"{i + 1},{i},{i}\n" for i in range(30)) + "31,1\n"
+    assert "t.csv has 2 values in row 32, counted with the line of names: it must have 3" in complaint(
+        write(text)
+    )
+
+
+def test_dates_are_named(write):
+    rows = "".join(f"{1 + i % 28:02d}.03.2021,2021/3/{1 + i % 28} 9:00,{i}\n" for i in range(30))
+    said = complaint(write("a,b,c\n" + rows))
+    assert "dates in a ('01.03.2021'), b ('2021/3/1 9:00'); make numbers of them, such as days, or" in said
+    assert said.endswith("so add --drop a b")
+    assert "dates" not in complaint(write("a,c\n" + "".join(f"1.2.{i},{i}\n" for i in range(30))))  # versions
+
+
+def test_null_of_sql_is_missing(write):
+    path = write("a\tt\n1\t\\N\n\\N\tx\n3\tx\n", "t.tsv")
+    assert "missing values in 2 of 3 rows, first in row 0" in complaint(path)
+    options = ReadOptions(text="one-hot", missing="impute")
+    np.testing.assert_array_equal(features(path, options)[0], [[1, 1], [2, 1], [3, 1]])

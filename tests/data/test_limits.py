@@ -22,8 +22,8 @@ from scipy import sparse
 from gmvae.data import limits
 from gmvae.data.files import tables
 from gmvae.data.files.arrays import read_array
+from gmvae.data.files.packed import Unpacked
 from gmvae.data.files.read import read_file
-from gmvae.data.files.separated import Unpacked
 from gmvae.data.sets.idx import read_idx
 from gmvae.data.sets.matlab import MatlabFile
 

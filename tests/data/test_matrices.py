@@ -14,6 +14,7 @@ from test_data import torch7
 from written import complaint, features, sample
 
 from gmvae.data.files import base as module
+from gmvae.data.files.annotated import HDF5
 from gmvae.data.files.open import open_source
 from gmvae.data.schema import ReadOptions, Schema
 
@@ -221,6 +222,8 @@ def test_truncated_files_are_named(tmp_path):
     np.savez(tmp_path / "words.npz", X=np.array([["a", "b"]]))
     assert "words.npz holds text (<U1): save a table" in complaint(tmp_path / "words.npz")
     (tmp_path / "t.h5ad").write_bytes(b"nothing")
+    assert "t.h5ad is not a complete .h5ad file: it does not begin as HDF5" in complaint(tmp_path / "t.h5ad")
+    (tmp_path / "t.h5ad").write_bytes(HDF5 + b"nothing")
     assert "t.h5ad is not a complete .h5ad file: " in complaint(tmp_path / "t.h5ad")
 
 
@@ -242,6 +245,6 @@ def test_bad_sparse_indices_are_refused(tmp_path):
 
 
 def test_a_missing_anndata_is_named(tmp_path, monkeypatch):
-    (tmp_path / "t.h5ad").write_bytes(b"")
+    (tmp_path / "t.h5ad").write_bytes(HDF5)
     monkeypatch.setitem(sys.modules, "anndata", None)
     assert complaint(tmp_path / "t.h5ad") == "t.h5ad needs the package anndata: pip install 'gmvae[h5ad]'"

@@ -1,4 +1,4 @@
-"""A single Gaussian is distinguished from several, and the number of clusters of made tables is found."""
+"""Rows without groups are distinguished from groups, and the number of clusters of made tables is found."""
 
 from __future__ import annotations
 
@@ -29,19 +29,39 @@ def chosen(y: np.ndarray, seed: int = 0) -> int:
 
 @pytest.mark.parametrize("columns", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5))])
 def test_a_gaussian_has_no_departure(columns):
-    found = [
-        departure(np.random.default_rng(seed).normal(size=(200, columns)) * 3 + 7, k, seed)
-        for seed in range(8)
-        for k in (2, 3)
-    ]
+    rows = {seed: np.random.default_rng(seed).normal(size=(200, columns)) * 3 + 7 for seed in range(8)}
+    found = [Comparison(rows[seed], seed).compared(k, "gaussian").departure for seed in rows for k in (2, 3)]
     assert abs(np.mean(found)) < 2  # its own covariance is estimated, too
     assert sum(z >= DEPARTURE for z in found) <= 1
+    assert departure(rows[0], 2, 0) <= found[0]
 
 
 def test_groups_have_a_departure():
     assert departure(StandardScaler().fit_transform(load_iris().data), 3, 0) > DEPARTURE
     assert departure(StandardScaler().fit_transform(load_wine().data), 3, 0) > DEPARTURE
     assert departure(make_blobs(200, 2, centers=2, random_state=2, cluster_std=1.5)[0], 2, 0) > DEPARTURE
+
+
+def uniform(kind: str, seed: int) -> np.ndarray:
+    """Rows without groups that are no Gaussian."""
+    rng = np.random.default_rng(seed)
+    if kind == "disk":
+        radius, angle = np.sqrt(rng.uniform(size=300)), rng.uniform(0, 2 * np.pi, 300)
+        return np.stack((radius * np.cos(angle), radius * np.sin(angle)), 1)
+    return rng.exponential(size=(300, 2)) if kind == "exponential" else rng.uniform(size=(300, 2))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+@pytest.mark.parametrize(("kind", "clusters"), [("square", 4), ("disk", 3), ("exponential", 3)])
+def test_shapes_without_groups_have_no_departure(kind, clusters, seed):
+    rows = StandardScaler().fit_transform(uniform(kind, seed))
+    assert departure(rows, clusters, seed) < DEPARTURE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["square", "disk", "exponential"])
+def test_shapes_without_groups_are_one_cluster(kind):
+    assert chosen(uniform(kind, 0)) == 1
 
 
 @pytest.mark.slow

@@ -17,6 +17,9 @@ from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
+"""The first bytes of an HDF5 file."""
+
 
 class AnnotatedMatrix(Matrix):
     """The X of an AnnData file, one of its layers, or an embedding of its ``obsm``, read from disk by rows.
@@ -108,6 +111,9 @@ def open_h5ad(path: Path) -> AnnotatedMatrix:
     Raises:
         ValueError: if ``anndata`` is not installed, or the file is not whole.
     """
+    with open(path, "rb") as file:
+        if file.read(len(HDF5)) != HDF5:  # anndata takes seconds to import
+            raise ValueError(f"{path} is not a complete .h5ad file: it does not begin as HDF5 files do")
     try:
         import anndata
     except ImportError as error:

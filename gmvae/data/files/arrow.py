@@ -10,10 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
-from gmvae.data.files.base import TEXTS, same
+from gmvae.data.files.base import same
 from gmvae.data.files.columns import listing
 from gmvae.data.files.folder import ENDINGS, would_read
-from gmvae.data.files.separated import SeparatedFile
 from gmvae.data.files.tables import Table
 from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
@@ -105,13 +104,6 @@ class ArrowFile(Table):
 
     def complaint(self, message: str) -> str:
         return f"{self.path} is not a complete Arrow or Feather file: {message}"
-
-
-def open_table(path: Path, ending: str) -> Table:
-    """Open the table in a file with this ending."""
-    if ending in TEXTS:
-        return SeparatedFile(path, "," if ending == ".csv" else "\t")
-    return ParquetFiles(path, [path]) if ending == ".parquet" else ArrowFile(path)
 
 
 def _damaged(path: Path, error: Exception) -> Exception:

@@ -57,6 +57,9 @@ class Source(ABC):
         self.unseen: dict[str, tuple[int, str]] = {}
         """Texts in the blocks so far that training did not see (:meth:`gmvae.data.schema.Schema.unseen`)."""
 
+    columns_have_types = False
+    """Whether a look at the columns, without their values, can find something wrong."""
+
     @abstractmethod
     def count(self) -> int | None:
         """The number of rows, if it is known without reading them all; else ``None``."""

@@ -56,6 +56,9 @@ class Uses:
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers with a unit, such as a percent sign: the unit, and the first number with its row."""
 
+    dates: dict[str, str] = field(default_factory=dict)
+    """Dates: the first one."""
+
     def complaints(self, advice: Mapping[str, str]) -> Iterator[str]:
         """Yield a complaint for each group, with its remedy."""
         drop = advice["drop"]
@@ -72,6 +75,9 @@ class Uses:
                 f"numbers with {units} in {named}, rows counted from 0; remove {units} there to keep the "
                 f"numbers, or leave the column out with {drop}"
             )
+        if self.dates:
+            named = listing([f"{name} ({first!r})" for name, first in self.dates.items()])
+            yield f"dates in {named}; make numbers of them, such as days, or leave them out with {drop}"
         if self.features:
             yield (
                 f"columns of text: {listing(self.features)}; make 0/1 features of them with "
@@ -89,6 +95,6 @@ class Uses:
         """The flags that make a table with these columns readable; ``others`` are neither numbers nor
         text."""
         flags = [f"--id-column {shlex.quote(name)}" for name in self.id]
-        if many := [*others, *self.odd, *self.units, *self.drop]:
+        if many := [*others, *self.odd, *self.units, *self.dates, *self.drop]:
             flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")
         return flags + ["--text one-hot"] * bool(self.features)

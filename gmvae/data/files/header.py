@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from gmvae.data.files.values import kind, numbers
+from gmvae.data.files.values import kind, numbers, strings
 from gmvae.data.files.written import NONE
 
 SURE = 10
@@ -86,7 +86,7 @@ def _fits(name: str, column: pa.Array) -> bool:
     if kind(column.type) == "number":
         return number(name) is not None
     try:
-        pc.cast(pa.scalar(name), column.type)
+        pc.cast(strings([name])[0], column.type)
     except pa.ArrowException:
         return False
     return True
@@ -111,14 +111,14 @@ def _repeats(column: pa.Array) -> bool:
 
 
 def _occurs(name: str, column: pa.Array) -> bool:
-    return bool(pc.any(pc.equal(column, pa.scalar(name, column.type))).as_py())
+    return bool(pc.any(pc.equal(column, pc.cast(strings([name])[0], column.type))).as_py())
 
 
 def _numbered_alike(name: str, column: pa.Array) -> bool:
     """Whether a text that has digits is the same as each text of its column but for them."""
     form = re.sub(r"\d+", "\0", name)
     return form != name and bool(
-        pc.all(pc.equal(pc.replace_substring_regex(column, r"\d+", "\0"), form)).as_py()
+        pc.all(pc.equal(pc.replace_substring_regex(column, r"\d+", "\0"), strings([form])[0])).as_py()
     )
 
 

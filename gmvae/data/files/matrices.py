@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from gmvae.data.files.arrays import check_numbers
 from gmvae.data.files.base import ROWS, Block, Source, at_most
@@ -135,7 +134,7 @@ class Matrix(Source):
         """Read rows. Any error of a library about a damaged file becomes one line that names the file."""
         try:
             values = self.array[start:stop]
-            return values.toarray() if sparse.issparse(values) else np.asarray(values)
+            return values.toarray() if hasattr(values, "toarray") else np.asarray(values)  # sparse, or not
         except Exception as error:
             if isinstance(error, OSError) and error.filename:
                 raise

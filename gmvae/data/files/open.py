@@ -40,10 +40,15 @@ def open_source(path: str | Path) -> Source:
     if path.is_dir():
         return open_folder(path)
     ending, inner = path.suffix.lower(), path.with_suffix("").suffix.lower()
-    if ending in TABLES or (ending == ".gz" and inner in TEXTS):
-        from gmvae.data.files.arrow import open_table
+    text = inner if ending == ".gz" else ending
+    if text in TEXTS:
+        from gmvae.data.files.separated import SeparatedFile
 
-        return open_table(path, inner if ending == ".gz" else ending)
+        return SeparatedFile(path, "," if text == ".csv" else "\t")
+    if ending in TABLES:
+        from gmvae.data.files.arrow import ArrowFile, ParquetFiles
+
+        return ParquetFiles(path, [path]) if ending == ".parquet" else ArrowFile(path)
     if ending in ARRAYS:
         from gmvae.data.files.stores import open_array
 

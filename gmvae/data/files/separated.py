@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv as python_csv
 import gzip
 import re
 import shlex
@@ -19,14 +20,16 @@ from pyarrow import csv
 from gmvae.data.files.columns import chosen
 from gmvae.data.files.complaints import RefusedTableError
 from gmvae.data.files.header import is_row, number, numbered
+from gmvae.data.files.packed import Unpacked
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import kind
 from gmvae.data.files.written import NONE, THOUSANDS, Written, form, marked, nulled, separator, unmarked
-from gmvae.data.limits import check_size
 from gmvae.data.schema import ReadOptions, Schema, first_line
 
 BLOCK = 1 << 22
 """How many bytes are parsed together."""
+SEEN = 20
+"""How many lines decide whether spaces separate values, and whether the names of rows have no name."""
 HEAD = 1 << 16
 """How many bytes are read to distinguish a table from other files."""
 TAB = "\t"
@@ -54,6 +57,9 @@ class SeparatedFile(Table):
         super().__init__(path)
         self.mark, self.decimal, self._alone = mark, ".", False
         self.usual, self.written = mark, Written()
+        self._lines: list[str] = []
+        self._row_names: list[str] = []
+        """Names of all columns, if the first line has none for the first, that of the names of the rows."""
 
     def take_spelling(self, given: ReadOptions | Schema) -> None:
         written = Written.of(given)
@@ -117,7 +123,11 @@ class SeparatedFile(Table):
     @cached_property
     def _first(self) -> pa.Schema:
         """Names and types of the columns, from the first block."""
+        self._row_names = []
         self._check_head()
+        names, *rows = python_csv.reader(self._lines or [""], delimiter=self.mark)
+        if _name_rows(names, rows) and self._splits(self.mark):
+            self._row_names = ["", *names]
         with self._opened() as reader:
             schema = reader.schema
             first = next(iter(reader), None)
@@ -195,6 +205,8 @@ class SeparatedFile(Table):
         reading = csv.ReadOptions(
             use_threads=False, block_size=BLOCK, encoding=self.written.encoding or "utf8"
         )
+        if self._row_names:
+            reading.column_names, reading.skip_rows = self._row_names, 1
         # in a file with a single column, an empty line is a missing value
         parsing = csv.ParseOptions(
             delimiter=self.mark, newlines_in_values=True, ignore_empty_lines=not self._alone
@@ -225,7 +237,10 @@ class SeparatedFile(Table):
         text = head.decode(encoding or "latin-1", "replace")
         if "\0" in text or head.startswith(b"PK\3\4"):
             raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
-        first = text.lstrip("\r\n\ufeff").splitlines()[0]
+        lines = text.lstrip("\r\n\ufeff").splitlines()
+        first = lines[0]
+        # the last line may be cut
+        self._lines = lines[: SEEN if len(lines) > SEEN else len(lines) - (len(head) == HEAD)]
         self._alone = self.mark not in first
         others = [mark for mark in MARKS if mark in first]
         if self.written.separator is not None:
@@ -240,6 +255,12 @@ class SeparatedFile(Table):
         if self.mark == "," and others == [";"]:
             decimal = self.written.decimal or self._decimal(text)
             self.mark, self.decimal, self._alone = ";", decimal, False
+        elif not others and self._splits(" ") > 1:
+            raise self._read_as(
+                f"no {MARKS[self.mark]} in its first line, but spaces: values must have {MARKS[self.mark]} "
+                "between them, or name them with --separator",
+                separator=" ",
+            )
         elif others and self.mark not in first:
             remedy = {TAB: "name it .tsv", ",": "name it .csv"}.get(others[0], "save it so")
             raise self._read_as(
@@ -249,6 +270,16 @@ class SeparatedFile(Table):
             )
         elif self.written.decimal:
             self.decimal = self.written.decimal
+
+    def _splits(self, mark: str) -> int:
+        """The number of values in each of the first rows, split at a mark; 0 if it is not the same in all of
+        them, or there are neither as many names, nor one less because the names of the rows have none."""
+        names, *rows = python_csv.reader(self._lines or [""], delimiter=mark)
+        counts = {len(row) for row in rows}
+        if len(counts) != 1:
+            return 0
+        count = counts.pop()
+        return count if len(names) == count or _name_rows(names, rows) else 0
 
     def _check_separator(self, first: str) -> None:
         """Raise ``ValueError`` if the given separator is not in the first line."""
@@ -341,22 +372,11 @@ class SeparatedFile(Table):
         return f"{self.path} is not a complete table: {message}"
 
 
-class Unpacked(gzip.GzipFile):
-    """The unpacked bytes of a packed file, up to the limit of :func:`gmvae.data.limits.check_size`.
-
-    Raises:
-        ValueError: while it is read, if it unpacks to more than the limit, or is damaged.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "rb")
-        self.path, self.total = path, 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        try:
-            found = super().read(size)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{self.path} is not a complete .gz file: {first_line(error)}") from error
-        self.total += len(found)
-        check_size(self.path, self.total, "it unpacks to at least")
-        return found
+def _name_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first value of each row is its name, as R's ``write.table`` writes it: there is one name
+    less than values, and rows are numbered, or have different texts."""
+    if not rows or len(rows[0]) != len(names) + 1 or not any(row[-1] for row in rows):
+        return False
+    first = [row[0] for row in rows]
+    texts = len({*first}) == len(first) and all(number(name) is None and name for name in first)
+    return texts or numbered(first)

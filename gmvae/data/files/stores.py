@@ -7,17 +7,19 @@ import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from scipy import sparse
 
 from gmvae.data.files.arrays import NoNumbersError, check_numbers, npy_header, read_array
 from gmvae.data.files.columns import listing
 from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape, check_size
 from gmvae.data.schema import first_line
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 NAMES = ("X", "x", "data", "images", "y")
 """Names of the array of observations in a .npz file with several arrays, in order of preference."""
@@ -100,6 +102,8 @@ def _arrays(path: Path) -> dict[str, Any]:
 def _sparse(path: Path, arrays: Mapping[str, Any]) -> sparse.csr_array:
     """The matrix that scipy.sparse.save_npz wrote. Its indices are checked, because wrong ones would be
     followed beyond the array."""
+    from scipy import sparse  # which takes a quarter of a second to import
+
     kind, shape = arrays["format"].item(), tuple(map(int, arrays["shape"]))
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
     if len(shape) != 2 or min(shape) < 0:

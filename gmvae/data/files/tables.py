@@ -26,7 +26,7 @@ from gmvae.data.files.columns import (
 )
 from gmvae.data.files.complaints import RefusedTableError, Uses
 from gmvae.data.files.unusable import unusable, unusable_error
-from gmvae.data.files.values import index_columns, kind, no_number, numbers, texts, unit
+from gmvae.data.files.values import date, flags, index_columns, kind, no_number, numbers, texts, unit
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
 CATEGORIES = 100
@@ -35,6 +35,8 @@ CATEGORIES = 100
 
 class Table(Source):
     """A file with named columns of their own types."""
+
+    columns_have_types = True
 
     @abstractmethod
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
@@ -176,7 +178,9 @@ class Table(Source):
             first = next(self.batches(list(words), as_text, ROWS), None)
         for name in words:
             count = 0 if first is None else len(texts(first.column(name)).unique())
-            if first is not None and (odd := no_number(first.column(name))) is not None:
+            if first is not None and (when := date(first.column(name))):
+                uses.dates[name] = when
+            elif first is not None and (odd := no_number(first.column(name))) is not None:
                 where, sign = f"{odd[1]!r} in row {odd[0]}", unit(first.column(name))
                 if sign:
                     uses.units[name] = sign, where
@@ -258,5 +262,5 @@ def index(schema: pa.Schema) -> tuple[str, ...]:
 
 def _numbers(values: pa.Array, schema: Schema, name: str) -> NDArray[np.float64]:
     if name in schema.categories:
-        return np.where(np.asarray(texts(values).is_null()), np.nan, 0.0)
+        return np.where(flags(texts(values).is_null()), np.nan, 0.0)
     return numbers(values)

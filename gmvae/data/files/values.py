@@ -1,7 +1,13 @@
-"""Convert columns of Arrow tables, of any type, to numbers or texts."""
+"""Convert columns of Arrow tables, of any type, to numbers or texts.
+
+``pa.array``, ``pa.scalar``, ``to_numpy`` and NumPy's ``asarray`` of an Arrow array import pandas if it is
+installed, which takes as long as the whole check of a small file. The functions here use DLPack and buffers
+instead.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +36,8 @@ NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 """The pattern of a number."""
 SIGN = r"[^\pL\d\s.,+\-\x{2212}]{1,3}"
 """The pattern of a currency or percent sign."""
+DATE = r"^\s*(\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{1,2}\.\d{1,2}\.\d{2})([ T].*)?$"
+"""The pattern of a date, with a time or without."""
 DIGITS = r"[+-]?\d[\d.,]*"
 UNIT = (
     rf"^\s*((?:{SIGN}|[A-Z]{{3}}\s)?)[\s\x{{a0}}]?{DIGITS}"
@@ -43,13 +51,22 @@ def no_number(column: Any) -> tuple[int, str] | None:
     numbers, or all of which are numbers with a unit; ``None`` for other columns."""
     values = pc.cast(texts(column), pa.string())
     known = max(1, len(values) - values.null_count)
-    plain = pc.fill_null(pc.match_substring_regex(values, NUMBER), True)
-    united = pc.fill_null(pc.match_substring_regex(values, UNIT), True)
-    share = (pc.sum(plain).as_py() - values.null_count) / known
-    odd = pc.index(plain, False).as_py()
-    if odd < 0 or not (share > MOSTLY or (share < 1 and pc.all(united).as_py() and len(values.unique()) > 2)):
+    missing = values.is_null()
+    plain = flags(pc.or_kleene(pc.match_substring_regex(values, NUMBER), missing))
+    united = flags(pc.or_kleene(pc.match_substring_regex(values, UNIT), missing))
+    share = (plain.sum() - values.null_count) / known
+    if plain.all() or not (share > MOSTLY or (share < 1 and united.all() and len(values.unique()) > 2)):
         return None
+    odd = int(plain.argmin())
     return odd, values[odd].as_py()
+
+
+def date(column: Any) -> str:
+    """The first text of a column, if all its texts are dates; else empty."""
+    values = texts(column).drop_null()
+    if not len(values) or not pc.all(pc.match_substring_regex(values, DATE)).as_py():
+        return ""
+    return values[0].as_py()
 
 
 def unit(column: Any) -> str:
@@ -80,7 +97,21 @@ def numbers(values: Any) -> NDArray[np.float64]:
         pyarrow.ArrowException: if they are not numbers.
     """
     cast = pc.cast(decoded(values), pa.float64(), safe=False)
-    return np.asarray(cast.to_numpy(zero_copy_only=False), dtype=np.float64)
+    if cast.null_count:
+        cast = pc.coalesce(cast, pc.cast(strings(["nan"])[0], pa.float64()))
+    return np.from_dlpack(cast)  # type: ignore[return-value]
+
+
+def flags(values: Any) -> NDArray[np.bool_]:
+    """The values of an Arrow array of booleans, (B,), none of which is missing."""
+    return np.from_dlpack(pc.cast(values, pa.uint8())).astype(np.bool_)
+
+
+def strings(words: Sequence[str]) -> Any:
+    """Words as an Arrow array."""
+    coded = [word.encode() for word in words]
+    ends = np.cumsum([0, *map(len, coded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(coded), pa.py_buffer(ends), pa.py_buffer(b"".join(coded)))
 
 
 def texts(values: Any) -> Any:

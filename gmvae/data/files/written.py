@@ -9,10 +9,10 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gmvae.data.files.values import kind
+from gmvae.data.files.values import kind, strings
 from gmvae.data.schema import ReadOptions, Schema
 
-NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>")
+NONE = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", "<NA>", "\\N")
 """Texts that stand for a missing value. Ids and labels are read as they are: no id is missing, and
 :mod:`gmvae.data.files.labels` decides which labels are."""
 THOUSANDS = (",", ".", "'", " ", "_")
@@ -98,7 +98,8 @@ def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
         ValueError: if a text is not a number.
     """
     values = nulled(values)
-    odd = values.filter(pc.invert(pc.match_substring_regex(values, form(mark, decimal)).fill_null(True)))
+    fits = pc.or_kleene(pc.match_substring_regex(values, form(mark, decimal)), values.is_null())
+    odd = values.filter(pc.invert(fits))
     if len(odd):
         raise ValueError(
             f"{where.format(repr(odd[0].as_py()))}: it must be a number or empty, with {mark!r} between "
@@ -110,5 +111,5 @@ def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
 
 def nulled(values: pa.Array) -> pa.Array:
     """Replace texts that stand for a missing value with null."""
-    missing = pc.is_in(values, value_set=pa.array(NONE, values.type))
-    return pc.if_else(missing, pa.scalar(None, values.type), values)
+    missing = pc.is_in(values, value_set=pc.cast(strings(NONE), values.type))
+    return pc.if_else(missing, pa.nulls(1, values.type)[0], values)
