@@ -40,7 +40,7 @@ class Page:
     """
 
     def __init__(self, document: Document, runs: Runs, present: Callable[[], bool] = lambda: True) -> None:
-        self.runs, self.present = runs, present
+        self.document, self.runs, self.present = document, runs, present
         self.lines: dict[Path, ColumnDataSource] = {}
         self.read: dict[Path, int] = {}
         self.latest: dict[Path, Latest] = {}
@@ -71,9 +71,10 @@ class Page:
         }
         document.template_variables.update(variables)
         self.table = table(self.rows)
-        for root in (self.head, self.table, curves, self.beside, self.choice, self.details.place):
-            document.add_root(root)
         self.update()
+        with document.models.freeze():
+            for root in (self.head, self.table, curves, self.beside, self.choice, self.details.place):
+                document.add_root(root)
         document.add_periodic_callback(self._tick, EVERY)
         document.on_session_destroyed(lambda _: self.close())
 
@@ -112,7 +113,8 @@ class Page:
             used = set(self.colours.values())
             free = next((c for c in map(colour, range(60)) if c not in used), colour(len(self.lines)))
             self.colours[run.path], self.lines[run.path] = free, ColumnDataSource(found)
-            draw(self.charts, self.lines[run.path], run, free)
+            with self.document.models.freeze():  # else Bokeh searches all models again for each new one
+                draw(self.charts, self.lines[run.path], run, free)
         elif self.read.get(run.path) != run.read:
             source = self.lines[run.path]
             before = len(source.data["epoch"])
@@ -127,8 +129,9 @@ class Page:
 
     def _remove(self, path: Path) -> None:
         source = self.lines.pop(path)
-        for plot in self.charts.values():
-            plot.renderers = [one for one in plot.renderers if one.data_source is not source]
+        with self.document.models.freeze():
+            for plot in self.charts.values():
+                plot.renderers = [one for one in plot.renderers if one.data_source is not source]
         self.colours.pop(path)
         self.read.pop(path, None)
 

@@ -13,22 +13,28 @@ const short = value => Number.isInteger(value) ? String(value) : String(Number(v
 const called = k => page.names[k] ? `${k} · ${page.names[k]}` : String(k);
 let rows, dots, centres, plot, known = [], chosen = [];
 
-/* Colours of the page for what Bokeh draws on canvases. */
+/* Colours of the page for what Bokeh draws on canvases. Each model is painted once, since every change of one is an
+   event, even to the same colour. */
+const painted = new WeakMap();
 function paint(charts) {
   const style = getComputedStyle(document.documentElement);
   const [paper, ink, quiet, line] = ["--paper", "--ink", "--quiet", "--line"].map(v => style.getPropertyValue(v).trim());
-  for (const chart of charts) {
-    chart.setv({background_fill_color: paper, border_fill_color: paper, outline_line_color: line});
+  const colours = {
+    Figure: {background_fill_color: paper, border_fill_color: paper, outline_line_color: line},
+    Axis: {axis_line_color: quiet, major_tick_line_color: quiet, minor_tick_line_color: null,
+      major_label_text_color: quiet, axis_label_text_color: quiet},
+    Grid: {grid_line_color: line},
+    Title: {text_color: ink},
+    Text: {text_color: ink, background_fill_color: paper},
+    Legend: {label_text_color: ink, background_fill_color: paper, border_line_color: null},
+  };
+  for (const chart of charts)
     for (const model of chart.references()) {
-      if (model.type.endsWith("Axis"))
-        model.setv({axis_line_color: quiet, major_tick_line_color: quiet, minor_tick_line_color: null,
-          major_label_text_color: quiet, axis_label_text_color: quiet});
-      if (model.type === "Grid") model.setv({grid_line_color: line});
-      if (model.type === "Title") model.setv({text_color: ink});
-      if (model.type === "Text") model.setv({text_color: ink, background_fill_color: paper});
-      if (model.type === "Legend") model.setv({label_text_color: ink, background_fill_color: paper, border_line_color: null});
+      const wanted = colours[model.type.endsWith("Axis") ? "Axis" : model.type];
+      if (!wanted || painted.get(model) === paper) continue;
+      painted.set(model, paper);
+      model.setv(wanted);
     }
-  }
 }
 
 /* What the map can be coloured by: key, name, texts where it is of kinds. */
