@@ -110,8 +110,7 @@ def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served,
         before = epochs_shown(page).get("two", 0)
         until(lambda: epochs_shown(page).get("two", 0) > before)
 
-        until(lambda: choose(page, "one"))
-        assert page.evaluate(titles) == [None]
+        until(lambda: choose(page, "one") and page.evaluate(titles) == [None])
 
         trained.append(process("resume", runs / "one"))
         until(lambda: epochs_shown(page).get("one", 0) > last)
@@ -145,6 +144,9 @@ def test_each_epoch_shows_once_it_is_written(browser, served, table, tmp_path, f
         with open(run / "metrics.jsonl", "a") as file:
             file.write(json.dumps(record | {"epoch": epoch}) + "\n")
         until(lambda epoch=epoch: epochs_shown(page) == {"run": epoch})
+    page.evaluate("changes = 0; Bokeh.documents[0].on_change(() => changes++)")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("changes") == 0  # while nothing is written, nothing moves
     assert faults(page) == []
     page.close()
 
