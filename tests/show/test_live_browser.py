@@ -54,7 +54,7 @@ def epochs_shown(page) -> dict[str, int]:
     """The epochs of each run, read from the table in the browser."""
     rows = [row.split("\n") for row in page.locator(".slick-row").all_inner_texts()]
     whole = [row for row in rows if len(row) > 4]  # a row that is being drawn has fewer cells
-    return {run.split("/")[-1]: int(epoch) for _, run, _, _, epoch, *_ in whole}
+    return {run.split("/")[-1]: int(epoch or 0) for _, run, _, _, epoch, *_ in whole}
 
 
 def choose(page, name: str) -> bool:

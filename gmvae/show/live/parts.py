@@ -75,7 +75,9 @@ def table(rows: ColumnDataSource) -> DataTable:
         TableColumn(field="colour", title="", width=24, formatter=HTMLTemplateFormatter(template=SWATCH))
     ]
     for key, title in COLUMNS.items():
-        form = NumberFormatter(format=FORMATS[key], nan_format="") if key in FORMATS else StringFormatter()
+        form = StringFormatter(null_format="")
+        if key in FORMATS:
+            form = NumberFormatter(format=FORMATS[key], null_format="")
         columns.append(TableColumn(field=key, title=title, width=240 if key == "run" else 90, formatter=form))
     found = DataTable(
         source=rows,
