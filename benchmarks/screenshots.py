@@ -79,7 +79,7 @@ def watch(browser: Any, folder: Path, out: Path) -> None:
         assert server.stdout is not None
         address = re.match(r"\S+", server.stdout.readline())
         assert address is not None
-        page = browser.new_page(viewport={"width": 1200, "height": 1320})
+        page = browser.new_page(viewport={"width": 1200, "height": 1660})
         page.goto(address.group())
         page.wait_for_selector("html[data-ready]", timeout=60_000)
         page.locator(".slick-row", has_text="runs/four").click()
@@ -89,6 +89,7 @@ def watch(browser: Any, folder: Path, out: Path) -> None:
         page.fill("#find", "83")
         page.press("#find", "Enter")
         page.click("#clear")
+        page.mouse.move(0, 0)
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
         page.wait_for_timeout(1000)
         page.screenshot(path=out)
