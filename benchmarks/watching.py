@@ -1,6 +1,6 @@
 """Measure what it costs a run to be followed by gmvae watch, how soon the page is there, and its delay.
 
-    python benchmarks/watching.py [--repeats 5] [--epochs 400] [--browser /usr/bin/chromium] [--picture FILE]
+    python benchmarks/watching.py [--repeats 5] [--epochs 400] [--browser /usr/bin/chromium]
 
 Two runs of the spiral are trained, one after the other: the first alone, the second while a browser shows it.
 The cost is the additional CPU time of the second, as a share of the first's: the median over pairs. It is the
@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from records import complete
 
 RESULTS = Path(__file__).parent / "results" / "watching.jsonl"
@@ -36,10 +35,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--browser", type=Path, default=Path("/usr/bin/chromium"))
-    parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     wanted = [{"pair": pair, "epochs": given.epochs} for pair in range(1, given.repeats + 1)]
-    found = complete(RESULTS, wanted, partial(measure, browser=given.browser, picture=given.picture))
+    found = complete(RESULTS, wanted, partial(measure, browser=given.browser))
     cost = statistics.median(one["watched"] / one["alone"] - 1 for one in found)
     print(f"cost of being watched: {cost:.1%} of the CPU time of training, {len(found)} pairs")
     print(f"an epoch shows after {statistics.median(one['behind'] for one in found):.1f} s")
@@ -47,7 +45,7 @@ def main() -> None:
     print(f"a new browser shows the page after {statistics.median(one['page'] for one in found):.1f} s")
 
 
-def measure(pair: int, epochs: int, browser: Path, picture: Path | None) -> dict[str, Any]:
+def measure(pair: int, epochs: int, browser: Path) -> dict[str, Any]:
     """CPU seconds of training alone and watched, and the seconds until the page shows the run."""
     from playwright.sync_api import sync_playwright
 
@@ -73,9 +71,6 @@ def measure(pair: int, epochs: int, browser: Path, picture: Path | None) -> dict
         seconds = time.perf_counter() - began
         delay = statistics.median(behind(page, runs / "watched" / "metrics.jsonl") for _ in range(5))
         watched = cpu_seconds(training)
-        if picture is not None:
-            page.screenshot(path=picture)
-            Image.open(picture).convert("RGB").quantize(64).save(picture, optimize=True)
         server.send_signal(signal.SIGINT)
         server.communicate()
     return {

@@ -10,7 +10,6 @@ from typing import Any
 from gmvae.assess.doctor import Finding
 from gmvae.assess.holdout import Holdout
 from gmvae.assess.measures import Measures
-from gmvae.assess.snapshot import PICTURES
 from gmvae.config import Config
 from gmvae.data.dataset import Dataset
 from gmvae.data.prepare import Prepared, as_it_is
@@ -154,6 +153,7 @@ class Run:
                 "test": None if data.test is None else len(data.test),
                 "likelihood_reason": prepared.reason,
                 "sha256": prepared.fingerprint,
+                **({} if data.origin is None else data.origin.names()),
             },
             "choice": None,
             "holdout": None,
@@ -338,7 +338,8 @@ class Run:
         if self.finished:
             return
         run = self.config.run
-        drawing, watched = Drawing(self.folder, run), Watched(self.folder, PICTURES)
+        labels = self.data.labels
+        drawing, watched = Drawing(self.folder, run, labels), Watched(self.folder, labels)
         tracked = () if run.tracker == "none" else (TensorBoard(self.folder, self.config),)
         self.engine.observers = (self.writer, *tracked, drawing, watched, *observers)
         with self.folder.locked():

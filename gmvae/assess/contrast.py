@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+MEMBERS, BORDERLINE, OUTLIERS = 10, 6, 12
+"""Number of typical and of borderline members of a cluster that are shown, and of outliers of all."""
 EDGES = np.array([0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
 """Bounds of the bins of :func:`reliability`."""
 
@@ -52,7 +54,7 @@ def _moments(held: Array, sums: Array, squares: Array) -> tuple[Array, Array]:
     return mean, (squares / np.maximum(held, 1) - mean**2).clip(min=0)
 
 
-def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int) -> NDArray[np.int64]:
+def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int = MEMBERS) -> NDArray[np.int64]:
     """The ``count`` most typical members of cluster k, at most, the most typical first: those with x,
     (N, x_size), nearest to the mean of its members, in units of their standard deviations."""
     members = np.flatnonzero(clusters == k)
@@ -64,12 +66,19 @@ def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int) -> NDArra
     return members[np.argsort(far, kind="stable")[:count]]
 
 
-def borderline(probabilities: Array, k: int, count: int, below: float = 0.99) -> NDArray[np.int64]:
+def borderline(
+    probabilities: Array, k: int, count: int = BORDERLINE, below: float = 0.99
+) -> NDArray[np.int64]:
     """The ``count`` members of cluster k with the lowest probabilities, (N, K), at most; only those with less
     than ``below``."""
     own = probabilities[:, k]
     members = np.flatnonzero((probabilities.argmax(1) == k) & (own < below))
     return members[np.argsort(own[members], kind="stable")[:count]]
+
+
+def least_likely(density: Array, count: int = OUTLIERS) -> NDArray[np.int64]:
+    """The ``count`` rows with the lowest log density, (N,), at most, the lowest first."""
+    return np.argsort(density, kind="stable")[:count]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.assess.diagnostics import Diagnostics, examine
+from gmvae.assess.overview import Overview, overview
 from gmvae.assess.snapshot import Snapshot, glance, snapshot
 from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
@@ -53,3 +54,14 @@ class Moment:
         """The arrays that one picture shows, from at most ``count`` observations, with a share of the
         work."""
         return glance(self._model, self._data.everything.spaced(count).tensor(), picture, share)
+
+    def overview(
+        self,
+        count: int,
+        share: float,
+        labels: NDArray[np.int64] | None,
+        epoch: tuple[int, int],
+    ) -> Overview:
+        """The arrays that a page shows, from at most ``count`` observations, with a share of the work; with the
+        labels of all rows of the data, the number of the restart, and that of its epochs."""
+        return overview(self._model, self._data, count, share, labels, epoch)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gmvae.assess.diagnostics import Shared
-from gmvae.assess.snapshot import snapshot
+from gmvae.assess.snapshot import generated
 from gmvae.data.dataset import scaled
 from gmvae.data.observations import Observations
 from gmvae.model import objective
@@ -43,9 +43,9 @@ class Portrait:
     x: Array
     """Means of q(x | y), (N, x_size)."""
     samples: Array
-    """Generated observations of each cluster, in the model's units: (K, SAMPLES, size of y)."""
+    """Generated observations of each cluster, in the model's units: (K, at most SAMPLES, size of y)."""
     styles: Array
-    """The same along the two numbers of w with the greatest effect: (2, K, STEPS, size of y)."""
+    """The same along the two numbers of w with the greatest effect: (2, K, at most STEPS, size of y)."""
 
     @property
     def clusters(self) -> NDArray[np.int64]:
@@ -54,9 +54,16 @@ class Portrait:
 
 
 @isolated
-def portrait(model: GaussianMixtureVAE, rows: Observations) -> Portrait:
-    """Make a :class:`Portrait` of a model and of rows. Each row occurs once, in the given order."""
-    costly = len(rows.order) * math.prod(rows.y_shape) > COSTLY
+def portrait(model: GaussianMixtureVAE, rows: Observations, share: float | None = None) -> Portrait:
+    """Make a :class:`Portrait` of a model and of rows. Each row occurs once, in the given order.
+
+    Arguments:
+        model: The model.
+        rows: The rows.
+        share: For a model that is still being trained, whose portrait is made often: as in
+            :func:`gmvae.assess.snapshot.glance`. Results are then in 32 bits, and log densities use one draw.
+    """
+    costly = share is not None or len(rows.order) * math.prod(rows.y_shape) > COSTLY
     straight = rows.scaling.affine
     parts = (
         [_of_batch(model, batch, 1, straight) for batch in _batches(rows)]
@@ -64,11 +71,11 @@ def portrait(model: GaussianMixtureVAE, rows: Observations) -> Portrait:
         else _exactly(model, rows)
     )
     probabilities, agrees, density, x = (np.concatenate(part) for part in zip(*parts, strict=True))
-    if costly:
+    if costly and share is None:
         worst = np.sort(np.argsort(density, kind="stable")[:AGAIN])
         density[worst] = np.concatenate([part[2] for part in _exactly(model, rows.part(worst))])
-    shown = snapshot(model, rows.spaced(100).tensor())
-    return Portrait(probabilities, agrees, density, x, shown.samples[1], shown.styles)
+    samples, styles = generated(model, rows.device, 1.0 if share is None else share)
+    return Portrait(probabilities, agrees, density, x, samples[1], styles)
 
 
 def overlap(probabilities: Array) -> Array:

@@ -83,13 +83,12 @@ def _taken(model: GaussianMixtureVAE, y: Tensor, seed: int, picture: str | None,
 
     pairs = max(20, round(100 * share))
     kept = slice(None, None, 1 if len(model.y_shape) == 1 else -(-len(y) // pairs))
-    count = max(1, round(SAMPLES * share)) if wanted("samples") else 0
-    steps = STEPS[:: 1 if share > 0.5 else 2 if share > 0.25 else 4] if wanted("styles") else STEPS[:0]
     x, clusters = _placed(model, y)
+    samples, axes, styles = _generated(
+        model, y.device, share, seed, samples=wanted("samples"), styles=wanted("styles")
+    )
     with evaluating(model):
         components = model.generative.p_x(torch.zeros(1, model.config.w_size, dtype=FLOAT, device=y.device))
-        samples = _samples(model, RandomStream(seed, y.device).local, count)
-        axes, styles = _styles(model, y.device, steps)
     pictured = y[kept] if wanted("recon") else y[:0]
     return Snapshot(
         y_shape=np.array(model.y_shape),
@@ -100,10 +99,35 @@ def _taken(model: GaussianMixtureVAE, y: Tensor, seed: int, picture: str | None,
         y_clusters=clusters[kept],
         component_mean=components.mean[0].cpu().numpy(),
         component_variance=components.variance[0].cpu().numpy(),
-        samples=samples.cpu().numpy(),
-        styles=styles.cpu().numpy(),
-        style_axes=axes.cpu().numpy(),
+        samples=samples,
+        styles=styles,
+        style_axes=axes,
     )
+
+
+def generated(
+    model: GaussianMixtureVAE, device: torch.device, share: float = 1.0, seed: int = 0
+) -> tuple[Array, Array]:
+    """The ``samples`` and the ``styles`` of a :class:`Snapshot`, with a share of the work."""
+    samples, _, styles = _generated(model, device, share, seed)
+    return samples, styles
+
+
+def _generated(
+    model: GaussianMixtureVAE,
+    device: torch.device,
+    share: float,
+    seed: int,
+    *,
+    samples: bool = True,
+    styles: bool = True,
+) -> tuple[Array, NDArray[np.int64], Array]:
+    count = max(1, round(SAMPLES * share)) if samples else 0
+    steps = STEPS[:: 1 if share > 0.5 else 2 if share > 0.25 else 4] if styles else STEPS[:0]
+    with evaluating(model):
+        drawn = _samples(model, RandomStream(seed, device).local, count)
+        axes, along = _styles(model, device, steps)
+    return drawn.cpu().numpy(), axes.cpu().numpy(), along.cpu().numpy()
 
 
 def _placed(model: GaussianMixtureVAE, y: Tensor) -> tuple[Array, NDArray[np.int64]]:

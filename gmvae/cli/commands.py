@@ -223,7 +223,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "sample": (Sample, "draw new observations, of one cluster or all, as a table, an array or a picture"),
     "evaluate": (Evaluate, "measure a run on its data, or on another file"),
     "plot": (DrawPlot, "draw a picture of a run, or follow a run in a window"),
-    "watch": (Watch, "follow runs in a browser while they train: table, curves, latent spaces"),
+    "watch": (Watch, "follow runs in a browser while they train: table, curves, map, clusters"),
     "update": (Update, "train a model further with one pass over new data, and report drift"),
     "report": (Report, "explain a fit in one HTML file: map, clusters, outliers, curves, doctor"),
     "relabel": (Relabel, "name and merge clusters, from a file that a report exports, or undo that"),

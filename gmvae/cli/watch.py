@@ -11,8 +11,9 @@ import tyro
 
 @dataclass(frozen=True)
 class Watch:
-    """Follow runs in a browser while they train: a sortable table, curves in common charts, and latent spaces
-    side by side. By default the page is served to this machine only. It shows each epoch as it is written."""
+    """Follow runs in a browser while they train: a sortable table, curves in common charts, and the map and
+    the clusters of each. By default the page is served to this machine only. It shows each epoch as it is
+    written."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = (Path("runs"),)
     """Run folders, or folders of runs; runs/ by default."""

@@ -31,6 +31,15 @@ class Origin:
     index: tuple[str, ...] = ()
     counting: tuple[str, ...] = ()
 
+    def names(self) -> dict[str, Any]:
+        """The names of features, of the texts in each column, and of labels, as JSON values."""
+        categories = {name: list(texts) for name, texts in self.schema.categories.items()}
+        return {
+            "features": list(self.schema.features),
+            "categories": categories,
+            "classes": list(self.classes),
+        }
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -51,6 +51,7 @@ class Content:
         names: Names that people have given to clusters.
         merged: The cluster that each cluster was merged into, (K,).
         repeat: Commands that repeat the fit.
+        pictured: Places of the rows of images that have pixels in ``y``, (S,); all by default.
     """
 
     title: str
@@ -71,6 +72,7 @@ class Content:
     names: Mapping[int, str] = field(default_factory=dict)
     merged: Sequence[int] = ()
     repeat: Sequence[str] = ()
+    pictured: NDArray[np.int64] | None = None
 
     @property
     def of_images(self) -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gmvae.assess.moment import Moment
 from gmvae.assess.snapshot import PICTURES
 from gmvae.config import RunConfig
 from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.result import Result
 from gmvae.fit.state import Record
 from gmvae.partition.stability import Choice
 from gmvae.store.files import write_arrays
@@ -23,10 +27,11 @@ class Drawing(Observer):
     Arguments:
         folder: The folder.
         config: Which pictures, and how often.
+        labels: The true class of each row of the data, if there are labels.
     """
 
-    def __init__(self, folder: RunFolder, config: RunConfig) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, folder: RunFolder, config: RunConfig, labels: NDArray[np.int64] | None = None) -> None:
+        self.folder, self.config, self.labels = folder, config, labels
 
     def begin(self, fit: Fit) -> None:
         self.fit = fit
@@ -44,6 +49,7 @@ class Drawing(Observer):
             return
         if any(name in PICTURES for name in self.config.plots):
             take_snapshot(self.folder, moment)
+            self._overview(moment, (self.fit.restart, epoch))
         without = {"scores"} if "acc" not in record else set()
         without |= {"stability"} if self.folder.about().get("choice") is None else set()
         for name in self.config.plots:
@@ -51,6 +57,13 @@ class Drawing(Observer):
                 self._draw(name)
                 if kept:
                     self._draw(name, f"-{epoch}")
+
+    def finished(self, result: Result) -> None:
+        if self.folder.overview.exists():  # now from the model that is kept, with its numbers of clusters
+            self._overview(self.fit.moment(), (result.kept + 1, result.history[-1]["epoch"]))
+
+    def _overview(self, moment: Moment, epoch: tuple[int, int]) -> None:
+        write_arrays(self.folder.overview, asdict(moment.overview(SHOWN, 1.0, self.labels, epoch)))
 
     def _draw(self, name: str, suffix: str = "") -> None:
         from gmvae.show.run_figures import draw_plot  # matplotlib takes half a second to import

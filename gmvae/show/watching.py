@@ -1,5 +1,5 @@
-"""Let a window follow a run in progress: the window requests a picture with a file, and the run answers with
-another file.
+"""Let a window or a page follow a run in progress: it requests a picture with a file, and the run answers
+with another file.
 
 The time of the file ``watch/latent`` in the run folder shows that a window with the latent space is open;
 ``watch/latent.npz`` is the answer. The run measures the time for its answers, and limits it to a share of the
@@ -14,7 +14,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from gmvae.assess.snapshot import Snapshot
+import numpy as np
+from numpy.typing import NDArray
+
+from gmvae.assess.overview import Overview
+from gmvae.assess.snapshot import PICTURES, Snapshot
 from gmvae.fit.observer import Fit, Observer
 from gmvae.show.drawing import SHOWN
 from gmvae.store.files import write_arrays
@@ -22,10 +26,15 @@ from gmvae.store.run_folder import RunFolder
 
 LOOK = 0.25
 """Seconds between two checks of the files, on both sides."""
+OVERVIEW = "overview"
+"""Name of the picture that has the map and the cards of a page (:class:`gmvae.assess.overview.Overview`)."""
 GONE = 3.0
 """Seconds after its last request when a window counts as closed."""
-PERIOD = 1.0
+PERIOD, PERIOD_OF_OVERVIEW = 1.0, 5.0
 """Minimum seconds between two answers."""
+FIRST, FIRST_OF_OVERVIEW = 0.002, 0.05
+"""The share of the usual work of the first answer, which shows what answers cost. With few rows an overview
+says little, so it has more of them, less often."""
 SPENT = 0.015
 """Maximum share of the training time for answers. To keep to it, answers first show fewer observations, then
 come less often."""
@@ -36,11 +45,12 @@ class Watcher:
 
     Arguments:
         folder: The run's folder.
-        picture: One of :data:`gmvae.assess.snapshot.PICTURES`.
+        picture: One of :data:`gmvae.assess.snapshot.PICTURES`, or :data:`OVERVIEW`.
     """
 
     def __init__(self, folder: RunFolder, picture: str) -> None:
         self.folder = folder
+        self.stored = folder.overview if picture == OVERVIEW else folder.snapshot
         self.request, self.answer = request(folder, picture), answer(folder, picture)
 
     def ask(self) -> None:
@@ -52,7 +62,7 @@ class Watcher:
 
     def newest(self) -> Path | None:
         """The newest file that the picture can be drawn from, or ``None``."""
-        there = [path for path in (self.answer, self.folder.snapshot) if path.exists()]
+        there = [path for path in (self.answer, self.stored) if path.exists()]
         return max(there, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def close(self) -> None:
@@ -77,13 +87,13 @@ class Answers:
         self,
         folder: RunFolder,
         pictures: tuple[str, ...],
-        take: Callable[[str, float], Snapshot],
+        take: Callable[[str, float], Snapshot | Overview],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.folder, self.pictures, self.take, self.clock = folder, pictures, take, clock
         self.looked = -LOOK
         self.due = dict.fromkeys(pictures, 0.0)
-        self.share = dict.fromkeys(pictures, 0.002)  # the first one shows what they cost
+        self.share = {picture: FIRST_OF_OVERVIEW if picture == OVERVIEW else FIRST for picture in pictures}
 
     def look(self) -> None:
         """Answer requests that are due. To be called after each step."""
@@ -113,9 +123,10 @@ class Answers:
             if not request(self.folder, picture).exists():  # closed meanwhile
                 Watcher(self.folder, picture).close()
         cost = max(self.clock() - began, 1e-6)
-        self.due[picture] = began + cost + max(PERIOD, windows * cost / SPENT)
-        growth = 0.6 * SPENT * PERIOD / (windows * cost)  # below the limit: the next one can take longer
-        self.share[picture] = min(1.0, max(0.002, self.share[picture] * min(2.0, growth)))
+        period = PERIOD_OF_OVERVIEW if picture == OVERVIEW else PERIOD
+        self.due[picture] = began + cost + max(period, windows * cost / SPENT)
+        growth = 0.6 * SPENT * period / (windows * cost)  # below the limit: the next one can take longer
+        self.share[picture] = min(1.0, max(FIRST, self.share[picture] * min(2.0, growth)))
 
 
 def request(folder: RunFolder, picture: str) -> Path:
@@ -129,24 +140,27 @@ def answer(folder: RunFolder, picture: str) -> Path:
 
 
 class Watched(Observer):
-    """The observer that answers windows after each step.
+    """The observer that answers windows and pages after each step.
 
     Arguments:
         folder: The run's folder.
-        pictures: The pictures that can be requested.
+        labels: The true class of each row of the data, if there are labels.
     """
 
-    def __init__(self, folder: RunFolder, pictures: tuple[str, ...]) -> None:
-        self.folder, self.pictures = folder, pictures
+    def __init__(self, folder: RunFolder, labels: NDArray[np.int64] | None = None) -> None:
+        self.folder, self.labels = folder, labels
         self.answers: Answers | None = None
 
     def begin(self, fit: Fit) -> None:
         minimum = 50 if len(fit.data.y_shape) == 1 else 10
 
-        def take(picture: str, share: float) -> Snapshot:
-            return fit.moment().glance(picture, max(minimum, round(share * SHOWN)), share)
+        def take(picture: str, share: float) -> Snapshot | Overview:
+            count, moment = max(minimum, round(share * SHOWN)), fit.moment()
+            if picture == OVERVIEW:
+                return moment.overview(count, share, self.labels, (fit.restart, fit.epoch))
+            return moment.glance(picture, count, share)
 
-        self.answers = Answers(self.folder, self.pictures, take)
+        self.answers = Answers(self.folder, (*PICTURES, OVERVIEW), take)
 
     def progress(self, stage: str, done: float) -> None:  # noqa: ARG002
         if stage == "epochs" and self.answers is not None:

@@ -100,6 +100,11 @@ class RunFolder:
         """The file that the pictures of the latent space and of the reconstructions are drawn from."""
         return self.plots / "snapshot.npz"
 
+    @property
+    def overview(self) -> Path:
+        """The file that the page of ``gmvae watch`` draws a run's map and cards from."""
+        return self.plots / "overview.npz"
+
     def about(self, *, whole: bool = False) -> dict[str, Any]:
         """Read config.json. The path of kept rows is updated, in case the folder was moved. To resume a run,
         read it as a ``whole``: with its checksum.

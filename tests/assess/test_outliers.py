@@ -96,7 +96,7 @@ def test_a_fit_labels_them_where_it_is_asked_to(tmp_path):
 
 
 def test_unknown_values_of_outliers_are_refused():
-    with pytest.raises(ValueError, match="outliers is 'drop': it must be 'keep' or 'label'"):
+    with pytest.raises(ValueError, match="outliers is 'drop': it must be one of keep, label"):
         GMVAE(2, outliers="drop").fit(np.zeros((10, 2)))
 
 

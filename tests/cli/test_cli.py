@@ -44,7 +44,7 @@ def test_a_run_folder_holds_what_the_readme_lists(finished):
         "config.json", "metrics.jsonl", "summary.json", "model.safetensors", "checkpoint", "plots",
     }  # fmt: skip
     assert {p.name for p in (finished / "plots").iterdir()} == {
-        "latent.png", "recon.png", "bound.png", "consistency.png", "snapshot.npz",
+        "latent.png", "recon.png", "bound.png", "consistency.png", "snapshot.npz", "overview.npz",
     }  # fmt: skip
     for picture in (finished / "plots").glob("*.png"):
         assert np.asarray(Image.open(picture).convert("L")).std() > 5

@@ -99,7 +99,10 @@ def test_every_record_of_images_has_every_measure(digits):
 @pytest.mark.slow
 def test_every_picture_is_drawn_and_can_be_drawn_again(digits):
     before = contents(digits / "plots")
-    assert {path.name for path in before} == {f"{name}.png" for name in PICTURES} | {"snapshot.npz"}
+    assert {path.name for path in before} == {f"{name}.png" for name in PICTURES} | {
+        "snapshot.npz",
+        "overview.npz",
+    }
     for name in PICTURES:
         assert np.asarray(Image.open(digits / "plots" / f"{name}.png").convert("L")).std() > 5
     picture = digits / "plots" / "samples.png"
@@ -189,7 +192,11 @@ def test_labels_can_be_ignored(small_mnist, tmp_path):
     (record,) = records(tmp_path / "run")
     assert "test_elbo" in record
     assert not {"acc", "nmi", "test_acc", "test_nmi"} & record.keys()
-    assert {p.name for p in (tmp_path / "run" / "plots").iterdir()} == {"shares.png", "snapshot.npz"}
+    assert {p.name for p in (tmp_path / "run" / "plots").iterdir()} == {
+        "shares.png",
+        "snapshot.npz",
+        "overview.npz",
+    }
     assert "scores compares clusters with labels, and there are none" in bad(
         here("plot", "scores", tmp_path / "run")
     )

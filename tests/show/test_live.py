@@ -8,7 +8,6 @@ import os
 import shutil
 import threading
 
-import numpy as np
 import pytest
 from bokeh.document import Document
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
@@ -16,7 +15,6 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.websocket import websocket_connect
 
-from gmvae.show.live.maps import plane
 from gmvae.show.live.page import Page
 from gmvae.show.live.runs import Runs
 from gmvae.show.live.server import Guarded
@@ -113,13 +111,6 @@ def test_folders_without_a_run_are_refused(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=name):
         Runs([tmp_path / name])
-
-
-def test_pictures_are_not_mirrored_against_the_one_before():
-    x = np.random.default_rng(0).normal(size=(200, 5)) * [5, 3, 1, 1, 1]
-    _, first = plane(x, None)
-    _, second = plane(x, -first)
-    np.testing.assert_allclose(second, -first)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,16 +54,19 @@ def epochs_shown(page) -> dict[str, int]:
     """The epochs of each run, read from the table in the browser."""
     rows = [row.split("\n") for row in page.locator(".slick-row").all_inner_texts()]
     whole = [row for row in rows if len(row) > 4]  # a row that is being drawn has fewer cells
-    return {run.split("/")[-1]: int(epoch) for _, run, _, _, epoch, *_ in whole}
+    return {run.split("/")[-1]: int(epoch or 0) for _, run, _, _, epoch, *_ in whole}
 
 
 def choose(page, name: str) -> bool:
-    """Click on a run's row, and return whether only its latent space is shown then. A row that is redrawn
+    """Click on a run's row, and return whether its map and cards are shown then. A row that is redrawn
     between press and release of the button gets no click."""
     page.locator(".slick-row", has_text=f"/{name}").click()
-    shown = page.evaluate("""() => Bokeh.documents[0].roots()[0].children[2].children
-        .map(plot => plot.title.text)""")
-    return len(shown) == 1 and shown[0].endswith(f"/{name}")
+    return page.inner_text("#lead-title").endswith(f"/{name}")
+
+
+def epoch_of_map(page) -> int:
+    """The epoch of the map and of the cards."""
+    return int(re.search(r"epoch (\d+)\.", page.inner_text("#lead"))[1])
 
 
 def until(check, seconds: float = 120):
@@ -94,8 +98,10 @@ def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served,
         loads = []
         page.on("load", lambda *_: loads.append(1))
         page.goto(served(runs))
-        page.wait_for_selector("h1", timeout=60_000)
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
         until(lambda: set(epochs_shown(page)) == {"one", "two"})
+        titles = "Bokeh.documents[0].get_model_by_name('beside').children.map(chart => chart.title?.text)"
+        until(lambda: [str(text).split("/")[-1] for text in page.evaluate(titles)] == ["one", "two"])
 
         trained[0].kill()
         trained[0].wait()
@@ -104,7 +110,7 @@ def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served,
         before = epochs_shown(page).get("two", 0)
         until(lambda: epochs_shown(page).get("two", 0) > before)
 
-        until(lambda: choose(page, "one"))
+        until(lambda: choose(page, "one") and page.evaluate(titles) == [None])
 
         trained.append(process("resume", runs / "one"))
         until(lambda: epochs_shown(page).get("one", 0) > last)
@@ -113,6 +119,7 @@ def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served,
         trained[1].wait()
         shutil.rmtree(runs / "two")
         until(lambda: set(epochs_shown(page)) == {"one"})
+        until(lambda: page.inner_text("#lead-title").endswith("/one"))
         page.set_viewport_size({"width": 320, "height": 800})
         until(lambda: page.evaluate("document.documentElement.scrollWidth") <= 320)
         assert loads == [1]
@@ -130,12 +137,66 @@ def test_each_epoch_shows_once_it_is_written(browser, served, table, tmp_path, f
     assert done.wait(timeout=120) == 0
     page = browser.new_page()
     page.goto(served(run))
-    page.wait_for_selector("h1", timeout=60_000)
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
     until(lambda: epochs_shown(page) == {"run": 3})
     record = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     for epoch in range(4, 8):
         with open(run / "metrics.jsonl", "a") as file:
             file.write(json.dumps(record | {"epoch": epoch}) + "\n")
         until(lambda epoch=epoch: epochs_shown(page) == {"run": epoch})
+    page.evaluate("changes = 0; Bokeh.documents[0].on_change(() => changes++)")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("changes") == 0  # while nothing is written, nothing moves
     assert faults(page) == []
     page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (320, "dark")])
+def test_the_map_and_the_cards_of_a_run_in_progress_are_those_of_a_report(
+    browser, served, table, tmp_path, faults, width, scheme
+):
+    run = tmp_path / "run"
+    training = process(*TRAIN, "--path", table, "--epochs", "100000", "--run-dir", run)
+    try:
+        until(lambda: written(run) > 3)
+        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        said = []
+        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(served(run))
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        until(lambda: page.evaluate("page !== null && rows.data.number.length > 40"))
+        assert page.locator(".card").count() == 3
+        assert page.locator("#colour option").all_inner_texts() == [
+            "cluster", "probability", "log density, nats", "a", "b", "c",
+        ]  # fmt: skip
+        page.select_option("#colour", label="b")
+        page.click('button.show[data-cluster="1"]')
+        chosen = page.evaluate("rows.data.cluster.filter(k => k === 1).length")
+        assert page.inner_text("#selected") == f"{chosen} rows are selected."
+        page.locator("#cluster-1 summary").first.click()
+        numbers = "[rows.selected.indices.map(i => rows.data.number[i]), [...rows.data.number]]"
+        (before, _), epoch, chart = page.evaluate(numbers), epoch_of_map(page), page.evaluate("plot.id")
+        until(lambda: epoch_of_map(page) > epoch)
+        after, there = page.evaluate(numbers)
+        assert after == [number for number in before if number in there]
+        assert after
+        assert page.evaluate("plot.id") == chart
+        assert page.locator("#cluster-1 details").first.get_attribute("open") is not None
+        assert page.locator("#colour option:checked").inner_text() == "b"
+        with page.expect_download() as waiting:
+            page.click("#csv")
+        lines = Path(waiting.value.path()).read_text().splitlines()
+        assert len(lines) > 1
+        assert lines[0].startswith("row,cluster,probability")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        paper = {"light": "#fff", "dark": "#15181c"}[scheme]
+        assert page.evaluate("plot.background_fill_color") == paper
+        training.kill()  # or the page would change while it is examined
+        training.wait()
+        assert faults(page) == []
+        assert said == []
+        page.close()
+    finally:
+        training.kill()
+        training.wait()

@@ -42,6 +42,18 @@ COLUMNS = {
 }
 """Columns of the table."""
 FORMATS = {"elbo": "0,0.00", "test_elbo": "0,0.00", "acc": "0.000", "minutes": "0,0.0"}
+THEMED = """
+:host, .slick-header-columns, .slick-header-column.ui-state-default, .slick-cell, .bk-input-group label {
+  font: 15px/1.5 system-ui, sans-serif; color: var(--ink);
+}
+:host(.bk-data-table), .slick-row, .slick-header, .slick-header-column.ui-state-default, .grid-canvas,
+.slick-viewport { background: var(--paper) !important; border-color: var(--line); }
+.slick-header-column.ui-state-default, .slick-cell { font-size: 13px; }
+.slick-cell.selected { background: var(--soft) !important; }
+select.bk-input { color: var(--ink); background-color: var(--soft); border-color: var(--line);
+  font: inherit; max-width: 100%; }
+"""
+"""The colours of the page, light or dark, for Bokeh's widgets."""
 SWATCH = '<span style="color:<%= value %>" aria-hidden="true">&#9632;</span>'
 
 
@@ -63,7 +75,9 @@ def table(rows: ColumnDataSource) -> DataTable:
         TableColumn(field="colour", title="", width=24, formatter=HTMLTemplateFormatter(template=SWATCH))
     ]
     for key, title in COLUMNS.items():
-        form = NumberFormatter(format=FORMATS[key], nan_format="") if key in FORMATS else StringFormatter()
+        form = StringFormatter(null_format="")
+        if key in FORMATS:
+            form = NumberFormatter(format=FORMATS[key], null_format="")
         columns.append(TableColumn(field=key, title=title, width=240 if key == "run" else 90, formatter=form))
     found = DataTable(
         source=rows,
@@ -71,8 +85,10 @@ def table(rows: ColumnDataSource) -> DataTable:
         index_position=None,
         height=220,
         sizing_mode="stretch_width",
+        min_width=720,
         selectable=True,
         name="runs",
+        stylesheets=[THEMED],
     )
     # Bokeh redraws a table when rows come or go, but not when values change
     anew = CustomJS(args={"view": found.view}, code="view.change.emit()")
@@ -84,9 +100,9 @@ def chart(title: str) -> Any:
     """An empty chart over epochs."""
     plot: Any = figure(
         title=title,
-        height=260,
-        min_width=280,
-        width=420,
+        height=210,
+        min_width=250,
+        width=265,
         tools="pan,wheel_zoom,box_zoom,reset,save",
         x_axis_label="epoch",
         output_backend="canvas",

@@ -62,7 +62,10 @@ def serve(
     hosts = tuple(sorted(f"{name.lower()}:{bound}" for name in names))
 
     def open_page(document: Any) -> None:
-        Page(document, runs)
+        def present() -> bool:
+            return any(one.connection_count for one in guarded.get_sessions("/") if one.document is document)
+
+        Page(document, runs, present)
 
     loop = IOLoop.current()
     guarded = Guarded(hosts, open_page)

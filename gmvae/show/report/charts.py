@@ -98,14 +98,13 @@ def latent_map(content: Content, source: ColumnDataSource) -> Any:
     )
     plot.toolbar.logo = None
     plot.add_tools(LassoSelectTool(), WheelZoomTool(modifiers="ctrl"))
-    size = float(np.interp(np.log10(len(content.y)), [2, 3, 4, 5], [9, 6, 4, 2.5]))
     palette, high = [colour(k) for k in range(content.count)], content.count - 0.5
     mapper = LinearColorMapper(palette=palette, low=-0.5, high=high)
     dots = plot.scatter(
         "x",
         "y",
         source=source,
-        size=size,
+        size=dot_size(len(content.y)),
         line_color=None,
         fill_color={"field": "cluster", "transform": mapper},
         fill_alpha=0.75,
@@ -123,6 +122,11 @@ def latent_map(content: Content, source: ColumnDataSource) -> Any:
     plot.axis.visible = len(content.maps) == 1
     plot.grid.grid_line_alpha = 0.25
     return plot
+
+
+def dot_size(count: int) -> float:
+    """The size of a point on a map with ``count`` of them, pixels."""
+    return float(np.interp(np.log10(count), [2, 3, 4, 5], [9, 6, 4, 2.5]))
 
 
 def by_epoch(history: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmvae.assess.contrast import common, reliability
+from gmvae.assess.contrast import common, least_likely, reliability
 from gmvae.assess.portrait import overlap
 from gmvae.show.content import Content
 
@@ -183,11 +183,11 @@ def trust(content: Content) -> dict[str, Any]:
     }
 
 
-def outliers(content: Content, count: int = 12) -> list[dict[str, Any]]:
+def outliers(content: Content) -> list[dict[str, Any]]:
     """The rows with the lowest log density. For a table also their values that are farthest from the mean of
     their cluster, in units of its standard deviation."""
     found = []
-    for i in np.argsort(content.portrait.density, kind="stable")[:count]:
+    for i in least_likely(content.portrait.density):
         k = int(content.clusters[i])
         found.append({"row": int(i), "cluster": k, "odd": _odd(content, int(i), k)})
     return found

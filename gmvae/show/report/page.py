@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,17 @@ from gmvae.store.files import write_whole
 
 PICTURES = 5_000
 """Maximum number of images in the page, besides those on cards."""
-MEMBERS, BORDERLINE = 10, 6
-"""Number of typical and of borderline members on a card."""
 MEASURES = {"acc": "accuracy, one to one", "acc_aae": "accuracy (AAE)", "nmi": "NMI", "ari": "ARI"}
+
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("gmvae.show.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+"""The templates, with the names and filters that they use."""
 
 
 def write(content: Content, path: Path) -> None:
@@ -35,46 +44,49 @@ def write(content: Content, path: Path) -> None:
 
 def render(content: Content) -> str:
     """Return the report as one self-contained HTML file."""
-    cards = [_card(content, k) for k in sorted(content.used, key=lambda k: -content.sizes[k])]
-    odd = facts.outliers(content)
-    sheet, places = _sheet(content, cards, odd)
-    pictures = np.full(len(content.y), -1)
-    pictures[list(places)] = list(places.values())
     shown = charts.shown_columns(content)
-    source = charts.rows(content, shown, pictures if sheet else None)
-    environment = Environment(
-        loader=PackageLoader("gmvae.show.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": facts.number, "percent": facts.percent, "script": script}
-    environment.globals |= {"colour": colour}
+    known = variables(content, sorted(content.used, key=lambda k: -content.sizes[k]))
+    source = charts.rows(content, shown, known["pictures"])
     items = [
         json_item(chart) for chart in (charts.latent_map(content, source), *charts.by_epoch(content.history))
     ]
     near = facts.near(content)
-    return environment.get_template("report.html").render(
-        content=content,
-        summary=facts.summary(content),
-        cards=cards,
-        outliers=odd,
-        sheet=sheet,
-        places=places,
-        generated=len(places),
+    return ENVIRONMENT.get_template("report.html").render(
+        known,
         near=near,
-        confusion=facts.confusion(content),
-        trust=facts.trust(content),
         measures=_measures(content),
+        views=list(content.maps),
+        place="",
         left_out=len(content.columns) - len(shown),
         about=_about(content),
-        page=_known(content, shown, sheet, near),
+        page=page_facts(content, shown, known["sheet"], near),
         items=items,
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw)),  # noqa: S704
-        style=_text("report.css"),
-        code=_text("report.js"),
+        style=text_of("report.css"),
+        map_code=text_of("map.js"),
+        code=text_of("report.js"),
     )
+
+
+def variables(content: Content, order: Sequence[int]) -> dict[str, Any]:
+    """What the templates of cards and tables show, with the clusters in this order."""
+    cards = [_card(content, k) for k in order]
+    odd = facts.outliers(content)
+    sheet, places = _sheet(content, cards, odd)
+    pictures = np.full(len(content.y), -1)
+    pictures[list(places)] = list(places.values())
+    return {
+        "content": content,
+        "summary": facts.summary(content),
+        "cards": cards,
+        "outliers": odd,
+        "sheet": sheet,
+        "places": places,
+        "pictures": pictures if sheet else None,
+        "generated": len(places),
+        "confusion": facts.confusion(content),
+        "trust": facts.trust(content),
+    }
 
 
 def script(value: Any) -> Markup:
@@ -83,7 +95,8 @@ def script(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
 
 
-def _text(name: str) -> Markup:
+def text_of(name: str) -> Markup:
+    """A style sheet or a script of this package, as it is."""
     return Markup((files("gmvae.show.report") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
 
 
@@ -98,8 +111,8 @@ def _card(content: Content, k: int) -> dict[str, Any]:
         "size": int(content.sizes[k]),
         "share": float(members.mean()),
         "probability": float(content.probability[members].mean()),
-        "typical": typical(content.portrait.x, content.clusters, k, MEMBERS).tolist(),
-        "borderline": borderline(content.portrait.probabilities, k, BORDERLINE).tolist(),
+        "typical": typical(content.portrait.x, content.clusters, k).tolist(),
+        "borderline": borderline(content.portrait.probabilities, k).tolist(),
         "columns": columns,
         "shown_columns": list({owners[name].name: owners[name] for name in names}.values()) if owners else [],
         "places": [content.features.index(name) for name in names] if owners else [],
@@ -112,7 +125,8 @@ def _sheet(
     """All pictures on one sheet, first those of rows, then generated ones; and the position of each row."""
     if not content.of_images:
         return None, {}
-    spaced = range(0, len(content.y), -(-len(content.y) // PICTURES))
+    there = range(len(content.y)) if content.pictured is None else content.pictured.tolist()
+    spaced = there[:: -(-len(there) // PICTURES)]
     on_cards = [i for card in cards for i in (*card["typical"], *card["borderline"])]
     wanted = dict.fromkeys((*spaced, *on_cards, *(one["row"] for one in odd)))
     made = content.portrait
@@ -144,7 +158,9 @@ def _about(content: Content) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def _known(content: Content, shown: list[int], sheet: Sheet | None, near: dict[str, Any]) -> dict[str, Any]:
+def page_facts(
+    content: Content, shown: list[int], sheet: Sheet | None, near: dict[str, Any]
+) -> dict[str, Any]:
     """The values that the page's script needs."""
     columns = [content.columns[place] for place in shown]
     return {
@@ -169,3 +185,7 @@ def _known(content: Content, shown: list[int], sheet: Sheet | None, near: dict[s
         if sheet is None
         else {"columns": sheet.columns, "width": sheet.width, "height": sheet.height},
     }
+
+
+ENVIRONMENT.filters |= {"number": facts.number, "percent": facts.percent, "script": script}
+ENVIRONMENT.globals |= {"colour": colour}

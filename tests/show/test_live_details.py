@@ -1,0 +1,231 @@
+"""What the page shows of one run: the map and the cards of a report, updated in place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from bokeh.document import Document
+
+from gmvae.assess.overview import Overview
+from gmvae.show.live.details import Details
+from gmvae.show.live.latest import PATIENCE, Latest, plane
+from gmvae.show.live.page import Page
+from gmvae.show.live.runs import Runs
+from gmvae.store.files import write_arrays, write_sealed
+
+NAMES = {"features": ["<b>", "width", "height"], "classes": ["ant", "bee"], "shape": [400, 3]}
+
+
+def overview(count: int = 40, seed: int = 0, epoch: int = 1) -> Overview:
+    """Two clusters of a table that differ in the column ``width``; every tenth row of 400, or fewer."""
+    rng = np.random.default_rng(seed)
+    second = np.arange(count) % 2
+    q = np.stack([1 - second, second], 1) * 0.9 + 0.05
+    y = rng.normal(size=(count, 3)) + 5 * second[:, None] * [0, 1, 0]
+    return Overview(
+        y_shape=np.array([3]),
+        numbers=np.arange(count) * (400 // count),
+        probabilities=q.astype(np.float32),
+        agrees=np.ones(count, dtype=bool),
+        density=rng.normal(size=count),
+        x=rng.normal(size=(count, 2)) + 6 * second[:, None],
+        samples=rng.normal(size=(2, 10, 3)),
+        styles=rng.normal(size=(2, 2, 9, 3)),
+        pictured=np.arange(count),
+        y=y,
+        labels=second,
+        epoch=np.array([1, epoch]),
+    )
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run's folder, and functions that keep an overview in it and answer a request with one."""
+    path = tmp_path / "run"
+    path.mkdir()
+    write_sealed(path / "config.json", {"name": "run", "data": NAMES, "choice": None})
+
+    def write(name: str, found: Overview) -> None:
+        write_arrays(path / name / "overview.npz", asdict(found))
+
+    path_of = type("Folder", (), {})()
+    path_of.path = path
+    path_of.keep = lambda found: write("plots", found)
+    path_of.answer = lambda found: write("watch", found)
+    return path_of
+
+
+def test_the_last_overview_is_shown_until_the_run_answers(run):
+    clock = Clock()
+    run.keep(overview(40))
+    run.answer(overview(8, seed=1))
+    latest = Latest(run.path, clock)
+    latest.look()
+    assert (run.path / "watch" / "overview").exists()  # requested
+    assert len(latest.points) == 40
+    latest.look()
+    assert latest.read == 1  # too few rows, so soon
+    run.answer(overview(80, seed=2))
+    latest.look()
+    assert len(latest.points) == 80
+    clock.now = PATIENCE
+    run.answer(overview(8, seed=3))
+    latest.look()
+    assert len(latest.points) == 8
+    latest.close()
+    assert not (run.path / "watch").exists()
+
+
+@pytest.mark.parametrize("damage", ["half", "other version", "no folder"])
+def test_a_file_that_cannot_be_read_is_passed_over(run, damage):
+    run.keep(overview())
+    latest = Latest(run.path)
+    if damage == "no folder":
+        shutil.rmtree(run.path)
+    elif damage == "half":
+        stored = run.path / "plots" / "overview.npz"
+        stored.write_bytes(stored.read_bytes()[:500])
+    else:
+        write_arrays(run.path / "plots" / "overview.npz", {"x": np.zeros((3, 2))})
+    latest.look()
+    assert latest.overview is None
+    assert latest.content("run") is None
+
+
+def test_pictures_are_not_mirrored_against_the_one_before():
+    x = np.random.default_rng(0).normal(size=(200, 5)) * [5, 3, 1, 1, 1]
+    _, first = plane(x, None)
+    _, second = plane(x, -first)
+    np.testing.assert_allclose(second, -first)
+
+
+def pushed(details: Details) -> tuple[str, dict]:
+    return details.pushed.data["html"][0], json.loads(details.pushed.data["page"][0])
+
+
+def test_cards_and_map_have_the_names_of_the_data(run):
+    run.keep(overview(epoch=7))
+    latest, details = Latest(run.path), Details()
+    latest.look()
+    details.update(latest, "runs/<i>", "in progress")
+    html, page = pushed(details)
+    assert "epoch 7" in html
+    assert "2 clusters in 400 rows" in html
+    assert html.index('id="cluster-0"') < html.index('id="cluster-1"')
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html.partition('id="clusters"')[2]
+    assert "runs/&lt;i&gt;" in html
+    assert [column["name"] for column in page["columns"]] == ["<b>", "width", "height"]
+    assert page["classes"] == ["ant", "bee"]
+    data = details.source.data
+    np.testing.assert_allclose(data["c1"], latest.overview.y[:, 1], rtol=1e-6)
+    assert data["number"].tolist() == list(range(0, 400, 10))
+    # cluster 1 is 5 wider than the others, by about five standard deviations
+    card = html.partition('id="cluster-1"')[2]
+    assert card.index("width") < card.index("Typical rows")
+
+
+def test_rows_that_stay_stay_selected_and_the_chart_stays(run):
+    run.keep(overview(40))
+    latest, details = Latest(run.path), Details()
+    latest.look()
+    details.update(latest, "run", "in progress")
+    plot = details.place.children[0]
+    details.source.selected.indices = [1, 4, 39]  # rows 10, 40 and 390
+    run.answer(overview(80, seed=1, epoch=2))
+    latest.look()
+    details.update(latest, "run", "in progress")
+    assert details.place.children == [plot]
+    assert details.source.data["number"][details.source.selected.indices].tolist() == [10, 40, 390]
+    np.testing.assert_allclose(details.source.data["x"], latest.points[:, 0])
+    assert "epoch 2" in pushed(details)[0]
+
+
+def test_another_run_gets_a_chart_of_its_own(run, tmp_path):
+    run.keep(overview())
+    shutil.copytree(run.path, tmp_path / "other")
+    details, charts = Details(), []
+    for path in (run.path, tmp_path / "other"):
+        latest = Latest(path)
+        latest.look()
+        details.update(latest, path.name, "finished")
+        charts += details.place.children
+    assert charts[0] is not charts[1]
+    details.update(None, "", "")
+    assert pushed(details) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("in progress", "follows soon"), ("finished", "has kept no map")]
+)
+def test_without_an_overview_the_page_says_so(run, state, said):
+    latest, details = Latest(run.path), Details()
+    latest.look()
+    details.update(latest, "run", state)
+    html, page = pushed(details)
+    assert said in html
+    assert page is None
+
+
+def test_images_without_pixels_have_no_picture(run):
+    found = overview(40)
+    rng = np.random.default_rng(0)
+    images = replace(
+        found,
+        y_shape=np.array([1, 2, 2]),
+        pictured=np.arange(0, 40, 5),
+        y=rng.integers(0, 256, (8, 4)).astype(np.uint8),
+        samples=rng.uniform(0, 255, (2, 10, 4)),
+        styles=rng.uniform(0, 255, (2, 2, 9, 4)),
+        density=np.where(np.arange(40) % 5, 1.0, -1.0),
+        probabilities=np.where(found.probabilities > 0.5, 1, 0).astype(np.float32),
+        x=np.where(np.arange(40) % 5, 9.0, 0.1)[:, None] * np.ones(2),
+    )
+    run.keep(images)
+    latest, details = Latest(run.path), Details()
+    latest.look()
+    details.update(latest, "run", "finished")
+    html, page = pushed(details)
+    places = details.source.data["picture"]
+    assert set(range(0, 40, 5)) <= set(np.flatnonzero(places >= 0).tolist())
+    assert page["sheet"]["width"] == 2
+    assert html.count("data:image/webp;base64,") == 1
+
+
+@pytest.mark.slow
+def test_a_click_on_a_run_shows_it_and_two_are_side_by_side(run, tmp_path):
+    run.keep(overview())
+    shutil.copytree(run.path, tmp_path / "runs" / "one")
+    shutil.copytree(run.path, tmp_path / "runs" / "two")
+    page = Page(Document(), Runs([tmp_path / "runs"]))
+    one, two = (str(tmp_path / "runs" / name) for name in ("one", "two"))
+    assert page.choice.options == [one, two]
+    assert page.choice.value == one
+    assert [chart.title.text for chart in page.beside.children] == [f"map of {one}", f"map of {two}"]
+    page.rows.selected.indices = [1]
+    page.update()
+    assert page.choice.value == two
+    assert two in pushed(page.details)[0]
+    assert len(page.beside.children) == 1  # an empty place
+    assert not hasattr(page.beside.children[0], "title")
+    page.choice.value = one
+    page.update()
+    assert one in pushed(page.details)[0]
+    assert page.rows.selected.indices == [0]
+    shutil.rmtree(one)
+    page.update()
+    assert page.choice.value == two
+    assert two in pushed(page.details)[0]
+    page.close()
+    assert not (tmp_path / "runs" / "two" / "watch").exists()
