@@ -43,7 +43,8 @@ def contrast(y: Array, clusters: NDArray[np.int64], count: int) -> Contrast:
     means, variances = zip(*(_moments(*side) for side in sides), strict=True)
     spread = np.sqrt((variances[0] + variances[1]) / 2)
     everywhere = np.broadcast_to(y.std(0), spread.shape)
-    spread = np.where(spread > 1e-7 * everywhere, spread, everywhere)
+    rounding = 1e-7 * (everywhere + abs(means[0]) + abs(means[1]))  # of sums of squares, whose root it is
+    spread = np.where(spread > rounding, spread, everywhere)
     defined = (held > 0) & (held < len(y)) & (spread > 0)
     difference = np.where(defined, (means[0] - means[1]) / np.where(defined, spread, 1), 0)
     return Contrast(means[0] + centre, means[1] + centre, difference)

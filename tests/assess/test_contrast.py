@@ -58,3 +58,14 @@ def test_reliability_bins_rows_by_probability():
 def test_the_most_common_label_leaves_unknown_ones_aside():
     labels = np.array([-1, -1, -1, 2, 2, 0, -1])
     assert common(labels, np.array([0, 0, 0, 0, 0, 0, 1]), 3).tolist() == [2, -1, -1]
+
+
+@pytest.mark.parametrize("low", [0.48, 0.1, 0.3])
+@pytest.mark.parametrize("every", [67, 100, 300, 1000])
+def test_a_column_that_is_constant_on_either_side_is_measured_by_its_deviation_in_all_rows(low, every):
+    """As lip in UCI's E. coli, 1 in ten rows and 0.48 in all others: sums of squares leave a little variance
+    of rounding."""
+    clusters = np.where(np.arange(10 * every) % every == 0, 1, 0)
+    y = np.where(clusters == 1, 1.0, low)[:, None]
+    found = contrast(y, clusters, 2)
+    assert found.difference[1, 0] == pytest.approx((1 - low) / y.std())
