@@ -62,6 +62,6 @@ class Moment:
         labels: NDArray[np.int64] | None,
         epoch: tuple[int, int],
     ) -> Overview:
-        """The arrays that a page shows, from at most ``count`` observations, with a share of the work; with the
+        """The arrays that a page shows, from at most ``count`` observations, with a share of the work, the
         labels of all rows of the data, the number of the restart, and that of its epochs."""
         return overview(self._model, self._data, count, share, labels, epoch)
