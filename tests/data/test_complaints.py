@@ -260,6 +260,16 @@ def test_dates_are_named(write):
     assert "dates" not in complaint(write("a,c\n" + "".join(f"1.2.{i},{i}\n" for i in range(30))))  # versions
 
 
+def test_remarks_beside_gaps_are_left_out(write):
+    rows = "".join(
+        f"{i % 7},{'' if i % 2 else f'call {i}'},{'xy'[i % 2] if i > 2 else ''}\n" for i in range(40)
+    )
+    said = complaint(write("a,remark,t\n" + rows))
+    assert "text that differs from row to row in remark; leave it out" in said
+    assert "missing values in 3 of 40 rows, first in row 0 counted from 0, in columns t (3)" in said
+    assert said.endswith("so add --drop remark --text one-hot --missing impute")
+
+
 def test_null_of_sql_is_missing(write):
     path = write("a\tt\n1\t\\N\n\\N\tx\n3\tx\n", "t.tsv")
     assert "missing values in 2 of 3 rows, first in row 0" in complaint(path)

@@ -59,6 +59,11 @@ class Uses:
     dates: dict[str, str] = field(default_factory=dict)
     """Dates: the first one."""
 
+    @property
+    def dropped(self) -> list[str]:
+        """The columns that the flags leave out."""
+        return [*self.odd, *self.units, *self.dates, *self.drop]
+
     def complaints(self, advice: Mapping[str, str]) -> Iterator[str]:
         """Yield a complaint for each group, with its remedy."""
         drop = advice["drop"]
@@ -95,6 +100,6 @@ class Uses:
         """The flags that make a table with these columns readable; ``others`` are neither numbers nor
         text."""
         flags = [f"--id-column {shlex.quote(name)}" for name in self.id]
-        if many := [*others, *self.odd, *self.units, *self.dates, *self.drop]:
+        if many := [*others, *self.dropped]:
             flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")
         return flags + ["--text one-hot"] * bool(self.features)

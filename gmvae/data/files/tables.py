@@ -29,6 +29,8 @@ from gmvae.data.files.unusable import unusable, unusable_error
 from gmvae.data.files.values import date, flags, index_columns, kind, no_number, numbers, texts, unit
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
+REMARKS = 10
+"""Maximum number of texts, all different, beside gaps, that can become features: more are remarks."""
 CATEGORIES = 100
 """Maximum number of different values of a text column that can become features."""
 
@@ -91,7 +93,8 @@ class Table(Source):
         if reading and (wrong or options.text == "error"):
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
-            unusable = self._unusable(kinds, options)
+            left = {name: found for name, found in kinds.items() if name not in uses.dropped}
+            unusable = self._unusable(left, options)
             flags: list[str] = []
             if self.advice is FLAGS:
                 others = [name for name in names if kinds[name] == "other"]
@@ -177,7 +180,9 @@ class Table(Source):
             as_text = Schema((1,), tuple(words), dict.fromkeys(words, ()))
             first = next(self.batches(list(words), as_text, ROWS), None)
         for name in words:
-            count = 0 if first is None else len(texts(first.column(name)).unique())
+            known = None if first is None else texts(first.column(name)).drop_null()
+            count = 0 if known is None else len(known.unique())
+            gaps = first is not None and known is not None and len(known) < len(first)
             if first is not None and (when := date(first.column(name))):
                 uses.dates[name] = when
             elif first is not None and (odd := no_number(first.column(name))) is not None:
@@ -189,7 +194,8 @@ class Table(Source):
             elif first is not None and count == len(first) > 1 and options.id_column is None:
                 (uses.drop if uses.id else uses.id).append(name)
             else:
-                (uses.drop if count > CATEGORIES else uses.features).append(name)
+                remarks = gaps and known is not None and count == len(known) > REMARKS
+                (uses.drop if count > CATEGORIES or remarks else uses.features).append(name)
         return uses
 
     def _values(self, schema: Schema) -> Iterator[NDArray[np.float64]]:
