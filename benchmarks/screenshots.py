@@ -53,7 +53,9 @@ def main() -> None:
         wine.data.to_csv(Path(folder) / "wine.csv", index=False)
         watch(started, Path(folder), given.out / "watch.png")
         for name in ("report.png", "report-card.png", "watch.png"):
-            Image.open(given.out / name).convert("RGB").quantize(128).save(given.out / name, optimize=True)
+            picture = Image.open(given.out / name).convert("RGB")
+            # small dots of a legend must keep their colours
+            picture.quantize(256, Image.Quantize.MAXCOVERAGE).save(given.out / name, optimize=True)
             print(given.out / name)
         started.close()
 
