@@ -1,4 +1,4 @@
-"""Deep clustering with Gaussian mixture variational auto-encoders.
+"""Deep clustering with Gaussian mixture variational autoencoders.
 
 The names below are imported from their files when they are first used. So ``import gmvae`` itself is quick.
 """

@@ -161,7 +161,7 @@ class TrainingConfig:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
     threads: int = 0
-    """CPU threads; 0 uses one for small networks, and else leaves the number to torch."""
+    """CPU threads; 0 uses one for small networks, and otherwise lets torch decide."""
 
     def __post_init__(self) -> None:
         choice("optimiser", self.optimiser, Optimiser)
@@ -250,10 +250,10 @@ class DataConfig:
     image_size: int = 0
     """Pixels of each side to which pictures of a folder are resized; 0 keeps them as they are."""
     grey: bool = False
-    """Turn pictures of a folder into grey ones."""
+    """Convert the pictures of a folder to greyscale."""
     stream: bool = False
     """Shuffle the rows onto the disk once and read them from there while training, for data larger than
-    memory; turned on by itself if the rows would take more than a quarter of the memory."""
+    memory; turned on automatically if the rows would take more than a quarter of the memory."""
     scale: Scale = "none"
     """How the columns are scaled for a gaussian likelihood: to mean 0 and standard deviation 1 (standard); by
     median and quartiles, with far values brought nearer (robust); by logarithms (log); rows to length 1, for

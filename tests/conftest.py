@@ -144,6 +144,31 @@ def blobs():
     return three_blobs()
 
 
+@pytest.fixture
+def write(tmp_path):
+    """Writes a table of text."""
+
+    def write(content, name="t.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def arrow(tmp_path):
+    """Writes columns to a Parquet file."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    def arrow(columns, name="t.parquet"):
+        parquet.write_table(pa.table(columns), tmp_path / name)
+        return tmp_path / name
+
+    return arrow
+
+
 def pytest_collection_finish():
     """Keep what is loaded by now out of the garbage collector's repeated searches."""
     gc.collect()

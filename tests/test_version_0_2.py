@@ -1,4 +1,4 @@
-"""Files written by version 0.2.0 (``version_0_2/make.py``) can be read, and give the same results as then."""
+"""Files of version 0.2.0 (``version_0_2/write_files.py``) can be read, and give the same results as then."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import here, records
-from version_0_2.make import RUN, table
+from version_0_2.write_files import RUN, table
 
 import gmvae
 

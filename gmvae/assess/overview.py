@@ -17,7 +17,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 Array = NDArray[np.floating]
 NUMBERS = 500_000
-"""Maximum count of numbers of a table's rows, beyond the first ``MINIMUM_ROWS`` rows."""
+"""Maximum number of values in a table's rows; ``MINIMUM_ROWS`` rows are shown in any case."""
 MINIMUM_ROWS = 100
 PICTURES = 300
 """Maximum number of images besides those of typical, borderline and unlikely rows."""

@@ -136,7 +136,7 @@ def usage() -> str:
     """The help text of ``gmvae`` itself."""
     return (
         "usage: gmvae COMMAND ...\n\n"
-        "Deep clustering with Gaussian mixture variational auto-encoders.\n\n"
+        "Deep clustering with Gaussian mixture variational autoencoders.\n\n"
         + table({"train": TRAIN} | {name: text for name, (_, text) in COMMANDS.items()})
         + "\n\ngmvae help COMMAND describes a command; gmvae --version prints the version."
     )

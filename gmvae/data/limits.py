@@ -16,9 +16,9 @@ UNPACKED = 1 << 28
 RATIO = 256
 """Maximum bytes in memory for each byte of a larger file. Images with large empty areas take about 20."""
 WIDTH = 1 << 22
-"""Maximum of numbers in a row: 4,194,304, a picture of 2048 x 2048 levels."""
+"""Maximum number of values in a row: 4,194,304, a picture of 2048 x 2048 levels."""
 PIXELS = 50_000_000
-"""Maximum of pixels in a picture, before it is resized."""
+"""Maximum number of pixels in a picture, before it is resized."""
 JSON_BYTES = 1 << 28
 """Maximum size of a run's JSON file in bytes, including the records of epochs."""
 

@@ -190,7 +190,7 @@ class Schema:
             row, column = np.argwhere(np.isinf(y))[0]
             raise UnusableValueError(
                 f"row {row} has an infinite number, {y[row, column]}, in column {names[column]}, counted "
-                "from 0: remove this row, or write a number there"
+                "from 0: remove this row, or replace it with a finite number"
             )
         gaps = np.isnan(y)
         if not self.impute:

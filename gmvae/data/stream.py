@@ -113,7 +113,7 @@ def _check(y: NDArray[Any], width: int, before: int, name: str) -> None:
         what = "a missing value" if np.isnan(y[row, column]) else f"an infinite number, {y[row, column]},"
         raise ValueError(
             f"{name} has {what} in row {before + row}, column {column}, counted from 0: remove this row, or "
-            "write a number there"
+            "replace it with a finite number"
         )
 
 

@@ -30,7 +30,7 @@ from gmvae.training.devices import pick_device
 
 
 class GMVAE(Updated):
-    r"""Clusters a table with the Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv
+    r"""Clusters a table with the Gaussian mixture variational autoencoder (Dilokthanakul et al., arXiv
     1611.02648).
 
     X has a row for each observation. It can be a numpy array or memmap, a scipy sparse matrix, a torch

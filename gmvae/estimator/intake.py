@@ -120,7 +120,7 @@ def finite(X: Any, *, gaps: bool = False) -> Any:
             row, column = np.argwhere(np.isinf(values))[0]
             said["inf"] = (
                 f"infinite numbers, first {values[row, column]} in row {start + row}, column {column}, "
-                "counted from 0: remove these rows, or write numbers there"
+                "counted from 0: remove these rows, or replace them with finite numbers"
             )
     if said:
         raise ValueError(f"Input X contains {'; and '.join(said.values())}")

@@ -26,10 +26,10 @@ from gmvae.training.random import RandomStream
 MEANS, LAYOUTS = 20, 6
 """How many samples of rows are clustered by k-means, and along their manifold."""
 EMBEDDINGS, LAYOUTS_EACH = 2, 3
-"""Number of auto-encoders, and of samples of the features of each. With two, clusters that only one of them
+"""Number of autoencoders, and of samples of the features of each. With two, clusters that only one of them
 finds do not count as stable."""
 EMBEDDING = 0.5
-"""Share of the work in the reported progress that training the auto-encoders takes."""
+"""Share of the work in the reported progress that training the autoencoders takes."""
 
 
 @isolated
@@ -47,7 +47,7 @@ def choose_clusters(
 
     Few rows, including images, are clustered by k-means and compared with a single Gaussian and with a
     uniform distribution (:mod:`gmvae.partition.gap`). Larger tables are clustered along the manifold of their
-    rows and along that of the features of auto-encoders; images only along the latter.
+    rows and along that of the features of autoencoders; images only along the latter.
 
     Arguments:
         y: The observations.
@@ -55,7 +55,7 @@ def choose_clusters(
         config: The model, with an open number of clusters. ``most_clusters`` is the greatest number to try.
         training: ``augment``.
         seed: Seed of samples, embeddings and mixtures.
-        stream: Source of the auto-encoders' randomness.
+        stream: Source of the autoencoders' randomness.
         progress: Called with the share of the work that is done.
 
     Raises:
@@ -113,7 +113,7 @@ def _embedded(
     stream: RandomStream,
     progress: Progress,
 ) -> Floats:
-    """The features of some observations from a new auto-encoder, trained as in a start."""
+    """The features of some observations from a new autoencoder, trained as in a start."""
     y_shape = tuple(subset.shape[1:])
     view = views(training.augment, y_shape)
     if view is None and len(y_shape) == 3:

@@ -1,4 +1,4 @@
-r"""The Gaussian mixture variational auto-encoder (Dilokthanakul et al., arXiv 1611.02648).
+r"""The Gaussian mixture variational autoencoder (Dilokthanakul et al., arXiv 1611.02648).
 
 Generative model, from the top down::
 

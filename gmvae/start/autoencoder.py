@@ -1,4 +1,4 @@
-"""Embed images with a separate deep auto-encoder, for a start without augmented views."""
+"""Embed images with a separate deep autoencoder, for a start without augmented views."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def steps(count: int) -> int:
 
 
 def code(y: Indexable, subset: Tensor, stream: RandomStream, progress: Progress) -> NDArray[np.float32]:
-    r"""Train an auto-encoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
+    r"""Train an autoencoder :math:`\min \mathbb E\,\lVert y - d(e(y)) \rVert^2` and embed with it.
 
     Layers are dense and without normalisation, as in DEC (Xie et al., arXiv 1511.06335). Without augmented
     views, the nearest neighbours of their codes are more often in the same class than with convolutions.

@@ -44,7 +44,7 @@ def guide(given: Material) -> None:
 
     The loss is that of the bound plus :math:`-g \log q(z = c(y) | y)` with the k-means cluster c(y) of y. The
     components follow from the bound. The consistency violation has weight 0 here. The model is new, or has
-    been trained as an auto-encoder only.
+    been trained as an autoencoder only.
     """
     model, y, stream, training = given.model, given.y, given.stream, given.training
     kmeans = k_means(_flat(given.subset), model.config.clusters, given.seed, given.weights)

@@ -29,9 +29,9 @@ from gmvae.training.augmentation import erased_view, image_view, views
 MANIFOLD_FROM = 1_000
 """Minimum number of images, or rows of wide tables, to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
-"""Steps of the auto-encoder, and of each round of teaching; the last round has twice as many."""
+"""Steps of the autoencoder, and of each round of teaching; the last round has twice as many."""
 FEW_OBSERVATIONS, AUTOENCODERS, LAYOUTS = 5_000, 4, 2
-"""With up to ``FEW_OBSERVATIONS`` observations, ``AUTOENCODERS`` auto-encoders are tried, else one. The
+"""With up to ``FEW_OBSERVATIONS`` observations, ``AUTOENCODERS`` autoencoders are tried, else one. The
 features of each are embedded ``LAYOUTS`` times, and the clusters with the greatest modularity are kept."""
 ROUNDS, ROUNDS_ERASED = 3, 7
 """Default maximum number of rounds, and that for images with erased parts, which learn more in a round."""
@@ -43,7 +43,7 @@ class Rounds:
     """Find clusters along the manifold of the model's features, teach them to the model, and repeat.
 
     Arguments:
-        given: Model, data and settings of the start. The model is trained as an auto-encoder at once.
+        given: Model, data and settings of the start. The model is trained as an autoencoder at once.
         progress: Called with the share of the work that is done.
     """
 
@@ -66,7 +66,7 @@ class Rounds:
         self._find()
 
     def _find(self) -> None:
-        """Train the model as an auto-encoder and find the first clusters. Of several tries, the one with the
+        """Train the model as an autoencoder and find the first clusters. Of several tries, the one with the
         greatest modularity is kept."""
         model, best = self.model, self.model.state_dict()
         for _ in range(self.autoencoders):
@@ -80,7 +80,7 @@ class Rounds:
         model.load_state_dict(best)
 
     def _embed(self) -> Floats:
-        """The features of the auto-encoder or, for images without augmented views, the code of a deeper
+        """The features of the autoencoder or, for images without augmented views, the code of a deeper
         one."""
         if self.deep:
             return autoencoder.code(

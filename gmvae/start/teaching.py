@@ -46,7 +46,7 @@ def reconstruct(
     stream: RandomStream,
     progress: Progress,
 ) -> None:
-    r"""Warm up recogniser and decoder as an auto-encoder, whose code is the mean of q(x | y):
+    r"""Warm up recogniser and decoder as an autoencoder, whose code is the mean of q(x | y):
 
     .. math:: \min_{\theta, \phi}\; -\mathbb E_{v \sim \mathrm{views}(y)} \log p_\theta(y \mid x =
         \mathbb E_{q_\phi(x|v)}[x])

@@ -40,7 +40,7 @@ MEASURED = ("epoch", "seconds", "loss", "elbo", *Terms._fields)
 
 
 class RunFolder:
-    """A run on disk; the README lists its files.
+    """A run on disk; docs/runs.md lists its files.
 
     Arguments:
         path: A folder that holds a run.

@@ -182,7 +182,7 @@ def test_a_run_whose_file_changed_is_not_resumed(flowers, named, tmp_path):
         ([], "path is not given: name a file or a folder of data with --path"),
         (["--path", "none.csv"], "none.csv: No such file or directory"),
         (["--path", "iris.csv"], "iris.csv has columns of text: species; make 0/1 features of them"),
-        (["--path", "iris.csv"], "and a different text in each row of flower; make it --id-column, or leave"),
+        (["--path", "iris.csv"], "and a different text in each row of flower; use it as the --id-column, or"),
         (["--path", "iris.csv", "--label-column", "kind"], "label column has 'kind', which"),
         (["--path", "iris.csv", "--drop", "flowers"], "does not have: did you mean flower?"),
         (["--label-column", "species"], "label_column is 'species' without a path"),

@@ -167,7 +167,7 @@ def test_another_run_gets_a_chart_of_its_own(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("in progress", "follows soon"), ("finished", "has kept no map")]
+    ("state", "said"), [("in progress", "will appear shortly"), ("finished", "has no stored map")]
 )
 def test_without_an_overview_the_page_says_so(run, state, said):
     latest, details = Latest(run.path), Details()

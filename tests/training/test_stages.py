@@ -88,7 +88,7 @@ def test_stages_one_after_the_other_move_the_weights_that_autograd_moves(likelih
 
 
 def stages(model: GaussianMixtureVAE, y: torch.Tensor) -> None:
-    """Some steps of an auto-encoder, of teaching clusters, and of the auto-encoder again."""
+    """Some steps of an autoencoder, of teaching clusters, and of the autoencoder again."""
     stream, clusters = RandomStream(0, torch.device("cpu")), torch.arange(len(y)) % 4
     reconstruct(model, y, noisy, 5, stream, lambda _: None)
     teach(model, y, y, clusters, noisy, 5, stream, lambda _: None)

@@ -18,11 +18,11 @@ TEXTS = (".csv", ".tsv", ".txt")
 ROWS = 1 << 15
 """Default number of rows in a block."""
 FLAGS = {
-    "drop": "--drop", "one-hot": "--text one-hot", "impute": "--missing impute", "id": "--id-column",
+    "drop": "--drop", "one-hot": "--text one-hot", "impute": "--missing impute", "id": "the --id-column",
 }  # fmt: skip
 """How to follow the advice of a message on the command line."""
 NUMBERS = 1 << 21
-"""Maximum count of numbers in a block: wide rows come in smaller blocks."""
+"""Maximum number of values in a block: wide rows come in smaller blocks."""
 
 
 @dataclass(frozen=True)

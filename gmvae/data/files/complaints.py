@@ -1,4 +1,4 @@
-"""Everything that is wrong with a table, in one error, and the flags that mend it."""
+"""Everything that is wrong with a table, in one error, and the flags that fix it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RefusedTableError(ValueError):
     Arguments:
         path: Its path.
         said: What it has, one complaint each.
-        flags: The flags of the command line that mend all of it; none in Python.
+        flags: The flags of the command line that fix all of it; none in Python.
         reading: Options to read the file with, to find out what else is wrong; empty if that is all.
     """
 
@@ -92,7 +92,7 @@ class Uses:
             yield f"text that differs from row to row in {listing(self.drop)}; leave it out with {drop}"
         if self.id:
             yield (
-                f"a different text in each row of {listing(self.id)}; make it {advice['id']}, or leave it "
+                f"a different text in each row of {listing(self.id)}; use it as {advice['id']}, or leave it "
                 f"out with {drop}"
             )
 

@@ -115,7 +115,7 @@ def _occurs(name: str, column: pa.Array) -> bool:
 
 
 def _numbered_alike(name: str, column: pa.Array) -> bool:
-    """Whether a text that has digits is the same as each text of its column but for them."""
+    """Whether a text has digits, and equals every text of its column once digits are ignored."""
     form = re.sub(r"\d+", "\0", name)
     return form != name and bool(
         pc.all(pc.equal(pc.replace_substring_regex(column, r"\d+", "\0"), strings([form])[0])).as_py()

@@ -29,7 +29,7 @@ from gmvae.data.schema import ReadOptions, Schema, first_line
 BLOCK = 1 << 22
 """How many bytes are parsed together."""
 SEEN = 20
-"""How many lines decide whether spaces separate values, and whether the names of rows have no name."""
+"""How many lines decide whether spaces separate values, and whether the column of row names has a header."""
 HEAD = 1 << 16
 """How many bytes are read to distinguish a table from other files."""
 TAB = "\t"
@@ -59,7 +59,7 @@ class SeparatedFile(Table):
         self.usual, self.written = mark, Written()
         self._lines: list[str] = []
         self._row_names: list[str] = []
-        """Names of all columns, if the first line has none for the first, that of the names of the rows."""
+        """Names of all columns, if the first line has none for the column of row names."""
 
     def take_spelling(self, given: ReadOptions | Schema) -> None:
         written = Written.of(given)
@@ -272,8 +272,8 @@ class SeparatedFile(Table):
             self.decimal = self.written.decimal
 
     def _splits(self, mark: str) -> int:
-        """The number of values in each of the first rows, split at a mark; 0 if it is not the same in all of
-        them, or there are neither as many names, nor one less because the names of the rows have none."""
+        """The number of values in each of the first rows, split at a mark; 0 if it differs between them, or
+        if the first line has neither as many names nor one fewer (a column of row names without a header)."""
         names, *rows = python_csv.reader(self._lines or [""], delimiter=mark)
         counts = {len(row) for row in rows}
         if len(counts) != 1:
@@ -374,7 +374,7 @@ class SeparatedFile(Table):
 
 def _name_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first value of each row is its name, as R's ``write.table`` writes it: there is one name
-    less than values, and rows are numbered, or have different texts."""
+    fewer than there are values, and rows are numbered, or have different texts."""
     if not rows or len(rows[0]) != len(names) + 1 or not any(row[-1] for row in rows):
         return False
     first = [row[0] for row in rows]

@@ -30,7 +30,8 @@ from gmvae.data.files.values import date, flags, index_columns, kind, no_number,
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
 REMARKS = 10
-"""Maximum number of texts, all different, beside gaps, that can become features: more are remarks."""
+"""Maximum number of texts in a column whose texts all differ, apart from gaps; a column with more is taken
+for remarks."""
 CATEGORIES = 100
 """Maximum number of different values of a text column that can become features."""
 
@@ -52,8 +53,8 @@ class Table(Source):
         """Take over the format of the file, if separator, decimal mark and so on were given."""
 
     def spelled(self, words: Sequence[str]) -> tuple[str, str, list[str]]:  # noqa: ARG002
-        """Those text columns that are numbers in another spelling: the flags that read them, what is special
-        about them, and their names."""
+        """Text columns whose values are numbers in another notation: the flags that read them, what is
+        special about the notation, and the names of the columns."""
         return "", "", []
 
     def names(self) -> Sequence[str]:
@@ -237,7 +238,7 @@ class Table(Source):
         if len(seen.keys() - {None}) > CATEGORIES:
             raise ValueError(
                 f"{self.path} has more than {CATEGORIES} different texts in column {name}: leave it out with "
-                f"{self.advice['drop']}, or make it {self.advice['id']}"
+                f"{self.advice['drop']}, or use it as {self.advice['id']}"
             )
 
     @contextmanager

@@ -74,5 +74,6 @@ def _about_infinite(infinite: _Count, names: Sequence[str]) -> Iterator[str]:
         many = f", in columns {infinite.where(names)}" if np.count_nonzero(infinite.columns) > 1 else ""
         yield (
             f"infinite numbers in {infinite.rows:,} of {infinite.total:,} rows, first {value} in row {row:,} "
-            f"of column {names[column]}, counted from 0{many}: remove these rows, or write numbers there"
+            f"of column {names[column]}, counted from 0{many}: remove these rows, or replace them with "
+            "finite numbers"
         )

@@ -141,5 +141,6 @@ class Moments:
             column = int(np.argmin(fine))
             raise ValueError(
                 f"column {column} of {name} goes from {self.minimum[column]:g} to {self.maximum[column]:g}, "
-                "and float32 does not tell its values apart: leave out scale none, or rescale it yourself"
+                "and its values are too near each other for float32: choose another scale than none, or "
+                "rescale it"
             )

@@ -31,7 +31,7 @@ def summary(content: Content) -> list[str]:
     found = f"{used} cluster{'s'[: used != 1]} in {content.total:,} rows"
     shown = "" if n == content.total else f" ({n:,} of them, evenly spaced, are shown here)"
     said = [
-        f"{found}{shown}. Which row belongs where is {how}: according to the model itself, {percent(clear)} "
+        f"{found}{shown}. The assignment is {how}: according to the model itself, {percent(clear)} "
         f"of the rows have a probability of at least {percent(CLEAR)} for their cluster."
     ]
     said.append(_number(content, used))
@@ -51,12 +51,12 @@ def summary(content: Content) -> list[str]:
 def _number(content: Content, used: int) -> str:
     k, choice = content.count, content.facts.get("choice")
     if choice is not None:
-        sure = "" if choice["sure"] else ", and it is not sure"
+        sure = "" if choice["sure"] else ", but this choice is not sure"
         return f"The number of clusters was chosen{sure}: {choice['reason']}."
     if away := sum(into != one for one, into in enumerate(content.merged)):
         return f"{k} clusters were learned, and {away} of them merged into others by hand."
     if used == k:
-        return f"The number of clusters, {k}, was given, not found."
+        return f"The number of clusters, {k}, was set by the user, not chosen from the data."
     return f"Up to {k} clusters were asked for; {k - used} of them hold{'s'[: k - used == 1]} no rows."
 
 

@@ -1,4 +1,4 @@
-"""Hand-written gradients of the stages of a start: the auto-encoder, and teaching q(z | y) pseudo-labels."""
+"""Hand-written gradients of the stages of a start: the autoencoder, and teaching q(z | y) pseudo-labels."""
 
 from __future__ import annotations
 

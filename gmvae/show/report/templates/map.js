@@ -107,7 +107,7 @@ function detail(i) {
   const say = (key, value) => list.append(make("dt", key), make("dd", value));
   say("cluster", called(data.cluster[i]));
   say("probability", data.probability[i].toFixed(3));
-  if (data.probability[i] < 0.995) say("else", called(data.second[i]));
+  if (data.probability[i] < 0.995) say("second cluster", called(data.second[i]));
   if (data.stability) say("stability", data.stability[i].toFixed(3));
   say("log density", short(data.density[i]));
   if (data.label) say("label", page.classes[data.label[i]] ?? "unknown");

@@ -1,6 +1,6 @@
 """Write this folder: files of version 0.2.0, for tests that later versions can still read them.
 
-    python make.py      (with that version installed; others may write other numbers)
+    python write_files.py      (with that version installed; others may write other numbers)
 
 skewed.safetensors  A model of a table with gaps, a text column and skewed columns, on a logarithmic scale,
                     with names and merges of clusters.
