@@ -93,16 +93,16 @@ def _unless_one(choice: Choice, comparison: Comparison) -> Choice:
     that k-means makes of a Gaussian or of a box are stable, too."""
     if choice.clusters == 1:
         return choice
-    apart = comparison.departure(choice.clusters)
-    if apart >= DEPARTURE:
+    if comparison.clear(choice.clusters):
         return choice
+    apart = comparison.departure(choice.clusters)
     reason = (
         f"{choice.clusters} clusters would be the greatest number that is found again in other samples of "
         "the data, but they are no clearer than those that k-means finds in rows without groups (the inertia "
         f"differs by {apart:.1f} standard deviations; {DEPARTURE} is the minimum), so the answer is 1, "
         "unless there are clusters of another kind"
     )
-    return replace(choice, clusters=1, sure=apart < 1, reason=reason)
+    return replace(choice, clusters=1, sure=False, reason=reason)
 
 
 def _embedded(

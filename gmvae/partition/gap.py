@@ -11,10 +11,19 @@ samples from one of the two, this module computes
 the gap statistic (Tibshirani, Walther and Hastie, 2001; here with the Gaussian) and the statistic of SigClust
 (Liu, Hayes, Nobel and Marron, 2008). The latter is asked of both kinds: K-means finds stable clusters in
 either. It cuts a square into four quarters, which are clearer than those of a Gaussian.
+
+Columns without groups hide the groups of other columns from these sums, so clusters are also compared two by
+two. Along the line through the means of clusters a and b, with n rows in both together,
+
+.. math:: d_{ab} = |m_a - m_b| \,/ \sqrt{(n_a s_a^2 + n_b s_b^2) / n}, \qquad
+    \mathrm{separation}_K = \min_{a<b} d_{ab} / \max^* \min_{a<b} d^*_{ab}.
+
+The halves of a Gaussian are 2.6 apart, those of an interval 3.5.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,8 +35,12 @@ Floats = NDArray[np.float64]
 
 SAMPLES = 20
 """How many samples are drawn from each distribution without groups."""
+STARTS = 20
+"""Starts of K-means on the rows themselves, where a start can miss groups in few of the columns."""
 DEPARTURE = 2.5
 """Departure above which rows count as more than one cluster. One Gaussian in 160 exceeds it by chance."""
+SEPARATION = 1.75
+"""The same for the separation of the two nearest clusters."""
 GAIN = 0.1
 """Minimum by which the gap of a number must exceed that of a smaller, more stable number."""
 
@@ -40,6 +53,8 @@ class Compared:
     """The gap statistic."""
     departure: float
     """How many standard deviations the cluster index lies below that of rows without groups."""
+    separation: float
+    """How far the two nearest clusters are apart, as a multiple of the greatest value in all samples."""
 
 
 class Comparison:
@@ -64,6 +79,14 @@ class Comparison:
         of the values for a Gaussian and for a uniform distribution."""
         return min(self.compared(clusters, kind).departure for kind in KINDS)
 
+    def separation(self, clusters: int) -> float:
+        """How far the two nearest clusters are apart, compared with both kinds of rows without groups."""
+        return min(self.compared(clusters, kind).separation for kind in KINDS)
+
+    def clear(self, clusters: int) -> bool:
+        """Whether the clusters are clearer than those of rows without groups."""
+        return self.departure(clusters) >= DEPARTURE or self.separation(clusters) >= SEPARATION
+
     def preferred(self, clusters: int, fewer: int) -> bool:
         """Whether a number of clusters is preferred to a smaller one, although it is less stable."""
         return self.gap(clusters) - self.gap(fewer) >= GAIN
@@ -73,17 +96,33 @@ class Comparison:
         if (kind, clusters) not in self._known:
             if kind not in self._samples:
                 self._samples[kind] = KINDS[kind](self.rows, np.random.default_rng(self.seed))
-            ours = self._index(self.rows, clusters)
-            lone = np.array([self._index(rows, clusters) for rows in self._samples[kind]])
+            ours, near = self._measured(self.rows, clusters, STARTS)
+            lone, apart = np.transpose([self._measured(rows, clusters) for rows in self._samples[kind]])
             self._known[kind, clusters] = Compared(
                 float(np.log(lone).mean() - np.log(max(ours, 1e-300))),
                 (float(lone.mean()) - ours) / max(float(lone.std()), 1e-12),
+                near / max(float(apart.max()), 1e-12),
             )
         return self._known[kind, clusters]
 
-    def _index(self, rows: Floats, clusters: int) -> float:
-        within = KMeans(clusters, n_init=3, random_state=self.seed).fit(rows).inertia_
-        return float(within / np.square(rows - rows.mean(0)).sum())
+    def _measured(self, rows: Floats, clusters: int, starts: int = 3) -> tuple[float, float]:
+        """The cluster index of K-means, and the distance of its two nearest clusters."""
+        found = KMeans(clusters, n_init=starts, random_state=self.seed).fit(rows)
+        return float(found.inertia_ / np.square(rows - rows.mean(0)).sum()), nearest(rows, found.labels_)
+
+
+def nearest(rows: Floats, labels: NDArray[np.int32]) -> float:
+    """The smallest distance :math:`d_{ab}` of two clusters of rows, (n, D), along the line through their
+    means, in standard deviations within them."""
+    parts = [rows[labels == k] for k in np.unique(labels)]
+    found = np.inf
+    for one, other in itertools.combinations(parts, 2):
+        way = other.mean(0) - one.mean(0)
+        length = float(np.linalg.norm(way))
+        along = one @ way / max(length, 1e-300), other @ way / max(length, 1e-300)
+        within = sum(len(part) * part.var() for part in along) / (len(one) + len(other))
+        found = min(found, length / max(float(np.sqrt(within)), 1e-12))
+    return found
 
 
 def gaussians(rows: Floats, rng: np.random.Generator) -> list[Floats]:

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gmvae.config import ModelConfig, TrainingConfig
 from gmvae.fit.clusters import choose_clusters
-from gmvae.partition.gap import DEPARTURE, Comparison
+from gmvae.partition.gap import DEPARTURE, SEPARATION, Comparison, nearest
 from gmvae.training.random import RandomStream
 
 
@@ -62,6 +62,48 @@ def test_shapes_without_groups_have_no_departure(kind, clusters, seed):
 @pytest.mark.parametrize("kind", ["square", "disk", "exponential"])
 def test_shapes_without_groups_are_one_cluster(kind):
     assert chosen(uniform(kind, 0)) == 1
+
+
+def test_distances_of_clusters_are_in_standard_deviations_within_them():
+    rows = np.array([[0, 0], [2, 0], [10, 0], [12, 0], [0, 30], [4, 30]], dtype=float)
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    assert nearest(rows[:4], labels[:4]) == pytest.approx(10)
+    along = rows @ (np.array([-9.0, 30.0]) / np.hypot(9, 30))  # from the second cluster to the third
+    within = np.sqrt((along[2:4].var() + along[4:].var()) / 2)
+    assert nearest(rows[2:], labels[2:]) == pytest.approx(np.hypot(9, 30) / within)
+    assert nearest(rows, labels) == pytest.approx(10)
+
+
+@pytest.mark.parametrize("kind", ["square", "disk", "exponential"])
+def test_shapes_without_groups_are_not_separated(kind):
+    comparison = Comparison(StandardScaler().fit_transform(uniform(kind, 1)), 1)
+    assert comparison.separation(3) < 1.2
+
+
+def hidden(kind: str, seed: int) -> tuple[np.ndarray, int]:
+    """Distant groups beside columns without groups, and their number."""
+    rng = np.random.default_rng(seed)
+    groups = np.arange(300) % 3
+    if kind == "two":
+        return np.c_[8 * (groups > 0) + 0.3 * rng.normal(size=300), rng.normal(size=(300, 4))], 2
+    centres = np.array([[0, 0], [4, 0], [2, 3.5]])[groups]
+    return np.c_[centres + 0.3 * rng.normal(size=(300, 2)), rng.normal(size=(300, 8))], 3
+
+
+@pytest.mark.parametrize("kind", ["two", "three"])
+def test_groups_beside_columns_without_groups_are_separated(kind):
+    rows, number = hidden(kind, 3)
+    comparison = Comparison(StandardScaler().fit_transform(rows), 0)
+    assert comparison.separation(number) > SEPARATION + 0.5
+    assert comparison.clear(number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", ["two", "three"])
+def test_groups_beside_columns_without_groups_are_found(kind, seed):
+    rows, number = hidden(kind, seed)
+    assert chosen(rows, seed) == number
 
 
 @pytest.mark.slow
