@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+
+from gmvae.cli.file_format import FileFormat
 
 if TYPE_CHECKING:
     from gmvae.data.files.base import Source
@@ -46,11 +48,13 @@ class Predict:
     all columns of its obs."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    file_format: FileFormat = field(default_factory=FileFormat)
+    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         from gmvae.apply.apply import asked, embeddings, predictions
 
-        model, source, schema = _applied(self.run, self.file, self.device)
+        model, source, schema = _applied(self.run, self.file, self.device, self.file_format)
         schema = asked(source, schema, id_column=self.id_column)
         model.set_params(outliers=self.outliers)
         answers = [predictions(model, source, schema, scores=self.scores)]
@@ -78,6 +82,8 @@ class Describe:
     """Number of columns of each cluster to print."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    file_format: FileFormat = field(default_factory=FileFormat)
+    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         from gmvae.apply.apply import check_out, describe
@@ -86,7 +92,7 @@ class Describe:
 
         if self.out is not None:
             check_ending(self.out)
-        model, source, schema = _applied(self.run, self.file, self.device)
+        model, source, schema = _applied(self.run, self.file, self.device, self.file_format)
         if self.out is not None:
             check_out(self.out, self.run, source)
         found = describe(model, source, schema)
@@ -112,11 +118,13 @@ class Embed:
     """Column to copy beside the results, if it is not that of the training data."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    file_format: FileFormat = field(default_factory=FileFormat)
+    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         from gmvae.apply.apply import asked, embeddings
 
-        model, source, schema = _applied(self.run, self.file, self.device)
+        model, source, schema = _applied(self.run, self.file, self.device, self.file_format)
         schema = asked(source, schema, id_column=self.id_column)
         _write(self.out, self.run, source, embeddings(model, source, schema))
 
@@ -147,14 +155,17 @@ class Sample:
             print(self.out)
 
 
-def _applied(run: Path, file: Path | None, device: str) -> tuple[GMVAE, Source, Schema]:
+def _applied(
+    run: Path, file: Path | None, device: str, file_format: FileFormat
+) -> tuple[GMVAE, Source, Schema]:
     """Load a model, and open the file it is applied to: the model, the source, and its schema."""
     from gmvae.apply.apply import opened
     from gmvae.estimator.loading import load
     from gmvae.store.tables import STANDARD
 
     model = load(run, device)
-    return model, *opened(model, run, standard_input() if file == STANDARD else file)
+    source, schema = opened(model, run, standard_input() if file == STANDARD else file)
+    return model, source, file_format.of(schema)
 
 
 def standard_input() -> Path:

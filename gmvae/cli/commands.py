@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import tyro
 
 from gmvae.cli.answers import Describe, Embed, FilePath, Predict, RunPath, Sample, warn
+from gmvae.cli.file_format import FileFormat
 from gmvae.cli.relabel import Relabel
 from gmvae.cli.report import Report, gather
 from gmvae.cli.update import Update
@@ -128,6 +129,8 @@ class Evaluate:
     """File with a whole number for each row (.npy or .t7), as labels in place of a column."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    file_format: FileFormat = field(default_factory=FileFormat)
+    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         if self.samples < 0:
@@ -168,6 +171,7 @@ class Evaluate:
         else:
             model = load(self.run, self.device)
         source, schema = opened(model, self.run, self.file)
+        schema = self.file_format.of(schema)
         schema = asked(source, schema, label_column=self.label_column)
         path = self.labels_path
         if path is None and self.label_column is None:

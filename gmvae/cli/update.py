@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from gmvae.cli.file_format import FileFormat
+
 NUMBERS = 1 << 26
-"""Maximum count of numbers in the rows of one update."""
+"""Maximum number of values in the rows of one update."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Update:
     """Model file to write; by default updated.safetensors beside the old one."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    file_format: FileFormat = field(default_factory=FileFormat)
+    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         import numpy as np
@@ -38,6 +42,7 @@ class Update:
 
         model = load(self.run, self.device)
         source, schema = opened(model, self.run, self.file)
+        schema = self.file_format.of(schema)
         out = self.out or find(self.run).with_name("updated.safetensors")
         check_out(out, self.run, source)
         rows, waiting, findings = 0, list[np.ndarray](), dict[str, Finding]()
