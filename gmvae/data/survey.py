@@ -103,6 +103,11 @@ def weighed(source: Any, weights: Any) -> Floats:
     Raises:
         ValueError: if they are not one finite number of at least 0 for each row, or are all 0.
     """
+    if np.ma.is_masked(weights):
+        raise ValueError(
+            f"sample_weight has {np.ma.count_masked(weights):,} masked values: give each row a weight, 0 to "
+            "leave it out"
+        )
     found = _check_sample_weight(weights, source, dtype=np.float64)
     if (found < 0).any():
         raise ValueError(f"sample_weight has {(found < 0).sum()} negative numbers: it must be at least 0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import operator
 import warnings
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
@@ -19,6 +20,9 @@ from gmvae.data.counting import Counting
 from gmvae.data.files.columns import listing
 from gmvae.data.frame import Frame
 from gmvae.data.schema import ReadOptions, Schema
+
+DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+"""Types of values that are no numbers, but could be taken for some."""
 
 
 def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
@@ -50,6 +54,7 @@ def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
             )
         X = np.where(np.ma.getmaskarray(X), np.nan, X.data) if np.ma.is_masked(X) else X.data
     if isinstance(X, np.ndarray):
+        X = of_objects(X) if X.dtype == object else X
         if X.dtype.kind in "mM":
             raise ValueError(f"X holds dates or times ({X.dtype}): make numbers of them, or leave them out")
         if X.dtype.kind in "US" and not texts:
@@ -66,11 +71,37 @@ def of_lists(X: Any) -> Any:
     """Lists of numbers as an array, with NaN for ``None``; anything else as it is."""
     try:
         values = np.asarray(X)
-        if values.dtype == object:
-            values = np.where(values == None, np.nan, values).astype(np.float64)  # noqa: E711, each element
-    except (TypeError, ValueError):  # ragged, or texts
+    except (TypeError, ValueError):  # ragged
         return X
+    values = of_objects(values) if values.dtype == object else values
     return values if values.dtype.kind in "biuf" else X
+
+
+def of_objects(X: NDArray[Any]) -> NDArray[Any]:
+    """An array of objects as one of numbers, with NaN for missing values; if there are texts among the
+    values, as one of objects, with ``None`` for missing values.
+
+    Raises:
+        ValueError: if values are dates or times.
+    """
+    values = np.frompyfunc(lambda value: np.nan if is_missing(value) else value, 1, 1)(X)
+    if dates := [value for value in values.flat if isinstance(value, DATES)]:
+        raise ValueError(
+            f"X holds dates or times ({dates[0]}): make numbers of them, or leave their column out"
+        )
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):  # texts, or something else
+        return np.asarray(np.frompyfunc(lambda value: None if is_missing(value) else value, 1, 1)(X))
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is ``None``, NaN, NaT, or pandas' NA."""
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or type(value).__name__ in ("NaTType", "NAType")
 
 
 def image_shape(X: Any, asked: Any) -> tuple[int, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import decimal
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.exceptions import NotFittedError
 
 import gmvae
 from gmvae import GMVAE
+from gmvae.estimator.intake import rows_of
 
 TINY = {"n_clusters": 2, "epochs": 1, "hidden_size": 8, "x_size": 2, "w_size": 2, "init": "kmeans"}
 FLAGS = ["--clusters", 2, "--epochs", 1, "--hidden-size", 8, "--x-size", 2, "--w-size", 2, "--init", "kmeans",
@@ -341,3 +343,24 @@ def test_a_run_of_the_shell_is_cloned_with_its_ways_to_read(tmp_path):
     assert (loaded.missing, loaded.text) == ("impute", "one-hot")
     again = clone(loaded).fit(frame)
     np.testing.assert_array_equal(again.predict(frame), loaded.predict(frame))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, np.datetime64("NaT")])
+def test_missing_values_of_object_arrays_are_missing(missing):
+    numbers = np.arange(40.0).reshape(20, 2)
+    objects, whole = numbers.astype(object), numbers.copy()
+    objects[3, 1], whole[3, 1] = missing, np.nan
+    np.testing.assert_array_equal(rows_of(objects, impute=True, texts=False), whole)
+    with_text = np.array([["a", 1.0], ["b", missing], [missing, 3.0]], dtype=object)
+    found = rows_of(with_text, impute=True, texts=True)
+    assert found.tolist() == [["a", 1.0], ["b", None], [None, 3.0]]
+
+
+def test_dates_in_object_arrays_and_masked_weights_are_refused():
+    objects = np.arange(40.0).reshape(20, 2).astype(object)
+    objects[3, 1] = datetime.date(2020, 1, 1)
+    with pytest.raises(ValueError, match=r"X holds dates or times \(2020-01-01\)"):
+        quick().fit(objects)
+    weights = np.ma.array(np.ones(20), mask=np.arange(20) < 2)
+    with pytest.raises(ValueError, match="sample_weight has 2 masked values"):
+        quick().fit(np.arange(40.0).reshape(20, 2), sample_weight=weights)
