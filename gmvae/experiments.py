@@ -61,7 +61,7 @@ SVHN = Config(
     objective=ObjectiveConfig(min_information=0.0),
     # Differs: its 500 epochs go through all 604,388 images each, in 13 parts of 50,000 at most, and leave
     # out the last incomplete batch of each part; here an epoch is one pass of 50,000, drawn anew.
-    # Differs: its Adam begins anew at each step, so that it steps by the gradient's sign (optimiser sign).
+    # Differs: its Adam starts afresh at each step, so each step is the gradient's sign (optimiser sign).
     training=TrainingConfig(batch_size=128, epochs=500, epoch_size=50_000, learning_rate=1e-4),
     data=DataConfig(dataset="svhn", extra=True),
     run=RunConfig(plot_every=5),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 MEMBERS, BORDERLINE, OUTLIERS = 10, 6, 12
-"""Number of typical and of borderline members of a cluster that are shown, and of outliers of all."""
+"""Number of typical members, of borderline members, and of outliers in all clusters, that are shown."""
 EDGES = np.array([0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
 """Bounds of the bins of :func:`reliability`."""
 
@@ -43,7 +43,7 @@ def contrast(y: Array, clusters: NDArray[np.int64], count: int) -> Contrast:
     means, variances = zip(*(_moments(*side) for side in sides), strict=True)
     spread = np.sqrt((variances[0] + variances[1]) / 2)
     everywhere = np.broadcast_to(y.std(0), spread.shape)
-    rounding = 1e-7 * (everywhere + abs(means[0]) + abs(means[1]))  # of sums of squares, whose root it is
+    rounding = 1e-7 * (everywhere + abs(means[0]) + abs(means[1]))  # of the sums of squares, before the root
     spread = np.where(spread > rounding, spread, everywhere)
     defined = (held > 0) & (held < len(y)) & (spread > 0)
     difference = np.where(defined, (means[0] - means[1]) / np.where(defined, spread, 1), 0)

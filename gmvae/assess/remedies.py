@@ -1,4 +1,4 @@
-"""What to try against a finding, among what has an effect on the fit at hand."""
+"""What to try against a finding: only remedies that have an effect on this fit."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ def restart_scores(partitions: Partitions, rows: Observations) -> dict[str, NDAr
 
     ``agreement`` is that with the other partitions (:func:`gmvae.partition.metrics.consensus`). With at least
     1,000 rows the nearest-neighbour graph is informative, and there is :func:`modularity` as well: many fits
-    can agree on clusters that split what belongs together, but such clusters have a low modularity.
+    can agree on clusters that split a natural group, but such clusters have a low modularity.
     docs/choosing.md has figures for both.
 
     Arguments:
         partitions: The partitions.
-        rows: Their rows, no two of them the same: copies would be neighbours of each other only.
+        rows: Their rows, without duplicates, which would only be each other's neighbours.
     """
     found = {"agreement": consensus(partitions)}
     if len(partitions) > 1 and len(rows.order) >= MANIFOLD_FROM:

@@ -133,7 +133,7 @@ def choose_start(given: Material, progress: Progress = lambda _: None) -> Found:
 
 @isolated
 def begin_start(given: Material, found: Found, progress: Progress = lambda _: None) -> Start:
-    """Bring the model to the start that was found, by teaching or guiding it."""
+    """Bring the model to the start that was found: teach it the pseudo-labels, or make another start."""
     if found.chosen is not None:
         clusters = torch.from_numpy(found.chosen.clusters).to(given.subset.device)
         subset, augment = given.subset[: len(clusters)], given.training.augment

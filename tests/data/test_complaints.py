@@ -66,7 +66,7 @@ def test_text_that_is_no_table_is_refused(write, monkeypatch, content, said):
     assert said in complaint(write(content))
 
 
-def test_infinite_numbers_are_among_all_complaints(write):
+def test_infinite_numbers_are_reported_with_all_other_problems(write):
     rows = "".join(f"{i / 7},{'xy'[i % 2]},{'' if i == 4 else i}\n" for i in range(9))
     path = write("a,t,b\n" + rows + "-inf,x,inf\n1,y,inf\n")
     said = complaint(path)
@@ -260,7 +260,7 @@ def test_dates_are_named(write):
     assert "dates" not in complaint(write("a,c\n" + "".join(f"1.2.{i},{i}\n" for i in range(30))))  # versions
 
 
-def test_remarks_beside_gaps_are_left_out(write):
+def test_a_column_of_remarks_with_gaps_is_left_out(write):
     rows = "".join(
         f"{i % 7},{'' if i % 2 else f'call {i}'},{'xy'[i % 2] if i > 2 else ''}\n" for i in range(40)
     )

@@ -42,7 +42,8 @@ def test_scores_of_skewed_columns_fall_along_rays(seed):
 
 
 def test_an_observation_is_drawn_in_as_far_as_needed(fitted):
-    """A far row is moved onto its ray from the centre, or near it, alone as among others; others stay."""
+    """A far row is moved towards the centre, near its ray, to the same place alone or in a batch; other rows
+    do not move."""
     model = answers.precise(fitted.model_)
     y = next(fitted._rows(load_iris().data).batches(150))
     assert torch.equal(drawn_in(model.recognition, y), y)

@@ -10,9 +10,9 @@ from gmvae.show import figures
 from gmvae.start.methods import arcs, groups, means
 
 
-def test_stability_is_the_least_overlap_of_a_cluster():
-    """By hand: on the four rows that both hold {0, 1}, {2, 3} meet {0}, {1, 2, 3}: the first cluster has
-    1 / 2 in common with the best of the other, the second 2 / 3; from there, again 1 / 2 and 2 / 3."""
+def test_stability_is_the_smallest_overlap_of_a_cluster():
+    """By hand, on the four rows in both samples: one has clusters {0, 1} and {2, 3}, the other {0} and
+    {1, 2, 3}. The best overlaps are 1/2 and 2/3 in either direction, so the smallest is 1/2."""
     a = np.array([0, 0, 1, 1, 1, -1])
     b = np.array([1, 0, 0, 0, -1, 0])
     assert stability([a, b], 2) == pytest.approx(0.5)
@@ -93,8 +93,8 @@ def arms(count: int = 5, each: int = 240) -> np.ndarray:
 
 @pytest.mark.slow
 def test_arms_are_counted_along_their_manifold():
-    """Whether fewer are stable too, and the answer therefore not sure, depends on which arms are adjacent in
-    an embedding."""
+    """Which arms are adjacent in an embedding decides whether fewer clusters are stable, too, and so whether
+    the answer is sure."""
     found = choose([(arcs, [arms()], 3)], 8, 0)
     assert found.clusters == 5, found.reason
     assert dict(found.curve)[5] > 0.95 > 0.65 > max(s for k, s in found.curve if k > 5)
@@ -112,9 +112,9 @@ def test_groups_of_different_shape_are_counted_by_neighbour_edges():
 @pytest.mark.parametrize(
     ("stray", "answer", "samples"),
     [
-        ({3}, (3, False), 8),  # without the fourth sample 3 is stable, and so it is in most of eight
+        ({3}, (3, False), 8),  # without the fourth sample 3 is stable, as in most sets of eight
         ({3, 4, 5, 6, 7}, (2, True), 8),
-        (set(range(8)), (2, True), 4),  # it is not, whichever is left out
+        (set(range(8)), (2, True), 4),  # 2, whichever sample is left out
         (set(), (3, False), 4),
     ],
 )

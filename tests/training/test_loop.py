@@ -79,7 +79,7 @@ def test_batches_are_a_permutation_and_none_is_single():
     assert [len(p) for p in batches(130, 64)] == [64, 64, 2]
 
 
-def test_batches_of_a_part_are_drawn_anew_from_all():
+def test_a_short_pass_draws_other_rows_each_time():
     torch.manual_seed(0)
     passes = [batches(100, 16, 33) for _ in range(50)]
     assert {tuple(map(len, parts)) for parts in passes} == {(16, 17)}
