@@ -102,6 +102,7 @@ def test_files_and_names_in_them_exist(page):
             )
 
 
+@pytest.mark.slow
 def test_every_attribute_of_a_fit_is_described():
     from gmvae import GMVAE
 

@@ -27,7 +27,8 @@ def chosen(y: np.ndarray, seed: int = 0) -> int:
     return choose_clusters(rows, rows, config, TrainingConfig(), seed=seed, stream=stream).clusters
 
 
-@pytest.mark.parametrize("columns", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5))])
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [1, 2, 5])
 def test_a_gaussian_has_no_departure(columns):
     rows = {seed: np.random.default_rng(seed).normal(size=(200, columns)) * 3 + 7 for seed in range(8)}
     found = [Comparison(rows[seed], seed).compared(k, "gaussian").departure for seed in rows for k in (2, 3)]
@@ -74,7 +75,9 @@ def test_distances_of_clusters_are_in_standard_deviations_within_them():
     assert nearest(rows, labels) == pytest.approx(10)
 
 
-@pytest.mark.parametrize("kind", ["square", "disk", "exponential"])
+@pytest.mark.parametrize(
+    "kind", ["square", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("disk", "exponential"))]
+)
 def test_shapes_without_groups_are_not_separated(kind):
     comparison = Comparison(StandardScaler().fit_transform(uniform(kind, 1)), 1)
     assert comparison.separation(3) < 1.2
@@ -90,7 +93,7 @@ def hidden(kind: str, seed: int) -> tuple[np.ndarray, int]:
     return np.c_[centres + 0.3 * rng.normal(size=(300, 2)), rng.normal(size=(300, 8))], 3
 
 
-@pytest.mark.parametrize("kind", ["two", "three"])
+@pytest.mark.parametrize("kind", ["two", pytest.param("three", marks=pytest.mark.slow)])
 def test_groups_beside_columns_without_groups_are_separated(kind):
     rows, number = hidden(kind, 3)
     comparison = Comparison(StandardScaler().fit_transform(rows), 0)
