@@ -83,6 +83,7 @@ def test_open_settings_are_resolved_in_the_run_folder(trained):
     assert Path(config.data.path).is_absolute()
 
 
+@pytest.mark.slow
 def test_clusters_are_those_of_the_file_and_bounds_are_in_its_units(trained, flowers):
     """Checked independently: by the model on columns standardised by scikit-learn, and the scale's
     determinant."""

@@ -1,7 +1,7 @@
 """The five terms, compared with calculations that share no code with them."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -60,9 +60,21 @@ def within_standard_error(ours, estimates, factor=4.5):
     return bool((difference.abs() <= factor * error + 1e-9).all())
 
 
-@pytest.mark.parametrize("mc_samples", [5, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-@pytest.mark.parametrize("assignment", FORMS)
+@pytest.mark.parametrize(
+    ("assignment", "likelihood", "mc_samples"),
+    [
+        ("recogniser", "bernoulli", 5),
+        ("posterior", "gaussian", 5),
+        *(
+            pytest.param(assignment, likelihood, mc_samples, marks=pytest.mark.slow)
+            for assignment, likelihood, mc_samples in (
+                ("recogniser", "gaussian", 5),
+                ("posterior", "bernoulli", 5),
+                *product(FORMS, LIKELIHOODS, (1,)),
+            )
+        ),
+    ],
+)
 def test_terms_and_bound_agree_with_plain_monte_carlo(
     build, observations, assignment, likelihood, mc_samples
 ):
