@@ -18,6 +18,7 @@ from sklearn.utils import check_array
 from gmvae.data.chunks import chunks
 from gmvae.data.counting import Counting
 from gmvae.data.files.columns import listing
+from gmvae.data.files.matrices import CHANNELS
 from gmvae.data.frame import Frame
 from gmvae.data.schema import ReadOptions, Schema
 
@@ -36,8 +37,8 @@ def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
         texts: Whether texts are allowed.
 
     Raises:
-        ValueError: if values are masked and missing values are not allowed, values are dates, or they are
-            text and texts are not allowed.
+        ValueError: if values are masked and missing values are not allowed, values are dates, they are text
+            and texts are not allowed, or the channels of images come last.
     """
     if type(X).__module__.startswith("polars") and hasattr(X, "collect"):
         X = X.collect()
@@ -61,6 +62,11 @@ def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
             raise ValueError(
                 f"X holds text ({X.dtype}): convert it, X.astype(float), or set text='one-hot', which makes "
                 "a 0/1 feature for each text of a column"
+            )
+        if X.ndim == 4 and X.shape[3] in CHANNELS and X.shape[1] not in CHANNELS:
+            raise ValueError(
+                f"X has shape {X.shape}: images must have shape (N, channels, height, width), so move the "
+                "last axis to the second place, numpy.moveaxis(X, -1, 1)"
             )
         if X.ndim in (3, 4):
             X = X.reshape(len(X), -1)

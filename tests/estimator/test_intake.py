@@ -364,3 +364,15 @@ def test_dates_in_object_arrays_and_masked_weights_are_refused():
     weights = np.ma.array(np.ones(20), mask=np.arange(20) < 2)
     with pytest.raises(ValueError, match="sample_weight has 2 masked values"):
         quick().fit(np.arange(40.0).reshape(20, 2), sample_weight=weights)
+
+
+def test_images_with_the_channels_last_are_refused():
+    y = np.random.default_rng(0).random((20, 8, 6, 3))
+    first = np.moveaxis(y, -1, 1)
+    model = quick(network="fc").fit(first)
+    for use in (quick().fit, model.predict):
+        with pytest.raises(ValueError, match=r"\(20, 8, 6, 3\): images must have shape \(N, channels"):
+            use(y)
+    np.testing.assert_array_equal(rows_of(first, impute=False, texts=False), first.reshape(20, -1))
+    square = y[:, :3, :3]  # either could be meant
+    assert rows_of(square, impute=False, texts=False).shape == (20, 27)
