@@ -49,7 +49,6 @@ class Predict:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
     file_format: FileFormat = field(default_factory=FileFormat)
-    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         from gmvae.apply.apply import asked, embeddings, predictions
@@ -83,7 +82,6 @@ class Describe:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
     file_format: FileFormat = field(default_factory=FileFormat)
-    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         from gmvae.apply.apply import check_out, describe
@@ -119,7 +117,6 @@ class Embed:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
     file_format: FileFormat = field(default_factory=FileFormat)
-    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         from gmvae.apply.apply import asked, embeddings

@@ -30,7 +30,6 @@ class Update:
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
     file_format: FileFormat = field(default_factory=FileFormat)
-    """The format of a text file, where it is not that of the training file."""
 
     def __call__(self) -> None:
         import numpy as np
