@@ -55,7 +55,6 @@ class Uses:
     """Mostly numbers: the first text that is no number, and its row."""
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers with a unit, such as a percent sign: the unit, and the first number with its row."""
-
     dates: dict[str, str] = field(default_factory=dict)
     """Dates: the first one."""
 

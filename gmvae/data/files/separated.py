@@ -338,7 +338,7 @@ class SeparatedFile(Table):
         return super().refusal(message)
 
     def _read_as(self, said: str, **reading: str) -> RefusedTableError:
-        """The refusal of a file that can be read with other options; also with those given, of course."""
+        """The refusal of a file that can be read with these options in addition to those given."""
         flags = [f"--{name} {'tab' if v == TAB else shlex.quote(v)}" for name, v in reading.items()]
         return RefusedTableError(self.path, [said], flags, reading)
 
