@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from gmvae.data.files.tables import Table
-from gmvae.data.files.values import index_columns, kind
+from gmvae.data.files.values import index_columns, kind, numeric_categories
 from gmvae.data.schema import ReadOptions, Schema, first_line, unseen_lines
 
 ADVICE = {"drop": "X.drop", "one-hot": "text='one-hot'", "impute": "missing='impute'", "id": "the index"}
@@ -62,8 +62,9 @@ class Frame(Table):
 
     @property
     def plain(self) -> bool:
-        """Whether it holds only numbers, all of them known and finite."""
-        if any(kind(field.type) != "number" for field in self.table.schema):
+        """Whether it holds only numbers, none of them categories, all of them known and finite."""
+        schema = self.table.schema
+        if any(kind(field.type) != "number" for field in schema) or numeric_categories(schema):
             return False
         return all(_finite(column) for column in self.table.columns)
 

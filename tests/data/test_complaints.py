@@ -29,7 +29,7 @@ ONE_HOT = ReadOptions(text="one-hot")
         ("a;b\n1,5;2\n3;4.5\n", "t.csv has 1,5 and 4.5: the decimal mark must be a comma"),
         ("a;b\n1,5;2\n1.234,5;3\n", "t.csv has numbers with a thousands separator in a: --thousands ."),
         ("0.3;0.1;0.7\n1;2;3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line"),
-        ("0,3;0,1;0,7\n1;2;3\n", "t.csv has 1 values in row 2"),
+        ("0,3;0,1;0,7\n1;2;3\n", "t.csv has numbers in its first line, 0.3, 0.1, 0.7"),
         ("a|b\n1|2\n", "t.csv has no commas in its first line, but bars"),
         ("a\tb\n1\t2\n", "but tabs: values must have commas between them, so name it .tsv"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -73,6 +74,8 @@ def chosen(options: ReadOptions, names: Sequence[str]) -> tuple[str, ...]:
 def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[str], width: int) -> list[int]:
     """The positions of a schema's columns in a file: by name if both have names, else by position.
 
+    Columns without names are called ``y0``, ``y1`` and so on in samples, and are found by these.
+
     Arguments:
         path: The file, for messages.
         schema: How the model's training file was read.
@@ -84,6 +87,9 @@ def places(path: Path, schema: Schema, wanted: Sequence[str], names: Sequence[st
         ValueError: if columns are missing, or their number is not that of the schema.
     """
     place = {name: number for number, name in enumerate(names or map(str, range(width)))}
+    drawn = [f"y{d}" for d in range(math.prod(schema.y_shape))]
+    if not wanted and all(name in place for name in drawn):
+        return [place[name] for name in drawn]
     if wanted and all(name in place for name in wanted):
         return [place[name] for name in wanted]
     numbers = [int(name) for name in wanted if name.isdecimal()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv as python_csv
 import gzip
 import re
 import shlex
@@ -19,6 +18,7 @@ from pyarrow import csv
 
 from gmvae.data.files.columns import chosen
 from gmvae.data.files.complaints import RefusedTableError
+from gmvae.data.files.first_lines import MARKS, TAB, FirstLines
 from gmvae.data.files.header import is_row, number, numbered
 from gmvae.data.files.packed import Unpacked
 from gmvae.data.files.tables import Table
@@ -28,12 +28,8 @@ from gmvae.data.schema import ReadOptions, Schema, first_line
 
 BLOCK = 1 << 22
 """How many bytes are parsed together."""
-SEEN = 20
-"""How many lines decide whether spaces separate values, and whether the column of row names has a header."""
 HEAD = 1 << 16
 """How many bytes are read to distinguish a table from other files."""
-TAB = "\t"
-MARKS = {",": "commas", TAB: "tabs", ";": "semicolons", "|": "bars"}
 UNDECODED = re.compile("codec can't decode|UTF-?8|start with BOM", re.IGNORECASE)
 """Pattern of Arrow's and Python's messages about letters in another encoding."""
 
@@ -44,9 +40,9 @@ class SeparatedFile(Table):
     The type of a column is inferred from the first block. If that has only numbers, a text further down is an
     error that names its row. With ``text="one-hot"`` the whole file is read to infer the types.
 
-    If values should be separated by commas, but the first line has semicolons and no comma, the separator is
-    a semicolon. That is usual in countries that write 1,5 for 1.5. The first rows decide whether the decimal
-    mark is a comma too.
+    If values should be separated by commas, but the first lines have semicolons between them, the separator
+    is a semicolon. That is usual in countries that write 1,5 for 1.5. The first rows decide whether the
+    decimal mark is a comma too.
 
     Arguments:
         path: Its path.
@@ -57,7 +53,7 @@ class SeparatedFile(Table):
         super().__init__(path)
         self.mark, self.decimal, self._alone = mark, ".", False
         self.usual, self.written = mark, Written()
-        self._lines: list[str] = []
+        self._lines = FirstLines()
         self._row_names: list[str] = []
         """Names of all columns, if the first line has none for the column of row names."""
 
@@ -123,11 +119,8 @@ class SeparatedFile(Table):
     @cached_property
     def _first(self) -> pa.Schema:
         """Names and types of the columns, from the first block."""
-        self._row_names = []
         self._check_head()
-        names, *rows = python_csv.reader(self._lines or [""], delimiter=self.mark)
-        if _name_rows(names, rows) and self._splits(self.mark):
-            self._row_names = ["", *names]
+        self._row_names = self._lines.row_names(self.mark)
         with self._opened() as reader:
             schema = reader.schema
             first = next(iter(reader), None)
@@ -237,49 +230,51 @@ class SeparatedFile(Table):
         text = head.decode(encoding or "latin-1", "replace")
         if "\0" in text or head.startswith(b"PK\3\4"):
             raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
-        lines = text.lstrip("\r\n\ufeff").splitlines()
-        first = lines[0]
-        # the last line may be cut
-        self._lines = lines[: SEEN if len(lines) > SEEN else len(lines) - (len(head) == HEAD)]
-        self._alone = self.mark not in first
-        others = [mark for mark in MARKS if mark in first]
+        self._lines = FirstLines.of(text, cut=len(head) == HEAD)
+        first = self._lines.first
+        self._check_title()
         if self.written.separator is not None:
             self._check_separator(first)
             return
+        self.mark = self._lines.separator(self.usual)
+        self._alone = self.mark not in first
+        usual = MARKS[self.usual]
         apart = first.split()
-        if not others and len(apart) > 1 and all(number(value) is not None for value in apart):
+        if self._alone and len(apart) > 1 and all(number(value) is not None for value in apart):
             raise ValueError(
                 f"{self.path} has numbers with spaces between them in its first line: values must have "
-                f"{MARKS[self.mark]} between them, and the first line must name the columns"
+                f"{usual} between them, and the first line must name the columns"
             )
-        if self.mark == "," and others == [";"]:
-            decimal = self.written.decimal or self._decimal(text)
-            self.mark, self.decimal, self._alone = ";", decimal, False
-        elif not others and self._splits(" ") > 1:
+        if self.mark == self.usual:
+            if self._alone and self._lines.splits(" ") > 1:
+                raise self._read_as(
+                    f"no {usual} in its first line, but spaces: values must have {usual} between them, or "
+                    "name them with --separator",
+                    separator=" ",
+                )
+            self.decimal = self.written.decimal or "."
+        elif self.usual == "," and self.mark == ";":
+            self.decimal = self.written.decimal or self._decimal(text)
+        else:
+            found = f"{MARKS[self.mark]} between its values, not {usual}"
+            if self.usual not in first:
+                found = f"no {usual} in its first line, but {MARKS[self.mark]}"
+            remedy = {TAB: "name it .tsv", ",": "name it .csv"}.get(self.mark, "save it so")
             raise self._read_as(
-                f"no {MARKS[self.mark]} in its first line, but spaces: values must have {MARKS[self.mark]} "
-                "between them, or name them with --separator",
-                separator=" ",
+                f"{found}: values must have {usual} between them, so {remedy}, or name them with --separator",
+                separator=self.mark,
             )
-        elif others and self.mark not in first:
-            remedy = {TAB: "name it .tsv", ",": "name it .csv"}.get(others[0], "save it so")
-            raise self._read_as(
-                f"no {MARKS[self.mark]} in its first line, but {MARKS[others[0]]}: values must have "
-                f"{MARKS[self.mark]} between them, so {remedy}, or name them with --separator",
-                separator=others[0],
-            )
-        elif self.written.decimal:
-            self.decimal = self.written.decimal
 
-    def _splits(self, mark: str) -> int:
-        """The number of values in each of the first rows, split at a mark; 0 if it differs between them, or
-        if the first line has neither as many names nor one fewer (a column of row names without a header)."""
-        names, *rows = python_csv.reader(self._lines or [""], delimiter=mark)
-        counts = {len(row) for row in rows}
-        if len(counts) != 1:
-            return 0
-        count = counts.pop()
-        return count if len(names) == count or _name_rows(names, rows) else 0
+    def _check_title(self) -> None:
+        """Raise ``ValueError`` if there are lines above the line of names."""
+        marks = [self.written.separator or self.usual, *MARKS]
+        above = next(filter(None, map(self._lines.above, marks)), 0)
+        if above:
+            lines, they = ("a line", "it") if above == 1 else (f"{above} lines", "them")
+            raise ValueError(
+                f"{self.path} has {lines} above the names of its columns, {self._lines.first[:40]!r}: remove "
+                f"{they}, so that the first line names the columns"
+            )
 
     def _check_separator(self, first: str) -> None:
         """Raise ``ValueError`` if the given separator is not in the first line."""
@@ -370,13 +365,3 @@ class SeparatedFile(Table):
             value, name = odd[4].removesuffix("'"), self._first.names[int(odd[1])]
             return f"{self.path} has {value!r} in column {name}{row}: it must be {wanted}"
         return f"{self.path} is not a complete table: {message}"
-
-
-def _name_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first value of each row is its name, as R's ``write.table`` writes it: there is one name
-    fewer than there are values, and rows are numbered, or have different texts."""
-    if not rows or len(rows[0]) != len(names) + 1 or not any(row[-1] for row in rows):
-        return False
-    first = [row[0] for row in rows]
-    texts = len({*first}) == len(first) and all(number(name) is None and name for name in first)
-    return texts or numbered(first)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gmvae.data.files.base import FLAGS, ROWS, Block, Source, at_most
@@ -26,7 +27,20 @@ from gmvae.data.files.columns import (
 )
 from gmvae.data.files.complaints import RefusedTableError, Uses
 from gmvae.data.files.unusable import unusable, unusable_error
-from gmvae.data.files.values import date, flags, index_columns, kind, no_number, numbers, texts, unit
+from gmvae.data.files.values import (
+    date,
+    flags,
+    index_columns,
+    is_level,
+    kind,
+    no_number,
+    no_numbers,
+    numbers,
+    numeric_categories,
+    strings,
+    texts,
+    unit,
+)
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
 REMARKS = 10
@@ -79,6 +93,7 @@ class Table(Source):
         if not names:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {listing(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
+        kinds |= dict.fromkeys(numeric_categories(found) & {*names}, "text")
         words = [name for name in names if kinds[name] == "text"]
         odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
         wrong = []
@@ -89,9 +104,8 @@ class Table(Source):
             )
         reading, what, spelled = self.spelled(words)
         uses = self._uses([name for name in words if name not in spelled], options)
-        if options.text == "error":
-            wrong += uses.complaints(self.advice)
-        if reading and (wrong or options.text == "error"):
+        wrong += uses.complaints(self.advice)
+        if reading:
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
             left = {name: found for name, found in kinds.items() if name not in uses.dropped}
@@ -173,31 +187,61 @@ class Table(Source):
             return unusable(names, values, self.advice["impute"], missing=options.missing == "error")
 
     def _uses(self, words: Sequence[str], options: ReadOptions) -> Uses:
-        """Group text columns by what can be done with them, from the first rows."""
-        uses = Uses()
-        if options.text == "one-hot" or not words:
-            return uses
+        """Group text columns by what can be done with them, from the first rows.
+
+        If texts become features, all rows count, and only dates and badly written numbers are grouped.
+        """
+        uses, all_rows = Uses(), options.text == "one-hot"
         with self.reading():
-            as_text = Schema((1,), tuple(words), dict.fromkeys(words, ()))
-            first = next(self.batches(list(words), as_text, ROWS), None)
-        for name in words:
-            known = None if first is None else texts(first.column(name)).drop_null()
-            count = 0 if known is None else len(known.unique())
-            gaps = first is not None and known is not None and len(known) < len(first)
-            if first is not None and (when := date(first.column(name))):
+            columns = self._texts_of(words, all_rows=all_rows) if words else {}
+        for name, column in columns.items():
+            known = column.drop_null()
+            count, rows = len(known.unique()), len(column)
+            odd = no_number(column)
+            if when := date(column):
                 uses.dates[name] = when
-            elif first is not None and (odd := no_number(first.column(name))) is not None:
-                where, sign = f"{odd[1]!r} in row {odd[0]}", unit(first.column(name))
+            elif odd is not None and not (all_rows and is_level(odd[1], count)):
+                row = self._row_of(odd[1], name) if all_rows else odd[0]
+                where, sign = f"{odd[1]!r} in row {row}", unit(column)
                 if sign:
                     uses.units[name] = sign, where
                 else:
                     uses.odd[name] = where
-            elif first is not None and count == len(first) > 1 and options.id_column is None:
+            elif all_rows:
+                continue
+            elif count == rows > 1 and options.id_column is None:
                 (uses.drop if uses.id else uses.id).append(name)
             else:
-                remarks = gaps and known is not None and count == len(known) > REMARKS
+                remarks = count == len(known) > REMARKS and len(known) < rows
                 (uses.drop if count > CATEGORIES or remarks else uses.features).append(name)
         return uses
+
+    def _texts_of(self, words: Sequence[str], *, all_rows: bool) -> dict[str, pa.Array]:
+        """The texts of columns in the first rows; with ``all_rows``, their different texts in all rows, of
+        which numbers are left out if there are many."""
+        batches = self.batches(list(words), Schema((1,), tuple(words), dict.fromkeys(words, ())), ROWS)
+        if not all_rows:
+            first = next(batches, None)
+            return {name: strings([]) if first is None else texts(first.column(name)) for name in words}
+        seen: dict[str, dict[str, None]] = {name: {} for name in words}
+        for batch in batches:
+            for name, found in seen.items():
+                different = texts(batch.column(name)).drop_null().unique()
+                if len(found) > CATEGORIES:
+                    different = no_numbers(different)
+                if len(found) <= 2 * CATEGORIES:
+                    found |= dict.fromkeys(different.to_pylist())
+        return {name: strings([*found]) for name, found in seen.items()}
+
+    def _row_of(self, text: str, name: str) -> int:
+        """The first row with a text in a column."""
+        row = 0
+        for batch in self.batches([name], Schema((1,), (name,), {name: ()}), ROWS):
+            place = pc.index(texts(batch.column(0)), text).as_py()
+            if place >= 0:
+                return row + int(place)
+            row += len(batch)
+        raise ValueError(f"{self.path} has changed while it was read")
 
     def _values(self, schema: Schema) -> Iterator[NDArray[np.float64]]:
         """Yield the numbers of all rows, (B, columns), with NaN for what is missing; 0 for each text."""

@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
 
+LEVELS = 20
+"""Maximum number of different texts, some of them numbers, that can be categories."""
 MOSTLY = 0.5
 """Share of numbers above which a column of texts is one of numbers."""
 
@@ -61,6 +63,17 @@ def no_number(column: Any) -> tuple[int, str] | None:
     return odd, values[odd].as_py()
 
 
+def no_numbers(values: Any) -> Any:
+    """Those of an Arrow array of texts that are no numbers."""
+    return values.filter(pc.invert(pc.match_substring_regex(values, NUMBER)))
+
+
+def is_level(text: str, count: int) -> bool:
+    """Whether a text among numbers, such as ``3+`` or ``none``, can be one of ``count`` categories; ``?``
+    cannot."""
+    return count <= LEVELS and any(map(str.isalnum, text))
+
+
 def date(column: Any) -> str:
     """The first text of a column, if all its texts are dates; else empty."""
     values = texts(column).drop_null()
@@ -80,13 +93,35 @@ def unit(column: Any) -> str:
     return found[0] if len(found) == 1 else ""
 
 
+def numeric_categories(schema: pa.Schema) -> set[str]:
+    """Columns of numbers that stand for categories without an order: those of a dictionary, or a categorical
+    column of pandas, which Parquet stores as plain numbers."""
+    found = {field.name for field in schema if types.is_dictionary(field.type) and not field.type.ordered}
+    for column in _of_pandas(schema, "columns"):
+        if isinstance(column, dict) and column.get("pandas_type") == "categorical":
+            ordered = isinstance(about := column.get("metadata"), dict) and about.get("ordered")
+            found |= set() if ordered else {column.get("field_name")}
+    kinds = {
+        field.name: field.type.value_type if types.is_dictionary(field.type) else field.type
+        for field in schema
+        if field.name in found
+    }
+    return {name for name, one in kinds.items() if kind(one) == "number" and not types.is_boolean(one)}
+
+
 def index_columns(schema: pa.Schema) -> tuple[str, ...]:
     """The columns of an Arrow table that were the index of a pandas data frame."""
+    levels = _of_pandas(schema, "index_columns")
+    return tuple(name for name in levels if isinstance(name, str) and name in schema.names)
+
+
+def _of_pandas(schema: pa.Schema, key: str) -> Sequence[Any]:
+    """A list in the metadata that pandas wrote; empty if there is none."""
     try:
-        levels = (schema.pandas_metadata or {}).get("index_columns", ())
+        found = (schema.pandas_metadata or {}).get(key, ())
     except (ValueError, AttributeError):  # the metadata of a file can be anything
         return ()
-    return tuple(name for name in levels if isinstance(name, str) and name in schema.names)
+    return found if isinstance(found, list) else ()
 
 
 def numbers(values: Any) -> NDArray[np.float64]:

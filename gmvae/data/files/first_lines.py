@@ -1,0 +1,123 @@
+"""The first lines of a text table: what separates its values, and which line has the names."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gmvae.data.files.header import number, numbered
+
+SEEN = 20
+"""How many lines are looked at."""
+TAB = "\t"
+MARKS = {",": "commas", TAB: "tabs", ";": "semicolons", "|": "bars"}
+"""Separators that are recognised."""
+
+
+@dataclass(frozen=True)
+class FirstLines:
+    """The first lines of a text table.
+
+    Arguments:
+        lines: The lines, at most ``SEEN``.
+    """
+
+    lines: Sequence[str] = ("",)
+
+    @classmethod
+    def of(cls, text: str, *, cut: bool) -> FirstLines:
+        """Return those of a text, the last line of which may be ``cut``."""
+        lines = text.lstrip("\r\n\ufeff").splitlines()
+        return cls(lines[: SEEN if len(lines) > SEEN else max(1, len(lines) - cut)])
+
+    @property
+    def first(self) -> str:
+        """The first line."""
+        return self.lines[0]
+
+    def separator(self, usual: str) -> str:
+        """Return the separator: the usual one if the first line has it, or else one that it has.
+
+        If the first line has several, it is the one that splits the rows into the most numbers.
+        ``Weight, kg;Height, cm`` above ``70,5;180,2`` has semicolons between its values.
+        """
+        found = [mark for mark in MARKS if mark in self.first]
+        marks = [usual, *found] if usual in found or not found else found
+        return max(marks, key=self._numbers)
+
+    def splits(self, mark: str) -> int:
+        """Return the number of values in each row, split at a mark. It is 0 if rows differ, or if the first
+        line has neither as many names nor one fewer (a column of row names without a header)."""
+        names, rows = self._split(mark)
+        counts = {len(row) for row in rows}
+        if len(counts) != 1:
+            return 0
+        count = counts.pop()
+        return count if len(names) == count or _name_rows(names, rows) else 0
+
+    def row_names(self, mark: str) -> list[str]:
+        """Return the names of all columns if the first line has none for the column of row names; else an
+        empty list."""
+        names, rows = self._split(mark)
+        return ["", *names] if _name_rows(names, rows) and self.splits(mark) else []
+
+    def above(self, mark: str) -> int:
+        """Return how many lines, such as a title, are above the line of names.
+
+        They have fewer values than the lines below. These have the same number of values each, words in the
+        first of them and numbers further down.
+        """
+        rows = [row for row in csv.reader(self.lines, delimiter=mark) if row]
+        width = len(rows[-1]) if rows else 0
+        count = 0
+        while count < len(rows) and _is_title(rows[count], width):
+            count += 1
+        below = rows[count:]
+        if not count or len(below) < 2 or {len(row) for row in below} != {width}:
+            return 0
+        names = below[0]
+        words = all(name.strip() and number(name) is None for name in names) and len({*names}) == width
+        numbers = any(number(value) is not None for row in below[1:] for value in row)
+        return self._number(count, mark) if words and numbers and not self.row_names(mark) else 0
+
+    def _split(self, mark: str) -> tuple[list[str], list[list[str]]]:
+        """The values of the first line, and of the rows below it."""
+        names, *rows = csv.reader([self.first or " ", *self.lines[1:]], delimiter=mark)
+        return names, [row for row in rows if row]
+
+    def _numbers(self, mark: str) -> tuple[bool, float]:
+        """Whether a mark splits all rows in the same way, and the share of numbers among their values."""
+        values = [value for row in self._split(mark)[1] for value in row]
+        if self.splits(mark) < 2:
+            return False, 0.0
+        commas = mark != ","
+        found = sum(number(value.replace(",", ".") if commas else value) is not None for value in values)
+        return True, found / len(values)
+
+    def _number(self, count: int, mark: str) -> int:
+        """The number of lines above the row ``count`` of those that are not empty."""
+        reader = csv.reader(self.lines, delimiter=mark)
+        for row in reader:
+            if not row:
+                continue
+            if not count:
+                break
+            count -= 1
+        return reader.line_num - 1
+
+
+def _is_title(values: Sequence[str], width: int) -> bool:
+    """Whether a line has fewer values than rows, ``width``, or one that a spreadsheet filled up with empty
+    ones."""
+    return len(values) < width or (len(values) == width > 2 and not any(values[1:]))
+
+
+def _name_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first value of each row is its name, as R's ``write.table`` writes it: there is one name
+    fewer than there are values, and rows are numbered, or have different texts."""
+    if not rows or len(rows[0]) != len(names) + 1 or not any(row[-1] for row in rows):
+        return False
+    first = [row[0] for row in rows]
+    texts = len({*first}) == len(first) and all(number(name) is None and name for name in first)
+    return texts or numbered(first)
