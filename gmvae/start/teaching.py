@@ -21,6 +21,7 @@ from gmvae.training.augmentation import View
 from gmvae.training.fast.stages import FastReconstruction, FastTeaching
 from gmvae.training.fast.step import covers
 from gmvae.training.loop import Indexable, descend
+from gmvae.training.optimisers import light
 from gmvae.training.random import RandomStream
 
 RATE = 2e-3
@@ -182,7 +183,7 @@ def one_cycle(
         after: Called after each step.
         rate: The learning rate at the top of its cycle.
     """
-    optimiser = torch.optim.AdamW(module.parameters(), rate, weight_decay=DECAY, fused=True)
+    optimiser = light(torch.optim.AdamW)(module.parameters(), rate, weight_decay=DECAY, fused=True)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     module.train()
     for step in descend(optimiser, (loss() for _ in range(steps))):

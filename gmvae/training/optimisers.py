@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 FUSED = {"adagrad", "adam", "adamw", "sgd"}
+UNCOMPILED = ("add_param_group", "state_dict", "load_state_dict", "zero_grad")
+"""Methods that torch excludes from compilation."""
 
 
 def optimiser(name: str, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
@@ -23,9 +27,21 @@ def optimiser(name: str, parameters: Iterable[nn.Parameter], learning_rate: floa
     if name not in kinds:
         raise ValueError(f"optimiser is {name!r}: it must be sign or one of torch.optim's")
     options: dict[str, Any] = {"fused": True} if name in FUSED else {}
-    return kinds[name](parameters, lr=learning_rate, **options)
+    return light(kinds[name])(parameters, lr=learning_rate, **options)
 
 
+def light(kind: type[Kind]) -> type[Kind]:
+    """The same kind of optimiser, without the decorators that import torch's compiler.
+
+    torch excludes some methods from compilation. For that, it imports ``torch._dynamo`` when they are first
+    called, which takes longer than a small fit. Nothing is compiled here.
+    """
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in UNCOMPILED}
+    plain["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), plain)
+
+
+@light
 class Sign(torch.optim.Optimizer):
     r"""Steps of a fixed size, :math:`\theta \leftarrow \theta - \eta\,\mathrm{sign}(\nabla_\theta)`.
 
