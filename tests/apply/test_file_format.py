@@ -19,7 +19,7 @@ def test_flags_read_a_file_in_another_format(tmp_path, monkeypatch):
     other = "".join(f"{a:_}|{b:_}\n".replace(".", ",").replace("_", ".") for a, b in y)
     with open("other.csv", "w", encoding="cp1252") as file:
         file.write("größe|b\n" + other)
-    tiny = ["--clusters", 2, "--epochs", 1, "--init", "kmeans", "--hidden-size", 4, "--plot-every", 0]
+    tiny = ["--clusters", 2, "--epochs", 1, "--init", "random", "--hidden-size", 4, "--plot-every", 0]
     assert here("train", "data", "--path", "train.csv", *tiny, "--run-dir", "run").status == 0
     assert "so add --separator '|'" in bad(here("predict", "run", "other.csv"))
     for command in ("predict", "embed"):

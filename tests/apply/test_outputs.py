@@ -11,7 +11,7 @@ import gmvae
 
 TINY = [
     "--clusters", 2, "--epochs", 60, "--seed", 0, "--hidden-size", 16, "--x-size", 2, "--w-size", 2,
-    "--init", "kmeans", "--batch-size", 20, "--learning-rate", 1e-2, "--plot-every", 0, "--device", "cpu",
+    "--init", "random", "--batch-size", 20, "--learning-rate", 1e-2, "--plot-every", 0, "--device", "cpu",
 ]  # fmt: skip
 
 

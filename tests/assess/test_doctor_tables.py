@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import make_blobs
-from small_fits import quick
+from small_fits import taught
 
 from gmvae.assess.diagnostics import Diagnostics
 from gmvae.assess.doctor import diagnose
@@ -20,7 +20,7 @@ ODD = {"heavy-tails", "nearly-constant", "wide", "duplicates"}
 
 def odd(y, **options) -> dict[str, str]:
     """The findings about a table, by name."""
-    findings = quick(**options).fit(y).findings_
+    findings = taught(**options).fit(y).findings_
     return {f.name: f"{f.severity}: {f.message}" for f in findings if f.name in ODD}
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_fits import quick, three_blobs
+from small_fits import taught, three_blobs
 
 from gmvae import GMVAE
 from gmvae.assess.drift import drift
@@ -10,7 +10,7 @@ from gmvae.assess.drift import drift
 
 @pytest.fixture(scope="module")
 def fitted():
-    return quick(epochs=20).fit(three_blobs()[0])
+    return taught(epochs=20).fit(three_blobs()[0])
 
 
 @pytest.mark.slow

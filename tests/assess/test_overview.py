@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_fits import quick, three_blobs
+from small_fits import taught, three_blobs
 
 from gmvae.assess import overview as module
 from gmvae.assess.contrast import borderline, least_likely, typical
@@ -14,7 +14,7 @@ from gmvae.data.prepare import prepare
 @pytest.fixture(scope="module")
 def fitted():
     y, labels = three_blobs()
-    model = quick().fit(y)
+    model = taught().fit(y)
     return model, y, labels, prepare(y, device=torch.device("cpu"))
 
 
@@ -54,7 +54,7 @@ def test_of_images_the_rows_on_cards_have_their_pixels(monkeypatch):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 60, size=(150, 36)).astype(np.uint8)
     y[::2, :18] += 150
-    model = quick(n_clusters=2, epochs=1, image_shape=(6, 6), network="fc").fit(y)
+    model = taught(n_clusters=2, epochs=1, image_shape=(6, 6), network="fc").fit(y)
     data = prepare(y, image_shape=(6, 6), device=torch.device("cpu"))
     found = overview(model.model_, data, 1000)
     assert tuple(found.y_shape) == (1, 6, 6)

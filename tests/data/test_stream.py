@@ -177,12 +177,12 @@ def test_torch_datasets_and_iterables_give_their_rows():
 @pytest.mark.parametrize("seed", range(3))
 def test_the_estimator_finds_in_batches_sorted_by_class_what_it_finds_in_memory(seed):
     from sklearn.metrics import adjusted_rand_score
-    from small_fits import quick, three_blobs
+    from small_fits import taught, three_blobs
 
     y, labels = three_blobs()
     dataset = torch.utils.data.TensorDataset(torch.from_numpy(y), torch.from_numpy(labels))
-    model = quick(epochs=12, random_state=seed).fit(dataset)
+    model = taught(epochs=12, random_state=seed).fit(dataset)
     assert adjusted_rand_score(labels, model.predict(y)) > 0.95
     assert len(model.labels_) == len(y)
     with pytest.raises(ValueError, match="X comes in batches, and sample_weight is given"):
-        quick().fit(dataset, sample_weight=np.ones(len(y)))
+        taught().fit(dataset, sample_weight=np.ones(len(y)))

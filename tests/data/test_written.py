@@ -15,7 +15,7 @@ from gmvae.data.schema import ReadOptions, Schema
 
 Y = np.stack((np.linspace(1000.5, 9_876_543.25, 40), np.arange(40) % 7 + 0.5), 1)
 TINY = [
-    "--clusters", 2, "--epochs", 1, "--init", "kmeans", "--hidden-size", 8, "--plot-every", 0,
+    "--clusters", 2, "--epochs", 1, "--init", "random", "--hidden-size", 8, "--plot-every", 0,
     "--device", "cpu",
 ]  # fmt: skip
 

@@ -19,8 +19,8 @@ import gmvae
 from gmvae import GMVAE
 from gmvae.estimator.intake import rows_of
 
-TINY = {"n_clusters": 2, "epochs": 1, "hidden_size": 8, "x_size": 2, "w_size": 2, "init": "kmeans"}
-FLAGS = ["--clusters", 2, "--epochs", 1, "--hidden-size", 8, "--x-size", 2, "--w-size", 2, "--init", "kmeans",
+TINY = {"n_clusters": 2, "epochs": 1, "hidden_size": 8, "x_size": 2, "w_size": 2, "init": "random"}
+FLAGS = ["--clusters", 2, "--epochs", 1, "--hidden-size", 8, "--x-size", 2, "--w-size", 2, "--init", "random",
          "--seed", 0, "--plot-every", 0, "--device", "cpu"]  # fmt: skip
 IMPUTE, ONE_HOT = {"missing": "impute"}, {"text": "one-hot"}
 BOTH = IMPUTE | ONE_HOT

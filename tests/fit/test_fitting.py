@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
-from small_fits import quick
+from small_fits import quick, taught
 
 import gmvae
 from gmvae.data.observations import Observations
@@ -38,7 +38,7 @@ from gmvae.training.random import RandomStream
 def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
     """On data without clusters, on which only k-means finds these borders."""
     y = np.random.default_rng(0).uniform(size=(200, 2)) * [1, 1000]
-    parameters = quick(assignment=assignment, epochs=30, init="kmeans").get_params()
+    parameters = taught(assignment=assignment, epochs=30).get_params()
     scaling = standardising(Survey.of(y, np.ones(200)).moments)
     standard = Observations(y, scaling, (2,), torch.device("cpu"))
     plan = configuration(parameters)
@@ -58,7 +58,7 @@ def test_kmeans_leads_a_new_model_to_its_clusters(assignment):
 def test_a_fit_starts_from_the_best_of_ten_kmeans():
     """On iris, on which a single k-means with this seed splits setosa."""
     y, species = load_iris(return_X_y=True)
-    found = quick(epochs=30).fit(y)
+    found = taught(epochs=30).fit(y)
     assert adjusted_rand_score(species, found.labels_) > 0.55
     assert len(set(found.labels_[species == 0])) == 1
 
@@ -76,20 +76,20 @@ def test_kmeans_sees_weights_and_narrow_groups():
 def test_weights_are_numbers_of_rows(blobs):
     y = blobs[0][::4]
     weights = np.random.default_rng(0).integers(0, 4, len(y))
-    ours = quick().fit(y, sample_weight=weights)
-    theirs = quick().fit(np.repeat(y, weights, axis=0))
-    without = quick().fit(y[weights > 0], sample_weight=weights[weights > 0])
+    ours = taught().fit(y, sample_weight=weights)
+    theirs = taught().fit(np.repeat(y, weights, axis=0))
+    without = taught().fit(y[weights > 0], sample_weight=weights[weights > 0])
     for other in (theirs, without):
         np.testing.assert_array_equal(ours.predict_proba(y), other.predict_proba(y))
         assert ours.elbo_ == pytest.approx(other.elbo_, rel=1e-9)
-    plain = quick(cv_weight=0.0).fit(y, sample_weight=weights)
+    plain = taught(cv_weight=0.0).fit(y, sample_weight=weights)
     assert plain.elbo_ == pytest.approx(np.average(plain.score_samples(y), weights=weights), rel=1e-9)
     assert plain.restarts_[0]["loss"] == pytest.approx(-plain.elbo_, rel=1e-9)
-    assert (ours.predict_proba(y) != quick().fit(y).predict_proba(y)).any()
+    assert (ours.predict_proba(y) != taught().fit(y).predict_proba(y)).any()
     strange = np.vstack([y, 1e6 * y[:5]])
     zeros = np.r_[np.ones(len(y)), np.zeros(5)]
     np.testing.assert_array_equal(
-        quick().fit(strange, sample_weight=zeros).predict_proba(y), quick().fit(y).predict_proba(y)
+        taught().fit(strange, sample_weight=zeros).predict_proba(y), taught().fit(y).predict_proba(y)
     )
 
 
@@ -98,8 +98,8 @@ def test_clusters_of_rows_without_weight_are_not_in_use(blobs, monkeypatch):
     y, labels = blobs
     shares = np.bincount(labels) / len(labels)
     monkeypatch.setattr(result, "number", lambda *given, **named: (labels, shares))
-    assert quick(epochs=1).fit(y).n_clusters_used_ == 3
-    assert quick(epochs=1).fit(y, sample_weight=(labels != 2).astype(float)).n_clusters_used_ == 2
+    assert taught(epochs=1).fit(y).n_clusters_used_ == 3
+    assert taught(epochs=1).fit(y, sample_weight=(labels != 2).astype(float)).n_clusters_used_ == 2
 
 
 def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch):
@@ -152,7 +152,7 @@ def test_the_loss_of_a_restart_is_that_of_the_objective_with_full_weights(blobs)
 @pytest.mark.slow
 def test_a_warm_start_continues(blobs):
     y = blobs[0]
-    model = quick(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0, learning_rate=3e-3).fit(y)
+    model = taught(warm_start=True, epochs=4, warm_up=0, cv_warm_up=0, learning_rate=3e-3).fit(y)
     before = model.score(y)
     model.fit(y)
     assert [record["epoch"] for record in model.history_] == list(range(1, 9))
@@ -173,7 +173,7 @@ def test_a_warm_start_continues(blobs):
 def test_a_warm_start_does_not_warm_up_again(blobs):
     """However many epochs follow, their objective has its full weights."""
     seen = []
-    model = quick(warm_start=True, epochs=4, warm_up=0.5, cv_warm_up=0.5).fit(blobs[0])
+    model = taught(warm_start=True, epochs=4, warm_up=0.5, cv_warm_up=0.5).fit(blobs[0])
     step = FastStep.__call__
     with pytest.MonkeyPatch.context() as patch:
 
@@ -207,7 +207,7 @@ def test_fits_after_a_taught_start_are_shorter(monkeypatch, options, epochs):
     monkeypatch.setattr(Engine, "fit", fit)
     y = np.random.default_rng(0).normal(size=(6000, 3))  # 125 steps of 48 a pass
     with pytest.raises(RuntimeError, match=f"^{epochs} passes"):
-        quick(epochs="auto", batch_size=48, **options).fit(y)
+        taught(epochs="auto", batch_size=48, **options).fit(y)
 
 
 @pytest.mark.slow
@@ -226,7 +226,7 @@ def test_early_stopping_stops_and_keeps_the_best(blobs):
 
 
 def test_verbose_prints_epochs(blobs, capsys):
-    quick(epochs=20, verbose=1).fit(blobs[0][::8])
+    taught(epochs=20, verbose=1).fit(blobs[0][::8])
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if "start" not in line.split(", ")[2]] == lines[-10:]
     assert lines[0] == "GMVAE, restart 1 of 1, start: 0 %"
@@ -236,7 +236,7 @@ def test_verbose_prints_epochs(blobs, capsys):
 @pytest.mark.slow
 def test_select_keeps_the_model_that_agrees_most_with_others(blobs):
     y, labels = blobs
-    models = [quick(epochs=15, x_size=size, random_state=size).fit(y) for size in (2, 3)]
+    models = [taught(epochs=15, x_size=size, random_state=size).fit(y) for size in (2, 3)]
     models.append(quick(epochs=1, init="random", random_state=5).fit(y))
     best, agreement = gmvae.select(models, y)
     assert best in (0, 1)

@@ -68,10 +68,10 @@ def test_a_notebook_shows_one_bar_and_the_map(tmp_path):
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
-from small_fits import quick, three_blobs
+from small_fits import taught, three_blobs
 from gmvae.show import bar
 bar.LONG = 0
-model = quick(epochs=30, n_init=2)
+model = taught(epochs=30, n_init=2)
 model.fit(three_blobs()[0])
 """
     book = new_notebook(cells=[new_code_cell(code)])

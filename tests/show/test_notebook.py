@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageColor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from small_fits import quick, three_blobs
+from small_fits import taught, three_blobs
 
 from gmvae import GMVAE, load
 from gmvae.show.colours import colour
@@ -19,7 +19,7 @@ from gmvae.show.colours import colour
 
 @pytest.fixture(scope="module")
 def model():
-    return quick(epochs=30).fit(three_blobs()[0])
+    return taught(epochs=30).fit(three_blobs()[0])
 
 
 def shown(model: GMVAE) -> str:
@@ -27,8 +27,8 @@ def shown(model: GMVAE) -> str:
 
 
 def test_before_a_fit_only_the_parameters_are_shown():
-    assert "clusters in use" not in shown(quick())
-    assert "n_clusters" in shown(quick())
+    assert "clusters in use" not in shown(taught())
+    assert "n_clusters" in shown(taught())
 
 
 def test_clusters_their_shares_and_findings_are_shown(model):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import here
-from small_fits import quick, three_blobs
+from small_fits import taught, three_blobs
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def blobs_report(tmp_path_factory):
     """A report on blobs; the model, its rows and their labels."""
     path = tmp_path_factory.mktemp("blobs") / "report.html"
     y, labels = three_blobs()
-    model = quick(epochs=20, resamples=5).fit(y)
+    model = taught(epochs=20, resamples=5).fit(y)
     model.report(y, path, labels=np.array(["low", 'mid, "so"', "high"])[labels])
     return path, model, y, labels
 
@@ -160,7 +160,7 @@ def test_names_and_merges_become_a_file_that_predict_uses(opened, blobs_report):
 def test_the_tree_is_cut_and_copied_into_merges(opened, tmp_path):
     y, _ = three_blobs()
     path = tmp_path / "r.html"
-    model = quick(n_clusters=5, epochs=2).fit(y)  # which still shares rows between clusters
+    model = taught(n_clusters=5, epochs=2).fit(y)  # which still shares rows between clusters
     model.report(y, path)
     page = opened(path)
     first = page.evaluate("page.merges[0]")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_fits import quick, three_blobs
+from small_fits import taught, three_blobs
 
 import gmvae
 
@@ -17,7 +17,7 @@ pytestmark = [
 def test_a_fit_on_a_gpu_finds_the_clusters_and_answers_on_the_cpu(tmp_path):
     y, labels = three_blobs()
     for seed in range(3):
-        model = quick(epochs=20, random_state=seed, device=GPU.type).fit(y)
+        model = taught(epochs=20, random_state=seed, device=GPU.type).fit(y)
         assert model.model_.generative.zero.device.type == GPU.type
         assert [len(set(model.labels_[labels == k])) for k in range(3)] == [1, 1, 1]
         model.save(tmp_path / "model.safetensors")
@@ -28,13 +28,13 @@ def test_a_fit_on_a_gpu_finds_the_clusters_and_answers_on_the_cpu(tmp_path):
 def test_a_stream_is_fitted_on_a_gpu():
     y, labels = three_blobs()
     dataset = torch.utils.data.TensorDataset(torch.from_numpy(y))
-    model = quick(epochs=20, device=GPU.type).fit(dataset)
+    model = taught(epochs=20, device=GPU.type).fit(dataset)
     assert [len(set(model.predict(y)[labels == k])) for k in range(3)] == [1, 1, 1]
 
 
 def test_a_run_started_on_a_gpu_is_resumed_on_the_cpu(tmp_path):
     y, _ = three_blobs()
-    whole = quick(epochs=6, device=GPU.type, run_dir=tmp_path / "run").fit(y)
+    whole = taught(epochs=6, device=GPU.type, run_dir=tmp_path / "run").fit(y)
     again = gmvae.GMVAE.resume(tmp_path / "run", device="cpu")
     assert again.n_iter_ == whole.n_iter_ == 6
     np.testing.assert_array_equal(again.predict(y), whole.predict(y))
