@@ -21,7 +21,20 @@ from gmvae.apply import apply
 from gmvae.data.sets.spiral import spiral
 from gmvae.partition.metrics import clusters_used
 
-SMALL = ["--clusters", 3, "--hidden-size", 32, "--x-size", 2, "--w-size", 2, "--epochs", 30]
+SMALL = [
+    "--clusters",
+    3,
+    "--hidden-size",
+    32,
+    "--x-size",
+    2,
+    "--w-size",
+    2,
+    "--epochs",
+    30,
+    "--init",
+    "kmeans",
+]
 READ = {
     ".csv": pd.read_csv, ".tsv": lambda path: pd.read_csv(path, sep="\t"), ".parquet": pd.read_parquet,
     ".arrow": pd.read_feather, ".feather": pd.read_feather, ".csv.gz": pd.read_csv,

@@ -18,7 +18,7 @@ from gmvae.model.vae import SAVED_RANGE
 TIMES = np.concatenate((np.arange(1.0, 11), np.geomspace(12, 9e5, 40), np.geomspace(1e6, 1e12, 13)))
 
 
-@pytest.fixture(scope="module", params=["recogniser", "posterior"])
+@pytest.fixture(scope="module", params=["recogniser", pytest.param("posterior", marks=pytest.mark.slow)])
 def fitted(request):
     return quick(assignment=request.param, epochs=40, init="kmeans").fit(load_iris().data)
 

@@ -55,7 +55,7 @@ def test_noise_is_a_function_of_float32_values():
 @pytest.fixture(scope="module")
 def wine():
     X = np.asarray(load_wine().data)
-    return X, GMVAE(3, epochs=15, hidden_size=32, cv_weight=0.0, random_state=0, threads=1).fit(X)
+    return X, GMVAE(3, epochs=15, hidden_size=32, cv_weight=0.0, random_state=0, init="kmeans").fit(X)
 
 
 @pytest.mark.slow

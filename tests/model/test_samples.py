@@ -32,7 +32,7 @@ def shades(model, folder):
     return np.asarray(Image.open(folder / "x.png").convert("L")) / 255
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", pytest.param("gaussian", marks=pytest.mark.slow)])
 def test_a_picture_of_samples_has_the_shades_of_the_data(likelihood, tmp_path):
     found = shades(quick(**SHAPE, likelihood=likelihood, epochs=30).fit(pictures()), tmp_path)
     assert (found > 0.97).mean() < 0.3

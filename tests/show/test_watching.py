@@ -70,7 +70,9 @@ def test_a_window_does_not_change_training(watched):
     assert records == alone
 
 
-@pytest.mark.parametrize("name", OF_SNAPSHOT)
+@pytest.mark.parametrize(
+    "name", ["latent", *(pytest.param(n, marks=pytest.mark.slow) for n in OF_SNAPSHOT if n != "latent")]
+)
 def test_every_picture_is_drawn_from_an_answer(watched, name):
     canvas = FigureCanvasAgg(watched[2][name])
     canvas.draw()
