@@ -11,11 +11,13 @@ best adjusted Rand index (ARI) counts.
 Rules and constants of the package were chosen on the tables of half T only; half R was only used afterwards.
 Each fit is a line of the results file. The script can be interrupted at any time; the next call continues.
 --table --than OTHER_FILE compares the times of two versions of the package, each with its own results file.
+PYTHONPATH=CHECKOUT, --methods GMVAE and --results OTHER_FILE measure an older version.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 import warnings
 from collections.abc import Callable
@@ -30,12 +32,6 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from gmvae import GMVAE
-from gmvae.data.prepare import prepare
-from gmvae.fit.engine import Engine
-from gmvae.fit.parameters import configuration
-from gmvae.fit.restart import Restart
-from gmvae.partition import metrics
-from gmvae.start.candidates.density import filled
 
 T = (
     "uci/ecoli", "uci/statlog", "fcps/lsun", "fcps/engytime", "fcps/chainlink", "sipu/aggregation",
@@ -80,7 +76,8 @@ def main() -> None:
             found, about = {**PEERS, "GMVAE": ours, "start": start}[method](y, clusters, seed)
         seconds = time.perf_counter() - began
         if (q := about.pop("probabilities", None)) is not None:
-            errors = [metrics.calibration_error(labels[labels > 0], q[labels > 0]) for labels in labellings]
+            error = calibration_error()
+            errors = [error(labels[labels > 0], q[labels > 0]) for labels in labellings]
             about["calibration_error"] = min(errors)
         return {"ari": ari(found, labellings), "seconds": seconds, **about}
 
@@ -104,6 +101,15 @@ def ari(clusters: Array, labellings: list[Array]) -> float:
     return max(float(adjusted_rand_score(labels[labels > 0], clusters[labels > 0])) for labels in labellings)
 
 
+def calibration_error() -> Callable[[Array, Array], float]:
+    """The function of that name, which was elsewhere before version 0.2."""
+    try:
+        module = importlib.import_module("gmvae.partition.metrics")
+    except ModuleNotFoundError:
+        module = importlib.import_module("gmvae.metrics")
+    return module.calibration_error
+
+
 def warm_up() -> None:
     """Make a fit that is not measured, so that no measured fit includes imports and compilation."""
     y = np.random.default_rng(0).normal(size=(1000, 2))
@@ -121,6 +127,12 @@ def start(y: Array, clusters: int, seed: int) -> tuple[Array, Record]:
     """The partition that the fit with this seed starts from. If it is made of a sample of the rows, each
     other
     row is in the cluster of the nearest sampled row."""
+    from gmvae.data.prepare import prepare
+    from gmvae.fit.engine import Engine
+    from gmvae.fit.parameters import configuration
+    from gmvae.fit.restart import Restart
+    from gmvae.start.candidates.density import filled
+
     config = configuration(GMVAE(clusters).get_params(), seed)
     engine = Engine(config, prepare(y, device=torch.device("cpu")))
     restart = Restart(engine.config, engine.data, engine.rows, None, engine.seeds[0])
