@@ -14,7 +14,7 @@ from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record
 from gmvae.partition.stability import Choice
-from gmvae.store.files import write_arrays
+from gmvae.store.files import read_arrays, write_arrays
 from gmvae.store.run_folder import RunFolder
 
 SHOWN = 5000
@@ -59,8 +59,16 @@ class Drawing(Observer):
                     self._draw(name, f"-{epoch}")
 
     def finished(self, result: Result) -> None:
-        if self.folder.overview.exists():  # now from the model that is kept, with its numbers of clusters
+        # now from the model that is kept, with its numbers of clusters
+        if self.folder.overview.exists():
             self._overview(self.fit.moment(), (result.kept + 1, result.history[-1]["epoch"]))
+        if self.folder.snapshot.exists():
+            before = read_arrays(self.folder.snapshot)
+            take_snapshot(self.folder, self.fit.moment())
+            after = read_arrays(self.folder.snapshot)
+            if any(not np.array_equal(after.get(name), values) for name, values in before.items()):
+                for name in {*self.config.plots} & {*PICTURES}:
+                    self._draw(name)
 
     def _overview(self, moment: Moment, epoch: tuple[int, int]) -> None:
         write_arrays(self.folder.overview, asdict(moment.overview(SHOWN, 1.0, self.labels, epoch)))
