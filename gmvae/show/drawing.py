@@ -66,7 +66,7 @@ class Drawing(Observer):
             before = read_arrays(self.folder.snapshot)
             take_snapshot(self.folder, self.fit.moment())
             after = read_arrays(self.folder.snapshot)
-            if any(not np.array_equal(after.get(name), values) for name, values in before.items()):
+            if before.keys() != after.keys() or any((before[n] != after[n]).any() for n in after):
                 for name in {*self.config.plots} & {*PICTURES}:
                     self._draw(name)
 

@@ -44,15 +44,21 @@ def test_tabs_beside_commas_in_the_names_are_named(write):
         ("Report of 2024\n\nprinted on Monday\n", 3),
         ("Report of 2024,,\n", 1),
         ('"Report, of 2024"\n\n', 2),
+        ("sep=,\n", 1),
     ],
 )
 def test_lines_above_the_names_are_named(write, above, count):
     table = "a,b,c\n" + "".join(f"{i},{i / 2},x\n" for i in range(9))
     lines = "a line" if count == 1 else f"{count} lines"
-    assert f"t.csv has {lines} above the names of its columns, {above[:14]!r}"[:-1] in complaint(
-        write(above + table)
-    )
+    said = f"t.csv has {lines} above the names of its columns, {above.splitlines()[0][:14]!r}"
+    assert said[:-1] in complaint(write(above + table))
     assert "above the names" in complaint(write((above + table).replace(",", ";")))
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_units_below_the_names_are_named(write, mark):
+    table = f"size{mark}price\ncm{mark}euro\n" + "".join(f"{i}{mark}{i / 2}\n" for i in range(9))
+    assert complaint(write(table)).startswith("t.csv has 2 lines of words above its numbers: keep the line")
 
 
 @pytest.mark.parametrize(
@@ -67,4 +73,5 @@ def test_lines_above_the_names_are_named(write, above, count):
     ],
 )
 def test_names_are_no_title(text):
-    assert FirstLines.of(text, cut=False).above(",") == 0
+    found = FirstLines.of(text, cut=False)
+    assert (found.above(","), found.worded(",") > 1) == (0, False)

@@ -197,7 +197,7 @@ def test_unseen_text_is_encoded_by_shares(write):
         "t.csv has missing values in 1 of 2 rows, first in row 1 counted from 0, in columns t (1)"
         in complaint(write("t,a\nz,3\n,4\n"), None, schema)
     )
-    many = write("a,t\n" + "".join(f"{i},w{i}\n" for i in range(101)))
+    many = write("a,t\n" + "".join(f"{i},w{i % 101}\n" for i in range(102)))
     assert "t.csv has more than 100 different texts in column t: leave it out with --drop" in complaint(
         many, ONE_HOT
     )
@@ -315,6 +315,7 @@ def test_categorical_numbers_are_categories(tmp_path, ending):
         ([*map(str, range(150)), "none"], "numbers mixed with text in b ('none' in row 150)"),
         ([f"{i / 7:.2f} %" for i in range(40)], "numbers with % in b ('0.00 %' in row 0)"),
         ([f"{i},5" for i in range(30)], "numbers"),
+        ([f"w{i}" for i in range(11)], "a different text in each row of b"),
     ],
 )
 def test_dates_and_odd_numbers_are_no_categories(write, monkeypatch, texts, said):

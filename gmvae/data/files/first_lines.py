@@ -79,7 +79,19 @@ class FirstLines:
         names = below[0]
         words = all(name.strip() and number(name) is None for name in names) and len({*names}) == width
         numbers = any(number(value) is not None for row in below[1:] for value in row)
-        return self._number(count, mark) if words and numbers and not self.row_names(mark) else 0
+        return self._lines_above(count, mark) if words and numbers and not self.row_names(mark) else 0
+
+    def worded(self, mark: str) -> int:
+        """Return how many lines of words are above lines of numbers only; 0 if there are other lines."""
+        rows = [row for row in csv.reader(self.lines, delimiter=mark) if row]
+        known = [[_number(value, mark) is not None for value in row if value.strip()] for row in rows]
+        count = next((i for i, row in enumerate(known) if any(row)), len(rows))
+        below = known[count:]
+        return (
+            count
+            if below and all(map(all, below)) and {len(row) for row in rows[count:]} == {len(rows[0])}
+            else 0
+        )
 
     def _split(self, mark: str) -> tuple[list[str], list[list[str]]]:
         """The values of the first line, and of the rows below it."""
@@ -91,11 +103,9 @@ class FirstLines:
         values = [value for row in self._split(mark)[1] for value in row]
         if self.splits(mark) < 2:
             return False, 0.0
-        commas = mark != ","
-        found = sum(number(value.replace(",", ".") if commas else value) is not None for value in values)
-        return True, found / len(values)
+        return True, sum(_number(value, mark) is not None for value in values) / len(values)
 
-    def _number(self, count: int, mark: str) -> int:
+    def _lines_above(self, count: int, mark: str) -> int:
         """The number of lines above the row ``count`` of those that are not empty."""
         reader = csv.reader(self.lines, delimiter=mark)
         for row in reader:
@@ -110,7 +120,12 @@ class FirstLines:
 def _is_title(values: Sequence[str], width: int) -> bool:
     """Whether a line has fewer values than rows, ``width``, or one that a spreadsheet filled up with empty
     ones."""
-    return len(values) < width or (len(values) == width > 2 and not any(values[1:]))
+    return len(values) < width or (len(values) == width > 1 and not any(values[1:]))
+
+
+def _number(value: str, mark: str) -> float | None:
+    """The number that a value spells, if any. It can have a decimal comma if the mark is not a comma."""
+    return number(value if mark == "," else value.replace(",", "."))
 
 
 def _name_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

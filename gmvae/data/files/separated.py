@@ -275,6 +275,14 @@ class SeparatedFile(Table):
                 f"{self.path} has {lines} above the names of its columns, {self._lines.first[:40]!r}: remove "
                 f"{they}, so that the first line names the columns"
             )
+        worded = next(
+            filter(None, map(self._lines.worded, [mark for mark in marks if mark in self._lines.first])), 0
+        )
+        if worded > 1:
+            raise ValueError(
+                f"{self.path} has {worded} lines of words above its numbers: keep the line that names the "
+                "columns, and remove the others"
+            )
 
     def _check_separator(self, first: str) -> None:
         """Raise ``ValueError`` if the given separator is not in the first line."""

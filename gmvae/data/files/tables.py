@@ -189,14 +189,15 @@ class Table(Source):
     def _uses(self, words: Sequence[str], options: ReadOptions) -> Uses:
         """Group text columns by what can be done with them, from the first rows.
 
-        If texts become features, all rows count, and only dates and badly written numbers are grouped.
+        If texts become features, all rows count, and only dates, badly written numbers and texts that all
+        differ are grouped.
         """
         uses, all_rows = Uses(), options.text == "one-hot"
         with self.reading():
-            columns = self._texts_of(words, all_rows=all_rows) if words else {}
+            rows, columns = self._texts_of(words, all_rows=all_rows) if words else (0, {})
         for name, column in columns.items():
             known = column.drop_null()
-            count, rows = len(known.unique()), len(column)
+            count = len(known.unique())
             odd = no_number(column)
             if when := date(column):
                 uses.dates[name] = when
@@ -207,31 +208,33 @@ class Table(Source):
                     uses.units[name] = sign, where
                 else:
                     uses.odd[name] = where
-            elif all_rows:
-                continue
-            elif count == rows > 1 and options.id_column is None:
+            elif count == rows > (REMARKS if all_rows else 1) and options.id_column is None:
                 (uses.drop if uses.id else uses.id).append(name)
-            else:
+            elif not all_rows:
                 remarks = count == len(known) > REMARKS and len(known) < rows
                 (uses.drop if count > CATEGORIES or remarks else uses.features).append(name)
         return uses
 
-    def _texts_of(self, words: Sequence[str], *, all_rows: bool) -> dict[str, pa.Array]:
-        """The texts of columns in the first rows; with ``all_rows``, their different texts in all rows, of
-        which numbers are left out if there are many."""
+    def _texts_of(self, words: Sequence[str], *, all_rows: bool) -> tuple[int, dict[str, pa.Array]]:
+        """The number of rows that are read, and the texts of columns in the first rows; with ``all_rows``,
+        their different texts in all rows, of which numbers are left out if there are many."""
         batches = self.batches(list(words), Schema((1,), tuple(words), dict.fromkeys(words, ())), ROWS)
         if not all_rows:
             first = next(batches, None)
-            return {name: strings([]) if first is None else texts(first.column(name)) for name in words}
+            if first is None:
+                return 0, dict.fromkeys(words, strings([]))
+            return len(first), {name: texts(first.column(name)) for name in words}
         seen: dict[str, dict[str, None]] = {name: {} for name in words}
+        rows = 0
         for batch in batches:
+            rows += len(batch)
             for name, found in seen.items():
                 different = texts(batch.column(name)).drop_null().unique()
                 if len(found) > CATEGORIES:
                     different = no_numbers(different)
                 if len(found) <= 2 * CATEGORIES:
                     found |= dict.fromkeys(different.to_pylist())
-        return {name: strings([*found]) for name, found in seen.items()}
+        return rows, {name: strings([*found]) for name, found in seen.items()}
 
     def _row_of(self, text: str, name: str) -> int:
         """The first row with a text in a column."""
