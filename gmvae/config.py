@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from gmvae.rules import choice, real, span, whole
+from gmvae.rules import choice, real, renamed, span, whole
 
 Section = TypeVar("Section")
 
@@ -39,7 +39,7 @@ class ModelConfig:
 
     clusters: int = 10
     """Number of clusters, K; 0 or auto chooses the greatest stable number, and says whether it is sure."""
-    most_clusters: int = 20
+    max_clusters: int = 20
     """Maximum number of clusters that --clusters 0 tries."""
     x_size: int = 10
     """Size of x, the continuous latent that holds the clusters."""
@@ -64,7 +64,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         whole("clusters", self.clusters, 0)
-        whole("most_clusters", self.most_clusters, 2)
+        whole("max_clusters", self.max_clusters, 2)
         whole("hidden_size", self.hidden_size, 0)
         for name in ("x_size", "w_size", "filters"):
             whole(name, getattr(self, name), 1)
@@ -104,7 +104,7 @@ class ObjectiveConfig:
         for name in ("warm_up", "cv_warm_up"):
             span(name, getattr(self, name))
 
-    def settled(self, epochs: int) -> Self:
+    def resolved(self, epochs: int) -> Self:
         """Return the same with warm-ups in whole epochs; shares are of the number of ``epochs``."""
         warm_up, cv_warm_up = (whole_epochs(value, epochs) for value in (self.warm_up, self.cv_warm_up))
         return replace(self, warm_up=warm_up, cv_warm_up=cv_warm_up)
@@ -317,7 +317,7 @@ class RunConfig:
     """Seconds between two checkpoints, the most work a crash can lose. One is also written at the end."""
     measure: bool = True
     """Compare clusters with labels after each epoch, if the data have labels."""
-    measure_most: int = 10_000
+    measure_limit: int = 10_000
     """Maximum number of observations, each of training and test data, to measure on; all after the last
     epoch."""
     save_model: bool = True
@@ -332,7 +332,7 @@ class RunConfig:
         choice("tracker", self.tracker, Tracker)
         whole("plot_every", self.plot_every, 0)
         whole("keep_every", self.keep_every, 0)
-        whole("measure_most", self.measure_most, 1)
+        whole("measure_limit", self.measure_limit, 1)
         real("checkpoint_every", self.checkpoint_every, minimum=0)
 
 
@@ -370,6 +370,7 @@ class Config:
 
 def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
     """One section of a configuration from a dictionary; ``ValueError`` if a field is unknown."""
+    values = renamed(values)
     _known(name, values, {f.name for f in fields(kind)})  # type: ignore[arg-type]
     return kind(**values)
 

@@ -51,8 +51,8 @@ NAMES = {
     r"Wish|Recipe": "ReadOptions, Schema",
 }
 """Names not to give to variables, functions, classes and files, and better ones."""
-PROMISED = {"settled", "signs_", "Signs"}
-"""Names that the reference of Python promises, or that pickles have."""
+DEPRECATED = {"signs_"}
+"""Names of earlier versions that still work, with a warning."""
 
 
 def prose(text: str) -> str:
@@ -166,6 +166,6 @@ def test_names():
         for path in sorted((ROOT / folder).rglob("*.py"))
         for number, name in [(1, path.stem), *names_of(path)]
         for pattern, better in NAMES.items()
-        if re.fullmatch(pattern, name.strip("_")) and name not in PROMISED
+        if re.fullmatch(pattern, name.strip("_")) and name not in DEPRECATED
     ]
     assert not found, "\n".join(found)

@@ -254,8 +254,8 @@ def _small(diagnostics: Diagnostics) -> Iterator[Finding]:
 def _of_latents(diagnostics: Diagnostics, model: ModelConfig) -> Iterator[Finding]:
     if not diagnostics.active_x:
         yield _say("x-unused", x_size=model.x_size)
-    if diagnostics.least_variance < UNBOUNDED and not model.min_variance:
-        yield _say("unbounded", variance=diagnostics.least_variance)
+    if diagnostics.smallest_variance < UNBOUNDED and not model.min_variance:
+        yield _say("unbounded", variance=diagnostics.smallest_variance)
 
 
 def _of_training(history: Sequence[Mapping[str, Any]], objective: ObjectiveConfig) -> Iterator[Finding]:

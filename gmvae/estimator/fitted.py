@@ -29,6 +29,7 @@ from gmvae.model.isolation import isolated
 from gmvae.model.objective import elbo
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.partition.relabelling import Relabelling
+from gmvae.rules import renamed
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.random import RandomStream
 
@@ -294,3 +295,6 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if "model_" in state:
             state["model_"] = copy.deepcopy(state["model_"]).cpu()
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(renamed(state))

@@ -23,7 +23,7 @@ def departure(rows: np.ndarray, clusters: int, seed: int) -> float:
 def chosen(y: np.ndarray, seed: int = 0) -> int:
     rows = torch.from_numpy(StandardScaler().fit_transform(y)).float()
     stream = RandomStream(seed, torch.device("cpu"))
-    config = ModelConfig(clusters=0, most_clusters=8)
+    config = ModelConfig(clusters=0, max_clusters=8)
     return choose_clusters(rows, rows, config, TrainingConfig(), seed=seed, stream=stream).clusters
 
 

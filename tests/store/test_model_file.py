@@ -155,7 +155,7 @@ def test_runs_of_built_in_data_are_estimators_too(tmp_path):
     model, points = gmvae.load(folder), spiral(400).y
     summary = json.loads((folder / "summary.json").read_text())
     shares = np.bincount(model.predict(points), minlength=8) / 400
-    np.testing.assert_allclose(shares, summary["signs"]["occupancy"], atol=1 / 400 + 1e-9)
+    np.testing.assert_allclose(shares, summary["diagnostics"]["occupancy"], atol=1 / 400 + 1e-9)
     assert model.get_params()["n_clusters"] == 8
     assert model.likelihood_reason_ == "likelihood gaussian was asked for"
     (folder / "model.safetensors").unlink()
