@@ -46,7 +46,7 @@ class ModelConfig:
     w_size: int = 10
     """Size of w, the latent that shapes the clusters."""
     hidden_size: int = 500
-    """Units of each hidden layer, H; 0 for 128, or 256 if images are convolved."""
+    """Units of each hidden layer, H; 0 for 128, or 256 for networks with convolutions."""
     network: Network = "fc"
     """Bodies of recogniser and decoder: fc for any data; compact, conv (as for MNIST) and svhn for images;
     auto is compact for images of at least 4x4 pixels, else fc."""
@@ -138,7 +138,7 @@ class TrainingConfig:
     """Maximum number of rounds that look for the manifold in what q(z | y) has learned (init manifold); 0 for
     7 with augmented images, and 3 otherwise."""
     augment: Augment = "none"
-    """Augmented views that must be in the same cluster as their observation: image (turned, moved, scaled,
+    """Augmented views that must be in the same cluster as their observation: image (rotated, shifted, scaled,
     sheared), table (moved to a neighbour, with values of other rows, with noise), or none; auto is none for
     images, and moves rows of tables a little while pseudo-labels are taught."""
     epoch_size: int = 0
@@ -224,7 +224,7 @@ class DataConfig:
     """File with a whole number for each row (.npy or .t7), used as labels."""
     label_column: str | None = None
     """Column of the labels (the name of an array in .npz; "folder" for pictures with a folder for each
-    class). Labels only measure; training never sees them."""
+    class). Labels only measure the result; training never sees them."""
     id_column: str | None = None
     """Column that names the rows: not a feature, but copied into predictions."""
     weight_column: str | None = None
@@ -310,9 +310,9 @@ class RunConfig:
     plots: tuple[Plot, ...] = get_args(Plot)
     """Pictures to draw while training."""
     plot_every: int = 50
-    """Draw the pictures every so many epochs; 0 for never."""
+    """Number of epochs after which the pictures are drawn again; 0 for never."""
     keep_every: int = 0
-    """Every so many epochs, also keep the pictures, as samples-20.png; 0 for never."""
+    """Number of epochs after which a copy of the pictures is kept, as samples-20.png; 0 for never."""
     checkpoint_every: float = 60.0
     """Seconds between two checkpoints, the most work a crash can lose. One is also written at the end."""
     measure: bool = True

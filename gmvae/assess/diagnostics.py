@@ -19,7 +19,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.rules import renamed
 
 ACTIVE = 0.01
-"""Minimum variance over the data of the mean of an active unit."""
+"""A unit is active if the variance of its mean over the data is above this."""
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +46,8 @@ class Diagnostics:
     """Pairs of clusters j < k that share observations, and their confusion: at least 0.01, the greatest
     first."""
     smallest_variance: float
-    """The smallest variance of a Gaussian p(y | x) over the numbers of y, each averaged over observations; 1
-    for a Bernoulli likelihood."""
+    """The smallest variance of a Gaussian p(y | x) among the numbers of y, each averaged over the
+    observations; 1 for a Bernoulli likelihood."""
 
     def scalars(self) -> dict[str, float]:
         """The diagnostics that go into the record of an epoch."""

@@ -104,7 +104,7 @@ WORDS = {
     ),
     "nearly-constant": (
         "Columns with one value in more than 99 % of the rows: {columns}. The other rows lie far from these.",
-        "Leave the columns out, unless those rows are groups that you look for.",
+        "Leave the columns out, unless you are looking for groups of such rows.",
     ),
     "wide": (
         "There are {columns:,} columns and only {rows:,} distinct rows: clusters of so few rows can be due "

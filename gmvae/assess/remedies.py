@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gmvae.config import ModelConfig, ObjectiveConfig
 
 PARAMETER = re.compile(r"\b(\w+)=(\w+)|\b([a-z]+(?:_[a-z]+)+)\b")
-"""A parameter in a sentence: with a value, or with an underscore in its name."""
+"""The pattern of a parameter in a sentence: it has a value, or an underscore in its name."""
 
 
 @dataclass(frozen=True)

@@ -292,7 +292,7 @@ def a_page_of_matlab(folder: Path) -> None:
     ("experiment", "damage", "message"),
     [
         ("mnist", truncated, "train-images-idx3-ubyte.gz is a gzip file that is cut off or broken: delete"),
-        ("mnist_fc", of_another_kind, "is no IDX file of bytes, which begins with 0 0 8: it begins with"),
+        ("mnist_fc", of_another_kind, "is not an IDX file of bytes, which begins with 0 0 8: it begins with"),
         ("mnist", a_label_short, "train-labels-idx1-ubyte.gz 599 labels: fetch both again"),
         ("mnist_fc", a_page, "train-labels-idx1-ubyte.gz is a web page, not data: delete it and fetch"),
         ("svhn", of_matlab_7_3, "test_32x32.mat is a MATLAB 7.3 file (HDF5): it must be a MATLAB 5 file"),
