@@ -14,6 +14,7 @@ RENAMED = {
     "least_variance": "smallest_variance",
     "signs": "diagnostics",
     "signs_": "diagnostics_",
+    "recipe": "schema",
 }
 """Names in files and pickles of earlier versions, and the names now."""
 

@@ -64,7 +64,7 @@ class ModelFile:
             "versions": versions(),
             "y_shape": self.model.y_shape,
             "config": asdict(self.model.config),
-            "recipe": self.schema.to_json(),
+            "schema": self.schema.to_json(),
             "about": {name: value for name, value in self.about.items() if name != "versions"},
         }
         write_tensors(path, tensors, {**about, "sha256": checksum(tensors, about)})
@@ -96,7 +96,7 @@ class ModelFile:
             model = blank(build)
             model.load_state_dict(parts["model"])
             scaling = _scaling(parts["scaling"])
-            schema = Schema.from_json(found["recipe"])
+            schema = Schema.from_json(renamed(found)["schema"])
             about = {**renamed(found["about"]), "versions": {**found["versions"]}}
             _check(model, scaling, schema, about)
         return cls(model.to(device).eval(), scaling, schema, about)
