@@ -20,7 +20,7 @@ WORDS = {
 }
 """Parameters of the estimator that are in no section of the configuration, with their allowed values."""
 AUTO = ", or 'auto'"
-"""What else a number may be that can be left open."""
+"""What the message about a number adds if the number can be left open."""
 
 
 def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
