@@ -74,7 +74,7 @@ def main() -> None:
     print("| fit | K | largest share | information | entropy | active x, w | agreement | findings |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for r in results:
-        s = r["signs"]
+        s = r["diagnostics"]
         found = ", ".join(f["name"] + " (note)" * (f["severity"] == "note") for f in r["findings"])
         cells = [r["fit"], len(s["occupancy"]), f"{max(s['occupancy']):.0%}", f"{s['z_information']:.2f}"]
         cells += [
@@ -100,12 +100,16 @@ def make(fit: str) -> dict[str, Any]:
             for _ in run.train():
                 pass
             summary = run.summary()
-            return {"signs": summary["signs"], "findings": summary["findings"], "versions": versions()}
+            return {
+                "diagnostics": summary["diagnostics"],
+                "findings": summary["findings"],
+                "versions": versions(),
+            }
     table, clusters, options = FITS[fit]
     y = TABLES[table](return_X_y=True)[0] if table in TABLES else DATA[table]()
     model = GMVAE(clusters, random_state=0, threads=1, **options).fit(y)
     findings = [finding.to_json() for finding in model.findings_]
-    return {"signs": model.signs_.to_json(), "findings": findings, "versions": versions()}
+    return {"diagnostics": model.diagnostics_.to_json(), "findings": findings, "versions": versions()}
 
 
 if __name__ == "__main__":

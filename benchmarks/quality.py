@@ -111,7 +111,7 @@ def make(data: str, method: str, seed: int) -> dict[str, Any]:
             "calibration_error": metrics.calibration_error(test_labels, probabilities),
             "train_acc": metrics.hungarian_accuracy(labels, model.labels_),
             "bound": model.score(test[:1000]),
-            "agreement": model.signs_.agreement,
+            "agreement": model.diagnostics_.agreement,
             "samples": faithful(model),
             "start": model.start_,
             "findings": [finding.name for finding in model.findings_],

@@ -99,7 +99,7 @@ def make(data: str, run: int) -> dict[str, Any]:
         "acc": metrics.hungarian_accuracy(labels, clusters),
         "clusters": clusters.tolist(),
         "bound": float(model.score(y[held_out])),
-        "posteriors": model.signs_.agreement,
+        "posteriors": model.diagnostics_.agreement,
     }
 
 

@@ -45,7 +45,7 @@ def write_commands(app: Sphinx) -> None:
 
 
 def escape_stars(*given: Any) -> None:
-    """Shapes such as (B, *y_shape) are no emphasis."""
+    """Shapes such as (B, *y_shape) are not emphasis."""
     lines: list[str] = given[-1]
     star = re.compile(r"(:math:`[^`]*`)|(?<=[ (])\*(?=[\w,)])")
     lines[:] = [star.sub(lambda found: found[1] or r"\*", line) for line in lines]

@@ -1,6 +1,6 @@
 """Deep clustering with Gaussian mixture variational autoencoders.
 
-The names below are imported from their files when they are first used. So ``import gmvae`` itself is quick.
+The names below are imported from their files when they are first used. This keeps ``import gmvae`` fast.
 """
 
 from importlib import import_module

@@ -1,5 +1,5 @@
-"""Entry point of ``python -m gmvae`` and of the command ``gmvae``. It handles signals from here on, also
-while it imports."""
+"""Entry point of ``python -m gmvae`` and of the command ``gmvae``. Signals are handled from here
+on, also during the imports."""
 
 import os
 import sys

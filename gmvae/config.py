@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from gmvae.rules import choice, real, span, whole
+from gmvae.rules import choice, real, renamed, span, whole
 
 Section = TypeVar("Section")
 
@@ -39,14 +39,14 @@ class ModelConfig:
 
     clusters: int = 10
     """Number of clusters, K; 0 or auto chooses the greatest stable number, and says whether it is sure."""
-    most_clusters: int = 20
+    max_clusters: int = 20
     """Maximum number of clusters that --clusters 0 tries."""
     x_size: int = 10
     """Size of x, the continuous latent that holds the clusters."""
     w_size: int = 10
     """Size of w, the latent that shapes the clusters."""
     hidden_size: int = 500
-    """Units of each hidden layer, H; 0 for 128, or 256 if images are convolved."""
+    """Units of each hidden layer, H; 0 for 128, or 256 for networks with convolutions."""
     network: Network = "fc"
     """Bodies of recogniser and decoder: fc for any data; compact, conv (as for MNIST) and svhn for images;
     auto is compact for images of at least 4x4 pixels, else fc."""
@@ -64,7 +64,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         whole("clusters", self.clusters, 0)
-        whole("most_clusters", self.most_clusters, 2)
+        whole("max_clusters", self.max_clusters, 2)
         whole("hidden_size", self.hidden_size, 0)
         for name in ("x_size", "w_size", "filters"):
             whole(name, getattr(self, name), 1)
@@ -104,7 +104,7 @@ class ObjectiveConfig:
         for name in ("warm_up", "cv_warm_up"):
             span(name, getattr(self, name))
 
-    def settled(self, epochs: int) -> Self:
+    def resolved(self, epochs: int) -> Self:
         """Return the same with warm-ups in whole epochs; shares are of the number of ``epochs``."""
         warm_up, cv_warm_up = (whole_epochs(value, epochs) for value in (self.warm_up, self.cv_warm_up))
         return replace(self, warm_up=warm_up, cv_warm_up=cv_warm_up)
@@ -138,7 +138,7 @@ class TrainingConfig:
     """Maximum number of rounds that look for the manifold in what q(z | y) has learned (init manifold); 0 for
     7 with augmented images, and 3 otherwise."""
     augment: Augment = "none"
-    """Augmented views that must be in the same cluster as their observation: image (turned, moved, scaled,
+    """Augmented views that must be in the same cluster as their observation: image (rotated, shifted, scaled,
     sheared), table (moved to a neighbour, with values of other rows, with noise), or none; auto is none for
     images, and moves rows of tables a little while pseudo-labels are taught."""
     epoch_size: int = 0
@@ -224,7 +224,7 @@ class DataConfig:
     """File with a whole number for each row (.npy or .t7), used as labels."""
     label_column: str | None = None
     """Column of the labels (the name of an array in .npz; "folder" for pictures with a folder for each
-    class). Labels only measure; training never sees them."""
+    class). Labels only measure the result; training never sees them."""
     id_column: str | None = None
     """Column that names the rows: not a feature, but copied into predictions."""
     weight_column: str | None = None
@@ -310,14 +310,14 @@ class RunConfig:
     plots: tuple[Plot, ...] = get_args(Plot)
     """Pictures to draw while training."""
     plot_every: int = 50
-    """Draw the pictures every so many epochs; 0 for never."""
+    """Number of epochs after which the pictures are drawn again; 0 for never."""
     keep_every: int = 0
-    """Every so many epochs, also keep the pictures, as samples-20.png; 0 for never."""
+    """Number of epochs after which a copy of the pictures is kept, as samples-20.png; 0 for never."""
     checkpoint_every: float = 60.0
     """Seconds between two checkpoints, the most work a crash can lose. One is also written at the end."""
     measure: bool = True
     """Compare clusters with labels after each epoch, if the data have labels."""
-    measure_most: int = 10_000
+    measure_limit: int = 10_000
     """Maximum number of observations, each of training and test data, to measure on; all after the last
     epoch."""
     save_model: bool = True
@@ -332,7 +332,7 @@ class RunConfig:
         choice("tracker", self.tracker, Tracker)
         whole("plot_every", self.plot_every, 0)
         whole("keep_every", self.keep_every, 0)
-        whole("measure_most", self.measure_most, 1)
+        whole("measure_limit", self.measure_limit, 1)
         real("checkpoint_every", self.checkpoint_every, minimum=0)
 
 
@@ -370,6 +370,7 @@ class Config:
 
 def from_mapping(kind: type[Section], values: Mapping[str, Any], name: str) -> Section:
     """One section of a configuration from a dictionary; ``ValueError`` if a field is unknown."""
+    values = renamed(values)
     _known(name, values, {f.name for f in fields(kind)})  # type: ignore[arg-type]
     return kind(**values)
 

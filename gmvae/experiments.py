@@ -103,7 +103,7 @@ DESCRIPTIONS = {
     "mnist_version2": "mnist with version 2 of the paper.",
     "mnist_fc_version2": "mnist_fc with version 2 of the paper.",
     "fashion_mnist": "60,000 pictures of clothes, as mnist.",
-    "data": "data of your own: a table, an array or a folder of pictures (--path), as gmvae.GMVAE fits it.",
+    "data": "your own data: a table, an array or a folder of pictures (--path), as gmvae.GMVAE fits it.",
     "svhn": "604,388 house numbers, 50,000 in each pass (paper, section 4.2).",
 }
 

@@ -1,11 +1,27 @@
-"""Rules for the values of settings, with errors that say what may be given."""
+"""Rules for the names and values of settings, with errors that say what may be given."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
+
+RENAMED_SETTINGS = {"most_clusters": "max_clusters", "measure_most": "measure_limit"}
+"""Names of settings in earlier versions, and the names now."""
+RENAMED = {
+    **RENAMED_SETTINGS,
+    "least_variance": "smallest_variance",
+    "signs": "diagnostics",
+    "signs_": "diagnostics_",
+    "recipe": "schema",
+}
+"""Names in files and pickles of earlier versions, and the names now."""
+
+
+def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, by the names of this version."""
+    return {RENAMED.get(name, name): value for name, value in values.items()}
 
 
 def choice(name: str, value: object, kind: Any) -> None:

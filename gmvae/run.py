@@ -143,7 +143,7 @@ class Run:
         self.engine.build()
         about = {
             "name": name,
-            # while held-out rows have yet to find the number of epochs, all that depends on it is open too
+            # until held-out rows have determined the number of epochs, what depends on it stays open too
             "config": (self.engine.asked if self.engine.searches else config).to_json(),
             "data": {
                 "name": data.name,

@@ -57,8 +57,8 @@ def test_unknown_json_fields_are_named():
         (DataConfig, "labels_path", "l.npy", "labels_path is 'l.npy' without a path"),
         (DataConfig, "dataset", "cifar", "dataset is 'cifar': it must be one of spiral, mnist"),
         (RunConfig, "plots", ("loss",), "plots is 'loss'"),
-        (RunConfig, "measure_most", 0, "measure_most is 0: it must be a whole number of at least 1"),
-        (RunConfig, "measure_most", 0.5, "measure_most is 0.5: it must be a whole number"),
+        (RunConfig, "measure_limit", 0, "measure_limit is 0: it must be a whole number of at least 1"),
+        (RunConfig, "measure_limit", 0.5, "measure_limit is 0.5: it must be a whole number"),
     ],
 )
 def test_a_bad_value_is_named_with_its_rule(kind, field, value, message):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ARRAYS = {"p": "gmvae_probabilities", "x": "X_gmvae"}
-"""Arrays in ``obsm`` that numbered columns, such as p0, p1, ..., become, by the letter of the columns."""
+"""By the letter of numbered columns, such as p0, p1, ...: the array in ``obsm`` that they become."""
 
 
 def annotate(out: Path, source: Source, *answers: Iterator[pa.RecordBatch]) -> int:

@@ -1,4 +1,5 @@
-"""Apply a fitted model to files: rows are read piece by piece, and results are written as they come."""
+"""Apply a fitted model to files: rows are read piece by piece, and results are written as they are
+computed."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 MEMBERS, BORDERLINE, OUTLIERS = 10, 6, 12
-"""Number of typical members, of borderline members, and of outliers in all clusters, that are shown."""
+"""How many typical members, borderline members, and outliers (in all clusters together) are shown."""
 EDGES = np.array([0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
 """Bounds of the bins of :func:`reliability`."""
 
@@ -56,8 +56,8 @@ def _moments(held: Array, sums: Array, squares: Array) -> tuple[Array, Array]:
 
 
 def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int = MEMBERS) -> NDArray[np.int64]:
-    """The ``count`` most typical members of cluster k, at most, the most typical first: those with x,
-    (N, x_size), nearest to the mean of its members, in units of their standard deviations."""
+    """The most typical members of cluster k, at most ``count``, the most typical first: those whose x, of
+    shape (N, x_size), is nearest to the mean of its members, in units of their standard deviations."""
     members = np.flatnonzero(clusters == k)
     if not len(members):
         return members
@@ -70,15 +70,15 @@ def typical(x: Array, clusters: NDArray[np.int64], k: int, count: int = MEMBERS)
 def borderline(
     probabilities: Array, k: int, count: int = BORDERLINE, below: float = 0.99
 ) -> NDArray[np.int64]:
-    """The ``count`` members of cluster k with the lowest probabilities, (N, K), at most; only those with less
-    than ``below``."""
+    """The members of cluster k with the lowest probabilities, (N, K): at most ``count``, and only those with
+    less than ``below``."""
     own = probabilities[:, k]
     members = np.flatnonzero((probabilities.argmax(1) == k) & (own < below))
     return members[np.argsort(own[members], kind="stable")[:count]]
 
 
 def least_likely(density: Array, count: int = OUTLIERS) -> NDArray[np.int64]:
-    """The ``count`` rows with the lowest log density, (N,), at most, the lowest first."""
+    """The rows with the lowest log density, (N,): at most ``count``, the lowest first."""
     return np.argsort(density, kind="stable")[:count]
 
 

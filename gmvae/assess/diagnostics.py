@@ -2,6 +2,7 @@ r"""Diagnostics of how a model uses its clusters and latents, computed without l
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -15,9 +16,10 @@ from gmvae.data.scales.moments import Moments
 from gmvae.model.distributions import DiagonalGaussian
 from gmvae.model.inference import BATCH, evaluating
 from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.rules import renamed
 
 ACTIVE = 0.01
-"""Minimum variance over the data of the mean of an active unit."""
+"""A unit is active if the variance of its mean over the data is above this."""
 
 Floats = NDArray[np.float64]
 
@@ -43,9 +45,9 @@ class Diagnostics:
     confused: tuple[tuple[int, int, float], ...]
     """Pairs of clusters j < k that share observations, and their confusion: at least 0.01, the greatest
     first."""
-    least_variance: float
-    """The smallest variance of a Gaussian p(y | x) over the numbers of y, each averaged over observations; 1
-    for a Bernoulli likelihood."""
+    smallest_variance: float
+    """The smallest variance of a Gaussian p(y | x) among the numbers of y, each averaged over the
+    observations; 1 for a Bernoulli likelihood."""
 
     def scalars(self) -> dict[str, float]:
         """The diagnostics that go into the record of an epoch."""
@@ -56,15 +58,22 @@ class Diagnostics:
         """The diagnostics as JSON values."""
         return asdict(self)
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(renamed(state))
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The diagnostics that :meth:`to_json` wrote."""
         pairs = tuple((int(j), int(k), float(shared)) for j, k, shared in values["confused"])
-        return cls(**{**values, "occupancy": tuple(values["occupancy"]), "confused": pairs})
+        return cls(**{**renamed(values), "occupancy": tuple(values["occupancy"]), "confused": pairs})
 
 
-Signs = Diagnostics
-"""Its earlier name, which pickled estimators refer to."""
+def __getattr__(name: str) -> Any:
+    """``Signs``, the earlier name of ``Diagnostics``, which pickled estimators refer to."""
+    if name != "Signs":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{name} is now called Diagnostics", FutureWarning, stacklevel=2)
+    return Diagnostics
 
 
 class Examination:
@@ -121,7 +130,7 @@ class Examination:
             active_w=int((self._w.deviation**2 > ACTIVE).sum()),
             agreement=self._agree / count,
             confused=_pairs(q, self._p),
-            least_variance=float(np.min(self._variance) / count),
+            smallest_variance=float(np.min(self._variance) / count),
         )
 
 

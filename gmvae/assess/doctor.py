@@ -104,7 +104,7 @@ WORDS = {
     ),
     "nearly-constant": (
         "Columns with one value in more than 99 % of the rows: {columns}. The other rows lie far from these.",
-        "Leave the columns out, unless those rows are groups that you look for.",
+        "Leave the columns out, unless you are looking for groups of such rows.",
     ),
     "wide": (
         "There are {columns:,} columns and only {rows:,} distinct rows: clusters of so few rows can be due "
@@ -254,8 +254,8 @@ def _small(diagnostics: Diagnostics) -> Iterator[Finding]:
 def _of_latents(diagnostics: Diagnostics, model: ModelConfig) -> Iterator[Finding]:
     if not diagnostics.active_x:
         yield _say("x-unused", x_size=model.x_size)
-    if diagnostics.least_variance < UNBOUNDED and not model.min_variance:
-        yield _say("unbounded", variance=diagnostics.least_variance)
+    if diagnostics.smallest_variance < UNBOUNDED and not model.min_variance:
+        yield _say("unbounded", variance=diagnostics.smallest_variance)
 
 
 def _of_training(history: Sequence[Mapping[str, Any]], objective: ObjectiveConfig) -> Iterator[Finding]:

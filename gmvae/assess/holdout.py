@@ -24,7 +24,7 @@ class Trial:
     held_out_elbo: float
     """Bound on held-out rows."""
     trimmed: float
-    """Trimmed mean of the bound on held-out rows (:func:`trimmed_mean`). It decides."""
+    """Trimmed mean of the bound on held-out rows (:func:`trimmed_mean`), by which trials are compared."""
 
     @classmethod
     def of(

@@ -15,7 +15,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 
 class Moment:
-    """The current state of a model. Nothing is computed before it is asked for.
+    """The current state of a model. Nothing is computed until it is asked for.
 
     Arguments:
         model: The model.

@@ -25,14 +25,14 @@ PICTURES = 300
 
 @dataclass(frozen=True)
 class Overview:
-    """A model and N rows at one moment. Of a table, all N rows have their values; of images, S of them have
+    """A model and N rows at one moment. For a table, all N rows have their values. For images, S of them have
     their pixels: those that cards show, and some that are evenly spaced. All values are in the units of the
     data."""
 
     y_shape: NDArray[np.int64]
     """Shape of an observation: (D,), or (channels, height, width) of an image with D numbers."""
     numbers: NDArray[np.int64]
-    """The numbers of the N rows in the data, from 0, (N,)."""
+    """The indices of the N rows in the data, (N,)."""
     probabilities: Array
     """q(z | ...), (N, K)."""
     agrees: NDArray[np.bool_]
@@ -46,7 +46,7 @@ class Overview:
     styles: Array
     """The same along the two numbers of w with the greatest effect: (2, K, at most STEPS, D)."""
     pictured: NDArray[np.int64]
-    """Places, from 0 and among the N, of the rows in ``y``, (S,)."""
+    """Which of the N rows are in ``y``: their indices from 0 to N - 1, (S,)."""
     y: NDArray[np.generic]
     """Rows, (S, D)."""
     labels: NDArray[np.int64]

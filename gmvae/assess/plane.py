@@ -15,7 +15,7 @@ FITTED = 10_000
 NEIGHBOURS = 15
 """Number of neighbours of a row in UMAP, including the row itself."""
 AMONG = 3
-"""Each other row is placed at a mean of this many of its nearest fitted rows, weighted by 1 / distance."""
+"""Each other row is placed at the mean of this many of its nearest fitted rows, weighted by 1 / distance."""
 
 Array = NDArray[np.floating]
 

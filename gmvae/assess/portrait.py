@@ -22,7 +22,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 
 Array = NDArray[np.floating]
 COSTLY = 20_000_000
-"""If rows have more numbers than this in all, results are in 32 bits, and log densities use one draw."""
+"""If rows have more numbers than this in total, results are in 32 bits, and log densities use one draw."""
 AGAIN = 200
 """For this many rows, the least likely ones, log densities are then computed again with all draws in 64
 bits."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gmvae.config import ModelConfig, ObjectiveConfig
 
 PARAMETER = re.compile(r"\b(\w+)=(\w+)|\b([a-z]+(?:_[a-z]+)+)\b")
-"""A parameter in a sentence: with a value, or with an underscore in its name."""
+"""The pattern of a parameter in a sentence: it has a value, or an underscore in its name."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Remedies:
         return self.model.assignment == "recogniser"
 
     def ignored(self) -> str:
-        """Against clusters that say nothing about the data."""
+        """What to try if clusters carry no information about the data."""
         tried = list[str]()
         if self.recogniser:
             off = "" if self.objective.cv_weight else " (it must be above 0)"
@@ -43,24 +43,24 @@ class Remedies:
         return sentence(*(tried or ["train for more epochs", "try other seeds"]))
 
     def one_cluster(self) -> str:
-        """Against a cluster that holds everything."""
+        """What to try if one cluster holds everything."""
         tried = [*self._k_means(), *self._weaker()] or ["try other seeds"]
         return f"{sentence(*tried)[:-1]}; if nothing changes, the data may have no groups."
 
     def dead(self, used: int) -> str:
-        """Against clusters without data."""
+        """What to try if clusters hold no data."""
         tried = sentence(*self._weaker(), *self._k_means(), "try other seeds")
         return (
             f"That is fine if the data have {used} groups. If they have more, {tried[0].lower()}{tried[1:]}"
         )
 
     def merged(self) -> str:
-        """Against clusters that share their observations."""
+        """What to try if clusters share their observations."""
         apart = ["raise cv_weight, which separates clusters,"] if self.recogniser else []
         return sentence(*apart, "ask for fewer clusters")
 
     def disagreement(self) -> str:
-        """Against a generative and a recognition model that contradict each other."""
+        """What to try if the generative and the recognition model contradict each other."""
         apart = ["raise cv_weight"] if self.recogniser else []
         return sentence(*apart, "make w_size smaller", "train longer")
 
@@ -77,7 +77,7 @@ class Remedies:
 
 
 def sentence(*tried: str) -> str:
-    """A sentence that offers these."""
+    """Join remedies into a sentence."""
     *first, last = tried
     text = f"{', '.join(first)}{',' * (len(first) > 1)} or {last}" if first else last
     return f"{text[0].upper()}{text[1:]}."

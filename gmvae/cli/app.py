@@ -24,7 +24,7 @@ from gmvae.cli.quick import quick
 from gmvae.cli.signals import status, terminable
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
-from gmvae.rules import no_choice
+from gmvae.rules import RENAMED_SETTINGS, no_choice
 
 Parsed = TypeVar("Parsed")
 OPEN = ("--clusters", "--epochs", "--hidden-size", "--rounds", "--threads")
@@ -122,14 +122,26 @@ def quietly(work: Callable[[], object]) -> None:
 
 
 def resolved(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments, with auto replaced by 0 for flags that 0 leaves open."""
+    """Yield the arguments. Flags get their present names, and auto becomes 0 for flags that 0 leaves open."""
     before = ""
     for argument in arguments:
+        argument = renamed_flag(argument)
         flag, _, value = argument.rpartition("=")
         if flag in OPEN and value == "auto":
             argument = f"{flag}=0"
         yield "0" if before in OPEN and argument == "auto" else argument
         before = argument
+
+
+def renamed_flag(argument: str) -> str:
+    """Replace the name that a flag had in an earlier version, and print a note about it."""
+    flag, equals, value = argument.partition("=")
+    name = RENAMED_SETTINGS.get(flag.removeprefix("--").replace("-", "_"))
+    if name is None or not flag.startswith("--"):
+        return argument
+    now = f"--{name.replace('_', '-')}"
+    print(f"gmvae: {flag} is now called {now}", file=sys.stderr)
+    return f"{now}{equals}{value}"
 
 
 def usage() -> str:

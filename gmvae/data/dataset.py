@@ -56,7 +56,7 @@ class Dataset:
         folder: The folder it was read from, for messages.
         origin: How it was read from a file; ``None`` if it was not.
         image_shape: (channels, height, width), if ``y`` has the pixels of each image in one row.
-        rows: Of a stream, the number of its rows; ``y`` is then a random sample of them.
+        rows: For a stream, the number of its rows; ``y`` is then a random sample of them.
 
     Raises:
         ValueError: if there are fewer than two observations, a number is not finite, labels are not

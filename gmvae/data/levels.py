@@ -32,7 +32,7 @@ def about(file: Path) -> tuple[bool, tuple[int, int]]:
     """
     with _opened(file) as image:
         width, height = image.size
-        # of a TIFF, Pillow has already turned the size on opening
+        # the size of a TIFF is already that of the upright picture when Pillow has opened it
         sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) >= SIDEWAYS
         return image.mode in GREY, (width, height) if sideways else (height, width)
 

@@ -37,7 +37,7 @@ def check_size(path: Path, size: int, what: str = "it holds") -> None:
     Arguments:
         path: The file.
         size: Bytes that it would take.
-        what: The words before their number in the message.
+        what: The words before the size in the message.
     """
     whole = path.stat().st_size
     limit = max(UNPACKED, RATIO * whole)

@@ -17,7 +17,8 @@ from gmvae.data.scales.scaling import Scaling
 from gmvae.data.scales.traits import Traits, sample_size
 
 MINIMUM_WEIGHT = 2.0**-32
-"""Minimum relative weight: a row below it would not be drawn in any fit, and would cost the others digits."""
+"""Minimum relative weight: a row below it would not be drawn in any fit, and would cost the others
+precision."""
 DIGITS = 24
 """How many binary digits a relative weight has."""
 

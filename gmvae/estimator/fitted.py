@@ -29,6 +29,7 @@ from gmvae.model.isolation import isolated
 from gmvae.model.objective import elbo
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.partition.relabelling import Relabelling
+from gmvae.rules import renamed
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.random import RandomStream
 
@@ -222,7 +223,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         X = given = rows_of(X, impute=self.missing == "impute", texts=self.text == "one-hot")
         X = without_index(X, () if reset else self._names())
         if reset:
-            # the index that an Arrow table keeps of a data frame is none of its columns: no warning
+            # the index of a data frame in an Arrow table is not one of its columns: no warning
             left_out = [] if X is given else sorted({"", "Unnamed: 0"} & {*column_names(given)})
             if left_out:
                 warn(f"columns of X that name its rows are left out: {left_out}", UserWarning, stacklevel=2)
@@ -294,3 +295,6 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if "model_" in state:
             state["model_"] = copy.deepcopy(state["model_"]).cpu()
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(renamed(state))

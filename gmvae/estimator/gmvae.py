@@ -147,7 +147,7 @@ class GMVAE(Updated):
             (:class:`gmvae.start.begin.Start`).
         n_iter_: Number of epochs of the kept fit.
         history_: A record for each of these epochs.
-        signs_, findings_: Diagnostics of the model (:class:`gmvae.assess.diagnostics.Diagnostics`; each
+        diagnostics_, findings_: Diagnostics of the model (:class:`gmvae.assess.diagnostics.Diagnostics`; each
             distinct row counts once, whatever its weight), and the doctor's findings from them
             (:class:`gmvae.assess.doctor.Finding`), empty if all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
@@ -383,7 +383,7 @@ class GMVAE(Updated):
         earlier = getattr(self, "history_", []) if going_on else []
         self.history_, self.n_iter_ = earlier + result.history, result.history[-1]["epoch"]
         self.restarts_, self._n_features_out = result.restarts, self.x_size
-        self.signs_, self.findings_ = result.diagnostics, result.findings
+        self.diagnostics_, self.findings_ = result.diagnostics, result.findings
         self._fingerprint, self.relabelled_ = data.fingerprint, Relabelling()
         if self.outliers == "label":
             self.labels_ = np.where(self._beyond(data.everything), -1, self.labels_)

@@ -36,7 +36,7 @@ def select(models: Sequence[GMVAE], X: Any) -> tuple[int, NDArray[np.float64]]:
         ValueError: if there are fewer than two models.
     """
     if len(models) < 2:
-        raise ValueError(f"there are {len(models)} models: it takes two to choose")
+        raise ValueError(f"there are {len(models)} models: there must be at least two")
     tables = [model._rows(X) for model in models]
     shape = next((model.image_shape for model in models if model.image_shape), None)
     distinct = Observations.of(tables[0].source, shape)

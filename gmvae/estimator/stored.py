@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from gmvae.data.schema import Schema
 from gmvae.estimator.fitted import Fitted
 from gmvae.model.isolation import isolated
 from gmvae.partition.relabelling import Relabelling
+from gmvae.rules import renamed
 from gmvae.store.model_file import ModelFile, plain
 
 OF_FIT = (
@@ -30,11 +32,17 @@ class Stored(Fitted):
     """The part of the estimator that is written to a file and read from it."""
 
     findings_: list[Finding]
-    signs_: Diagnostics
+    diagnostics_: Diagnostics
     n_clusters_: int
     constant_features_: NDArray[np.int64]
     _fingerprint: str
     _n_features_out: int
+
+    @property
+    def signs_(self) -> Diagnostics:
+        """The earlier name of ``diagnostics_``."""
+        warnings.warn("signs_ is now called diagnostics_", FutureWarning, stacklevel=2)
+        return self.diagnostics_
 
     @isolated
     def save(self, path: str | Path) -> None:
@@ -48,7 +56,7 @@ class Stored(Fitted):
             "constants": self._constants,
             "weights": self.weights_.tolist(),
             "parameters": self._parameters,
-            "signs": self.signs_.to_json(),
+            "diagnostics": self.diagnostics_.to_json(),
             "findings": [finding.to_json() for finding in self.findings_],
             "data": {"sha256": self._fingerprint},
             "relabelled": self.relabelled_.to_json(),
@@ -78,7 +86,7 @@ class Stored(Fitted):
         about, known = file.about, cls().get_params()
         given = {"n_clusters": file.model.config.clusters, "random_state": about["parameters"].get("seed")}
         given |= {"image_shape": file.model.y_shape if len(file.model.y_shape) == 3 else None}
-        asked = {name: value for name, value in about["parameters"].items() if name in known}
+        asked = {name: value for name, value in renamed(about["parameters"]).items() if name in known}
         given |= {name: value for name, value in asked.items() if (name, value) != ("image_shape", None)}
         # settings that a run leaves open are 0 in its configuration
         given |= {name: "auto" for name in ("rounds", "epochs") if given.get(name) == 0}
@@ -96,7 +104,7 @@ class Stored(Fitted):
         model._y_shape, model._n_features_out = file.model.y_shape, file.model.config.x_size
         model._binary, model._fingerprint = about["binary"], about["data"]["sha256"]
         model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
-        model.signs_ = Diagnostics.from_json(about["signs"])
+        model.diagnostics_ = Diagnostics.from_json(about["diagnostics"])
         model.findings_ = [Finding(**finding) for finding in about["findings"]]
         model.relabelled_ = Relabelling.of(about.get("relabelled", {}), model.n_clusters_)
         if limits := about.get("limits"):

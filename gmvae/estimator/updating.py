@@ -66,7 +66,7 @@ class Updated(Reported):
     def _before(self, config: Config, data: Prepared, *, renumber: bool) -> Before:
         """The model to continue. It is a copy, since the fit can fail."""
         asked = resolve(config, data, data.rows).model
-        if replace(self.model_.config, most_clusters=asked.most_clusters) != asked:
+        if replace(self.model_.config, max_clusters=asked.max_clusters) != asked:
             raise ValueError(
                 "warm_start would continue a model with other sizes or another likelihood than asked for: "
                 "keep these, or set warm_start=False"

@@ -52,7 +52,7 @@ def choose_clusters(
     Arguments:
         y: The observations.
         subset: The observations to cluster, in any order; only the first ``MAXIMUM_ROWS`` are used.
-        config: The model, with an open number of clusters. ``most_clusters`` is the greatest number to try.
+        config: The model, with an open number of clusters. ``max_clusters`` is the greatest number to try.
         training: ``augment``.
         seed: Seed of samples, embeddings and mixtures.
         stream: Source of the autoencoders' randomness.
@@ -68,7 +68,7 @@ def choose_clusters(
         comparison = Comparison(rows.astype(np.float64), seed)
         methods = [(means, [rows], MEANS)]
         return _unless_one(
-            choose(methods, config.most_clusters, seed, progress, comparison.preferred), comparison
+            choose(methods, config.max_clusters, seed, progress, comparison.preferred), comparison
         )
     each = EMBEDDING / EMBEDDINGS
     embedded = [
@@ -77,7 +77,7 @@ def choose_clusters(
     ]
     methods = [(arcs, [rows], LAYOUTS)] if not image else []
     methods.append((groups, embedded, LAYOUTS_EACH))
-    return choose(methods, config.most_clusters, seed, part(progress, EMBEDDING, 1 - EMBEDDING))
+    return choose(methods, config.max_clusters, seed, part(progress, EMBEDDING, 1 - EMBEDDING))
 
 
 def measured(rows: Floats) -> Floats:

@@ -217,7 +217,7 @@ class Engine:
             found = choose_epochs(
                 restart,
                 unseen,
-                asked.objective.settled,
+                asked.objective.resolved,
                 lambda share: self._report("progress", "length", share),
             )
         self.holdout = found.shifted(self.data.log_det)

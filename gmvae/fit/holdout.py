@@ -24,7 +24,7 @@ from gmvae.start.kmeans import ROWS_EACH
 MINIMUM_ROWS = 20
 """Minimum number of distinct rows for holding some out, so that at least two are held out."""
 HALVINGS = 6
-"""How often the full length is halved for the shortest fit."""
+"""How many times the full length is halved for the shortest fit."""
 WORSE = 2
 """After this many fits in a row that are worse than the best, longer ones are not tried."""
 MEASURED, DRAWS = 1000, 10

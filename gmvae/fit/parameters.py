@@ -20,7 +20,7 @@ WORDS = {
 }
 """Parameters of the estimator that are in no section of the configuration, with their allowed values."""
 AUTO = ", or 'auto'"
-"""What else a number may be that can be left open."""
+"""What the message about a number adds if the number can be left open."""
 
 
 def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
@@ -56,7 +56,7 @@ def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
     if p["network"] == "auto" and not p["image_shape"]:
         p["network"] = "fc"
     known = {**p, **shares, "clusters": p["n_clusters"], "epochs": epochs, "rounds": rounds, "seed": seed}
-    known |= {"most_clusters": p["max_clusters"], "restarts": p["n_init"], "device": str(p["device"])}
+    known |= {"max_clusters": p["max_clusters"], "restarts": p["n_init"], "device": str(p["device"])}
     return Config(
         model=section(ModelConfig, known),
         objective=section(ObjectiveConfig, known),

@@ -42,7 +42,7 @@ def resolve(config: Config, data: Prepared, rows: Observations) -> Config:
     return replace(
         config,
         model=model,
-        objective=config.objective.settled(epochs),
+        objective=config.objective.resolved(epochs),
         training=replace(training, epochs=epochs, n_iter_no_change=patience),
     )
 

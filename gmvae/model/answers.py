@@ -26,8 +26,8 @@ AT_ONCE = 1000
 
 
 def precise(model: GaussianMixtureVAE) -> GaussianMixtureVAE:
-    """A copy of a model in 64 bits; the model itself if it has 64 bits already. At that precision rounding
-    hides what else was in a batch. Devices without 64-bit floats (mps) keep 32."""
+    """A copy of a model in 64 bits; the model itself if it has 64 bits already. At that precision, the
+    other rows of a batch do not affect the rounded result. Devices without 64-bit floats (mps) keep 32."""
     zero = model.generative.zero
     dtype = torch.float32 if zero.device.type == "mps" else torch.float64
     return model if zero.dtype == dtype else copy.deepcopy(model).to(dtype)

@@ -143,7 +143,7 @@ class ChannelsLast(nn.Conv2d):
 SMALLEST = 4
 """Minimum height and width of an image for the compact network."""
 COMPACT = ((1, 5, 2), (2, 3, 1), (2, 3, 2), (4, 3, 1))
-"""Of each convolution: its filters as a multiple of F, its kernel and its stride."""
+"""For each convolution: its filters as a multiple of F, its kernel and its stride."""
 
 
 class Convolution(NamedTuple):

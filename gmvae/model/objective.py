@@ -89,11 +89,10 @@ def weigh(
     common factor that grows to 1 (Sonderby et al., arXiv 1602.02282), then term 5 by one of its own.
 
     Differs: if term 4 is above :math:`\lambda`, version 2 of the original code multiplies its gradient by
-    alpha (2 on the spiral, 0.4 on MNIST). It also reverses the sign of term 2's gradient into z, since it
-    flips the sum of both, of which only term 4's has the wrong sign. Here it is the gradient of the formula,
-    without alpha. The original's branch for SVHN has no :math:`\lambda`: its term 4 always acts, as with 0
-    here.
-    Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
+    alpha (2 on the spiral, 0.4 on MNIST). It also reverses the sign of term 2's gradient into z: it flips the
+    sum of both gradients, although only that of term 4 has the wrong sign. Here it is the gradient of the
+    formula, without alpha. The original's branch for SVHN has no :math:`\lambda`: its term 4 always acts, as
+    with 0 here. Differs: the original prints a bound that contains the weighted term 4; see :func:`elbo`.
     """
     warmth, cv_warmth = config.warmth(epoch)
     views = config.view_weight * terms.view_consistency

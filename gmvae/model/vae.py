@@ -29,7 +29,7 @@ from gmvae.model.distributions import Bernoulli, Categorical, DiagonalGaussian
 
 LOG_VARIANCES = (-40.0, 20.0)
 """Bounds of the log-variances of q(x | y) and q(w | y). Between them exp neither overflows nor underflows.
-Training comes nowhere near: at the upper one the divergence from a variance of 1 is exp(20) / 2 nats."""
+Training never comes near them: at the upper one the divergence from a variance of 1 is exp(20) / 2 nats."""
 MARGIN = 0.1
 """How much the range of the data is widened on either side, as a share of its width."""
 SAVED_RANGE = (-100.0, 100.0)

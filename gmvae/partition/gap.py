@@ -9,8 +9,8 @@ samples from one of the two, this module computes
     \mathrm{departure}_K = (\overline{I_K^*} - I_K) / \mathrm{sd}(I_K^*),
 
 the gap statistic (Tibshirani, Walther and Hastie, 2001; here with the Gaussian) and the statistic of SigClust
-(Liu, Hayes, Nobel and Marron, 2008). The latter is asked of both kinds: K-means finds stable clusters in
-either. It cuts a square into four quarters, which are clearer than those of a Gaussian.
+(Liu, Hayes, Nobel and Marron, 2008). The latter is computed for both kinds, since K-means finds stable
+clusters in either. It cuts a square into four quarters, which are clearer than those of a Gaussian.
 
 Columns without groups hide the groups of other columns from these sums, so clusters are also compared two by
 two. Along the line through the means of clusters a and b, with n rows in both together,
@@ -36,13 +36,14 @@ Floats = NDArray[np.float64]
 SAMPLES = 20
 """How many samples are drawn from each distribution without groups."""
 STARTS = 20
-"""Starts of K-means on the rows themselves, where a start can miss groups in few of the columns."""
+"""Starts of K-means on the rows themselves: a single start can miss groups that only a few columns have."""
 DEPARTURE = 2.5
 """Departure above which rows count as more than one cluster. One Gaussian in 160 exceeds it by chance."""
 SEPARATION = 1.75
-"""Separation above which they do, too, whatever the departure; 1 is the most among samples without groups."""
+"""Separation above which rows count as more than one cluster, whatever the departure. It is 1 for the most
+separate clusters in samples without groups."""
 GAIN = 0.1
-"""Minimum by which the gap of a number must exceed that of a smaller, more stable number."""
+"""Minimum by which the gap of a number of clusters must exceed that of a smaller, more stable number."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ Batch = TypeVar("Batch", bound=Sized)
 LINES = 10
 """Minimum number of lines for a whole run without a terminal."""
 SECONDS = 30
-"""After this many seconds without a line, there is another one."""
+"""After this many seconds without a line, another one is printed."""
 LONG = 60
 """After this many seconds, the doctor's warnings are also shown before the end of a run, without advice."""
 STAGES = {

@@ -20,7 +20,7 @@ from gmvae.show.colours import PALETTE, colour
 History = Sequence[dict[str, Any]]
 Array = NDArray[np.floating[Any]]
 DIM = 0.2
-"""Numbers of images that are all below have another unit than shades."""
+"""Images whose numbers are all below this are in another unit, not shades from 0 to 1."""
 SIZE = (7.0, 5.6)
 DASHES = ("-", "--", "-.", ":")
 TERMS = {

@@ -1,8 +1,8 @@
 """Choose one of several partitions for the start of a fit, without labels.
 
 First, the clusters of a partition must be separated in the nearest-neighbour graph about as well as those of
-the best separated candidate. Of the remaining candidates, the one is chosen whose clusters are best described
-by one Gaussian each.
+the best separated candidate. Among the remaining candidates, the one whose clusters are best described by one
+Gaussian each is chosen.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
         yield finding["severity"], f"{finding['message']} {as_flags(finding['advice'])}"
     versions = about["versions"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
-    yield "print", f"sha256 of the data {data['sha256'][:16]}..."
+    yield "checksum", f"sha256 of the data {data['sha256'][:16]}..."
     yield "file", f"{path}, {path.stat().st_size / 1024:,.0f} KiB"
 
 

@@ -44,7 +44,7 @@ def read_tensors(
         with safe_open(path, framework="pt", device=str(device)) as file:
             about = json.loads((file.metadata() or {})["gmvae"])
             if not isinstance(about, dict):
-                raise ValueError("its metadata are no JSON object")
+                raise ValueError("its metadata are not a JSON object")
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a complete file that gmvae wrote") from error

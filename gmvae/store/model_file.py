@@ -26,6 +26,7 @@ from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import blank
+from gmvae.rules import renamed
 from gmvae.store.files import checksum, read_tensors, versions, write_tensors
 
 FORMAT = 2
@@ -63,7 +64,7 @@ class ModelFile:
             "versions": versions(),
             "y_shape": self.model.y_shape,
             "config": asdict(self.model.config),
-            "recipe": self.schema.to_json(),
+            "schema": self.schema.to_json(),
             "about": {name: value for name, value in self.about.items() if name != "versions"},
         }
         write_tensors(path, tensors, {**about, "sha256": checksum(tensors, about)})
@@ -95,8 +96,8 @@ class ModelFile:
             model = blank(build)
             model.load_state_dict(parts["model"])
             scaling = _scaling(parts["scaling"])
-            schema = Schema.from_json(found["recipe"])
-            about = {**found["about"], "versions": {**found["versions"]}}
+            schema = Schema.from_json(renamed(found)["schema"])
+            about = {**renamed(found["about"]), "versions": {**found["versions"]}}
             _check(model, scaling, schema, about)
         return cls(model.to(device).eval(), scaling, schema, about)
 
@@ -147,7 +148,7 @@ def of_result(
         "restarts": result.restarts,
         "parameters": fields if parameters is None else parameters,
         "data": {"name": name[1], "rows": len(result.labels), "sha256": data.fingerprint},
-        "signs": result.diagnostics.to_json(),
+        "diagnostics": result.diagnostics.to_json(),
         "findings": [finding.to_json() for finding in result.findings],
         "limits": None if result.limits is None else result.limits.to_json(),
         "resampling": None if result.resampling is None else result.resampling.to_json(),

@@ -64,7 +64,7 @@ class Writer(Observer):
         self.fit, self._began, self._started_at = fit, time.perf_counter(), time.monotonic()
         self.folder.touch()
         if fit.started:
-            self.measures.remember(fit.moment(), self.config.run.measure_most)
+            self.measures.remember(fit.moment(), self.config.run.measure_limit)
 
     def progress(self, stage: str, done: float) -> None:  # noqa: ARG002
         every, last = self.config.run.checkpoint_every, max(self._saved_at, self._started_at)
@@ -89,11 +89,11 @@ class Writer(Observer):
             starts = [*self.folder.read_starts()[: restart - 1], start.to_json() | {"restart": restart}]
             starts[-1]["seconds"] = seconds
             self.folder.write_starts(starts)
-        self.measures.remember(self.fit.moment(), self.config.run.measure_most)
+        self.measures.remember(self.fit.moment(), self.config.run.measure_limit)
 
     def epoch(self, record: Record, moment: Moment) -> None:
         run, over = self.config.run, self.fit.over
-        record |= self.measures.of(moment, None if over else run.measure_most)
+        record |= self.measures.of(moment, None if over else run.measure_limit)
         record |= self.measures.bits(record)
         record["wall_seconds"] = time.perf_counter() - self._began
         self._began += record["wall_seconds"]
@@ -172,7 +172,7 @@ class Writer(Observer):
             "restarts": result.restarts,
             "resampling": None if result.resampling is None else result.resampling.to_json(),
             "start": next((start for start in starts if start["restart"] == result.kept + 1), None),
-            "signs": result.diagnostics.to_json(),
+            "diagnostics": result.diagnostics.to_json(),
             "findings": [finding.to_json() for finding in self.findings(result)],
             "seconds": seconds,
             "wall_seconds": sum(record["wall_seconds"] for record in self.history),

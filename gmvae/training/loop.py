@@ -321,7 +321,7 @@ def descend(
     """Take one optimiser step for each loss, or for the mean of losses of shape (B,). All training uses this
     loop.
 
-    A loss is requested after the step before it is done. ``None`` in place of a loss means that the
+    A loss is requested once the previous step is done. ``None`` in place of a loss means that the
     parameters already have their gradients. ``gradients`` is called with the parameters before each step.
 
     Yields:

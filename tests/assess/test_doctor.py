@@ -69,7 +69,7 @@ def test_diagnostics_are_those_of_a_calculation_with_numpy(build, observations, 
     with torch.no_grad():
         p_y = model.generative.p_y(q_x.mean)
     smallest = 1.0 if likelihood == "bernoulli" else float(p_y.variance.mean(0).min())
-    assert diagnostics.least_variance == pytest.approx(smallest)
+    assert diagnostics.smallest_variance == pytest.approx(smallest)
     assert Diagnostics.from_json(json.loads(json.dumps(diagnostics.to_json()))) == diagnostics
 
 
@@ -103,7 +103,8 @@ def test_confusion_of_posteriors_made_by_hand():
 
 
 def test_estimators_that_were_pickled_with_the_earlier_name_can_be_read():
-    assert pickle.loads(b"cgmvae.assess.diagnostics\nSigns\n.") is Diagnostics
+    with pytest.warns(FutureWarning, match="Signs is now called Diagnostics"):
+        assert pickle.loads(b"cgmvae.assess.diagnostics\nSigns\n.") is Diagnostics
 
 
 # ---- findings
@@ -159,7 +160,7 @@ def test_clusters_that_share_one_group():
     assert found["merged"].startswith("warning: Clusters ")
     assert found["merged"].count(" and ") >= 1
     assert "disagreement" in found  # which half an observation belongs to is arbitrary
-    assert ("dead" in found) == (0.0 in model.signs_.occupancy)
+    assert ("dead" in found) == (0.0 in model.diagnostics_.occupancy)
 
 
 def test_latents_that_are_not_used():
@@ -167,7 +168,7 @@ def test_latents_that_are_not_used():
     for seed in range(12):
         model = fit(COINS, 4, seed=seed, epochs=15, **COLD)
         found = findings(model)
-        assert ("x-unused" in found) == (model.signs_.active_x == 0)
+        assert ("x-unused" in found) == (model.diagnostics_.active_x == 0)
         if "x-unused" in found:
             assert found["x-unused"] == (
                 "warning: None of the 2 units of x changes with the data: the decoder gives the same output "

@@ -76,7 +76,7 @@ def test_copies_of_rows():
 def test_a_group_of_clusters_is_named_once(pairs, groups):
     diagnostics = Diagnostics(
         occupancy=(0.2,) * 5, z_entropy=0.1, z_information=1.5, active_x=2, active_w=1, agreement=1.0,
-        confused=(), least_variance=1.0,
+        confused=(), smallest_variance=1.0,
     )  # fmt: skip
     shared = tuple((i, j, 0.4) for i, j in pairs)
     found = diagnose(

@@ -27,7 +27,7 @@ def ten_rows():
 def test_ten_rows_are_a_cluster(ten_rows):
     np.testing.assert_array_equal(ten_rows.labels_, LABELS)
     assert ten_rows.n_clusters_used_ == 4
-    assert ten_rows.signs_.occupancy == pytest.approx(SHARES)
+    assert ten_rows.diagnostics_.occupancy == pytest.approx(SHARES)
     assert "dead" not in {finding.name for finding in ten_rows.findings_}
     (small,) = (finding for finding in ten_rows.findings_ if finding.name == "small")
     assert small.severity == "note"
@@ -40,8 +40,8 @@ def test_clusters_without_a_row_hold_no_data(monkeypatch):
     monkeypatch.setattr("gmvae.fit.result.number", lambda *given, **named: (labels, SHARES))
     model = quick(n_clusters=6, epochs=1).fit(Y)
     assert model.n_clusters_used_ == 4
-    assert model.signs_.occupancy == pytest.approx([0.4, 0.32, 0, 0.02, 0.26, 0])
-    decided = Diagnostics(model.signs_.occupancy, 0.0, 1.2, 1, 1, 1.0, (), 1.0)
+    assert model.diagnostics_.occupancy == pytest.approx([0.4, 0.32, 0, 0.02, 0.26, 0])
+    decided = Diagnostics(model.diagnostics_.occupancy, 0.0, 1.2, 1, 1, 1.0, (), 1.0)
     (dead,) = diagnose(decided, ModelConfig(clusters=6), ObjectiveConfig())
     assert (dead.name, dead.message) == ("dead", "2 of 6 clusters hold no data; 4 are in use.")
 
@@ -51,7 +51,7 @@ def test_a_small_cluster_is_counted_even_if_diagnostics_use_a_sample(monkeypatch
     """Diagnostics are computed on a sample of the rows, but the size of a cluster on all rows."""
     monkeypatch.setattr("gmvae.fit.result.MEASURED", 20)
     again = quick(n_clusters=4, epochs=40, init="kmeans").fit(Y)
-    assert again.signs_.occupancy == ten_rows.signs_.occupancy
+    assert again.diagnostics_.occupancy == ten_rows.diagnostics_.occupancy
     assert {finding.name for finding in again.findings_} >= {"small"}
     assert "dead" not in {finding.name for finding in again.findings_}
 

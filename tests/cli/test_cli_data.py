@@ -137,8 +137,8 @@ def test_the_doctor_is_in_the_summary_and_on_the_screen(flowers, tmp_path, monke
     assert ("doctor  warning so far: Clusters ignore the data" in before) == (long == 0)
     assert "so far" not in after
     assert said.out.count(as_flags(summary["findings"][0]["advice"])) == 1
-    assert len(summary["signs"]["occupancy"]) == 20
-    assert sum(summary["signs"]["occupancy"]) == pytest.approx(1)
+    assert len(summary["diagnostics"]["occupancy"]) == 20
+    assert sum(summary["diagnostics"]["occupancy"]) == pytest.approx(1)
     assert 0 <= summary["moved"] <= 1
     assert "acc" not in summary
 

@@ -156,7 +156,7 @@ def test_measures_use_a_part_in_training_and_all_data_at_the_end(small_mnist, tm
     train = [*IMAGES, "--data-dir", small_mnist, "--plot-every", 0, "--optimiser", "adam"]
     train += ["--learning-rate", 0.01, "--run-dir"]
     assert here(*train, tmp_path / "one", "--epochs", 1).status == 0
-    assert here(*train, tmp_path / "two", "--epochs", 2, "--measure-most", 100).status == 0
+    assert here(*train, tmp_path / "two", "--epochs", 2, "--measure-limit", 100).status == 0
     first, last = records(tmp_path / "two")
     for part, prefix, step in (("train", "", 6), ("t10k", "test_", 2)):
         images, labels = read(small_mnist, part)
@@ -292,7 +292,7 @@ def a_page_of_matlab(folder: Path) -> None:
     ("experiment", "damage", "message"),
     [
         ("mnist", truncated, "train-images-idx3-ubyte.gz is a gzip file that is cut off or broken: delete"),
-        ("mnist_fc", of_another_kind, "is no IDX file of bytes, which begins with 0 0 8: it begins with"),
+        ("mnist_fc", of_another_kind, "is not an IDX file of bytes, which begins with 0 0 8: it begins with"),
         ("mnist", a_label_short, "train-labels-idx1-ubyte.gz 599 labels: fetch both again"),
         ("mnist_fc", a_page, "train-labels-idx1-ubyte.gz is a web page, not data: delete it and fetch"),
         ("svhn", of_matlab_7_3, "test_32x32.mat is a MATLAB 7.3 file (HDF5): it must be a MATLAB 5 file"),
@@ -338,7 +338,7 @@ def test_missing_data_without_a_network_give_one_line(experiment, tmp_path, monk
         (["spiral", "--network", "conv"], "network is 'conv', but an observation has shape (2,): it must be"),
         (["mnist", "--network", "svhn", "--path", "y.npy"], "network is 'svhn', but an observation has"),
         (["mnist", "--filters", "0"], "filters is 0: it must be a whole number of at least 1"),
-        (["mnist", "--measure-most", "0"], "measure_most is 0: it must be a whole number of at least 1"),
+        (["mnist", "--measure-limit", "0"], "measure_limit is 0: it must be a whole number of at least 1"),
         (["svhn", "--epoch-size", "-5"], "epoch_size is -5: it must be a whole number of at least 0"),
     ],
 )

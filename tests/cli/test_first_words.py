@@ -116,7 +116,7 @@ def test_auto_leaves_a_setting_open(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i % 9},{i * i % 7}\n" for i in range(40)))
     flags = ["--path", tmp_path / "t.csv", "--hidden-size", "4", "--init", "random", "--plot-every", "0"]
     said = here(
-        "train", "data", *flags, "--clusters", "auto", "--most-clusters=3", "--epochs=1", "--rounds", "auto",
+        "train", "data", *flags, "--clusters", "auto", "--max-clusters=3", "--epochs=1", "--rounds", "auto",
         "--run-dir", tmp_path / "run",
     )  # fmt: skip
     assert said.status == 0, said.err

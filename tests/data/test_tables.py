@@ -20,7 +20,7 @@ from gmvae.data.files.open import open_source
 from gmvae.data.frame import Frame, encoded
 from gmvae.data.schema import ReadOptions, Schema
 
-WISH = ReadOptions(id_column="id", label_column="kind")
+OPTIONS = ReadOptions(id_column="id", label_column="kind")
 ONE_HOT = ReadOptions(text="one-hot")
 IMPUTE = ReadOptions(missing="impute")
 
@@ -29,7 +29,7 @@ IMPUTE = ReadOptions(missing="impute")
 def test_every_format_gives_what_was_written(tmp_path, name):
     table = sample()
     WRITERS[name](table, tmp_path / name)
-    y, ids, labels = features(tmp_path / name, WISH, rows=4)
+    y, ids, labels = features(tmp_path / name, OPTIONS, rows=4)
     np.testing.assert_array_equal(y, table[["a", "b", "c"]].to_numpy(np.float64))
     assert ids == table["id"].tolist()
     assert list(map(int, labels)) == table["kind"].tolist()
@@ -39,7 +39,7 @@ def test_every_format_gives_what_was_written(tmp_path, name):
 def test_a_new_file_may_have_another_format_order_and_more_columns(tmp_path, name):
     table = sample()
     table.to_parquet(tmp_path / "first.parquet", index=False)
-    schema = open_source(tmp_path / "first.parquet").schema(WISH)
+    schema = open_source(tmp_path / "first.parquet").schema(OPTIONS)
     other = table.assign(when="x")[["when", "c", "kind", "b", "a"]]
     WRITERS[name](other, tmp_path / name)
     y, ids, labels = features(tmp_path / name, schema=Schema.from_json(schema.to_json()))

@@ -68,7 +68,7 @@ def test_a_run_chooses_once_and_reports_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [",".join(WINE.feature_names), *(",".join(map(str, row)) for row in WINE.data)]
     (tmp_path / "wine.csv").write_text("\n".join(rows))
-    flags = ("--clusters", "0", "--most-clusters", "6", "--epochs", "2", "--run-dir", "run")
+    flags = ("--clusters", "0", "--max-clusters", "6", "--epochs", "2", "--run-dir", "run")
     said = here("train", "data", "--path", "wine.csv", *flags).out
     assert "K = 3" in said
     assert "3 is the greatest number of clusters that are found again" in said
@@ -89,7 +89,7 @@ def test_kinds_of_digits_are_counted(monkeypatch):
     digits = load_digits()
     six = digits.data[np.isin(digits.target, [0, 2, 4, 5, 6, 7])] / 16
     y = torch.from_numpy(six.astype(np.float32)).view(-1, 1, 8, 8)
-    config = ModelConfig(network="compact", hidden_size=128, likelihood="bernoulli", most_clusters=8)
+    config = ModelConfig(network="compact", hidden_size=128, likelihood="bernoulli", max_clusters=8)
     stream = RandomStream(0, torch.device("cpu"))
     found = choose_clusters(y, y, config, TrainingConfig(augment="image"), seed=0, stream=stream)
     curve = dict(found.curve)
@@ -123,7 +123,7 @@ def test_tables_are_clustered_along_their_manifold(monkeypatch):
     rows = StandardScaler().fit_transform(moons + 0.05 * rng.normal(size=moons.shape))
     y = torch.from_numpy(rows.astype(np.float32))
     shares: list[float] = []
-    config = ModelConfig(hidden_size=32, most_clusters=3)
+    config = ModelConfig(hidden_size=32, max_clusters=3)
     stream, training = RandomStream(0, torch.device("cpu")), TrainingConfig(augment="auto")
     found = choose_clusters(y, y, config, training, seed=0, stream=stream, progress=shares.append)
     assert found.clusters == 2, found.reason

@@ -45,7 +45,7 @@ def bars() -> np.ndarray:
 
 def flags(options: dict) -> list[str]:
     """Parameters of the estimator as flags of the command line."""
-    names = {"n_clusters": "clusters", "n_init": "restarts", "max_clusters": "most_clusters"}
+    names = {"n_clusters": "clusters", "n_init": "restarts"}
     given = []
     for name, value in options.items():
         flag = "--" + names.get(name, name).replace("_", "-")

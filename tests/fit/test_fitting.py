@@ -244,5 +244,5 @@ def test_select_keeps_the_model_that_agrees_most_with_others(blobs):
     assert agreement.argmin() == 2
     first, second = (model.score(y) for model in models[:2])
     assert gmvae.select(models[:2], y)[0] == int(second > first)
-    with pytest.raises(ValueError, match="there are 1 models: it takes two to choose"):
+    with pytest.raises(ValueError, match="there are 1 models: there must be at least two"):
         gmvae.select(models[:1], y)

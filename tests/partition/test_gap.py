@@ -23,7 +23,7 @@ def departure(rows: np.ndarray, clusters: int, seed: int) -> float:
 def chosen(y: np.ndarray, seed: int = 0) -> int:
     rows = torch.from_numpy(StandardScaler().fit_transform(y)).float()
     stream = RandomStream(seed, torch.device("cpu"))
-    config = ModelConfig(clusters=0, most_clusters=8)
+    config = ModelConfig(clusters=0, max_clusters=8)
     return choose_clusters(rows, rows, config, TrainingConfig(), seed=seed, stream=stream).clusters
 
 
@@ -136,7 +136,7 @@ def test_one_three_and_seven_are_found(seed):
     assert chosen(make_blobs(280, centers=seven, random_state=seed)[0], seed) == 7
 
 
-def least_within(y: np.ndarray, clusters: int) -> float:
+def minimum_within(y: np.ndarray, clusters: int) -> float:
     """The smallest sum of squares within clusters of numbers, over all ways to cut their sorted sequence."""
     y = np.sort(y)
     cuts = itertools.combinations(range(1, len(y)), clusters - 1)
@@ -151,7 +151,7 @@ def test_the_gap_is_that_of_exhaustive_search():
     gaussians = rng.normal(y.mean(), y.std(ddof=1), (30, len(y)))
     comparison = Comparison(y[:, None], 1)
     for clusters in (2, 3):
-        within = [least_within(v, clusters) / (v.var() * len(v)) for v in (y, *gaussians)]
+        within = [minimum_within(v, clusters) / (v.var() * len(v)) for v in (y, *gaussians)]
         ours, *lone = np.log(within)
         assert comparison.gap(clusters) == pytest.approx(np.mean(lone) - ours, abs=0.25)
 

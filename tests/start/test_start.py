@@ -200,7 +200,7 @@ def test_a_fit_keeps_its_taught_partition(short):
     model = Estimator(2, init="manifold", random_state=0, **small).fit(y)
     assert model.start_["init"] == "manifold"
     assert adjusted_rand_score(labels, model.labels_) > 0.95
-    assert model.signs_.agreement > 0.9
+    assert model.diagnostics_.agreement > 0.9
     assert all(record["view_consistency"] > 0 for record in model.history_)
 
 

@@ -34,7 +34,7 @@ def test_a_small_model_file_that_claims_a_large_network_is_refused(tmp_path):
 
 CHANGES = {
     "weights": lambda about: about["about"].update(weights=None),
-    "signs": lambda about: about["about"].update(signs=[1]),
+    "diagnostics": lambda about: about["about"].update(diagnostics=[1]),
     "constants": lambda about: about["about"].update(constants={"x": 1}),
     "findings": lambda about: about["about"].update(findings=[{"colour": 1}]),
     "versions": lambda about: about.update(versions=None),

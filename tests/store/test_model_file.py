@@ -155,7 +155,7 @@ def test_runs_of_built_in_data_are_estimators_too(tmp_path):
     model, points = gmvae.load(folder), spiral(400).y
     summary = json.loads((folder / "summary.json").read_text())
     shares = np.bincount(model.predict(points), minlength=8) / 400
-    np.testing.assert_allclose(shares, summary["signs"]["occupancy"], atol=1 / 400 + 1e-9)
+    np.testing.assert_allclose(shares, summary["diagnostics"]["occupancy"], atol=1 / 400 + 1e-9)
     assert model.get_params()["n_clusters"] == 8
     assert model.likelihood_reason_ == "likelihood gaussian was asked for"
     (folder / "model.safetensors").unlink()
@@ -212,8 +212,8 @@ CHANGES = {
     "a bad value": (lambda t, f: (t, {**f, "config": {**f["config"], "clusters": -1}}), "clusters is -1"),
     "no configuration": (without("config"), "not a complete model of this version: 'config'"),
     "another shape": (about(y_shape=[2]), "its configuration says"),
-    "no recipe": (about(recipe=None), "not a complete model"),
-    "another recipe": (lambda t, f: (t, {**f, "recipe": {**f["recipe"], "y_shape": [3]}}), "schema has"),
+    "no schema": (about(schema=None), "not a complete model"),
+    "another schema": (lambda t, f: (t, {**f, "schema": {**f["schema"], "y_shape": [3]}}), "schema has"),
     "few weights": (lambda t, f: (t, {**f, "about": {**f["about"], "weights": [1.0]}}), "1 weights for 3"),
     "a tensor more": (tensor("model.extra", torch.zeros(2)), "Unexpected key"),
     "a strange tensor": (tensor("extra", torch.zeros(2)), "not a complete model"),

@@ -120,7 +120,7 @@ def life_of_a_model(folder, **options: Any) -> Callable[[], dict[str, Any]]:
         again = gmvae.load(folder / "model.safetensors", "cpu")
         found = answers(model, table())
         assert_same(answers(again, table()), found)
-        return found | {"labels": model.labels_, "elbo": model.elbo_, "signs": str(model.signs_)}
+        return found | {"labels": model.labels_, "elbo": model.elbo_, "diagnostics": str(model.diagnostics_)}
 
     return work
 

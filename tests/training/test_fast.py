@@ -83,7 +83,7 @@ def test_it_is_the_gradient_of_autograd(assignment, likelihood, samples, given):
 
 @pytest.mark.parametrize("min_variance", [0.0, 0.2])
 @pytest.mark.parametrize("anchored", [False, True])
-def test_with_and_without_anchor_and_least_variance(min_variance, anchored):
+def test_with_and_without_anchor_and_minimum_variance(min_variance, anchored):
     model = small("recogniser", "gaussian", min_variance)
     compare(model, ObjectiveConfig(warm_up=4, cv_warm_up=2), 5, anchored=anchored)
 

@@ -59,7 +59,7 @@ class AnnotatedMatrix(Matrix):
         try:
             return pa.RecordBatch.from_pandas(part, preserve_index=False)
         except pa.ArrowException as error:
-            raise ValueError(f"{self.path} has an obs that is no table: {first_line(error)}") from error
+            raise ValueError(f"{self.path} has an obs that is not a table: {first_line(error)}") from error
 
     def _take(self, layer: str | None) -> None:
         there = self._layers()

@@ -52,7 +52,7 @@ class Uses:
     drop: list[str] = field(default_factory=list)
     """They have too many texts for features."""
     odd: dict[str, str] = field(default_factory=dict)
-    """Mostly numbers: the first text that is no number, and its row."""
+    """Mostly numbers: the first text that is not a number, and its row."""
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers with a unit, such as a percent sign: the unit, and the first number with its row."""
     dates: dict[str, str] = field(default_factory=dict)

@@ -21,8 +21,8 @@ SURE = 10
 def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
     """Whether the first line is probably a row of the table: each value has the type of its column.
 
-    A missing or infinite value can stand in any column, so it decides nothing. All of them are names if one
-    cannot be a value of its column, such as a word above numbers, or a word that is none of the classes below
+    A missing or infinite value can be in any column, so it is ignored. The line has names if one of its
+    entries cannot be a value of its column: a word above numbers, or a word that is none of the classes below
     it. Numbers alone are a row, unless they are 0, 1, 2, ... or 1, 2, 3, ..., the names that pandas gives.
     Words and numbers together are a row in three cases: a word occurs in its own column; it equals the texts
     there except for digits, such as ``id0`` above ``id1``; or each number lies in the range of its column.

@@ -47,7 +47,7 @@ def read_file(
 
 
 def left_out(source: Source, schema: Schema) -> tuple[str, ...]:
-    """The columns of a file that name its rows, and so are no features."""
+    """The columns of a file that name its rows, and so are not features."""
     used = {*schema.columns} | schema.beside
     return tuple(column or "(no name)" for column in source.index() if column not in used)
 

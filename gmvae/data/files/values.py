@@ -49,7 +49,7 @@ UNIT = (
 
 
 def no_number(column: Any) -> tuple[int, str] | None:
-    """The row and the text of the first value that is no number, in a column of texts most of which are
+    """The row and the text of the first value that is not a number, in a column of texts most of which are
     numbers, or all of which are numbers with a unit; ``None`` for other columns."""
     values = pc.cast(texts(column), pa.string())
     known = max(1, len(values) - values.null_count)

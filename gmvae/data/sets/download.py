@@ -65,7 +65,7 @@ def download(url: str, files: Mapping[str, str], folder: Path) -> None:
 
 
 def _remove(folders: list[Path]) -> None:
-    """Remove folders that were created in vain."""
+    """Remove folders that were created for a download that failed."""
     with contextlib.suppress(OSError):
         for folder in folders:
             folder.rmdir()

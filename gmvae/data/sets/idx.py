@@ -36,13 +36,13 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     content = _unpacked(path)
     if content[:3] != UINT8 or len(content) < 4:
         begins = " ".join(str(byte) for byte in content[:4]) or "nothing"
-        raise damaged(path, f"is no IDX file of bytes, which begins with 0 0 8: it begins with {begins}")
+        raise damaged(path, f"is not an IDX file of bytes, which begins with 0 0 8: it begins with {begins}")
     start = 4 + 4 * content[3]
     if not 1 <= content[3] <= DIMENSIONS or len(content) < start:
         raise damaged(path, f"is cut off in its header, which promises {content[3]} dimensions")
     shape = struct.unpack_from(f">{content[3]}I", content, 4)
     if 0 in shape[1:]:
-        raise damaged(path, f"has the shape {shape} in its header, which no numbers can fill")
+        raise damaged(path, f"has an impossible shape in its header, {shape}")
     if len(content) - start != math.prod(shape):
         sizes = " x ".join(str(size) for size in shape)
         raise damaged(

@@ -14,7 +14,7 @@ VARIABLE = "GMVAE_DATA_DIR"
 BEFORE = ("data",)
 """Folders searched first: torchvision's examples keep their data in ./data."""
 AFTER = ("~/data", "/usr/share/datasets")
-"""Folders searched last: a person's own collection, and that of Debian's packages."""
+"""Folders searched last: the user's own collection, and that of Debian's packages."""
 
 
 @dataclass(frozen=True)
