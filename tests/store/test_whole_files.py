@@ -125,7 +125,9 @@ from gmvae.cli.app import main
 sys.exit(main(sys.argv[1:]))
 """
     run = tmp_path / "run"
-    command = [sys.executable, "-c", script, *TRAIN, "--hidden-size", "64", "--epochs", "2", "--run-dir", run]
+    # without bytecode (-B), of which Python would keep truncated files
+    command = [sys.executable, "-B", "-c", script, *TRAIN, "--hidden-size", "64", "--epochs", "2"]
+    command += ["--run-dir", run]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert (
@@ -194,7 +196,7 @@ for name, command in writers.items():
     shutil.copytree(finished, run)
     out.mkdir()
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(5000, 2)))
-    command = [sys.executable, "-c", script, run, out, tmp_path / "rows.npy"]
+    command = [sys.executable, "-B", "-c", script, run, out, tmp_path / "rows.npy"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     said = [line for line in done.stderr.splitlines() if line.startswith(("writing ", "gmvae: "))]
