@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import tyro
@@ -24,7 +23,7 @@ from gmvae.cli.quick import quick
 from gmvae.cli.signals import status, terminable
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
-from gmvae.rules import no_choice
+from gmvae.rules import no_choice, similar
 
 Parsed = TypeVar("Parsed")
 OPEN = ("--clusters", "--epochs", "--hidden-size", "--rounds", "--threads")
@@ -81,7 +80,7 @@ def call(command: str, arguments: list[str]) -> None:
         check_applied(asked)
         asked()
     else:
-        near = get_close_matches(command, ["train", *COMMANDS, *EXPERIMENTS], 1)
+        near = similar(command, ["train", *COMMANDS, *EXPERIMENTS])
         known = f"it must be one of train, {', '.join(COMMANDS)}"
         if near:
             known = f"did you mean {near[0]}?" if near[0] not in EXPERIMENTS else f"try gmvae train {near[0]}"
@@ -241,7 +240,7 @@ def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:
         return text
     said = []
     for flag in unknown:
-        near = get_close_matches(flag, known, 1, 0.7)
+        near = similar(flag, known, 1, 0.7)
         said.append(f"there is no {flag}" + (f": did you mean {near[0]}?" if near else ""))
     return "; ".join(said)
 

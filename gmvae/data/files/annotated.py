@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from gmvae.data.files.columns import listing
 from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
+from gmvae.rules import similar
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 """The first bytes of an HDF5 file."""
@@ -66,9 +66,9 @@ class AnnotatedMatrix(Matrix):
         if layer is None and "X" not in there:
             raise ValueError(f"{self.path} has no X: choose a layer with --layer: {listing(there)}")
         if layer is not None and layer not in there:
-            near = get_close_matches(layer, there, 3, 0.5)
+            near = similar(layer, there, 3, 0.5)
             rest = f"did you mean {' or '.join(near)}?" if near else f"it has {listing(there)}"
-            raise ValueError(f"layer is {layer!r}, which {self.path} does not have: {rest}")
+            raise ValueError(f"--layer is {layer!r}, which {self.path} does not have: {rest}")
         layer = None if layer == "X" else layer
         if layer != self.layer:
             self._hold(*self._of(layer))

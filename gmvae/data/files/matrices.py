@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmvae.data.files.arrays import check_numbers
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_id, check_layer, check_names, check_once, chosen, listing, places
+from gmvae.data.files.columns import check_options, chosen, listing, places
 from gmvae.data.files.unusable import unusable_error
 from gmvae.data.schema import ReadOptions, Schema, UnusableValueError, first_line
 
@@ -55,11 +55,8 @@ class Matrix(Source):
         columns: tuple[str, ...] = ()
         if len(self.shape) == 3 and (options.columns or options.drop):
             raise ValueError(f"{self.path} holds images, which have no columns to choose or drop")
-        check_layer(self.path, options)
         known = self._known
-        check_once(self.path, known, known)
-        check_names(self.path, options, self.names())
-        check_id(self.path, options)
+        check_options(self.path, options, self.names(), known)
         named = options.beside & {*known} - {*self.beside}
         if self.columns or options.columns or options.drop or named:
             columns = chosen(options, known)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_layer
+from gmvae.data.files.columns import check_options
 from gmvae.data.files.folder import ENDINGS, would_read
 from gmvae.data.levels import about, read
 from gmvae.data.limits import WIDTH
@@ -44,7 +44,7 @@ class Pictures(Source):
         return would_read(self.path, self.files, path, ENDINGS)
 
     def schema(self, options: ReadOptions) -> Schema:
-        check_layer(self.path, options)
+        check_options(self.path, ReadOptions(layer=options.layer), ())
         if (
             options.columns
             or options.drop

@@ -139,7 +139,8 @@ class SeparatedFile(Table):
         self._with_commas = self._commas.get(None, set())
         self._check_header(schema.names, first)
         for name in self._marked.get(self.written.thousands or "", ()):
-            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.float64()))
+            if (place := schema.get_field_index(name)) >= 0:  # it is -1 for a name that occurs twice
+                schema = schema.set(place, pa.field(name, pa.float64()))
         return schema
 
     def spelled(self, words: Sequence[str]) -> tuple[str, str, list[str]]:

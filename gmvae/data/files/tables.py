@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from gmvae.data.files.base import FLAGS, ROWS, Block, Source, at_most
 from gmvae.data.files.columns import (
     check_distinct,
-    check_id,
-    check_layer,
-    check_names,
     check_once,
+    check_options,
     chosen,
     listing,
     places,
@@ -70,12 +68,10 @@ class Table(Source):
             self.take_spelling(options)
             found = self.arrow_schema(options)
             there = found.names
-        check_layer(self.path, options)
-        check_once(self.path, there, there)
-        check_names(self.path, options, there)
-        check_id(self.path, options)
         rows = {*self.index()}
-        names = chosen(options, [name for name in found.names if name not in rows])
+        columns = [name for name in there if name not in rows]
+        check_options(self.path, options, there, columns)
+        names = chosen(options, columns)
         if not names:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {listing(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
