@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+from gmvae.cli.answers import Describe, Embed, Predict
 from gmvae.config import DataConfig
+from gmvae.data.limits import check_file, nearest
 
+READ_STANDARD_INPUT = (Predict, Embed, Describe)
+"""The commands whose file can be standard input."""
 SMALL = 20 << 20
 """Files of at most this many bytes are read in full before training: it takes less time than importing
 PyTorch."""
@@ -22,7 +26,9 @@ def check_data(data: DataConfig) -> None:
     if data.path is None:
         return
     if not any(mark in data.path for mark in ("://", "*", "?")):
-        Path(data.path).stat()  # before the readers are imported
+        check_file(Path(data.path))  # before the readers are imported
+    if data.labels_path is not None:
+        check_file(Path(data.labels_path))
     from gmvae.data.files.open import open_source
     from gmvae.data.schema import ReadOptions
 
@@ -45,7 +51,15 @@ def check_applied(command: object) -> None:
     """
     run, file = (getattr(command, name, None) for name in ("run", "file"))
     if isinstance(run, Path) and not run.exists():
-        raise ValueError(f"{run} does not exist: it must be a run folder or a model file")
+        rest = nearest(run) or ": it must be a run folder or a model file"
+        raise ValueError(f"{run} does not exist{rest}")
+    for other in (getattr(command, name, None) for name in ("labels_path", "edits")):
+        if isinstance(other, Path):
+            check_file(other)
+    if isinstance(file, Path) and str(file) == "-" and not isinstance(command, READ_STANDARD_INPUT):
+        raise ValueError(
+            "FILE is -, standard input, which only predict, embed and describe read: save it to a file first"
+        )
     if isinstance(file, Path) and str(file) != "-":
         from gmvae.data.files.open import open_source
 

@@ -56,7 +56,7 @@ class Pictures(Source):
                 "has a meaning, the name of the folder that each picture is in"
             )
         if options.image_size < 0:
-            raise ValueError(f"image size is {options.image_size}: it must be a number of pixels, or 0")
+            raise ValueError(f"image_size is {options.image_size}: it must be a number of pixels, or 0")
         grey, size = True, (options.image_size, options.image_size)
         for file in self.files:
             colourless, found = about(file)

@@ -48,7 +48,7 @@ class Written:
             listed = " ".join(map(repr, THOUSANDS))
             raise ValueError(f"thousands is {given.thousands!r}: it must be one of {listed}")
         if given.thousands is not None and given.thousands == given.decimal:
-            raise ValueError(f"thousands and decimal are both {given.decimal!r}: they must differ")
+            raise ValueError(f"thousands is {given.thousands!r}, as the decimal mark is: they must differ")
         if given.encoding is not None and not is_encoding(given.encoding):
             raise ValueError(
                 f"encoding is {given.encoding!r}: it must be one that Python knows, such as cp1252 or utf-16"
