@@ -38,8 +38,8 @@ def check_data(data: DataConfig) -> None:
     quick = (options.missing, options.text) == ("error", "error")  # others need a pass over the file
     if small or (source.columns_have_types and quick):
         schema = source.schema(options)
-        for _ in source.blocks(schema) if small else ():
-            pass
+        if small and not sum(len(block.y) for block in source.blocks(schema)):
+            raise ValueError(f"{source.path} has no rows: it must have at least two")
 
 
 def check_applied(command: object) -> None:
