@@ -8,6 +8,7 @@ import shlex
 import numpy as np
 import pyarrow as pa
 import pytest
+from commands import bad, here
 from pyarrow import ipc, parquet
 from written import complaint, features, sample
 
@@ -89,7 +90,7 @@ def test_infinite_numbers_are_reported_with_all_other_problems(write):
             "a\tb\tt\n" + "".join(f"{i},5\t{i}\t{'xü'[i % 2]}\n" for i in range(9)), "utf-16 t.csv",
             "--encoding utf-16 --separator tab --decimal , --text one-hot",
         ),
-        ("a\tb\n1\t\n2\t3\n", "utf-16 t.txt", "--encoding utf-16"),
+        ("a\tb\n1\t\n2\t3\n", "utf-16 t.txt", "--encoding utf-16 --missing impute"),
         (
             "größe;b\n" + "".join(f"{i}.50{i},5;{i}\n" for i in range(1, 9)), "cp1252 t.csv",
             "--encoding cp1252 --thousands .",
@@ -115,9 +116,7 @@ def test_one_complaint_names_all_flags(write, raw, name, flags):
     assert said.endswith(f"so add {flags}")
     words = shlex.split(flags)
     options = dict(zip([word.removeprefix("--") for word in words[::2]], words[1::2], strict=True))
-    gaps = {"missing": "impute"} if "missing values" in said else {}
-    assert np.isfinite(features(path, ReadOptions(**options, **gaps))[0]).all()
-    assert gaps == ({"missing": "impute"} if name == "t.txt" else {})
+    assert np.isfinite(features(path, ReadOptions(**options))[0]).all()
 
 
 def test_a_wrong_guess_of_the_encoding_is_no_flag(write):
@@ -208,6 +207,24 @@ def test_columns_of_one_name_are_refused_only_if_they_are_used(write, tmp_path, 
     np.testing.assert_array_equal(features(path, ReadOptions(columns=("b",)))[0], [[2.5], [3]])
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.arrow", "t.npy"])
+@pytest.mark.parametrize("flags", [[], ["--missing", "impute"], ["--text", "one-hot"]])
+def test_files_without_rows_are_named(tmp_path, name, flags):
+    table = pa.table({"a": pa.array([], pa.float64()), "b": pa.array([], pa.float64())})
+    path = tmp_path / name
+    if name == "t.npy":
+        np.save(path, np.zeros((0, 2)))
+    elif name == "t.csv":
+        path.write_text("a,b\n")
+    elif name == "t.parquet":
+        parquet.write_table(table, path)
+    else:
+        with ipc.new_file(path, table.schema) as file:
+            file.write_table(table)
+    said = bad(here("train", "data", "--path", path, *flags))
+    assert said == f"gmvae: {path} has no rows: it must have at least two\n"
+
+
 def test_binary_files_that_are_damaged_are_named(tmp_path, write):
     sample(2000).to_parquet(tmp_path / "whole.parquet")
     sample(2000).to_feather(tmp_path / "whole.arrow")
@@ -286,7 +303,10 @@ def test_errors_below_rows_with_names_count_the_rows(write):
 def test_dates_are_named(write):
     rows = "".join(f"{1 + i % 28:02d}.03.2021,2021/3/{1 + i % 28} 9:00,{i}\n" for i in range(30))
     said = complaint(write("a,b,c\n" + rows))
-    assert "dates in a ('01.03.2021'), b ('2021/3/1 9:00'); make numbers of them, such as days, or" in said
+    assert (
+        "dates or times in a ('01.03.2021'), b ('2021/3/1 9:00'); make numbers of them, such as days, or"
+        in said
+    )
     assert said.endswith("so add --drop a b")
     assert "dates" not in complaint(write("a,c\n" + "".join(f"1.2.{i},{i}\n" for i in range(30))))  # versions
 

@@ -34,6 +34,8 @@ HEAD = 1 << 16
 """How many bytes are read to distinguish a table from other files."""
 TAB = "\t"
 MARKS = {",": "commas", TAB: "tabs", ";": "semicolons", "|": "bars"}
+RARE = ":~^#!&"
+"""Separators that are not tried, but suggested for a file with a single column of texts."""
 UNDECODED = re.compile("codec can't decode|UTF-?8|start with BOM", re.IGNORECASE)
 """Pattern of Arrow's and Python's messages about letters in another encoding."""
 
@@ -110,6 +112,8 @@ class SeparatedFile(Table):
 
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
         words, features = schema.categories, {*schema.columns}
+        if self.options is not None and (self.decimal == "," or self.written.thousands):
+            features.add(schema.weight_column or "")  # otherwise weights are read as they are
         kinds = {
             name: pa.string() if name in words or name not in features else self._number(name)
             for name in names
@@ -117,7 +121,9 @@ class SeparatedFile(Table):
         with self._opened(self._as_written(kinds)) as reader:
             for batch in reader:
                 batch = self._unmarked(batch, kinds)
-                columns = [nulled(batch.column(n)) if n in words else batch.column(n) for n in names]
+                columns = [
+                    nulled(batch.column(n), words[n]) if n in words else batch.column(n) for n in names
+                ]
                 yield pa.RecordBatch.from_arrays(columns, list(names))
 
     @cached_property
@@ -144,6 +150,14 @@ class SeparatedFile(Table):
         return schema
 
     def spelled(self, words: Sequence[str]) -> tuple[str, str, list[str]]:
+        mark = next((mark for mark in RARE if words and self._alone and self._splits(mark) > 1), None)
+        if mark is not None:
+            name = self._first.names[0]
+            raise self._read_as(
+                f"a single column, {name}, with {mark} in each of its values: if that separates values, name "
+                "it with --separator",
+                separator=mark,
+            )
         known: list[tuple[str | None, str, set[str]]] = [
             (mark, "", names) for mark, names in self._marked.items() if mark != self.decimal
         ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,8 @@ from gmvae.data.files.columns import (
     places,
 )
 from gmvae.data.files.complaints import RefusedTableError, Uses
-from gmvae.data.files.unusable import unusable, unusable_error
+from gmvae.data.files.numerals import notation
+from gmvae.data.files.unusable import Unusable, unusable
 from gmvae.data.files.values import date, flags, index_columns, kind, no_number, numbers, texts, unit
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
@@ -38,6 +41,8 @@ class Table(Source):
     """A file with named columns of their own types."""
 
     columns_have_types = True
+    decimal = "."
+    """The decimal mark of numbers in texts."""
 
     @abstractmethod
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
@@ -64,6 +69,7 @@ class Table(Source):
             return index(self.arrow_schema())
 
     def schema(self, options: ReadOptions) -> Schema:
+        self.options = options
         with self.reading():
             self.take_spelling(options)
             found = self.arrow_schema(options)
@@ -76,28 +82,20 @@ class Table(Source):
             raise ValueError(f"{self.path} has no column to take as a feature: it has {listing(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
         words = [name for name in names if kinds[name] == "text"]
-        odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
-        wrong = []
-        if odd:
-            wrong.append(
-                f"columns that are neither numbers nor text: {listing(odd)}; leave them out with "
-                f"{self.advice['drop']}"
-            )
-        reading, what, spelled = self.spelled(words)
-        uses = self._uses([name for name in words if name not in spelled], options)
-        if options.text == "error":
-            wrong += uses.complaints(self.advice)
-        if reading and (wrong or options.text == "error"):
+        others = [name for name in names if kinds[name] == "other"]
+        weights = [
+            name for name in (options.weight_column,) if name and kind(found.field(name).type) == "text"
+        ]
+        reading, what, spelled = self.spelled([*words, *weights])
+        uses = self._grouped([name for name in words if name not in spelled], options)
+        wrong = self._complaints(uses, [f"{name} ({found.field(name).type})" for name in others], names)
+        if reading and (wrong or options.text == "error" or {*weights} & {*spelled}):
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
             left = {name: found for name, found in kinds.items() if name not in uses.dropped}
             unusable = self._unusable(left, options)
-            flags: list[str] = []
-            if self.advice is FLAGS:
-                others = [name for name in names if kinds[name] == "other"]
-                flags = [reading] * bool(reading) + uses.flags(others, options)
-                flags += ["--missing impute"] * any(said.startswith("missing") for said in unusable)
-            raise RefusedTableError(self.path, [*wrong, *unusable], flags)
+            flags = [reading] * bool(reading) + uses.flags([*others, *unusable.empty], options)
+            raise self._refused([*wrong, *unusable.said], flags, names, gaps=unusable.gaps)
         made = Schema(
             y_shape=(len(names),),
             columns=names,
@@ -145,10 +143,7 @@ class Table(Source):
         try:
             y = schema.encode(part)
         except UnusableValueError as error:
-            values, impute = self._values(schema), self.advice["impute"]
-            raise unusable_error(
-                self.path, schema.columns, values, impute, missing=not schema.impute
-            ) from error
+            raise self._of_values(schema, missing=not schema.impute) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
         for name, (count, text) in schema.unseen(part).items():
@@ -157,16 +152,65 @@ class Table(Source):
         ids, labels, weights = map(column, (schema.id_column, schema.label_column, schema.weight_column))
         return Block(y, ids, labels, weights, part if self.keeps_columns else None)
 
-    def _unusable(self, kinds: Mapping[str, str], options: ReadOptions) -> list[str]:
+    def _refused(
+        self, said: Sequence[str], flags: Sequence[str], names: Sequence[str], *, gaps: bool
+    ) -> RefusedTableError:
+        """The refusal of a file to train on, with the flags that mend it, unless they leave none of the
+        columns that would be features."""
+        words = shlex.split(" ".join(flags))
+        flags = [*flags, *["--missing impute"] * gaps]
+        if {*names} <= {*words}:
+            return RefusedTableError(self.path, [*said, "no other columns to take as features"])
+        return RefusedTableError(self.path, said, flags if self.advice is FLAGS else ())
+
+    def _unusable(self, kinds: Mapping[str, str], options: ReadOptions) -> Unusable:
         """What is wrong with the values of these columns, so that one message has all that is wrong with a
         file."""
         names = tuple(name for name, found in kinds.items() if found != "other")
         schema = Schema((len(names),), names, {name: () for name in names if kinds[name] == "text"})
         if not names:
-            return []
+            return Unusable()
         with self.reading():
-            values = self._values(schema)
-            return unusable(names, values, self.advice["impute"], missing=options.missing == "error")
+            values = partial(self._values, schema)
+            return unusable(names, values, self.advice, missing=options.missing == "error")
+
+    def _of_values(self, schema: Schema, *, missing: bool) -> ValueError:
+        """The error about missing and infinite values."""
+        values, options = partial(self._values, schema), self.options
+        names, training = schema.columns, options is not None
+        found = unusable(names, values, self.advice, missing=missing, training=training)
+        if options is None:
+            return ValueError(f"{self.path} has {'; and '.join(found.said)}")
+        flags = Uses().flags(found.empty, options)
+        return self._refused(found.said, flags, names, gaps=found.gaps)
+
+    def _complaints(self, uses: Uses, others: Sequence[str], names: Sequence[str]) -> list[str]:
+        """Complaints about columns that are no numbers. ``others`` are neither numbers nor text, with their
+        types."""
+        leave = len(names) > len(others) + len(uses.dropped) + len(uses.id)
+        wrong = []
+        if others:
+            out = f"; leave them out with {self.advice['drop']}" if leave else ""
+            wrong.append(f"columns that are neither numbers nor text: {listing(others)}{out}")
+        return [*wrong, *uses.complaints(self.advice, leave=leave)]
+
+    def _grouped(self, words: Sequence[str], options: ReadOptions) -> Uses:
+        """Group text columns by what can be done with them, from the first rows."""
+        numbers, dates = {}, {}
+        with self.reading():
+            as_text = Schema((1,), tuple(words), dict.fromkeys(words, ()))
+            first = next(self.batches(list(words), as_text, ROWS), None) if words else None
+        for name in words:
+            column = None if first is None else first.column(name)
+            if column is None:
+                continue
+            if options.text == "error" and (found := notation(column, self.decimal)):
+                numbers[name] = found
+            elif options.text == "one-hot" and (when := date(column)):
+                dates[name] = when
+        uses = self._uses([name for name in words if name not in numbers], options)
+        uses.numbers, uses.dates = numbers, uses.dates | dates
+        return uses
 
     def _uses(self, words: Sequence[str], options: ReadOptions) -> Uses:
         """Group text columns by what can be done with them, from the first rows."""
@@ -204,25 +248,25 @@ class Table(Source):
         """Return the schema with the values of text columns, and the means that fill missing numbers."""
         words: dict[str, Counter[str | None]] = {name: Counter() for name in schema.categories}
         sums = {name: 0.0 for name in schema.columns if name not in words}
-        counts = dict.fromkeys(sums, 0)
+        counts, rows = dict.fromkeys(sums, 0), 0
         with self.reading():
             for batch in self.batches(list(schema.columns), schema, at_most(ROWS, schema.y_shape)):
+                rows += len(batch)
                 for name, seen in words.items():
+                    if len(seen) > CATEGORIES + 1:  # one of them can be a missing one
+                        continue
                     for text in texts(batch.column(name)).value_counts().to_pylist():
                         seen[text["values"]] += text["counts"]
-                    self._check_number(name, seen)
                 for name in sums:
                     values = numbers(batch.column(name))
                     known = np.isfinite(values)
                     sums[name] += float(values[known].sum())
                     counts[name] += int(known.sum())
+        if not rows:
+            raise ValueError(f"{self.path} has no rows: it must have at least two")
         empty = [name for name, number in counts.items() if not number]
         empty += [name for name, seen in words.items() if not seen.keys() - {None}]
-        if empty and schema.impute:
-            raise ValueError(
-                f"{self.path} has no value at all in column {listing(empty)}: leave it out with "
-                f"{self.advice['drop']}"
-            )
+        self._check_survey(schema, words, empty)
         categories = {name: tuple(sorted(v for v in seen if v is not None)) for name, seen in words.items()}
         fill = {name: total / counts[name] for name, total in sums.items()} if schema.impute else {}
         for name, seen in words.items():  # a missing or new text is filled with the share of each value
@@ -230,12 +274,25 @@ class Table(Source):
         full = replace(schema, categories=categories, fill=fill)
         return replace(full, y_shape=(len(full.features),))
 
-    def _check_number(self, name: str, seen: Mapping[str | None, int]) -> None:
-        if len(seen.keys() - {None}) > CATEGORIES:
-            raise ValueError(
-                f"{self.path} has more than {CATEGORIES} different texts in column {name}: leave it out with "
-                f"{self.advice['drop']}, or use it as {self.advice['id']}"
+    def _check_survey(
+        self, schema: Schema, words: Mapping[str, Mapping[str | None, int]], empty: Sequence[str]
+    ) -> None:
+        """Raise ``ValueError`` if columns have too many texts for features or, where missing values are to be
+        filled, no value at all."""
+        many = [name for name, seen in words.items() if len(seen.keys() - {None}) > CATEGORIES]
+        if not many and not (empty and schema.impute):
+            return
+        kinds = {n: "text" if n in words else "number" for n in schema.columns if n not in many}
+        found = self._unusable(kinds, self.options or ReadOptions())
+        said = [*found.said]
+        if many:
+            said.insert(
+                0,
+                f"more than {CATEGORIES} different texts in column {listing(many)}: leave it out with "
+                f"{self.advice['drop']}, or use it as {self.advice['id']}",
             )
+        flags = Uses().flags([*many, *found.empty], self.options or ReadOptions())
+        raise self._refused(said, flags, schema.columns, gaps=found.gaps)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
