@@ -33,6 +33,10 @@ def check_data(data: DataConfig) -> None:
     from gmvae.data.schema import ReadOptions
 
     options = ReadOptions(**{field.name: getattr(data, field.name) for field in fields(ReadOptions)})
+    if Path(data.path).suffix.lower() == ".h5ad" and Path(data.path).is_file():
+        from gmvae.data.files.annotated_names import check_h5ad
+
+        check_h5ad(Path(data.path), options)
     source = open_source(data.path)
     small = source.path.is_file() and source.path.stat().st_size <= SMALL
     quick = (options.missing, options.text) == ("error", "error")  # others need a pass over the file

@@ -60,7 +60,7 @@ def check_shape(X: Any) -> None:
         raise ValueError(f"X has no rows, but shape {X.shape}: there must be at least one")
     if X.ndim == 1:
         raise ValueError(
-            f"X has shape {X.shape}: it must be (rows, columns), as X.reshape(-1, 1) is with one column"
+            f"X has shape {X.shape}, not (rows, columns). Reshape your data: X.reshape(-1, 1) has one column"
         )
     if X.ndim not in (2, 3, 4):
         raise ValueError(

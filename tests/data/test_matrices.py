@@ -14,7 +14,7 @@ from test_data import torch7
 from written import complaint, features, sample
 
 from gmvae.data.files import base as module
-from gmvae.data.files.annotated import HDF5
+from gmvae.data.files.annotated_names import HDF5
 from gmvae.data.files.open import open_source
 from gmvae.data.schema import ReadOptions, Schema
 

@@ -249,7 +249,7 @@ ROWLESS = "has no rows"
         ({1, 2}, "X is {1, 2}: it must be a table"),
         (numbers()["a"], "X is a series: X.to_frame()"),
         (pl.from_pandas(numbers())["a"], "X is a series: X.to_frame()"),
-        ([1.0, 2.0], "X has shape (2,): it must be (rows, columns), as X.reshape(-1, 1) is"),
+        ([1.0, 2.0], "X has shape (2,), not (rows, columns). Reshape your data: X.reshape(-1, 1)"),
         (np.zeros((2, 2, 2, 2, 2)), "X has shape (2, 2, 2, 2, 2): it must be (rows, columns), or (N, height"),
         (
             np.zeros(3, [("a", float), ("b", int)]),
