@@ -34,6 +34,7 @@ ROWS = 20
         (["1.234,5", "2"], ("a decimal comma and a thousands separator", "'1.234,5' in row 0")),
         (["1,234.5", "2"], ("a thousands separator", "'1,234.5' in row 0")),
         (["1 234", "2"], ("a thousands separator", "'1 234' in row 0")),
+        (["7,5", None, "(1,5)"], ("brackets for negative ones and a decimal comma", "'(1,5)' in row 2")),
         (["(1,5)", "2"], ("brackets for negative ones and a decimal comma", "'(1,5)' in row 0")),
         (["007", "008"], None),
         (["1", "x"], None),
@@ -48,7 +49,7 @@ def test_texts_that_are_numbers_are_recognised(texts, found):
 
 def test_a_decimal_point_is_special_where_the_mark_is_a_comma():
     column = pa.array(["3", "0.5"])
-    assert notation(column, ",") == ("a decimal point", "'3' in row 0")
+    assert notation(column, ",") == ("a decimal point", "'0.5' in row 1")
 
 
 def rows(spell) -> list[str]:

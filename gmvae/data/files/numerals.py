@@ -49,8 +49,11 @@ def notation(column: Any, decimal: str = ".") -> tuple[str, str] | None:
         mark, point = found
         special += ["a decimal comma"] * (point == "," and decimal == "." and _any(bare, ","))
         special += ["a thousands separator"] * (mark is not None)
-    plain = NUMBER if special and POINT not in special else "^$"
-    row = int(flags(pc.or_kleene(pc.match_substring_regex(values, plain), values.is_null())).argmin())
+    marks = [pattern for pattern in (MINUS, BRACKETS) if _any(known, pattern)] + [r"\."] * (POINT in special)
+    shown = pc.match_substring_regex(values, marks[0] if marks else NUMBER)
+    if not marks:
+        shown = pc.invert(shown) if special else values.is_valid()
+    row = int(flags(pc.and_kleene(shown, values.is_valid())).argmax())
     return " and ".join(special), f"{values[row].as_py()!r} in row {row}"
 
 
