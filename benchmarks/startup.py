@@ -4,8 +4,9 @@
 
 Each command runs several times, in turn with `python -c pass`. The table has the medians, in seconds, of the
 time on the clock and of the processor's time, which depends less on what else runs, and the ratio of each
-processor's time to that of `python -c pass`. None of the commands imports torch. An .h5ad file is read with
-anndata, whose import takes longer than all else. Each call is a line of benchmarks/results/startup.jsonl.
+processor's time to that of `python -c pass`. None of the commands imports torch. The values of an
+.h5ad file are read with anndata, whose import takes longer than all else. Names in it are checked without.
+Each call is a line of benchmarks/results/startup.jsonl.
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ COMMANDS = {
     "gmvae --help": ["--help"],
     "gmvae train data --help": ["train", "data", "--help"],
     **{f"gmvae train data --path {file}": ["train", "data", "--path", file] for file in FILES},
+    "gmvae train data --path gaps.h5ad --layer none": [
+        "train",
+        "data",
+        "--path",
+        "gaps.h5ad",
+        "--layer",
+        "none",
+    ],
 }
 """The commands, run in a folder with files that must be refused."""
 

@@ -33,6 +33,12 @@ Plot = Literal[
 ]
 
 
+DEVICE = r"auto|cpu|mps|cuda(:\d+)?"
+"""Pattern of the names of devices."""
+DEVICES = "auto, cpu, cuda, cuda:N (N from 0) or mps"
+"""The same in words."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The generative and the recognition model."""
@@ -186,10 +192,8 @@ class TrainingConfig:
         if self.seed >= 2**63:
             raise ValueError(f"seed is {self.seed}: it must be below 2 to the power of 63")
         whole("threads", self.threads, 0)
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", str(self.device)):
-            raise ValueError(
-                f"device is {self.device!r}: it must be auto, cpu, cuda, cuda:N (N from 0) or mps"
-            )
+        if not re.fullmatch(DEVICE, str(self.device)):
+            raise ValueError(f"device is {self.device!r}: it must be {DEVICES}")
 
 
 OF_FILES = (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 
 from gmvae.config import Config, DataConfig, ModelConfig, ObjectiveConfig, RunConfig, TrainingConfig
+from gmvae.rules import similar
 
 SPIRAL = Config(
     model=ModelConfig(clusters=8, x_size=2, w_size=2, hidden_size=100, network="fc", likelihood="gaussian"),
@@ -111,7 +111,7 @@ DESCRIPTIONS = {
 def experiment(name: str) -> Config:
     """The configuration of an experiment; ``ValueError`` if no experiment has that name."""
     if name not in EXPERIMENTS:
-        near = get_close_matches(name, EXPERIMENTS, 1)
+        near = similar(name, EXPERIMENTS)
         rest = f"did you mean {near[0]}?" if near else f"it must be one of {', '.join(EXPERIMENTS)}"
         raise ValueError(f"experiment is {name!r}: {rest}")
     return EXPERIMENTS[name]

@@ -106,7 +106,7 @@ def prepared_for(config: Config, data: Dataset, device: torch.device) -> Prepare
     if scale == "none" and config.data.dataset != "file":
         if data.weights is not None:
             raise ValueError(
-                "weight column is for gmvae train data: the paper's experiments give all rows equal weight"
+                "--weight-column is for gmvae train data: the paper's experiments give all rows equal weight"
             )
         return as_it_is(data, likelihood, device)
     return prepare(

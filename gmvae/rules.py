@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -34,12 +34,23 @@ def choice(name: str, value: object, kind: Any) -> None:
 def no_choice(name: str, value: object, allowed: Iterable[str]) -> str:
     """The message about a value that is not allowed: the nearest allowed one, and all others."""
     allowed = list(allowed)
-    near = get_close_matches(value, allowed, 1) if isinstance(value, str) else []
+    near = similar(value, allowed) if isinstance(value, str) else []
     if not near:
         return f"{name} is {value!r}: it must be one of {', '.join(allowed)}"
     others = [one for one in allowed if one != near[0]]
     also = f"It can also be {'one of ' * (len(others) > 1)}{', '.join(others)}"
     return f"{name} is {value!r}: did you mean {near[0]}? {also}"
+
+
+def similar(name: str, names: Collection[str], maximum: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The names that are most like another one: those that differ from it only in the case of letters, or
+    else the most similar ones."""
+    folded: dict[str, list[str]] = {}
+    for one in names:
+        folded.setdefault(one.casefold(), []).append(one)
+    key = name.casefold()
+    near = [key] if key in folded else get_close_matches(key, folded, maximum, cutoff)
+    return [one for found in near for one in folded[found]][:maximum]
 
 
 def whole(name: str, value: object, minimum: int, more: str = "") -> None:

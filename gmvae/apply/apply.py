@@ -256,7 +256,9 @@ def _each(
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
+    rows = 0
     for block in source.blocks(schema, ROWS):
+        rows += len(block.y)
         answers = answer(_rows(block))
         found: dict[str, Any] = {}
         if source.keeps_columns:
@@ -280,6 +282,8 @@ def _each(
                 )
             found[name] = block.ids
         yield pa.RecordBatch.from_pydict(found | answers)
+    if not rows:
+        raise ValueError(f"{source.path} has no rows")
 
 
 def _rows(block: Block) -> Array:

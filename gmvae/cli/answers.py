@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from gmvae.cli.file_format import FileFormat
+from gmvae.cli.wording import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from gmvae.data.files.base import Source
@@ -173,7 +174,7 @@ def standard_input() -> Path:
 
     folder = Path(tempfile.mkdtemp(prefix="gmvae-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "standard-input.csv"
+    path = folder / STANDARD_INPUT
     with open(path, "wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     return path
@@ -200,5 +201,6 @@ def warn(source: Source) -> None:
     from gmvae.data.printable import printable
     from gmvae.data.schema import unseen_lines
 
-    for line in unseen_lines(source.path.name, source.unseen):
+    name = "standard input" if source.path.name == STANDARD_INPUT else source.path.name
+    for line in unseen_lines(name, source.unseen):
         print(f"gmvae: warning: {printable(line)}", file=sys.stderr)

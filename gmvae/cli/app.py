@@ -7,10 +7,10 @@ import errno
 import io
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
@@ -22,9 +22,11 @@ from gmvae.cli.help_text import flowing
 from gmvae.cli.preflight import check_applied, check_data
 from gmvae.cli.quick import quick
 from gmvae.cli.signals import status, terminable
+from gmvae.cli.wording import flags, in_shell, of_shell
+from gmvae.config import Config, DataConfig
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
-from gmvae.rules import RENAMED_SETTINGS, no_choice
+from gmvae.rules import RENAMED_SETTINGS, no_choice, similar
 
 Parsed = TypeVar("Parsed")
 OPEN = ("--clusters", "--epochs", "--hidden-size", "--rounds", "--threads")
@@ -43,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command == "--version":
         print(f"gmvae {__version__}")
         return 0
-    if command == "help":  # gmvae help train data is gmvae train data --help
-        return main([*rest, "--help"])
+    if command == "help":  # gmvae help train data, or gmvae help data, is gmvae train data --help
+        return main([*(["train"] if rest and rest[0] in EXPERIMENTS else []), *rest, "--help"])
     try:
         with terminable():
             call(command, rest)
@@ -78,10 +80,11 @@ def call(command: str, arguments: list[str]) -> None:
         train(arguments)
     elif command in COMMANDS:
         asked = parse(COMMANDS[command][0], f"gmvae {command}", arguments)
-        check_applied(asked)
-        asked()
+        with of_shell(asked):
+            check_applied(asked)
+            asked()
     else:
-        near = get_close_matches(command, ["train", *COMMANDS, *EXPERIMENTS], 1)
+        near = similar(command, ["train", *COMMANDS, *EXPERIMENTS])
         known = f"it must be one of train, {', '.join(COMMANDS)}"
         if near:
             known = f"did you mean {near[0]}?" if near[0] not in EXPERIMENTS else f"try gmvae train {near[0]}"
@@ -95,22 +98,27 @@ def train(arguments: list[str]) -> None:
         print("usage: gmvae train EXPERIMENT [flags]; gmvae train EXPERIMENT --help lists the flags\n")
         print(table(DESCRIPTIONS))
         return
+    if name not in EXPERIMENTS and ("." in name or Path(name).exists()):
+        raise ValueError(
+            f"{name} is no experiment: did you mean gmvae train data --path {shlex.quote(name)}?"
+        )
     kind, default = narrowed(name, experiment(name))
     config = widened(parse(kind, f"gmvae train {name}", list(resolved(rest)), default, DESCRIPTIONS[name]))
-    check_data(config.data)
-    from gmvae.cli.workers import follow
-    from gmvae.run import Run
-    from gmvae.store.run_folder import RunFolder
-    from gmvae.training.workers import start_workers
+    with of_shell(Config):
+        check_data(config.data)
+        from gmvae.cli.workers import follow
+        from gmvae.run import Run
+        from gmvae.store.run_folder import RunFolder
+        from gmvae.training.workers import start_workers
 
-    workers, run_dir = start_workers(config.training.device), config.run.run_dir
-    if workers.rank:
-        quietly(lambda: follow(config, workers))
-    elif workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
-        watch(Run.resume(run_dir, workers=workers))
-    else:
-        watch(Run.new(name, config, workers))
-    workers.end()
+        workers, run_dir = start_workers(config.training.device), config.run.run_dir
+        if workers.rank:
+            quietly(lambda: follow(config, workers))
+        elif workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
+            watch(Run.resume(run_dir, workers=workers))
+        else:
+            watch(Run.new(name, config, workers))
+        workers.end()
 
 
 def quietly(work: Callable[[], object]) -> None:
@@ -189,7 +197,7 @@ def parse(
             text = plain_metavars(helped.getvalue())
             sys.stdout.write(text if lined(sys.stdout) else text.translate(PLAIN))
             raise
-        text = suggested(value_wanted(complaint(said.getvalue())), arguments, kind)
+        text = suggested(in_shell(value_wanted(complaint(said.getvalue())), kind), arguments, kind)
         raise ValueError(f"{text} ({prog} --help lists the flags)") from None
 
 
@@ -250,23 +258,21 @@ def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:
     given = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
     unknown = [flag for flag in dict.fromkeys(given) if flag.replace("_", "-") not in known]
     if not unknown:
-        return text
+        stray = text.partition(": ")[2].split(", ")
+        file = "--path" in known and "--path" not in given and len(stray) == 1
+        if file and stray == ["-"]:
+            return (
+                "training cannot read standard input, -, twice: save it to a file, and name that with --path"
+            )
+        return f"{stray[0]} is given without a flag: did you mean --path {stray[0]}?" if file else text
     said = []
     for flag in unknown:
-        near = get_close_matches(flag, known, 1, 0.7)
-        said.append(f"there is no {flag}" + (f": did you mean {near[0]}?" if near else ""))
+        near = similar(flag, known, 1, 0.7)
+        rest = f": did you mean {near[0]}?" if near else ""
+        if flag in flags(DataConfig) and "--clusters" in known:
+            rest = " for this experiment: gmvae train data has it"
+        said.append(f"there is no {flag}{rest}")
     return "; ".join(said)
-
-
-def flags(kind: Any) -> Iterator[str]:
-    """Yield the flags of a dataclass, and of nested ones."""
-    for one in fields(kind):
-        inner = one.default_factory
-        if is_dataclass(inner):
-            yield from flags(inner)
-        else:
-            name = one.name.replace("_", "-")
-            yield from (f"--{name}", f"--no-{name}")
 
 
 def one_line(error: BaseException) -> str:

@@ -12,11 +12,16 @@ from gmvae.config import Config, DataConfig
 
 GENERATED = ("points", "arms", "data_seed")
 """Flags of generated points."""
+OF_TABLES = (
+    "weight_column", "layer", "separator", "decimal", "thousands", "encoding", "columns", "drop", "missing",
+    "text", "scale",
+)  # fmt: skip
+"""Flags of tables, which do not apply to images."""
 HIDDEN = {
     "data": ("dataset", "data_dir", "extra", *GENERATED),
     "spiral": ("data_dir", "extra", "image_size", "grey"),
-    "mnist": ("extra", *GENERATED),
-    "svhn": GENERATED,
+    "mnist": ("extra", *GENERATED, *OF_TABLES),
+    "svhn": (*GENERATED, *OF_TABLES),
 }
 """Flags of the data that do not apply to an experiment, by the first word of its name."""
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+from gmvae.cli.answers import Describe, Embed, Predict
 from gmvae.config import DataConfig
+from gmvae.data.limits import check_file, nearest
 
+READ_STANDARD_INPUT = (Predict, Embed, Describe)
+"""The commands whose file can be standard input."""
 SMALL = 20 << 20
 """Files of at most this many bytes are read in full before training: it takes less time than importing
 PyTorch."""
@@ -22,18 +26,24 @@ def check_data(data: DataConfig) -> None:
     if data.path is None:
         return
     if not any(mark in data.path for mark in ("://", "*", "?")):
-        Path(data.path).stat()  # before the readers are imported
+        check_file(Path(data.path))  # before the readers are imported
+    if data.labels_path is not None:
+        check_file(Path(data.labels_path))
     from gmvae.data.files.open import open_source
     from gmvae.data.schema import ReadOptions
 
     options = ReadOptions(**{field.name: getattr(data, field.name) for field in fields(ReadOptions)})
+    if Path(data.path).suffix.lower() == ".h5ad" and Path(data.path).is_file():
+        from gmvae.data.files.annotated_names import check_h5ad
+
+        check_h5ad(Path(data.path), options)
     source = open_source(data.path)
     small = source.path.is_file() and source.path.stat().st_size <= SMALL
     quick = (options.missing, options.text) == ("error", "error")  # others need a pass over the file
     if small or (source.columns_have_types and quick):
         schema = source.schema(options)
-        for _ in source.blocks(schema) if small else ():
-            pass
+        if small and not sum(len(block.y) for block in source.blocks(schema)):
+            raise ValueError(f"{source.path} has no rows: it must have at least two")
 
 
 def check_applied(command: object) -> None:
@@ -45,7 +55,15 @@ def check_applied(command: object) -> None:
     """
     run, file = (getattr(command, name, None) for name in ("run", "file"))
     if isinstance(run, Path) and not run.exists():
-        raise ValueError(f"{run} does not exist: it must be a run folder or a model file")
+        rest = nearest(run) or ": it must be a run folder or a model file"
+        raise ValueError(f"{run} does not exist{rest}")
+    for other in (getattr(command, name, None) for name in ("labels_path", "edits")):
+        if isinstance(other, Path):
+            check_file(other)
+    if isinstance(file, Path) and str(file) == "-" and not isinstance(command, READ_STANDARD_INPUT):
+        raise ValueError(
+            "FILE is -, standard input, which only predict, embed and describe read: save it to a file first"
+        )
     if isinstance(file, Path) and str(file) != "-":
         from gmvae.data.files.open import open_source
 

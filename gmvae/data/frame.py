@@ -3,6 +3,7 @@ of numbers and texts."""
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,9 +17,14 @@ from pyarrow import types
 
 from gmvae.data.files.tables import Table
 from gmvae.data.files.values import index_columns, kind, numeric_categories
+from gmvae.data.printable import short
 from gmvae.data.schema import ReadOptions, Schema, first_line, unseen_lines
 
-ADVICE = {"drop": "X.drop", "one-hot": "text='one-hot'", "impute": "missing='impute'", "id": "the index"}
+ADVICE = {
+    "drop": "X.drop", "one-hot": "text='one-hot'", "impute": "missing='impute'", "id": "the index",
+    "plain": "convert them, as astype(float) does",
+    "number": "write them like -1234.5, and convert them, as astype(float) does",
+}  # fmt: skip
 """How to follow the advice of a message in Python."""
 
 
@@ -51,12 +57,14 @@ class Frame(Table):
                 named = X.set_axis(list(map(str, X.columns)), axis=1)
                 if any(str(dtype).startswith("Sparse") for dtype in named.dtypes):
                     named = named.apply(lambda c: c.sparse.to_dense() if hasattr(c, "sparse") else c)
-                return cls(pa.Table.from_pandas(named, preserve_index=False))
+                return cls(_of_pandas(named))
             if library == "polars" and hasattr(X, "to_arrow") and hasattr(X, "columns"):
                 return cls(X.to_arrow())
             if objects and isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS":
                 return cls(pa.table({str(i): pa.array(column.tolist()) for i, column in enumerate(X.T)}))
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            if str(error).startswith("X has"):
+                raise
             raise ValueError(f"X is not a table of numbers and texts: {first_line(error)}") from error
         return None
 
@@ -90,6 +98,36 @@ class Frame(Table):
         for line in unseen_lines("X", self.unseen):
             warnings.warn(line, UserWarning, stacklevel=2)
         return np.concatenate(blocks) if blocks else np.empty((0, len(schema.features)))
+
+
+def _of_pandas(X: Any) -> pa.Table:
+    """The Arrow table of a data frame of pandas. Whole numbers that are too large for 64 bits become floats.
+
+    Raises:
+        ValueError: if a column holds complex numbers, or values of several types.
+    """
+    try:
+        return pa.Table.from_pandas(X, preserve_index=False)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        columns = {}
+        for name, column in X.items():
+            if column.dtype.kind == "c":
+                raise ValueError(
+                    f"X has complex numbers in column {name}: make columns of real and imaginary parts"
+                ) from None
+            if column.dtype == object:
+                known = column.dropna()
+                real = known.map(lambda value: isinstance(value, numbers.Real))
+                if len(known) and real.all():
+                    column = column.astype(float)
+                elif real.any():
+                    row = int(real.to_numpy().argmin())
+                    raise ValueError(
+                        f"X has values of several types in column {name}, {short(known[real].iloc[0])} and "
+                        f"{short(known.iloc[row])}: make all of them numbers, or all of them texts"
+                    ) from None
+            columns[name] = column
+        return pa.Table.from_pandas(type(X)(columns), preserve_index=False)
 
 
 def _finite(column: pa.ChunkedArray) -> bool:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+
+from gmvae.rules import similar
 
 UNPACKED = 1 << 28
 """Bytes that any file can take in memory: 256 MiB."""
@@ -19,16 +22,31 @@ WIDTH = 1 << 22
 """Maximum number of values in a row: 4,194,304, a picture of 2048 x 2048 levels."""
 PIXELS = 50_000_000
 """Maximum number of pixels in a picture, before it is resized."""
+BESIDE = 10_000
+"""How many names in a folder are compared with that of a file that is not there."""
 JSON_BYTES = 1 << 28
 """Maximum size of a run's JSON file in bytes, including the records of epochs."""
 
 
 def check_file(path: Path) -> None:
     """Raise ``ValueError`` if a path is a pipe, a device or a socket, since reading one could wait without
-    end, and ``OSError`` if nothing is there."""
-    path.stat()
+    end, and ``OSError`` if nothing is there. The message suggests a file with a similar name."""
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, f"{error.strerror}{nearest(path)}", str(path)) from error
     if not path.is_file() and not path.is_dir():
         raise ValueError(f"{path} is neither a file nor a folder: save the data in a file first")
+
+
+def nearest(path: Path) -> str:
+    """The words that suggest a path with a similar name in the same folder, if there is one; else empty."""
+    try:
+        names = [beside.name for beside in islice(path.parent.iterdir(), BESIDE)]
+    except OSError:
+        return ""
+    near = similar(path.name, names, 1, 0.7)
+    return f": did you mean {path.with_name(near[0])}?" if near else ""
 
 
 def check_size(path: Path, size: int, what: str = "it holds") -> None:

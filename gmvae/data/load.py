@@ -52,5 +52,5 @@ def load(
         case "svhn":
             return svhn(data_dir, extra=extra)
         case "file":
-            raise ValueError("path is not given: name a file or a folder of data with --path")
+            raise ValueError("path is not given: it must be a file or a folder of data")
     raise ValueError(f"dataset is {dataset!r}: it must be spiral, mnist, fashion_mnist, svhn or file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -150,7 +151,10 @@ class Schema:
                 return numbers(values)[:, None]
             text = texts(values)
         except pa.ArrowException as error:
-            raise ValueError(f"column {name} must hold {wanted}: {first_line(error)}") from error
+            said = first_line(error)
+            odd = re.search(r"parse string: ('.*') as a scalar", said)
+            rest = f", and has {odd[1]}" if odd else f": {said}"
+            raise ValueError(f"column {name} must hold {wanted}{rest}") from error
         kinds = self.categories[name]
         found = numbers(pc.index_in(text, value_set=strings(kinds)))
         chosen = (found[:, None] == np.arange(len(kinds))).astype(np.float64)

@@ -22,6 +22,7 @@ from gmvae.data.observations import Observations
 from gmvae.data.scales.scaling import Scaling, check_pixels
 from gmvae.data.schema import ReadOptions, Schema, column_names, without_index
 from gmvae.estimator.intake import finite, rows_of, taken
+from gmvae.estimator.refusals import check_numbers
 from gmvae.model import inference
 from gmvae.model.answers import AT_ONCE, each_terms, precise, probabilities
 from gmvae.model.distributions import Bernoulli
@@ -220,7 +221,8 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     def _table(self, X: Any, *, reset: bool) -> Any:
         """X as rows of numbers, (N, D)."""
-        X = given = rows_of(X, impute=self.missing == "impute", texts=self.text == "one-hot")
+        impute, texts = self.missing == "impute", self.text == "one-hot"
+        X = given = rows_of(X, impute=impute, texts=texts, fitted=not reset)
         X = without_index(X, () if reset else self._names())
         if reset:
             # the index of a data frame in an Arrow table is not one of its columns: no warning
@@ -235,8 +237,11 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 return X
         if self.schema_ is None:
             options = {"accept_sparse": "csr", "ensure_all_finite": False}
-            return finite(validate_data(self, X, reset=reset, **options))
-        X = finite(check_array(encoded(X, self.schema_), accept_sparse="csr", ensure_all_finite=False))
+            if not reset:
+                check_numbers(X)
+            return finite(validate_data(self, X, reset=reset, **options), fitted=not reset)
+        rows = check_array(encoded(X, self.schema_), accept_sparse="csr", ensure_all_finite=False)
+        X = finite(rows, fitted=True)
         if X.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {X.shape[1]} features, but GMVAE is expecting {self.n_features_in_} features as input"

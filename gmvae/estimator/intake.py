@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
@@ -21,12 +22,20 @@ from gmvae.data.files.columns import listing
 from gmvae.data.files.matrices import CHANNELS
 from gmvae.data.frame import Frame
 from gmvae.data.schema import ReadOptions, Schema
+from gmvae.estimator.refusals import (
+    check_columns,
+    check_kind,
+    check_list,
+    check_objects,
+    check_shape,
+    first_text,
+)
 
 DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 """Types of values that are no numbers, but could be taken for some."""
 
 
-def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
+def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False) -> Any:
     """Convert what scikit-learn does not take as it is. A tensor becomes an array, masked values and ``None``
     become missing, a lazy frame is collected, and images of shape (N, height, width) or (N, channels, height,
     width) become rows.
@@ -35,34 +44,52 @@ def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
         X: What was given.
         impute: Whether missing values are allowed.
         texts: Whether texts are allowed.
+        fitted: Whether X is for a fitted model, so that these can no longer be changed.
 
     Raises:
-        ValueError: if values are masked and missing values are not allowed, values are dates, they are text
-            and texts are not allowed, or the channels of images come last.
+        ValueError: if X is no table of rows, it has no rows, values are masked and missing values are not
+            allowed, values are dates or complex numbers, they are text and texts are not allowed, or the
+            channels of images come last.
+        TypeError: if values are neither numbers nor texts.
     """
+    check_kind(X)
     if type(X).__module__.startswith("polars") and hasattr(X, "collect"):
         X = X.collect()
+    if hasattr(X, "columns") or isinstance(X, (pa.Table, pa.RecordBatch)):
+        check_columns(X)
+        return narrow(X)
     if isinstance(X, (list, tuple)):
         X = of_lists(X)
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu()
         X = (X.float() if X.dtype in (torch.bfloat16, torch.float16) else X).numpy()
+    if isinstance(X, np.ndarray) or issparse(X):
+        check_shape(X)
     if isinstance(X, np.ma.MaskedArray):  # scikit-learn would use the values under the mask
         if np.ma.is_masked(X) and not impute:
+            rest = (
+                "or remove their rows, since the model was fitted without missing='impute'"
+                if fitted
+                else "remove their rows, or set missing='impute'"
+            )
             raise ValueError(
                 f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them (X.filled), "
-                "remove their rows, or set missing='impute'"
+                f"{rest}"
             )
         X = np.where(np.ma.getmaskarray(X), np.nan, X.data) if np.ma.is_masked(X) else X.data
     if isinstance(X, np.ndarray):
         X = of_objects(X) if X.dtype == object else X
         if X.dtype.kind in "mM":
             raise ValueError(f"X holds dates or times ({X.dtype}): make numbers of them, or leave them out")
-        if X.dtype.kind in "US" and not texts:
-            raise ValueError(
-                f"X holds text ({X.dtype}): convert it, X.astype(float), or set text='one-hot', which makes "
-                "a 0/1 feature for each text of a column"
+        if X.dtype == object:
+            check_objects(X)
+        if X.dtype.kind in "USO" and not texts:
+            rest = (
+                ", since the model was fitted to numbers"
+                if fitted
+                else ", or set text='one-hot', which makes a 0/1 feature for each text of a column"
             )
+            raise ValueError(f"X holds text ({first_text(X)}): convert it, X.astype(float){rest}")
         if X.ndim == 4 and X.shape[3] in CHANNELS and X.shape[1] not in CHANNELS:
             raise ValueError(
                 f"X has shape {X.shape}: images must have shape (N, channels, height, width), so move the "
@@ -73,14 +100,31 @@ def rows_of(X: Any, *, impute: bool, texts: bool) -> Any:
     return X
 
 
+def narrow(X: Any) -> Any:
+    """A table with what scikit-learn and Arrow take: names of pandas columns that are all texts, if some are,
+    and numbers of 128 bits of polars as floats."""
+    library = type(X).__module__.split(".")[0]
+    if library == "pandas" and len({isinstance(name, str) for name in X.columns}) > 1:
+        return X.set_axis(list(map(str, X.columns)), axis=1)
+    if library == "polars":
+        wide = [name for name, dtype in X.schema.items() if str(dtype) in ("Int128", "UInt128")]
+        return X.cast(dict.fromkeys(wide, float)) if wide else X
+    return X
+
+
 def of_lists(X: Any) -> Any:
-    """Lists of numbers as an array, with NaN for ``None``; anything else as it is."""
+    """Lists of rows as an array: of numbers, with NaN for ``None``, or of objects if there are texts.
+
+    Raises:
+        ValueError: if the rows are dicts, or differ in length.
+    """
+    check_list(X)
     try:
         values = np.asarray(X)
     except (TypeError, ValueError):  # ragged
-        return X
-    values = of_objects(values) if values.dtype == object else values
-    return values if values.dtype.kind in "biuf" else X
+        return np.array(X, dtype=object)
+    values = np.array(X, dtype=object) if values.dtype.kind in "US" else values
+    return of_objects(values) if values.dtype == object else values
 
 
 def of_objects(X: NDArray[Any]) -> NDArray[Any]:
@@ -131,27 +175,31 @@ def image_shape(X: Any, asked: Any) -> tuple[int, ...] | None:
     return shape or found
 
 
-def finite(X: Any, *, gaps: bool = False) -> Any:
-    """Return X, (N, D), after checking that no number is missing or infinite. With ``gaps``, missing numbers
-    are allowed.
+def finite(X: Any, *, gaps: bool = False, fitted: bool = False) -> Any:
+    """Return X, (N, D), after checking that no number is missing or infinite.
+
+    Arguments:
+        X: The rows.
+        gaps: Whether missing numbers are allowed.
+        fitted: Whether X is for a fitted model. Only a fit needs a number in each column.
 
     Raises:
         ValueError: if a number is missing or infinite. It names the first of each.
     """
     said: dict[str, str] = {}
-    for start, values in chunks(X) if X.dtype.kind == "f" else ():
+    floats = X.dtype.kind == "f"
+    lacking = np.ones(X.shape[1], dtype=np.bool_) if floats and not fitted else np.zeros(0, dtype=np.bool_)
+    for start, values in chunks(X) if floats else ():
+        missing = np.isnan(values)
+        if not fitted:
+            lacking &= missing.all(0)
         if np.isfinite(values).all():
             continue
-        if np.isnan(values).any() and not gaps and "NaN" not in said:
-            row, column = np.argwhere(np.isnan(values))[0]
-            remedy = (
-                "or fill them: missing='impute' is for dense tables"
-                if issparse(X)
-                else "or set missing='impute', which fills them with their column's mean"
-            )
+        if missing.any() and not gaps and "NaN" not in said:
+            row, column = np.argwhere(missing)[0]
             said["NaN"] = (
-                f"NaN, first in row {start + row}, column {column}, counted from 0: remove these rows, "
-                f"{remedy}"
+                f"NaN, first in row {start + row}, column {column}, counted from 0: "
+                f"{remedy(X, fitted=fitted)}"
             )
         if np.isinf(values).any() and "inf" not in said:
             row, column = np.argwhere(np.isinf(values))[0]
@@ -159,9 +207,21 @@ def finite(X: Any, *, gaps: bool = False) -> Any:
                 f"infinite numbers, first {values[row, column]} in row {start + row}, column {column}, "
                 "counted from 0: remove these rows, or replace them with finite numbers"
             )
+    if lacking.any():
+        empty = listing([str(column) for column in np.flatnonzero(lacking)])
+        said["empty"] = f"no value at all in column {empty}: leave it out"
     if said:
         raise ValueError(f"Input X contains {'; and '.join(said.values())}")
     return X
+
+
+def remedy(X: Any, *, fitted: bool) -> str:
+    """What to do about missing numbers."""
+    if issparse(X):
+        return "remove these rows, or fill them: missing='impute' is for dense tables"
+    if fitted:
+        return "remove these rows, or fill them, since the model was fitted without missing='impute'"
+    return "remove these rows, or set missing='impute', which fills them with their column's mean"
 
 
 def warn_of_counting(columns: Sequence[str]) -> None:
@@ -202,8 +262,6 @@ def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
         return None, X
     values = finite(check_array(X, ensure_all_finite=False, dtype=np.float64), gaps=True)
     known = ~np.isnan(values)
-    if not known.any(0).all():
-        raise ValueError(f"X has no value at all in column {int(known.any(0).argmin())}: leave it out")
     means = np.where(known, values, 0).sum(0) / known.sum(0)
     names = map(str, range(values.shape[1]))
     fill = dict(zip(names, means.tolist(), strict=True))

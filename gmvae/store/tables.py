@@ -78,11 +78,40 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 def _write_arrow(ending: str) -> Callable[[Any, pa.Schema, Iterator[pa.RecordBatch]], None]:
     def write(part: Any, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-        with _opened(part, ending, schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
+        import pyarrow as pa
+
+        text = ending.startswith((".csv", ".tsv"))
+        schema = _plain(schema) if text else schema
+        try:
+            with _opened(part, ending, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch.cast(schema) if batch.schema != schema else batch)
+        except pa.ArrowException as error:
+            odd = [f"{field.name} ({field.type})" for field in schema if not _is_writable(field.type)]
+            if not text or not odd:
+                raise
+            raise ValueError(
+                f"{ending} cannot hold the values of column {', '.join(odd)}: write a .parquet file, or "
+                "leave out --keep-columns"
+            ) from error
 
     return write
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """The schema with ``string`` in place of ``string_view``. Arrow does not write the latter as text."""
+    import pyarrow as pa
+
+    kinds = [pa.string() if pa.types.is_string_view(field.type) else field.type for field in schema]
+    return pa.schema([field.with_type(kind) for field, kind in zip(schema, kinds, strict=True)])
+
+
+def _is_writable(kind: pa.DataType) -> bool:
+    """Whether Arrow always writes values of a type as text."""
+    from pyarrow import types
+
+    binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    return not (types.is_nested(kind) or binary or types.is_interval(kind))
 
 
 @contextmanager

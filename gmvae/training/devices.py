@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, local
 
 import torch
+
+from gmvae.config import DEVICE, DEVICES
 
 SMALL_LAYER = 5_000_000
 
@@ -63,11 +66,13 @@ def pick_device(name: str) -> torch.device:
     """The device with this name; for ``auto`` a GPU if there is one, else the CPU.
 
     Raises:
-        ValueError: if this machine has no such device.
+        ValueError: if there is no such device, or this machine has none.
     """
     if name == "auto":
         found = torch.accelerator.current_accelerator(check_available=True)
         return torch.device("cpu" if found is None or found.type not in ("cuda", "mps") else found)
+    if not re.fullmatch(DEVICE, str(name)):
+        raise ValueError(f"device is {str(name)!r}: it must be {DEVICES}")
     device = torch.device(name)
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.mps.is_available())}
     if (device.index or 0) >= count[device.type]:

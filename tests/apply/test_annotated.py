@@ -122,7 +122,7 @@ def test_a_missing_layer_is_named(cells, flags, said, tmp_path):
 def test_layers_and_h5ad_output_need_an_annotated_input(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pandas.DataFrame(three_blobs()[0], columns=["a", "b", "c"]).to_csv("t.csv", index=False)
-    assert "layer is 'counts', but t.csv is not a .h5ad file" in bad(
+    assert "t.csv has no layer, but --layer is 'counts': only .h5ad files and Zarr stores" in bad(
         here("train", "data", "--path", "t.csv", "--layer", "counts", *SMALL)
     )
     np.save("t.npy", three_blobs()[0])

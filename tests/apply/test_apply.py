@@ -181,14 +181,14 @@ def model_versions(run: Path) -> dict[str, str]:
         (["predict", "RUN", "wine.csv", "-o", "out.xls"], "out.xls ends in '.xls': it must end in .csv"),
         (
             ["predict", "RUN", "wine.csv", "--id-column", "cork"],
-            "id column has 'cork', which wine.csv does not have",
+            "wine.csv has no column 'cork' (--id-column)",
         ),
         (["embed", "RUN", "text.csv"], "text.csv has 'much' in column proline"),
         (["sample", "RUN", "--cluster", "3"], "cluster is 3: it must be"),
         (["sample", "RUN", "-n", "0"], "is 0: it must be"),
         (
             ["evaluate", "RUN", "wine.csv", "--label-column", "maker"],
-            "label column has 'maker', which wine.csv does not",
+            "wine.csv has no column 'maker' (--label-column",
         ),
         (["predict", "RUN/model.safetensors"], "does not say where its data are: name a file to apply it to"),
     ],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from commands import bad, here
 
 import gmvae
+from gmvae.store.tables import write_table
 
 TINY = [
     "--clusters", 2, "--epochs", 60, "--seed", 0, "--hidden-size", 16, "--x-size", 2, "--w-size", 2,
@@ -47,6 +51,49 @@ def test_columns_named_like_answers_are_not_kept(run, tmp_path):
     said = bad(here("predict", run, tmp_path / "n.csv", "--keep-columns", "-o", tmp_path / "p.csv"))
     assert "has a column cluster, but the result has a column of that name" in said
     assert here("predict", run, tmp_path / "n.csv", "-o", tmp_path / "p.csv").status == 0
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (
+            pa.array([[1], []]),
+            "column kept (list<item: int64>): write a .parquet file, or leave out --keep-col",
+        ),
+        (pa.array([{"a": 1}, None]), "column kept (struct<a: int64>): write a .parquet file"),
+        (pa.array([b"\xff", b""]), "column kept (binary): write a .parquet file"),
+    ],
+)
+def test_values_that_text_cannot_hold_are_named(tmp_path, kept, said):
+    def batches():
+        return iter([pa.record_batch({"kept": kept, "cluster": pa.array([0, 1])})])
+
+    for ending in (".csv", ".tsv.gz"):
+        with pytest.raises(ValueError, match=re.escape(f"{ending} cannot hold the values of {said}")):
+            write_table(tmp_path / f"p{ending}", batches())
+        assert not (tmp_path / f"p{ending}").exists()
+    assert write_table(tmp_path / "p.parquet", batches()) == 2
+
+
+def test_texts_of_every_type_are_written_as_text(tmp_path):
+    kinds = (pa.string(), pa.large_string(), pa.string_view())
+    columns = {f"t{i}": pa.array(["x", "y"]).cast(kind) for i, kind in enumerate(kinds)}
+    columns["coded"] = pa.array(["x", "y"]).dictionary_encode()
+    assert write_table(tmp_path / "p.csv", iter([pa.record_batch(columns)])) == 2
+    assert pd.read_csv(tmp_path / "p.csv")["t2"].tolist() == ["x", "y"]
+
+
+def test_a_file_without_rows_is_named(run, tmp_path):
+    table()[:0].to_parquet(tmp_path / "none.parquet")
+    (tmp_path / "none.csv").write_text("size,flat,kind,id\n")
+    for name in ("none.parquet", "none.csv"):
+        for words in (
+            ["predict", "-o", tmp_path / "p.csv"],
+            ["embed", "-o", tmp_path / "p.csv"],
+            ["describe"],
+        ):
+            said = bad(here(words[0], run, tmp_path / name, *words[1:]))
+            assert said == f"gmvae: {tmp_path / name} has no rows\n"
 
 
 def test_samples_have_texts_where_the_data_had(run, tmp_path):

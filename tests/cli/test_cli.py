@@ -259,7 +259,7 @@ def test_a_run_whose_data_changed_is_not_resumed(tmp_path, monkeypatch):
         (["train", "spiral", "--clusters", "-3"], "clusters is -3: it must be a whole number of at least 0"),
         (
             ["train", "spiral", "--mc-samples", "0"],
-            "mc_samples is 0: it must be a whole number of at least 1",
+            "--mc-samples is 0: it must be a whole number of at least 1",
         ),
         (
             ["train", "spiral", "--clusters", "many"],
@@ -271,7 +271,10 @@ def test_a_run_whose_data_changed_is_not_resumed(tmp_path, monkeypatch):
         (["train", "spiral", "--run-dir", "/dev/null/run"], "/dev/null/run: Not a directory"),
         (["train", "spiral", "--seed", str(2**63)], "it must be below 2 to the power of 63"),
         (["train", "spiral", "--run-dir", "/dev/null"], "/dev/null"),
-        (["train", "spiral", "--epoch-size", "1"], "epoch_size is 1: it must be 0, for all of the data, or"),
+        (
+            ["train", "spiral", "--epoch-size", "1"],
+            "--epoch-size is 1: it must be 0, for all of the data, or",
+        ),
         (["train", "spiral", "--likelihood", "bernoulli"], "but likelihood bernoulli is for numbers from 0"),
         (["resume", "nowhere"], "nowhere does not exist"),
         (["plot", "latent", "nowhere"], "nowhere does not exist"),

@@ -338,8 +338,8 @@ def test_missing_data_without_a_network_give_one_line(experiment, tmp_path, monk
         (["spiral", "--network", "conv"], "network is 'conv', but an observation has shape (2,): it must be"),
         (["mnist", "--network", "svhn", "--path", "y.npy"], "network is 'svhn', but an observation has"),
         (["mnist", "--filters", "0"], "filters is 0: it must be a whole number of at least 1"),
-        (["mnist", "--measure-limit", "0"], "measure_limit is 0: it must be a whole number of at least 1"),
-        (["svhn", "--epoch-size", "-5"], "epoch_size is -5: it must be a whole number of at least 0"),
+        (["mnist", "--measure-limit", "0"], "--measure-limit is 0: it must be a whole number of at least 1"),
+        (["svhn", "--epoch-size", "-5"], "--epoch-size is -5: it must be a whole number of at least 0"),
     ],
 )
 def test_settings_that_do_not_suit_images_give_one_line(arguments, message, tmp_path, monkeypatch):

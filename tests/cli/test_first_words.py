@@ -6,13 +6,16 @@ import re
 import subprocess
 import sys
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from commands import bad, here
 
 from gmvae import GMVAE
+from gmvae.cli.answers import Describe, Embed, Predict, Sample
 from gmvae.cli.app import main
+from gmvae.cli.wording import STANDARD_INPUT, in_shell
 
 UNTIDY = "id,a,t,d,b\n" + "".join(
     f"{i},{'' if i % 7 == 3 else i / 2},{'xy'[i % 2]},2020-01-{i % 28 + 1:02d},{i % 5}\n" for i in range(50)
@@ -43,6 +46,8 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
         ["train", "data", "--path", "gap.npy"],
         ["train", "data", "--path", "date.npy"],
         ["train", "data", "--path", "bad.h5ad"],
+        ["train", "data", "--path", "good.h5ad", "--layer", "count"],
+        ["train", "data", "--path", "good.h5ad", "--label-column", "kinds"],
         ["predict", "nowhere"],
         ["predict", ".", "none.csv"],
         ["report", ".", "none.csv"],
@@ -56,6 +61,7 @@ def test_problems_of_a_file_are_reported_without_slow_imports(tmp_path, monkeypa
     np.save(tmp_path / "gap.npy", [[1.0, np.nan], [2.0, 3.0]])
     np.save(tmp_path / "date.npy", np.array([["2020-01-01"]], "M8[D]"))
     (tmp_path / "bad.h5ad").write_text("nothing")
+    anndata.AnnData(np.ones((4, 2)), layers={"counts": np.ones((4, 2))}).write_h5ad(tmp_path / "good.h5ad")
     code = (
         "import sys; from gmvae.cli.app import main; "
         f"status = main({words!r}); "
@@ -86,7 +92,22 @@ def test_help_needs_no_slow_imports(words):
         (["spiral"], "command is 'spiral': try gmvae train spiral"),
         (["cluster"], "command is 'cluster': it must be one of train, resume, "),
         (["train", "spirel"], "experiment is 'spirel': did you mean spiral?"),
-        (["train", "cells.csv"], "experiment is 'cells.csv': it must be one of spiral, "),
+        (
+            ["train", "cells.csv"],
+            "cells.csv is no experiment: did you mean gmvae train data --path cells.csv?",
+        ),
+        (["train", "cells"], "experiment is 'cells': it must be one of spiral, "),
+        (["train", "Spiral"], "experiment is 'Spiral': did you mean spiral?"),
+        (["train", "data", "a.csv"], "a.csv is given without a flag: did you mean --path a.csv?"),
+        (
+            ["train", "data", "--seed", 3, "a.csv"],
+            "a.csv is given without a flag: did you mean --path a.csv?",
+        ),
+        (
+            ["train", "mnist", "--drop", "a"],
+            "there is no --drop for this experiment: gmvae train data has it",
+        ),
+        (["train", "data", "--path", "a.csv", "b.csv"], "Unrecognized options: b.csv"),
     ],
 )
 def test_unknown_commands_and_experiments_get_suggestions(words, said):
@@ -108,6 +129,12 @@ def test_help_is_a_command_too(capsys):
         return capsys.readouterr().out
 
     assert printed("help", "predict") == printed("predict", "--help") != ""
+    assert printed("help", "data") == printed("train", "data", "--help") != ""
+    images, table = printed("help", "mnist"), printed("help", "data")
+    for flag in ("--drop", "--decimal", "--text", "--layer", "--weight-column"):
+        assert flag in table
+        assert flag not in images
+    assert "--path" in images
     assert here("help").out == here("--help").out
 
 
@@ -171,6 +198,90 @@ def test_unknown_values_get_suggestions_in_the_shell_and_in_python(name, given, 
 def test_training_needs_a_file(path, said):
     assert said in bad(here("train", "data", "--path", path))
     assert said in bad(here("train", "data", f"--path={path}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["train", "data", "--path", "a.csv", "--learning-rate", -1],
+            "--learning-rate is -1.0: it must be a",
+        ),
+        (
+            ["train", "data", "--path", "a.csv", "--clusters", -1],
+            "--clusters is -1: it must be a whole number",
+        ),
+        (
+            ["train", "data", "--path", "a.csv", "--separator", "ab"],
+            "--separator is 'ab': it must be one char",
+        ),
+        (
+            ["train", "data", "--path", "a.csv", "--thousands", ".", "--decimal", "."],
+            "--thousands is '.', as",
+        ),
+        (["train", "data"], "--path is not given: it must be a file or a folder of data"),
+        (["train", "data", "--drop", "x"], "--drop is ('x',) without a path"),
+        (["evaluate", "run", "--samples", -1], "--samples is -1: it must be a whole number"),
+        (["watch", "--port", 70000], "--port is 70000: it must be a whole number"),
+        (["plot", "latnt"], "plot is 'latnt': did you mean latent?"),
+        (["evaluate", "run", "-"], "FILE is -, standard input, which only predict, embed and describe read"),
+    ],
+)
+def test_errors_name_flags(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "run").mkdir()
+    assert bad(here(*words)).startswith(f"gmvae: {said}")
+
+
+@pytest.mark.parametrize("command", [Predict, Embed, Describe])
+def test_errors_about_standard_input_do_not_name_a_file(command, tmp_path, monkeypatch):
+    def refuse(self):
+        raise ValueError(f"{tmp_path / STANDARD_INPUT} has no column b")
+
+    monkeypatch.setattr(command, "__call__", refuse)
+    assert bad(here(command.__name__.lower(), tmp_path, "-")) == "gmvae: standard input has no column b\n"
+
+
+def test_errors_of_python_name_parameters():
+    with pytest.raises(ValueError, match="learning_rate is -1: it must be"):
+        GMVAE(learning_rate=-1).fit(np.zeros((3, 2)))
+    text = "n_samples is 0: x; and cluster is 9: y, or device is 'z', but the likelihood auto is gaussian"
+    assert in_shell(text, Sample) == text.replace("n_samples", "--count").replace("and cl", "and --cl")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["train", "data", "--path", "plain.cvs"],
+            "plain.cvs: No such file or directory: did you mean plain.csv?",
+        ),
+        (
+            ["train", "data", "--path", "PLAIN.CSV"],
+            "PLAIN.CSV: No such file or directory: did you mean plain.csv?",
+        ),
+        (["train", "data", "--path", "zzz.csv"], "zzz.csv: No such file or directory\n"),
+        (["train", "data", "--path", "no/plain.csv"], "no/plain.csv: No such file or directory\n"),
+        (["predict", "run", "plan.csv"], "plan.csv: No such file or directory: did you mean plain.csv?"),
+        (["predict", "runs", "plain.csv"], "runs does not exist: did you mean run?"),
+        (
+            ["evaluate", "run", "plain.csv", "--labels-path", "labels.np"],
+            "labels.np: No such file or directory: did",
+        ),
+        (
+            ["train", "data", "--path", "plain.csv", "--labels-path", "label.npy"],
+            "label.npy: No such file or directory: did you mean labels.npy?",
+        ),
+        (["relabel", "run", "edit.json"], "edit.json: No such file or directory: did you mean edits.json?"),
+    ],
+)
+def test_files_that_are_not_there_get_suggestions(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("plain.csv", "labels.npy", "edits.json"):
+        (tmp_path / name).write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "run").mkdir()
+    assert bad(here(*words)).startswith(f"gmvae: {said}")
 
 
 def test_unknown_values_of_commands_get_suggestions():

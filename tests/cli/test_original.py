@@ -144,7 +144,7 @@ def test_commands_of_the_originals_readme(name, network, hidden_size):
         ("svhn", "-gpuID 0", "-gpuID is '0': the original counts GPUs from 1"),
         ("svhn", "-numTest all", "-numTest is 'all': it must be a whole number of at least 1"),
         ("svhn", "-preprocess 2", "-preprocess is '2': it must be 0 or 1"),
-        ("svhn", "-subEpoch -3", "epoch_size is -3: it must be a whole number of at least 0"),
+        ("svhn", "-subEpoch -3", "--epoch-size is -3: it must be a whole number of at least 0"),
         ("cifar", "-gpu 0", "experiment is 'cifar': it must be one of spiral, mnist"),
     ],
 )

@@ -8,7 +8,8 @@ import shlex
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import ipc
+from commands import bad, here
+from pyarrow import ipc, parquet
 from written import complaint, features, sample
 
 from gmvae.data.files import separated
@@ -89,7 +90,7 @@ def test_infinite_numbers_are_reported_with_all_other_problems(write):
             "a\tb\tt\n" + "".join(f"{i},5\t{i}\t{'xü'[i % 2]}\n" for i in range(9)), "utf-16 t.csv",
             "--encoding utf-16 --separator tab --decimal , --text one-hot",
         ),
-        ("a\tb\n1\t\n2\t3\n", "utf-16 t.txt", "--encoding utf-16"),
+        ("a\tb\n1\t\n2\t3\n", "utf-16 t.txt", "--encoding utf-16 --missing impute"),
         (
             "größe;b\n" + "".join(f"{i}.50{i},5;{i}\n" for i in range(1, 9)), "cp1252 t.csv",
             "--encoding cp1252 --thousands .",
@@ -115,9 +116,7 @@ def test_one_complaint_names_all_flags(write, raw, name, flags):
     assert said.endswith(f"so add {flags}")
     words = shlex.split(flags)
     options = dict(zip([word.removeprefix("--") for word in words[::2]], words[1::2], strict=True))
-    gaps = {"missing": "impute"} if "missing values" in said else {}
-    assert np.isfinite(features(path, ReadOptions(**options, **gaps))[0]).all()
-    assert gaps == ({"missing": "impute"} if name == "t.txt" else {})
+    assert np.isfinite(features(path, ReadOptions(**options))[0]).all()
 
 
 def test_a_wrong_guess_of_the_encoding_is_no_flag(write):
@@ -159,22 +158,71 @@ def test_damaged_packed_files_are_named(write):
 def test_names_that_are_no_columns_get_suggestions(write):
     path = write("id,one,two,three,kind\nr0,0,0,0,0\n")
     for options, said in (
-        (ReadOptions(columns=("thre",)), "columns has 'thre', which t.csv does not have: did you mean three"),
+        (ReadOptions(columns=("thre",)), "t.csv has no column 'thre' (--columns, did you mean three?)"),
         (
             ReadOptions(drop=("zzzzz",)),
-            "drop has 'zzzzz', which t.csv does not have: it has id, one, two, three, kind",
+            "t.csv has no column 'zzzzz' (--drop): it has id, one, two, three, kind",
         ),
         (
             ReadOptions(label_column="Kind"),
-            "label column has 'Kind', which t.csv does not have: did you mean kind or id?",
+            "t.csv has no column 'Kind' (--label-column, did you mean kind?)",
         ),
-        (ReadOptions(id_column="ID "), "id column has 'ID '"),
+        (ReadOptions(id_column="ID "), "t.csv has no column 'ID ' (--id-column, did you mean id or kind?)"),
+        (
+            ReadOptions(columns=("one", "TWO"), drop=("x", "y"), id_column="Id", weight_column="vvv"),
+            "t.csv has no column 'TWO' (--columns, did you mean two?), 'x' (--drop), 'y' (--drop), "
+            "'Id' (--id-column, did you mean id?), 'vvv' (--weight-column): it has id, one, two, three, kind",
+        ),
+        (
+            ReadOptions(drop=("ONE",), id_column="cluster", layer="counts"),
+            "t.csv has no column 'ONE' (--drop, did you mean one?), 'cluster' (--id-column): it has id, one, "
+            "two, three, kind; and no layer, but --layer is 'counts': only .h5ad files and Zarr stores have "
+            "layers; and an id column 'cluster', but predictions have a column of that name: rename it",
+        ),
         (
             ReadOptions(columns=("one",), drop=("one",)),
             "has no column to take as a feature: it has id, one, two",
         ),
     ):
         assert said in complaint(path, options)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.arrow"])
+def test_columns_of_one_name_are_refused_only_if_they_are_used(write, tmp_path, name):
+    table = pa.table([pa.array([0.5, 1.5])] * 2 + [pa.array([2.5, 3]), ["x", "y"]], ["a", "a", "b", "t"])
+    path = tmp_path / name
+    if name == "t.csv":
+        write("a,a,b,t\n0.5,0.5,2.5,x\n1.5,1.5,3,y\n")
+    elif name == "t.parquet":
+        parquet.write_table(table, path)
+    else:
+        with ipc.new_file(path, table.schema) as file:
+            file.write_table(table)
+    said = "has more than one column a: rename all but one, or leave them out with --drop"
+    for options in (ReadOptions(), ReadOptions(columns=("a", "b")), ReadOptions(id_column="a", drop=("t",))):
+        assert said in complaint(path, options)
+    used = ReadOptions(columns=("b", "t"), text="one-hot")
+    for options in (used, ReadOptions(drop=("a",), text="one-hot")):
+        np.testing.assert_array_equal(features(path, options)[0], [[2.5, 1, 0], [3, 0, 1]])
+    np.testing.assert_array_equal(features(path, ReadOptions(columns=("b",)))[0], [[2.5], [3]])
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.arrow", "t.npy"])
+@pytest.mark.parametrize("flags", [[], ["--missing", "impute"], ["--text", "one-hot"]])
+def test_files_without_rows_are_named(tmp_path, name, flags):
+    table = pa.table({"a": pa.array([], pa.float64()), "b": pa.array([], pa.float64())})
+    path = tmp_path / name
+    if name == "t.npy":
+        np.save(path, np.zeros((0, 2)))
+    elif name == "t.csv":
+        path.write_text("a,b\n")
+    elif name == "t.parquet":
+        parquet.write_table(table, path)
+    else:
+        with ipc.new_file(path, table.schema) as file:
+            file.write_table(table)
+    said = bad(here("train", "data", "--path", path, *flags))
+    assert said == f"gmvae: {path} has no rows: it must have at least two\n"
 
 
 def test_binary_files_that_are_damaged_are_named(tmp_path, write):
@@ -255,7 +303,10 @@ def test_errors_below_rows_with_names_count_the_rows(write):
 def test_dates_are_named(write):
     rows = "".join(f"{1 + i % 28:02d}.03.2021,2021/3/{1 + i % 28} 9:00,{i}\n" for i in range(30))
     said = complaint(write("a,b,c\n" + rows))
-    assert "dates in a ('01.03.2021'), b ('2021/3/1 9:00'); make numbers of them, such as days, or" in said
+    assert (
+        "dates or times in a ('01.03.2021'), b ('2021/3/1 9:00'); make numbers of them, such as days, or"
+        in said
+    )
     assert said.endswith("so add --drop a b")
     assert "dates" not in complaint(write("a,c\n" + "".join(f"1.2.{i},{i}\n" for i in range(30))))  # versions
 

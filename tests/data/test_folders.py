@@ -167,6 +167,6 @@ def test_empty_folders_are_named(folder, tmp_path):
         assert "folder of pictures, which have no columns: only --label-column folder" in complaint(
             folder, options
         )
-    assert "image size is -1: it must be a number of pixels, or 0" in complaint(
+    assert "image_size is -1: it must be a number of pixels, or 0" in complaint(
         folder, ReadOptions(image_size=-1)
     )

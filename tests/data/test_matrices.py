@@ -14,7 +14,7 @@ from test_data import torch7
 from written import complaint, features, sample
 
 from gmvae.data.files import base as module
-from gmvae.data.files.annotated import HDF5
+from gmvae.data.files.annotated_names import HDF5
 from gmvae.data.files.open import open_source
 from gmvae.data.schema import ReadOptions, Schema
 
@@ -94,7 +94,7 @@ def test_ids_and_labels_lie_beside(tmp_path):
     assert labels[:2] + labels[3:5] == ["u", "v", "u", "v"]
     assert labels[2] != labels[2]
     said = complaint(tmp_path / "t.h5ad", ReadOptions(label_column="kinds"))
-    assert said == "label column has 'kinds', which t.h5ad does not have: did you mean kind?"
+    assert said == "t.h5ad has no column 'kinds' (--label-column, did you mean kind?)"
 
 
 def test_variables_are_found_by_name(tmp_path):

@@ -214,7 +214,7 @@ def test_missing_numbers_take_the_mean_of_the_training_file(write):
     assert "t.csv has no value at all in column b: leave it out with --drop" in complaint(
         write("a,b\n1,\n"), IMPUTE
     )
-    assert "in columns b (2), a (1): train" in complaint(write("a,b\n1,\n,\n"))
+    assert "in columns b (2), a (1): train" in complaint(write("a,b\n1,\n,\n5,6\n"))
 
 
 def test_types_of_arrow_become_numbers_or_are_named(arrow):
@@ -235,8 +235,8 @@ def test_types_of_arrow_become_numbers_or_are_named(arrow):
     said = complaint(arrow({"half": odd["when"]}), None, schema)
     assert "t.parquet, in rows 0 to 1: column half must hold numbers, and holds date32[day]" in said
     said = complaint(arrow({"half": pa.array(["1.5", "x"])}), None, schema)
-    assert "column half must hold numbers: Failed to parse string: 'x'" in said
-    assert "has missing values in 2 of 2 rows" in complaint(arrow({"half": pa.nulls(2)}))
+    assert "column half must hold numbers, and has 'x'" in said
+    assert "has no value at all in column half" in complaint(arrow({"half": pa.nulls(2)}))
     assert "t.parquet has missing values in 1 of 3 rows, first in row 1" in complaint(
         arrow({"a": pa.array([1, float("nan"), 2])})
     )
@@ -270,7 +270,7 @@ def test_tables_in_memory_are_read_as_files_are():
     for table, said in (
         (pa.table({"q": [1]}), "X has 1 columns, and the model was trained on 2"),
         (frame[["a"]], "X has no column b: the model was trained on it"),
-        (frame.assign(b=["x", 1]), "X is not a table of numbers and texts: "),
+        (frame.assign(b=["x", 1]), "X has values of several types in column b, 1 and 'x': make"),
         (
             frame.assign(a=[np.inf, 1]),
             "X has infinite numbers in 1 of 2 rows, first inf in row 0 of column a",
@@ -309,7 +309,7 @@ def test_categorical_numbers_are_categories(tmp_path, ending):
 @pytest.mark.parametrize(
     ("texts", "said"),
     [
-        (["01.03.2024", "02.03.2024"] * 20, "dates in b ('01.03.2024')"),
+        (["01.03.2024", "02.03.2024"] * 20, "dates or times in b ('01.03.2024')"),
         (["low", *map(str, range(39))], "numbers mixed with text in b ('low' in row 0)"),
         ([*"12345678" * 4, "?"], "numbers mixed with text in b ('?' in row 32)"),
         ([*map(str, range(150)), "none"], "numbers mixed with text in b ('none' in row 150)"),
@@ -406,3 +406,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind):
 def test_importing_the_package_is_light():
     code = "import sys, gmvae; print(*{'pyarrow', 'torch', 'numpy'} & {*sys.modules})"
     assert not subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("word", ["NA", "null", "None"])
+def test_a_word_that_a_csv_file_has_for_missing_is_a_text_of_a_model_that_knows_it(write, arrow, word):
+    table = pa.table({"a": [1.0, 2.0, 3.0], "t": ["x", word, "x"]})
+    frame = Frame.of(table)
+    schema = frame.schema(ONE_HOT)
+    assert schema.categories["t"] == tuple(sorted(["x", word]))
+    expected = frame.numbers(schema)
+    path = write(f"a,t\n1,x\n2,{word}\n3,x\n")
+    for file in (path, arrow({name: table[name] for name in ("a", "t")})):
+        np.testing.assert_array_equal(features(file, schema=schema)[0], expected)
+    own = open_source(path).schema(ReadOptions(text="one-hot", missing="impute"))
+    assert own.categories["t"] == ("x",)  # a CSV file has no other way to say that a value is missing

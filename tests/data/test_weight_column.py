@@ -60,5 +60,29 @@ def test_bad_weights_are_named(tmp_path, weights, said):
 
 def test_a_missing_weight_column_gets_a_suggestion(tmp_path):
     TABLE.rename(columns={"w": "weight"}).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(ValueError, match=r"weight column has 'weigth', which .* did you mean weight\?"):
+    with pytest.raises(ValueError, match=r"no column 'weigth' \(--weight-column, did you mean weight\?\)"):
         read_file(tmp_path / "t.csv", ReadOptions(weight_column="weigth"))
+
+
+@pytest.mark.parametrize(
+    ("spell", "mark", "flag"),
+    [
+        (lambda i: f"{i},5", "\t", {"decimal": ","}),
+        (lambda i: f"{i}.500,5", ";", {"thousands": "."}),
+        (lambda i: f'"{i},500"', ",", {"thousands": ","}),
+    ],
+)
+@pytest.mark.parametrize("text", ["error", "one-hot"])
+def test_weights_in_another_notation_need_a_flag(write, spell, mark, flag, text):
+    rows = [f"{i}{mark}{'xy'[i % 2]}{mark}{spell(i)}" for i in range(1, 5)]
+    path = write("\n".join([mark.join("atw"), *rows]) + "\n", "t.tsv" if mark == "\t" else "t.csv")
+    options = ReadOptions(weight_column="w", text=text)
+    with pytest.raises(
+        ValueError, match=f"in w: --.* reads them.*--{next(iter(flag))} {next(iter(flag.values()))}"
+    ):
+        read_file(path, options)
+    given = ReadOptions(weight_column="w", text="one-hot", **flag)
+    found = read_file(path, given).weights
+    ones = {"decimal": 0.5, "thousands": 500.5 if mark == ";" else 500}[next(iter(flag))]
+    step = 1 if "decimal" in flag else 1000
+    np.testing.assert_array_equal(found, step * np.arange(1.0, 5) + ones)

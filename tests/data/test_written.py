@@ -83,7 +83,7 @@ def test_the_error_says_how_to_read_the_file(tmp_path):
         ({"separator": "@"}, "separator is '@', but"),
         ({"decimal": "x"}, "decimal is 'x': it must be . or a comma"),
         ({"thousands": "x"}, "thousands is 'x': it must be one of"),
-        ({"decimal": ",", "thousands": ","}, "thousands and decimal are both ','"),
+        ({"decimal": ",", "thousands": ","}, "--thousands is ',', as the decimal mark is"),
     ],
 )
 def test_impossible_options_give_one_line(tmp_path, options, said):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ from sklearn.exceptions import NotFittedError
 
 import gmvae
 from gmvae import GMVAE
-from gmvae.estimator.intake import rows_of
+from gmvae.data.schema import ReadOptions
+from gmvae.estimator.intake import rows_of, taken
 
 TINY = {"n_clusters": 2, "epochs": 1, "hidden_size": 8, "x_size": 2, "w_size": 2, "init": "random"}
 FLAGS = ["--clusters", 2, "--epochs", 1, "--hidden-size", 8, "--x-size", 2, "--w-size", 2, "--init", "random",
@@ -100,14 +102,14 @@ REFUSE = {
     "times": (lambda: nothing(d=pd.to_timedelta(range(40), "s")), BOTH, "nor text: d (duration"),
     "lists": (lambda: nothing(d=[[1, 2]] * 40), BOTH, "nor text: d (list"),
     "too many texts": (
-        lambda: pd.concat([nothing(t=[f"{i}.{k}" for i in range(40)]) for k in range(3)], ignore_index=True),
+        lambda: pd.concat([nothing(t=[f"w{i % 39}.{k}" for i in range(40)]) for k in range(3)], ignore_index=True),
         ONE_HOT, "has more than 100 different texts in column t",
     ),
     "features of one name": (
         lambda: nothing(t=["x", "y"] * 20).rename(columns={"a": "t=x"}), ONE_HOT, "more than one feature t=x",
     ),
     "an infinite number": (lambda: nothing(t=["x", "y"] * 20, a=np.inf), ONE_HOT,
-        "infinite numbers in 40 of 40 rows, first inf in row 0 of column a, counted from 0: remove"),
+        "no finite number in column a: leave it out with"),
     "an infinite number among plain ones": (
         lambda: nothing(a=numbers()["a"].where(np.arange(40) != 7, -np.inf)), {},
         "has infinite numbers in 1 of 40 rows, first -inf in row 7 of column a, counted from 0: remove",
@@ -116,7 +118,31 @@ REFUSE = {
         lambda: gaps().assign(b=np.inf), {},
         ", in columns a (1), t (1): train with",
     ),
-    "gaps and infinite numbers": (lambda: gaps().assign(b=np.inf), {}, "; and infinite numbers in 40 of 40"),
+    "gaps and infinite numbers": (
+        lambda: gaps().assign(b=numbers()["b"].where(np.arange(40) % 2 == 1, np.inf)), {},
+        "; and infinite numbers in 20 of 40",
+    ),
+    "an empty and an infinite column, and gaps": (
+        lambda: gaps().assign(b=np.inf, e=np.nan), ONE_HOT,
+        "has no value at all in column e: leave it out",
+    ),
+    "an infinite column, to be filled": (
+        lambda: gaps().assign(b=np.inf, e=np.nan), BOTH, "; and no finite number in column b: leave it out",
+    ),
+    "numbers as text": (
+        lambda: nothing(t=numbers()["a"].map(str)), {}, "numbers as text in t ('",
+    ),
+    "decimal commas": (
+        lambda: nothing(t=[f"{i},5" for i in range(40)]), {}, "numbers with a decimal comma in t",
+    ),
+    "dates as text": (
+        lambda: nothing(t=[f"{1 + i % 28} Mar 2024" for i in range(40)]), {},
+        "dates or times in t ('1 Mar 2024'); make numbers of them",
+    ),
+    "dates as text, to be features": (
+        lambda: nothing(t=[f"{1 + i % 28} Mar 2024" for i in range(40)]), ONE_HOT,
+        "dates or times in t ('1 Mar 2024'); make numbers of them",
+    ),
     "one row": (lambda: mixed()[:1], ONE_HOT, "at least"),
     "logarithms of what is below 0": (lambda: -1 - numbers() ** 2, {"scale": "log"}, "has values below 0"),
     "an unknown scale": (numbers, {"scale": "loud"}, "loud"),
@@ -181,11 +207,17 @@ def test_both_refuse_it_in_one_line(name, tmp_path):
             np.where(np.arange(80).reshape(40, 2) == 15, -np.inf, gaps()[["a", "b"]]), {},
             "contains NaN, first in row 3, column 0, .*; and infinite numbers, first -inf in row 7, column 1",
         ),
-        (np.array([["1", "2"]] * 9), {}, r"X holds text \(<U1\): convert it, X.astype\(float\), or set"),
+        (
+            np.array([["1", "2"]] * 9), {},
+            r"X holds text \('1' in row 0, column 0\): convert it, X.astype\(float\), or set text='one-hot'",
+        ),
         (np.zeros((9, 4, 4)), {"image_shape": (3, 3)}, r"image_shape is \(3, 3\), but X has images of shape"),
         (np.full((9, 2), np.nan), IMPUTE, "no value at all in column 0"),
-        (nothing(m=[1, "x"] * 20), ONE_HOT, "X is not a table of numbers and texts"),
-        (pd.concat([numbers(), numbers()], axis=1), ONE_HOT, "X is not a table of numbers and texts"),
+        (
+            nothing(m=[1, "x"] * 20), ONE_HOT,
+            "X has values of several types in column m, 1 and 'x': make all of them numbers, or all of them",
+        ),
+        (pd.concat([numbers(), numbers()], axis=1), ONE_HOT, "X has more than one column a, b: rename all"),
         (numbers(), {"text": "hot"}, r"text is 'hot': did you mean one-hot\? It can also be error"),
     ],
 )  # fmt: skip
@@ -193,6 +225,119 @@ def test_arrays_are_refused_in_one_line(table, options, said):
     with pytest.raises(ValueError, match=said) as error:
         GMVAE(**TINY, **options).fit(table)
     assert "\n" not in str(error.value)
+
+
+class Odd:
+    """An object that is neither a number nor a text."""
+
+    def __repr__(self):
+        return "an odd\nobject"
+
+
+COMPLEX = numbers().to_numpy() + 1j
+ROWLESS = "has no rows"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"a": [1.0, 2.0]}, "X is a dict: pandas.DataFrame(X) makes a table of it"),
+        ([{"a": 1.0}, {"a": 2.0}], "X is a list of dicts: pandas.DataFrame(X) makes a table of it"),
+        ("t.csv", "X is 't.csv': read the file first"),
+        (None, "X is None: it must be a table, an array, a tensor or a list of rows"),
+        (3.5, "X is 3.5: it must be a table"),
+        ({1, 2}, "X is {1, 2}: it must be a table"),
+        (numbers()["a"], "X is a series: X.to_frame()"),
+        (pl.from_pandas(numbers())["a"], "X is a series: X.to_frame()"),
+        ([1.0, 2.0], "X has shape (2,), not (rows, columns). Reshape your data: X.reshape(-1, 1)"),
+        (np.zeros((2, 2, 2, 2, 2)), "X has shape (2, 2, 2, 2, 2): it must be (rows, columns), or (N, height"),
+        (
+            np.zeros(3, [("a", float), ("b", int)]),
+            "X holds records with the fields a, b: pandas.DataFrame(X)",
+        ),
+        ([[1, 2], [3]], "X has 2 values in row 0, and 1 in row 1: all rows must have the same number"),
+        ([[1, "x"], [2, "y"]], "X holds text ('x' in row 0, column 1): convert it, X.astype(float), or set"),
+        (COMPLEX, "Complex data not supported: X holds complex128, so make columns of real and imaginary"),
+        (torch.from_numpy(COMPLEX), "Complex data not supported: X holds complex128"),
+        (COMPLEX.astype(object), "Complex data not supported: X has ("),
+        (nothing(c=1j), "X has complex numbers in column c: make columns of real and imaginary parts"),
+        (
+            np.array([[1, Odd()]] * 3),
+            "X has an odd object in row 0, column 1: an argument must be a string or",
+        ),
+        (nothing(c=[Odd(), *[1.0] * 39]), "X has values of several types in column c, 1.0 and"),
+        (
+            pa.table([pa.array([1.0, 2.0])] * 2, ["a", "a"]),
+            "X has more than one column a: rename all but one",
+        ),
+        (
+            pd.DataFrame(np.zeros((3, 2)), columns=[0, "0"]),
+            "X has more than one column 0: rename all but one",
+        ),
+        (numbers()[:0], ROWLESS),
+        (mixed()[:0], ROWLESS),
+        (pl.from_pandas(numbers()[:0]), ROWLESS),
+        (pa.Table.from_pandas(numbers()[:0]), ROWLESS),
+        (np.zeros((0, 2)), ROWLESS),
+        (np.zeros((0, 4, 4)), ROWLESS),
+        (torch.zeros(0, 2), ROWLESS),
+        ([], ROWLESS),
+        (numbers()[[]], "X has no columns: there must be at least one"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, IMPUTE])
+def test_other_things_are_refused_in_one_line_of_ours(given, said, options):
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)) as error:
+        GMVAE(**TINY, **options).fit(given)
+    assert "\n" not in str(error.value)
+
+
+def test_wide_numbers_and_mixed_names_are_taken():
+    frame = nothing(c=[10**30 + i for i in range(40)])
+    schema, X = taken(frame, ReadOptions())
+    assert schema is None
+    assert X is frame
+    wide = pl.from_pandas(numbers()).with_columns(n=pl.Series(range(40), dtype=pl.Int128))
+    found = rows_of(wide, impute=False, texts=False)
+    np.testing.assert_array_equal(found["n"].to_numpy(), np.arange(40.0))
+    named = rows_of(numbers().set_axis([0, "b"], axis=1), impute=False, texts=False)
+    assert list(named.columns) == ["0", "b"]
+    assert list(rows_of(numbers().set_axis([0, 1], axis=1), impute=False, texts=False).columns) == [0, 1]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, GMVAE]:
+    options = TINY | {"init": "random", "random_state": 0}
+    return {"frame": GMVAE(**options).fit(numbers()), "array": GMVAE(**options).fit(numbers().to_numpy())}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("frame", numbers().assign(b="x"), "X has values that are no numbers in b ('x'): the model was"),
+        ("frame", numbers().assign(b=["1", *"xy" * 19, "2"]), "no numbers in b ('x')"),
+        ("frame", numbers().assign(b=pd.Timestamp("2020")), "no numbers in b (timestamp"),
+        ("frame", pl.from_pandas(numbers().assign(b=pd.Timestamp("2020"))), "no numbers in b (timestamp"),
+        ("frame", pa.Table.from_pandas(numbers().assign(b="x")), "no numbers in b ('x')"),
+        ("array", np.array([["1", "x"]]), "X holds text ('1' in row 0, column 0): convert it"),
+        ("array", [[1, "x"]], "X holds text ('x' in row 0, column 1)"),
+        ("array", {"a": [1], "b": [2]}, "X is a dict"),
+        ("array", np.zeros((0, 2)), "X has no rows"),
+        ("frame", numbers()[:0], "X has no rows"),
+        ("array", np.array([[1, np.nan]]), "or fill them, since the model was fitted without missing="),
+        ("frame", nothing(b=np.nan), "or fill them, since the model was fitted without missing='impute'"),
+        (
+            "array", np.ma.masked_equal([[1.0, 2.0]], 2),
+            "fill them (X.filled), or remove their rows, since the model was fitted without missing='impute'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fitted_model_says_what_has_an_effect(fitted, kind, given, said):
+    for use in (fitted[kind].predict, fitted[kind].partial_fit):
+        with pytest.raises(ValueError, match=re.escape(said)) as error:
+            use(given)
+        assert "\n" not in str(error.value)
+        assert "set missing" not in str(error.value)
 
 
 @pytest.mark.slow

@@ -5,20 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gmvae.data.files.annotated_names import check_begin, check_layer
 from gmvae.data.files.base import ROWS, Block
-from gmvae.data.files.columns import listing
 from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
-
-HDF5 = b"\x89HDF\r\n\x1a\n"
-"""The first bytes of an HDF5 file."""
 
 
 class AnnotatedMatrix(Matrix):
@@ -62,13 +58,7 @@ class AnnotatedMatrix(Matrix):
             raise ValueError(f"{self.path} has an obs that is not a table: {first_line(error)}") from error
 
     def _take(self, layer: str | None) -> None:
-        there = self._layers()
-        if layer is None and "X" not in there:
-            raise ValueError(f"{self.path} has no X: choose a layer with --layer: {listing(there)}")
-        if layer is not None and layer not in there:
-            near = get_close_matches(layer, there, 3, 0.5)
-            rest = f"did you mean {' or '.join(near)}?" if near else f"it has {listing(there)}"
-            raise ValueError(f"layer is {layer!r}, which {self.path} does not have: {rest}")
+        check_layer(self.path, layer, self._layers())
         layer = None if layer == "X" else layer
         if layer != self.layer:
             self._hold(*self._of(layer))
@@ -111,9 +101,7 @@ def open_h5ad(path: Path) -> AnnotatedMatrix:
     Raises:
         ValueError: if ``anndata`` is not installed, or the file is not whole.
     """
-    with open(path, "rb") as file:
-        if file.read(len(HDF5)) != HDF5:  # anndata takes seconds to import
-            raise ValueError(f"{path} is not a complete .h5ad file: it does not begin as HDF5 files do")
+    check_begin(path)
     try:
         import anndata
     except ImportError as error:

@@ -19,6 +19,7 @@ ROWS = 1 << 15
 """Default number of rows in a block."""
 FLAGS = {
     "drop": "--drop", "one-hot": "--text one-hot", "impute": "--missing impute", "id": "the --id-column",
+    "plain": "save them as numbers", "number": "write them like -1234.5",
 }  # fmt: skip
 """How to follow the advice of a message on the command line."""
 NUMBERS = 1 << 21
@@ -54,6 +55,9 @@ class Source(ABC):
         self.path, self.advice = path, advice
         self.keeps_columns = False
         """Whether blocks of a table also have all columns as they are in the file."""
+        self.options: ReadOptions | None = None
+        """The options of :meth:`schema`, which reads a file to train on; ``None`` for a file that a model is
+        applied to."""
         self.unseen: dict[str, tuple[int, str]] = {}
         """Texts in the blocks so far that training did not see (:meth:`gmvae.data.schema.Schema.unseen`)."""
 

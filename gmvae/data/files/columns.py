@@ -5,54 +5,84 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from gmvae.data.printable import printable
 from gmvae.data.schema import ReadOptions, Schema
+from gmvae.rules import similar
+
+
+def check_options(
+    path: Path, options: ReadOptions, names: Sequence[str], columns: Sequence[str] = ()
+) -> None:
+    """Check the names in options, all at once, for a file without layers.
+
+    Arguments:
+        path: The file.
+        options: The options.
+        names: All names that the file has.
+        columns: Those that can be features.
+
+    Raises:
+        ValueError: if a name is not there, more than one column that is used has a name, the id column has
+            the name of a column of predictions, or a layer is asked for.
+    """
+    said = [*unknown(options, names)]
+    if options.layer is not None:
+        said.append(
+            f"no layer, but --layer is {options.layer!r}: only .h5ad files and Zarr stores have layers"
+        )
+    used = {*chosen(options, columns)} | options.beside
+    if twice := _twice(columns, used):
+        said.append(f"more than one column {twice}: rename all but one, or leave them out with --drop")
+    if options.id_column is not None and RESULTS.fullmatch(options.id_column):
+        said.append(
+            f"an id column {options.id_column!r}, but predictions have a column of that name: rename it"
+        )
+    if said:
+        raise ValueError(f"{path} has {'; and '.join(said)}")
 
 
 def check_names(path: Path, options: ReadOptions, names: Sequence[str]) -> None:
-    """Raise ``ValueError`` if options name columns that are not there. The message suggests similar names."""
-    asked: dict[str, tuple[str | None, ...]] = {"columns": options.columns, "drop": options.drop}
-    asked |= {"label column": (options.label_column,), "id column": (options.id_column,)}
-    asked["weight column"] = (options.weight_column,)
-    there = set(names)
-    for what, wanted in asked.items():
+    """Raise ``ValueError`` if options name columns that are not there."""
+    for said in unknown(options, names):
+        raise ValueError(f"{path} has {said}")
+
+
+def unknown(options: ReadOptions, names: Sequence[str]) -> Iterator[str]:
+    """Say which names in the options are not names of columns, with the flag of each and the names that are
+    most like it; nothing if all are there."""
+    asked: dict[str, tuple[str | None, ...]] = {"--columns": options.columns, "--drop": options.drop}
+    asked |= {"--label-column": (options.label_column,), "--id-column": (options.id_column,)}
+    asked["--weight-column"] = (options.weight_column,)
+    there, found, alone = {*names}, [], False
+    for flag, wanted in asked.items():
         for name in wanted:
             if name is not None and name not in there:
-                near = get_close_matches(name, names, 3, 0.5)
-                rest = f"did you mean {' or '.join(near)}?" if near else f"it has {listing(names) or 'none'}"
-                raise ValueError(f"{what} has {name!r}, which {path} does not have: {rest}")
+                near = similar(name, names, 3, 0.5)
+                alone |= not near
+                found.append(
+                    f"{name!r} ({flag}{', did you mean ' + ' or '.join(near) + '?' if near else ''})"
+                )
+    if found:
+        yield f"no column {', '.join(found)}" + f": it has {listing(names) or 'none'}" * alone
 
 
 RESULTS = re.compile(r"cluster(_name)?|probability|confidence|log_density|[px]\d+")
 """Pattern of the column names of predictions and embeddings."""
 
 
-def check_id(path: Path, options: ReadOptions) -> None:
-    """Raise ``ValueError`` if the id column has the name of a column of predictions."""
-    name = options.id_column
-    if name is not None and RESULTS.fullmatch(name):
-        raise ValueError(
-            f"the id column is {name!r}, but predictions have a column of that name: rename it in {path}"
-        )
-
-
-def check_layer(path: Path, options: ReadOptions) -> None:
-    """Raise ``ValueError`` if a layer is asked for; for files without layers."""
-    if options.layer is not None:
-        raise ValueError(
-            f"layer is {options.layer!r}, but {path} is not a .h5ad file: only these have layers"
-        )
-
-
-def check_once(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+def check_once(path: Path, names: Sequence[str], wanted: Collection[str]) -> None:
     """Raise ``ValueError`` if more than one column has a wanted name."""
-    twice = [name for name, count in Counter(names).items() if count > 1 and name in {*wanted}]
-    if twice:
-        raise ValueError(f"{path} has more than one column {listing(twice)}: rename all but one")
+    if twice := _twice(names, wanted):
+        raise ValueError(f"{path} has more than one column {twice}: rename all but one")
+
+
+def _twice(names: Sequence[str], wanted: Collection[str]) -> str:
+    """A list of the wanted names that more than one column has; empty if there are none."""
+    twice = [name for name, count in Counter(names).items() if count > 1 and name in wanted]
+    return listing([name or "(no name)" for name in twice])
 
 
 def check_distinct(path: Path, features: Sequence[str], drop: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmvae.data.files.columns import listing
+from gmvae.data.files.numerals import POINT
 from gmvae.data.schema import ReadOptions
 
 
@@ -56,44 +57,65 @@ class Uses:
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers with a unit, such as a percent sign: the unit, and the first number with its row."""
     dates: dict[str, str] = field(default_factory=dict)
-    """Dates: the first one."""
+    """Dates or times: the first one."""
+    numbers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Numbers in a notation that is not read as numbers (:mod:`gmvae.data.files.numerals`)."""
 
     @property
     def dropped(self) -> list[str]:
         """The columns that the flags leave out."""
-        return [*self.odd, *self.units, *self.dates, *self.drop]
+        numbers = [name for name, (what, _) in self.numbers.items() if what != POINT]
+        return [*self.odd, *self.units, *self.dates, *numbers, *self.drop]
 
-    def complaints(self, advice: Mapping[str, str]) -> Iterator[str]:
-        """Yield a complaint for each group, with its remedy."""
-        drop = advice["drop"]
+    def complaints(self, advice: Mapping[str, str], *, leave: bool = True) -> Iterator[str]:
+        """Yield a complaint for each group, with its remedy.
+
+        Arguments:
+            advice: How to follow the advice of a message.
+            leave: Whether to advise leaving columns out: not if there are no others.
+        """
+        drop = f"or leave the column out with {advice['drop']}" if leave else ""
         if self.odd:
             named = listing([f"{name} ({where})" for name, where in self.odd.items()])
-            yield (
+            yield joined(
                 f"numbers mixed with text in {named}, rows counted from 0; keep only numbers there and leave "
-                f"other cells empty, or leave the column out with {drop}"
+                "other cells empty",
+                drop,
             )
         if self.units:
             units = ", ".join(dict.fromkeys(unit for unit, _ in self.units.values()))
             named = listing([f"{name} ({where})" for name, (_, where) in self.units.items()])
-            yield (
+            yield joined(
                 f"numbers with {units} in {named}, rows counted from 0; remove {units} there to keep the "
-                f"numbers, or leave the column out with {drop}"
+                "numbers",
+                drop,
             )
+        for what in dict.fromkeys(what for what, _ in self.numbers.values()):
+            columns = {name: where for name, (one, where) in self.numbers.items() if one == what}
+            named = listing([f"{name} ({where})" for name, where in columns.items()])
+            how, remedy = (f"with {what}", "number") if what else ("as text", "plain")
+            if what == POINT:
+                yield (
+                    f"numbers {how} in {named}, rows counted from 0, but the decimal mark is a comma: leave "
+                    "out --decimal and --thousands, or write all of them with a comma"
+                )
+            else:
+                yield joined(f"numbers {how} in {named}, rows counted from 0; {advice[remedy]}", drop)
         if self.dates:
             named = listing([f"{name} ({first!r})" for name, first in self.dates.items()])
-            yield f"dates in {named}; make numbers of them, such as days, or leave them out with {drop}"
+            out = f"or leave them out with {advice['drop']}" if leave else ""
+            yield joined(f"dates or times in {named}; make numbers of them, such as days", out)
         if self.features:
             yield (
                 f"columns of text: {listing(self.features)}; make 0/1 features of them with "
-                f"{advice['one-hot']}, or leave them out with {drop}"
+                f"{advice['one-hot']}, or leave them out with {advice['drop']}"
             )
         if self.drop:
-            yield f"text that differs from row to row in {listing(self.drop)}; leave it out with {drop}"
+            out = f"; leave it out with {advice['drop']}" if leave else ""
+            yield f"text that differs from row to row in {listing(self.drop)}{out}"
         if self.id:
-            yield (
-                f"a different text in each row of {listing(self.id)}; use it as {advice['id']}, or leave it "
-                f"out with {drop}"
-            )
+            out = f"; use it as {advice['id']}, or leave it out with {advice['drop']}" if leave else ""
+            yield f"a different text in each row of {listing(self.id)}{out}"
 
     def flags(self, others: Sequence[str], options: ReadOptions) -> list[str]:
         """The flags that make a table with these columns readable; ``others`` are neither numbers nor
@@ -102,3 +124,8 @@ class Uses:
         if many := [*others, *self.dropped]:
             flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")
         return flags + ["--text one-hot"] * bool(self.features)
+
+
+def joined(said: str, more: str) -> str:
+    """A complaint and, if there is one, its further remedy."""
+    return f"{said}, {more}" if more else said

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from gmvae.data.files.arrays import check_numbers
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_id, check_layer, check_names, check_once, chosen, listing, places
-from gmvae.data.files.unusable import unusable_error
+from gmvae.data.files.columns import check_options, chosen, listing, places
+from gmvae.data.files.unusable import unusable
 from gmvae.data.schema import ReadOptions, Schema, UnusableValueError, first_line
 
 CHANNELS = (1, 3, 4)
@@ -55,11 +55,9 @@ class Matrix(Source):
         columns: tuple[str, ...] = ()
         if len(self.shape) == 3 and (options.columns or options.drop):
             raise ValueError(f"{self.path} holds images, which have no columns to choose or drop")
-        check_layer(self.path, options)
+        self.options = options
         known = self._known
-        check_once(self.path, known, known)
-        check_names(self.path, options, self.names())
-        check_id(self.path, options)
+        check_options(self.path, options, self.names(), known)
         named = options.beside & {*known} - {*self.beside}
         if self.columns or options.columns or options.drop or named:
             columns = chosen(options, known)
@@ -146,10 +144,19 @@ class Matrix(Source):
         try:
             return schema.filled(y.reshape(len(y), -1)).reshape(y.shape)
         except UnusableValueError as error:
-            values = (y.reshape(len(y), -1) for _, y in self._pieces(where))
-            names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
-            impute = self.advice["impute"]
-            raise unusable_error(self.path, names, values, impute, missing=not schema.impute) from error
+            raise self._unusable(schema, where) from error
+
+    def _unusable(self, schema: Schema, where: list[int] | None) -> ValueError:
+        """The error about missing and infinite values."""
+
+        def values() -> Iterator[NDArray[np.float64]]:
+            return (y.reshape(len(y), -1) for _, y in self._pieces(where))
+
+        names = schema.features or tuple(map(str, range(math.prod(schema.y_shape))))
+        table, missing = len(schema.y_shape) == 1, not schema.impute
+        training = table and self.options is not None
+        found = unusable(names, values, self.advice, missing=missing, training=training)
+        return ValueError(f"{self.path} has {'; and '.join(found.said)}")
 
     def _surveyed(self, schema: Schema) -> Schema:
         """Return the schema with the means that fill missing numbers."""
@@ -161,11 +168,10 @@ class Matrix(Source):
             sums, counts = sums + np.where(known, y, 0).sum(0), counts + known.sum(0)
         names = schema.columns or tuple(map(str, range(width)))
         empty = [name for name, number in zip(names, counts, strict=True) if not number]
+        if not self.array.shape[0]:
+            raise ValueError(f"{self.path} has no rows: it must have at least two")
         if empty:
-            raise ValueError(
-                f"{self.path} has no value at all in column {listing(empty)}: leave it out with "
-                f"{self.advice['drop']}"
-            )
+            raise self._unusable(schema, self._places(schema))
         return replace(schema, fill=dict(zip(names, (sums / counts).tolist(), strict=True)))
 
     def _check_array(self) -> None:

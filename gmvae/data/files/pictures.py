@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gmvae.data.files.base import ROWS, Block, Source, at_most
-from gmvae.data.files.columns import check_layer
+from gmvae.data.files.columns import check_options
 from gmvae.data.files.folder import ENDINGS, would_read
 from gmvae.data.levels import about, read
 from gmvae.data.limits import WIDTH
@@ -44,7 +44,7 @@ class Pictures(Source):
         return would_read(self.path, self.files, path, ENDINGS)
 
     def schema(self, options: ReadOptions) -> Schema:
-        check_layer(self.path, options)
+        check_options(self.path, ReadOptions(layer=options.layer), ())
         if (
             options.columns
             or options.drop
@@ -56,7 +56,7 @@ class Pictures(Source):
                 "has a meaning, the name of the folder that each picture is in"
             )
         if options.image_size < 0:
-            raise ValueError(f"image size is {options.image_size}: it must be a number of pixels, or 0")
+            raise ValueError(f"image_size is {options.image_size}: it must be a number of pixels, or 0")
         grey, size = True, (options.image_size, options.image_size)
         for file in self.files:
             colourless, found = about(file)

@@ -30,6 +30,8 @@ BLOCK = 1 << 22
 """How many bytes are parsed together."""
 HEAD = 1 << 16
 """How many bytes are read to distinguish a table from other files."""
+RARE = ":~^#!&"
+"""Separators that are not tried, but suggested for a file with a single column of texts."""
 UNDECODED = re.compile("codec can't decode|UTF-?8|start with BOM", re.IGNORECASE)
 """Pattern of Arrow's and Python's messages about letters in another encoding."""
 
@@ -106,6 +108,8 @@ class SeparatedFile(Table):
 
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
         words, features = schema.categories, {*schema.columns}
+        if self.options is not None and (self.decimal == "," or self.written.thousands):
+            features.add(schema.weight_column or "")  # otherwise weights are read as they are
         kinds = {
             name: pa.string() if name in words or name not in features else self._number(name)
             for name in names
@@ -113,7 +117,9 @@ class SeparatedFile(Table):
         with self._opened(self._as_written(kinds)) as reader:
             for batch in reader:
                 batch = self._unmarked(batch, kinds)
-                columns = [nulled(batch.column(n)) if n in words else batch.column(n) for n in names]
+                columns = [
+                    nulled(batch.column(n), words[n]) if n in words else batch.column(n) for n in names
+                ]
                 yield pa.RecordBatch.from_arrays(columns, list(names))
 
     @cached_property
@@ -132,10 +138,19 @@ class SeparatedFile(Table):
         self._with_commas = self._commas.get(None, set())
         self._check_header(schema.names, first)
         for name in self._marked.get(self.written.thousands or "", ()):
-            schema = schema.set(schema.get_field_index(name), pa.field(name, pa.float64()))
+            if (place := schema.get_field_index(name)) >= 0:  # it is -1 for a name that occurs twice
+                schema = schema.set(place, pa.field(name, pa.float64()))
         return schema
 
     def spelled(self, words: Sequence[str]) -> tuple[str, str, list[str]]:
+        mark = next((mark for mark in RARE if words and self._alone and self._lines.splits(mark) > 1), None)
+        if mark is not None:
+            name = self._first.names[0]
+            raise self._read_as(
+                f"a single column, {name}, with {mark} in each of its values: if that separates values, name "
+                "it with --separator",
+                separator=mark,
+            )
         known: list[tuple[str | None, str, set[str]]] = [
             (mark, "", names) for mark, names in self._marked.items() if mark != self.decimal
         ]

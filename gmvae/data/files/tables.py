@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,17 +19,17 @@ from numpy.typing import NDArray
 from gmvae.data.files.base import FLAGS, ROWS, Block, Source, at_most
 from gmvae.data.files.columns import (
     check_distinct,
-    check_id,
-    check_layer,
-    check_names,
     check_once,
+    check_options,
     chosen,
     listing,
     places,
 )
 from gmvae.data.files.complaints import RefusedTableError, Uses
-from gmvae.data.files.unusable import unusable, unusable_error
+from gmvae.data.files.numerals import notation
+from gmvae.data.files.unusable import Unusable, unusable
 from gmvae.data.files.values import (
+    LEVELS,
     date,
     flags,
     index_columns,
@@ -54,6 +56,8 @@ class Table(Source):
     """A file with named columns of their own types."""
 
     columns_have_types = True
+    decimal = "."
+    """The decimal mark of numbers in texts."""
 
     @abstractmethod
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
@@ -80,42 +84,35 @@ class Table(Source):
             return index(self.arrow_schema())
 
     def schema(self, options: ReadOptions) -> Schema:
+        self.options = options
         with self.reading():
             self.take_spelling(options)
             found = self.arrow_schema(options)
             there = found.names
-        check_layer(self.path, options)
-        check_once(self.path, there, there)
-        check_names(self.path, options, there)
-        check_id(self.path, options)
         rows = {*self.index()}
-        names = chosen(options, [name for name in found.names if name not in rows])
+        columns = [name for name in there if name not in rows]
+        check_options(self.path, options, there, columns)
+        names = chosen(options, columns)
         if not names:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {listing(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
-        kinds |= dict.fromkeys(numeric_categories(found) & {*names}, "text")
+        categories = numeric_categories(found) & {*names}
+        kinds |= dict.fromkeys(categories, "text")
         words = [name for name in names if kinds[name] == "text"]
-        odd = [f"{name} ({found.field(name).type})" for name in names if kinds[name] == "other"]
-        wrong = []
-        if odd:
-            wrong.append(
-                f"columns that are neither numbers nor text: {listing(odd)}; leave them out with "
-                f"{self.advice['drop']}"
-            )
-        reading, what, spelled = self.spelled(words)
-        uses = self._uses([name for name in words if name not in spelled], options)
-        wrong += uses.complaints(self.advice)
+        others = [name for name in names if kinds[name] == "other"]
+        weights = [
+            name for name in (options.weight_column,) if name and kind(found.field(name).type) == "text"
+        ]
+        reading, what, spelled = self.spelled([*words, *weights])
+        uses = self._uses([name for name in words if name not in spelled], options, categories)
+        wrong = self._complaints(uses, [f"{name} ({found.field(name).type})" for name in others], names)
         if reading:
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
             left = {name: found for name, found in kinds.items() if name not in uses.dropped}
             unusable = self._unusable(left, options)
-            flags: list[str] = []
-            if self.advice is FLAGS:
-                others = [name for name in names if kinds[name] == "other"]
-                flags = [reading] * bool(reading) + uses.flags(others, options)
-                flags += ["--missing impute"] * any(said.startswith("missing") for said in unusable)
-            raise RefusedTableError(self.path, [*wrong, *unusable], flags)
+            flags = [reading] * bool(reading) + uses.flags([*others, *unusable.empty], options)
+            raise self._refused([*wrong, *unusable.said], flags, names, gaps=unusable.gaps)
         made = Schema(
             y_shape=(len(names),),
             columns=names,
@@ -163,10 +160,7 @@ class Table(Source):
         try:
             y = schema.encode(part)
         except UnusableValueError as error:
-            values, impute = self._values(schema), self.advice["impute"]
-            raise unusable_error(
-                self.path, schema.columns, values, impute, missing=not schema.impute
-            ) from error
+            raise self._of_values(schema, missing=not schema.impute) from error
         except ValueError as error:
             raise ValueError(f"{self.path}, in rows {done} to {done + len(part) - 1}: {error}") from error
         for name, (count, text) in schema.unseen(part).items():
@@ -175,40 +169,79 @@ class Table(Source):
         ids, labels, weights = map(column, (schema.id_column, schema.label_column, schema.weight_column))
         return Block(y, ids, labels, weights, part if self.keeps_columns else None)
 
-    def _unusable(self, kinds: Mapping[str, str], options: ReadOptions) -> list[str]:
+    def _refused(
+        self, said: Sequence[str], flags: Sequence[str], names: Sequence[str], *, gaps: bool
+    ) -> RefusedTableError:
+        """The refusal of a file to train on, with the flags that mend it, unless they leave none of the
+        columns that would be features."""
+        words = shlex.split(" ".join(flags))
+        flags = [*flags, *["--missing impute"] * gaps]
+        if {*names} <= {*words}:
+            return RefusedTableError(self.path, [*said, "no other columns to take as features"])
+        return RefusedTableError(self.path, said, flags if self.advice is FLAGS else ())
+
+    def _unusable(self, kinds: Mapping[str, str], options: ReadOptions) -> Unusable:
         """What is wrong with the values of these columns, so that one message has all that is wrong with a
         file."""
         names = tuple(name for name, found in kinds.items() if found != "other")
         schema = Schema((len(names),), names, {name: () for name in names if kinds[name] == "text"})
         if not names:
-            return []
+            return Unusable()
         with self.reading():
-            values = self._values(schema)
-            return unusable(names, values, self.advice["impute"], missing=options.missing == "error")
+            values = partial(self._values, schema)
+            return unusable(names, values, self.advice, missing=options.missing == "error")
 
-    def _uses(self, words: Sequence[str], options: ReadOptions) -> Uses:
+    def _of_values(self, schema: Schema, *, missing: bool) -> ValueError:
+        """The error about missing and infinite values."""
+        values, options = partial(self._values, schema), self.options
+        names, training = schema.columns, options is not None
+        found = unusable(names, values, self.advice, missing=missing, training=training)
+        if options is None:
+            return ValueError(f"{self.path} has {'; and '.join(found.said)}")
+        flags = Uses().flags(found.empty, options)
+        return self._refused(found.said, flags, names, gaps=found.gaps)
+
+    def _complaints(self, uses: Uses, others: Sequence[str], names: Sequence[str]) -> list[str]:
+        """Complaints about columns that are no numbers. ``others`` are neither numbers nor text, with their
+        types."""
+        leave = len(names) > len(others) + len(uses.dropped) + len(uses.id)
+        wrong = []
+        if others:
+            out = f"; leave them out with {self.advice['drop']}" if leave else ""
+            wrong.append(f"columns that are neither numbers nor text: {listing(others)}{out}")
+        return [*wrong, *uses.complaints(self.advice, leave=leave)]
+
+    def _uses(self, words: Sequence[str], options: ReadOptions, categories: Collection[str]) -> Uses:
         """Group text columns by what can be done with them, from the first rows.
 
         If texts become features, all rows count, and only dates, badly written numbers and texts that all
-        differ are grouped.
+        differ are grouped. The numbers of ``categories`` are texts.
         """
         uses, all_rows = Uses(), options.text == "one-hot"
+
+        def where(place: int, name: str) -> str:
+            text = columns[name][place].as_py()
+            return f"{text!r} in row {self._row_of(text, name) if all_rows else place}"
+
         with self.reading():
             rows, columns = self._texts_of(words, all_rows=all_rows) if words else (0, {})
         for name, column in columns.items():
             known = column.drop_null()
             count = len(known.unique())
+            differ = count == rows > (REMARKS if all_rows else 1)
+            numeric = name not in categories and (not all_rows or differ or count > LEVELS)
+            special = notation(column, self.decimal) if numeric else None
             odd = no_number(column)
-            if when := date(column):
+            if special is not None:
+                uses.numbers[name] = special[0], where(special[1], name)
+            elif when := date(column):
                 uses.dates[name] = when
-            elif odd is not None and not (all_rows and is_level(odd[1], count)):
-                row = self._row_of(odd[1], name) if all_rows else odd[0]
-                where, sign = f"{odd[1]!r} in row {row}", unit(column)
-                if sign:
-                    uses.units[name] = sign, where
+            elif odd is not None and not (all_rows and is_level(column[odd].as_py(), count)):
+                if sign := unit(column):
+                    uses.units[name] = sign, where(odd, name)
                 else:
-                    uses.odd[name] = where
-            elif count == rows > (REMARKS if all_rows else 1) and options.id_column is None:
+                    uses.odd[name] = where(odd, name)
+            elif differ and options.id_column is None:
                 (uses.drop if uses.id else uses.id).append(name)
             elif not all_rows:
                 remarks = count == len(known) > REMARKS and len(known) < rows
@@ -255,25 +288,25 @@ class Table(Source):
         """Return the schema with the values of text columns, and the means that fill missing numbers."""
         words: dict[str, Counter[str | None]] = {name: Counter() for name in schema.categories}
         sums = {name: 0.0 for name in schema.columns if name not in words}
-        counts = dict.fromkeys(sums, 0)
+        counts, rows = dict.fromkeys(sums, 0), 0
         with self.reading():
             for batch in self.batches(list(schema.columns), schema, at_most(ROWS, schema.y_shape)):
+                rows += len(batch)
                 for name, seen in words.items():
+                    if len(seen) > CATEGORIES + 1:  # one of them can be a missing one
+                        continue
                     for text in texts(batch.column(name)).value_counts().to_pylist():
                         seen[text["values"]] += text["counts"]
-                    self._check_number(name, seen)
                 for name in sums:
                     values = numbers(batch.column(name))
                     known = np.isfinite(values)
                     sums[name] += float(values[known].sum())
                     counts[name] += int(known.sum())
+        if not rows:
+            raise ValueError(f"{self.path} has no rows: it must have at least two")
         empty = [name for name, number in counts.items() if not number]
         empty += [name for name, seen in words.items() if not seen.keys() - {None}]
-        if empty and schema.impute:
-            raise ValueError(
-                f"{self.path} has no value at all in column {listing(empty)}: leave it out with "
-                f"{self.advice['drop']}"
-            )
+        self._check_survey(schema, words, empty)
         categories = {name: tuple(sorted(v for v in seen if v is not None)) for name, seen in words.items()}
         fill = {name: total / counts[name] for name, total in sums.items()} if schema.impute else {}
         for name, seen in words.items():  # a missing or new text is filled with the share of each value
@@ -281,12 +314,25 @@ class Table(Source):
         full = replace(schema, categories=categories, fill=fill)
         return replace(full, y_shape=(len(full.features),))
 
-    def _check_number(self, name: str, seen: Mapping[str | None, int]) -> None:
-        if len(seen.keys() - {None}) > CATEGORIES:
-            raise ValueError(
-                f"{self.path} has more than {CATEGORIES} different texts in column {name}: leave it out with "
-                f"{self.advice['drop']}, or use it as {self.advice['id']}"
+    def _check_survey(
+        self, schema: Schema, words: Mapping[str, Mapping[str | None, int]], empty: Sequence[str]
+    ) -> None:
+        """Raise ``ValueError`` if columns have too many texts for features or, where missing values are to be
+        filled, no value at all."""
+        many = [name for name, seen in words.items() if len(seen.keys() - {None}) > CATEGORIES]
+        if not many and not (empty and schema.impute):
+            return
+        kinds = {n: "text" if n in words else "number" for n in schema.columns if n not in many}
+        found = self._unusable(kinds, self.options or ReadOptions())
+        said = [*found.said]
+        if many:
+            said.insert(
+                0,
+                f"more than {CATEGORIES} different texts in column {listing(many)}: leave it out with "
+                f"{self.advice['drop']}, or use it as {self.advice['id']}",
             )
+        flags = Uses().flags([*many, *found.empty], self.options or ReadOptions())
+        raise self._refused(said, flags, schema.columns, gaps=found.gaps)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.data.files.columns import listing
 
+Blocks = Callable[[], Iterable[NDArray[np.float64]]]
+"""Gives all rows, in order, shape (B, D), with NaN for what is missing."""
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """What is wrong with the values of a table."""
+
+    said: tuple[str, ...] = ()
+    """A phrase for each kind of values."""
+    empty: tuple[str, ...] = ()
+    """Columns without any finite number. They can only be left out."""
+    gaps: bool = False
+    """Whether values are missing in other columns."""
+
 
 def unusable(
-    names: Sequence[str], blocks: Iterable[NDArray[np.float64]], impute: str, *, missing: bool = True
-) -> list[str]:
-    """Count missing and infinite values: a phrase for each kind that there is.
+    names: Sequence[str],
+    blocks: Blocks,
+    advice: Mapping[str, str],
+    *,
+    missing: bool = True,
+    training: bool = True,
+) -> Unusable:
+    """Count missing and infinite values.
 
     Arguments:
         names: Names of the D columns.
-        blocks: All rows, in order, shape (B, D), with NaN for what is missing.
-        impute: How to ask for filling missing values.
+        blocks: The rows.
+        advice: How to follow the advice of a message.
         missing: Whether missing values are reported, too.
+        training: Whether a model is to be trained, and not applied. Columns without any number are reported
+            only then.
     """
-    gaps, infinite = _Count(len(names)), _Count(len(names))
-    for values in blocks:
-        gaps.add(np.isnan(values) if missing else np.zeros(values.shape, dtype=np.bool_), values)
-        infinite.add(np.isinf(values), values)
-    return [*_about_gaps(gaps, names, impute), *_about_infinite(infinite, names)]
-
-
-def unusable_error(
-    path: Path, names: Sequence[str], blocks: Iterable[NDArray[np.float64]], impute: str, *, missing: bool
-) -> ValueError:
-    """The error that counts missing and infinite values of a file (:func:`unusable`)."""
-    return ValueError(f"{path} has {'; and '.join(unusable(names, blocks, impute, missing=missing))}")
+    whole = [_Count(len(names)), _Count(len(names))]
+    for values in blocks():
+        for count, found in zip(whole, (np.isnan(values), np.isinf(values)), strict=True):
+            count.add(found, values)
+    gaps, infinite = whole
+    counts, total = gaps.columns + infinite.columns, gaps.total
+    empty = (counts == total) & training & (total > 1 or not missing)
+    if empty.any():  # the counts of rows are those of the other columns
+        gaps, infinite = _Count(len(names)), _Count(len(names))
+        for values in blocks():
+            gaps.add(np.isnan(values) & ~empty, values)
+            infinite.add(np.isinf(values) & ~empty, values)
+    said = [*_about_empty(names, empty, whole[0].columns == total, advice)]
+    if missing:
+        said += _about_gaps(gaps, names, advice["impute"], training=training)
+    said += _about_infinite(infinite, names)
+    lacking = missing and gaps.first is not None
+    return Unusable(tuple(said), tuple(names[place] for place in np.flatnonzero(empty).tolist()), lacking)
 
 
 class _Count:
@@ -59,12 +87,26 @@ class _Count:
         return listing([f"{names[place]} ({self.columns[place]:,})" for place in worst])
 
 
-def _about_gaps(gaps: _Count, names: Sequence[str], impute: str) -> Iterator[str]:
+def _about_empty(
+    names: Sequence[str], empty: NDArray[np.bool_], missing: NDArray[np.bool_], advice: Mapping[str, str]
+) -> Iterator[str]:
+    for what, which in (("value at all", empty & missing), ("finite number", empty & ~missing)):
+        if which.any():
+            named = listing([names[place] for place in np.flatnonzero(which).tolist()])
+            yield f"no {what} in column {named}: leave it out with {advice['drop']}"
+
+
+def _about_gaps(gaps: _Count, names: Sequence[str], impute: str, *, training: bool) -> Iterator[str]:
     if gaps.first is not None:
+        remedy = (
+            f"train with {impute}, which fills them with their column's mean in the training data, or remove "
+            "these rows"
+            if training
+            else f"fill them, or remove these rows, since the model was trained without {impute}"
+        )
         yield (
             f"missing values in {gaps.rows:,} of {gaps.total:,} rows, first in row {gaps.first[0]:,} counted "
-            f"from 0, in columns {gaps.where(names)}: train with {impute}, which fills them with their "
-            "column's mean in the training data, or remove these rows"
+            f"from 0, in columns {gaps.where(names)}: {remedy}"
         )
 
 

@@ -38,8 +38,23 @@ NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 """The pattern of a number."""
 SIGN = r"[^\pL\d\s.,+\-\x{2212}]{1,3}"
 """The pattern of a currency or percent sign."""
-DATE = r"^\s*(\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{1,2}\.\d{1,2}\.\d{2})([ T].*)?$"
-"""The pattern of a date, with a time or without."""
+MONTH = (
+    r"(?:jan|f[eé]v|feb|m[aä]r|mrt|apr|avr|abr|may|mai|mei|mag|jun|jui|giu|jul|lug|aug|ao[uû]|ago|sep|set|oct|"
+    r"okt|out|ott|nov|d[eé]c|dez|dic|ene|gen)\pL*\.?"
+)
+"""The pattern of the name of a month in some languages."""
+TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s?([ap]\.?m\.?)?"
+"""The pattern of a time of day."""
+DATE = (
+    r"(?i)^\s*(\pL{2,10}\.?,?\s+)?("  # a day of the week
+    r"(\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{4}|\d{1,2}[./]\d{1,2}[./]\d{2}|\d{8}T\d{4,6}"
+    rf"|\d{{1,2}}(\pL\pL|\.)?[ ./-]\s?{MONTH}[ ,./-]{{1,2}}(\d{{4}}|\d{{2}})"
+    rf"|{MONTH}[ -]\d{{1,2}}(\pL\pL)?,?[ -](\d{{4}}|\d{{2}})|\d{{4}}[ -]{MONTH}[ -]\d{{1,2}}"
+    rf"|{MONTH}\s+\d{{1,2}}\s+{TIME}\s+\d{{4}})([ T,].*|Z)?"
+    rf"|{MONTH}[ -]\d{{4}}|\d{{4}}[ -]{MONTH}|(19|20)\d{{2}}-(0[1-9]|1[0-2]|[QW]\d{{1,2}})|{TIME}"
+    r")\s*$"
+)
+"""The pattern of a date, with a time or without, or of a time of day."""
 DIGITS = r"[+-]?\d[\d.,]*"
 UNIT = (
     rf"^\s*((?:{SIGN}|[A-Z]{{3}}\s)?)[\s\x{{a0}}]?{DIGITS}"
@@ -48,8 +63,8 @@ UNIT = (
 """The pattern of a number with a unit: a sign, letters behind it, or a code of three letters before it."""
 
 
-def no_number(column: Any) -> tuple[int, str] | None:
-    """The row and the text of the first value that is not a number, in a column of texts most of which are
+def no_number(column: Any) -> int | None:
+    """The row of the first value that is not a number, in a column of texts most of which are
     numbers, or all of which are numbers with a unit; ``None`` for other columns."""
     values = pc.cast(texts(column), pa.string())
     known = max(1, len(values) - values.null_count)
@@ -59,8 +74,7 @@ def no_number(column: Any) -> tuple[int, str] | None:
     share = (plain.sum() - values.null_count) / known
     if plain.all() or not (share > MOSTLY or (share < 1 and united.all() and len(values.unique()) > 2)):
         return None
-    odd = int(plain.argmin())
-    return odd, values[odd].as_py()
+    return int(plain.argmin())
 
 
 def no_numbers(values: Any) -> Any:
@@ -75,11 +89,14 @@ def is_level(text: str, count: int) -> bool:
 
 
 def date(column: Any) -> str:
-    """The first text of a column, if all its texts are dates; else empty."""
+    """The first date of a column, if most of its texts are dates or times, and the others have no digits;
+    else empty."""
     values = texts(column).drop_null()
-    if not len(values) or not pc.all(pc.match_substring_regex(values, DATE)).as_py():
+    found = pc.match_substring_regex(values, DATE)
+    dates, others = values.filter(found), values.filter(pc.invert(found))
+    if len(dates) <= MOSTLY * len(values) or pc.any(pc.match_substring_regex(others, r"\d")).as_py():
         return ""
-    return values[0].as_py()
+    return dates[0].as_py()
 
 
 def unit(column: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ class Written:
             listed = " ".join(map(repr, THOUSANDS))
             raise ValueError(f"thousands is {given.thousands!r}: it must be one of {listed}")
         if given.thousands is not None and given.thousands == given.decimal:
-            raise ValueError(f"thousands and decimal are both {given.decimal!r}: they must differ")
+            raise ValueError(f"thousands is {given.thousands!r}, as the decimal mark is: they must differ")
         if given.encoding is not None and not is_encoding(given.encoding):
             raise ValueError(
                 f"encoding is {given.encoding!r}: it must be one that Python knows, such as cp1252 or utf-16"
@@ -109,7 +110,9 @@ def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
     return pc.cast(pc.replace_substring(plain, decimal, "."), pa.float64())
 
 
-def nulled(values: pa.Array) -> pa.Array:
-    """Replace texts that stand for a missing value with null."""
-    missing = pc.is_in(values, value_set=pc.cast(strings(NONE), values.type))
+def nulled(values: pa.Array, known: Collection[str] = ()) -> pa.Array:
+    """Replace texts that stand for a missing value with null, except those that are ``known`` texts of a
+    column: a data frame can have the text NA, since it has other missing values."""
+    words = strings([word for word in NONE if word not in known])
+    missing = pc.is_in(values, value_set=pc.cast(words, values.type))
     return pc.if_else(missing, pa.nulls(1, values.type)[0], values)
