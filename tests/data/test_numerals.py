@@ -114,7 +114,9 @@ def test_numbers_as_text_are_to_be_converted(arrow):
         with pytest.raises(ValueError, match=re.escape(f"{said}convert them, as astype(float) does")):
             Frame.of(X).schema(ReadOptions())
     columns = {name: pa.array(list(column)) for name, column in values.items()}
-    assert f"{said}save them as numbers, or leave" in complaint(arrow(columns))
+    assert f"{said}save them as numbers or, if they are classes, make 0/1 features" in complaint(
+        arrow(columns)
+    )
     assert Frame.of(frame).schema(ReadOptions(text="one-hot")).features[ROWS:] == ("b=0", "b=1", "b=2", "c")
 
 
