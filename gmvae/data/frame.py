@@ -22,7 +22,8 @@ from gmvae.data.schema import ReadOptions, Schema, first_line, unseen_lines
 
 ADVICE = {
     "drop": "X.drop", "one-hot": "text='one-hot'", "impute": "missing='impute'", "id": "the index",
-    "plain": "convert them, as astype(float) does",
+    "plain": "convert them, as astype(float) does, or, if they are classes, make 0/1 features of them with "
+    "text='one-hot'",
     "number": "write them like -1234.5, and convert them, as astype(float) does",
 }  # fmt: skip
 """How to follow the advice of a message in Python."""

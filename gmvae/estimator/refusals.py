@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sized
 from numbers import Real
 from typing import Any
 
@@ -39,13 +40,18 @@ def check_list(X: Any) -> None:
     """Raise ``ValueError`` if the rows of a list are dicts, or differ in length."""
     if any(isinstance(row, dict) for row in X):
         raise ValueError(f"X is a list of dicts: {TABLE}")
-    lengths = [len(row) if hasattr(row, "__len__") else 1 for row in X]
+    lengths = [len(row) if isinstance(row, Sized) and not is_single(row) else 1 for row in X]
     odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     if odd is not None:
         raise ValueError(
             f"X has {lengths[0]} values in row 0, and {lengths[odd]} in row {odd}: all rows must have the "
             "same number of values"
         )
+
+
+def is_single(row: Any) -> bool:
+    """Whether a row of a list is a single value: a text, or an array without axes."""
+    return isinstance(row, (str, bytes)) or getattr(row, "ndim", 1) == 0
 
 
 def check_shape(X: Any) -> None:

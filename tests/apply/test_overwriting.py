@@ -169,7 +169,7 @@ def test_an_id_column_that_would_hide_results_is_refused_before_training(named, 
         chosen = [] if path.suffix == ".npz" else ["--columns", "a", "b"]
         run = ["--id-column", name, *TINY, "--run-dir", tmp_path / "run"]
         said = bad(here("train", "data", "--path", path, *chosen, *run))
-        assert f"the id column is {name!r}, but predictions have a column of that name: rename it" in said
+        assert f"an id column {name!r}, but predictions have a column of that name: rename it" in said
         assert not (tmp_path / "run").exists()
 
 

@@ -114,7 +114,9 @@ def test_numbers_as_text_are_to_be_converted(arrow):
         with pytest.raises(ValueError, match=re.escape(f"{said}convert them, as astype(float) does")):
             Frame.of(X).schema(ReadOptions())
     columns = {name: pa.array(list(column)) for name, column in values.items()}
-    assert f"{said}save them as numbers, or leave" in complaint(arrow(columns))
+    assert f"{said}save them as numbers or, if they are classes, make 0/1 features" in complaint(
+        arrow(columns)
+    )
     one_hot = ReadOptions(text="one-hot")
     assert Frame.of(frame.drop(columns="a")).schema(one_hot).features == ("b=0", "b=1", "b=2", "c")
     with pytest.raises(ValueError, match=r"numbers as text in a \('0.5' in row 0\), rows"):

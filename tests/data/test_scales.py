@@ -137,7 +137,7 @@ def test_a_scale_is_for_gaussian_models():
     assert prepared(y).likelihood == "bernoulli"
     found = prepared(y, "standard")
     assert (found.likelihood, found.reason[:28]) == ("gaussian", "scale standard was asked for")
-    with pytest.raises(ValueError, match="scale is 'log' and likelihood is 'bernoulli'"):
+    with pytest.raises(ValueError, match="--scale is 'log' and --likelihood is 'bernoulli'"):
         quick(scale="log", likelihood="bernoulli").fit(y)
     with pytest.raises(ValueError, match="every column of X has values below 0"):
         quick(scale="log").fit(-1 - y)
@@ -224,7 +224,7 @@ def test_the_shell_reports_the_scale_too(tmp_path):
     model = quick(scale="standard", epochs=2, hidden_size=16, x_size=10, w_size=10).fit(y)
     assert "heavy-tails" in {finding.name for finding in model.findings_}
     said = here(*train, "--scale", "log", "--likelihood", "bernoulli", "--run-dir", tmp_path / "none")
-    assert "scale is 'log' and likelihood is 'bernoulli'" in bad(said)
+    assert "--scale is 'log' and --likelihood is 'bernoulli'" in bad(said)
 
 
 def test_runs_of_earlier_versions_have_a_scale():

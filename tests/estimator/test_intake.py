@@ -102,7 +102,7 @@ REFUSE = {
     "times": (lambda: nothing(d=pd.to_timedelta(range(40), "s")), BOTH, "nor text: d (duration"),
     "lists": (lambda: nothing(d=[[1, 2]] * 40), BOTH, "nor text: d (list"),
     "too many texts": (
-        lambda: pd.concat([nothing(t=[f"w{i % 39}.{k}" for i in range(40)]) for k in range(3)], ignore_index=True),
+        lambda: pd.concat([nothing(t=[f"w{i % 39}.{k}" for i in range(40)]) for k in range(3)]),
         ONE_HOT, "has more than 100 different texts in column t",
     ),
     "features of one name": (
@@ -249,6 +249,8 @@ ROWLESS = "has no rows"
         ({1, 2}, "X is {1, 2}: it must be a table"),
         (numbers()["a"], "X is a series: X.to_frame()"),
         (pl.from_pandas(numbers())["a"], "X is a series: X.to_frame()"),
+        (["ab", "c"], "X has shape (2,), not (rows, columns)"),
+        ([torch.tensor(1.0), torch.tensor(2.0)], "X has shape (2,), not (rows, columns)"),
         ([1.0, 2.0], "X has shape (2,), not (rows, columns). Reshape your data: X.reshape(-1, 1)"),
         (np.zeros((2, 2, 2, 2, 2)), "X has shape (2, 2, 2, 2, 2): it must be (rows, columns), or (N, height"),
         (

@@ -19,7 +19,8 @@ ROWS = 1 << 15
 """Default number of rows in a block."""
 FLAGS = {
     "drop": "--drop", "one-hot": "--text one-hot", "impute": "--missing impute", "id": "the --id-column",
-    "plain": "save them as numbers", "number": "write them like -1234.5",
+    "plain": "save them as numbers or, if they are classes, make 0/1 features of them with --text one-hot",
+    "number": "write them like -1234.5",
 }  # fmt: skip
 """How to follow the advice of a message on the command line."""
 NUMBERS = 1 << 21
