@@ -43,8 +43,8 @@ class Diagnostics:
     """Share of the observations to which q(z | y), and p(z | x, w) at the means of x and w, give the same
     cluster."""
     confused: tuple[tuple[int, int, float], ...]
-    """Pairs of clusters j < k that share observations, and their confusion: at least 0.01, the greatest
-    first."""
+    """Pairs of clusters j < k that overlap, and their confusion under q(z | y) or p(z | x, w), whichever is
+    greater: at least 0.01, the greatest first."""
     smallest_variance: float
     """The smallest variance of a Gaussian p(y | x) among the numbers of y, each averaged over the
     observations; 1 for a Bernoulli likelihood."""

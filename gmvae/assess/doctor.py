@@ -71,7 +71,7 @@ WORDS = {
         "weight.",
     ),
     "merged": (
-        "Clusters {groups} share their observations: {each} one group.",
+        "Clusters {groups} overlap: {each} one group.",
         "{tried}",
     ),
     "disagreement": (
@@ -209,7 +209,7 @@ def _of_clusters(diagnostics: Diagnostics, k: int, remedies: Remedies) -> Iterat
     groups = _overlapping(diagnostics, k)
     if groups:
         named = "; ".join(map(_listed, groups[:3])) + ("; ..." if len(groups) > 3 else "")
-        each = "they are" if len(groups) == 1 else "each of these is"
+        each = "they may be" if len(groups) == 1 else "each of these may be"
         yield _say("merged", groups=named, each=each, tried=remedies.merged())
     if diagnostics.agreement < DISAGREE:
         yield _say("disagreement", agreement=diagnostics.agreement, tried=remedies.disagreement())

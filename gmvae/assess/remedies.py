@@ -55,7 +55,7 @@ class Remedies:
         )
 
     def merged(self) -> str:
-        """What to try if clusters share their observations."""
+        """What to try if clusters overlap."""
         apart = ["raise cv_weight, which separates clusters,"] if self.recogniser else []
         return sentence(*apart, "ask for fewer clusters")
 

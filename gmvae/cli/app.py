@@ -230,6 +230,7 @@ def complaint(box: str) -> str:
     lines = [line.strip("│ ") for line in box.splitlines()]
     rules = [i for i, line in enumerate(lines) if line.startswith(("─", "╰"))]
     text = " ".join(" ".join(lines[1 : rules[0] if rules else None]).split())
+    text = re.sub(r"^Missing from ([\w ]+): (\S+) .*\(required\)$", r"\1 needs \2", text)
     return re.sub(r"^Error parsing (?:(--\S+)|\S+): ", lambda m: f"{m[1]}: " if m[1] else "", text)
 
 

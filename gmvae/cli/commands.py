@@ -54,7 +54,7 @@ class Resume:
         run = Run.resume(self.run, self.epochs, self.device, workers=workers)
         if run.finished:
             done = run.epoch
-            print(f"{self.run} has all of its {done} epochs: to train it for longer, give a greater --epochs")
+            print(f"{self.run} has finished its {done} epochs: to train longer, give a larger --epochs")
         else:
             watch(run)
         workers.end()
@@ -66,7 +66,7 @@ class DrawPlot:
 
     plot: Annotated[Literal[Plot, MorePlot], tyro.conf.Positional]
     """Which picture; map, profiles, prototypes, confusion, overlap and reliability show all the data."""
-    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
+    run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
     """The run folder; the newest in runs/ by default."""
     live: bool = False
     """Open a window that follows the run in progress (by default the newest), with a picture at most two

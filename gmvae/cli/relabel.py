@@ -16,7 +16,7 @@ class Relabel:
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run folder or a model file."""
-    edits: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="EDITS")] = None
+    edits: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[EDITS]")] = None
     """JSON: {"names": {"0": "a name"}, "merge": [[1, 4]]}. It replaces earlier names and merges."""
     undo: bool = False
     """Remove all names and merges."""

@@ -15,7 +15,9 @@ class Watch:
     the clusters of each. By default the page is served to this machine only. It shows each epoch as it is
     written."""
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = (Path("runs"),)
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN ...]")] = (
+        Path("runs"),
+    )
     """Run folders, or folders of runs; runs/ by default."""
     port: int | None = None
     """Port to listen on; by default 5006, or a free one if it is taken."""

@@ -66,11 +66,11 @@ def choose(
     levels = image_shape is not None and dtype == np.uint8 and not moments.binary
     asked = scale not in ("auto", "none")
     if likelihood == "auto" and asked:
-        likelihood, why = "gaussian", f"scale {scale} was asked for, so likelihood auto is gaussian"
+        likelihood, why = "gaussian", f"scale {scale} was asked for, so likelihood=auto chose gaussian"
     elif likelihood == "auto":
         to = "levels of 0 to 255" if levels else "[0, 1]"
         likelihood, why = _suited(moments, name, image=image_shape is not None, levels=levels, to=to)
-        why = f"{why}, so likelihood auto is {likelihood}"
+        why = f"{why}, so likelihood=auto chose {likelihood}"
     else:
         why = f"likelihood {likelihood} was asked for"
     if likelihood == "gaussian":

@@ -156,7 +156,7 @@ def as_it_is(data: Dataset, likelihood: str, device: torch.device) -> Prepared:
     source, reason = data.table, f"likelihood {likelihood} was asked for"
     if likelihood == "auto":
         likelihood = "bernoulli" if bytes_ else "gaussian"
-        reason = f"{data.name} has {'bytes' if bytes_ else 'numbers'}, so likelihood auto is {likelihood}"
+        reason = f"{data.name} has {'bytes' if bytes_ else 'numbers'}, so likelihood=auto chose {likelihood}"
     ends = np.zeros(width), np.ones(width)
     if not levels:
         moments = Moments(width)

@@ -23,9 +23,9 @@ from gmvae.training.augmentation import views
 from gmvae.training.loop import Indexable
 from gmvae.training.random import RandomStream
 
-MEANS, LAYOUTS = 20, 6
+MEANS, MANIFOLDS = 20, 6
 """How many samples of rows are clustered by k-means, and along their manifold."""
-EMBEDDINGS, LAYOUTS_EACH = 2, 3
+AUTOENCODERS, MANIFOLDS_EACH = 2, 3
 """Number of autoencoders, and of samples of the features of each. With two, clusters that only one of them
 finds do not count as stable."""
 EMBEDDING = 0.5
@@ -70,13 +70,13 @@ def choose_clusters(
         return _unless_one(
             choose(methods, config.max_clusters, seed, progress, comparison.preferred), comparison
         )
-    each = EMBEDDING / EMBEDDINGS
+    each = EMBEDDING / AUTOENCODERS
     embedded = [
         _embedded(y, subset, config, training, stream, part(progress, i * each, each))
-        for i in range(EMBEDDINGS)
+        for i in range(AUTOENCODERS)
     ]
-    methods = [(arcs, [rows], LAYOUTS)] if not image else []
-    methods.append((groups, embedded, LAYOUTS_EACH))
+    methods = [(arcs, [rows], MANIFOLDS)] if not image else []
+    methods.append((groups, embedded, MANIFOLDS_EACH))
     return choose(methods, config.max_clusters, seed, part(progress, EMBEDDING, 1 - EMBEDDING))
 
 

@@ -93,11 +93,12 @@ class Screen(Observer):
 
     def started(self, restart: int, start: Start) -> None:
         self.bar.update(self.task, completed=0, epoch=0)
-        of = f" of restart {restart}" if len(self.fit.seeds) > 1 else ""
+        many = len(self.fit.seeds)
+        of = f"restart {restart} of {many}: " if many > 1 else ""
         starts = {start["restart"]: start for start in self.writer.folder.read_starts()}
         if start.init != "random":
             seconds = starts.get(restart, {"seconds": 0.0})["seconds"]
-            self.console.print(f"start   {start.reason}{rounds(start, seconds)}{of}", markup=False)
+            self.console.print(f"start   {of}{start.reason}{rounds(start, seconds)}", markup=False)
 
     def epoch(self, record: Record, moment: Moment) -> None:  # noqa: ARG002
         epoch = record["epoch"]
@@ -244,7 +245,7 @@ def footer(result: Result, data: Dataset, writer: Writer) -> str:
     return "\n".join(
         [f"done    {kept}{status(writer.summary, result.config.model.clusters)}"]
         + [f"doctor  {finding.in_shell()}" for finding in writer.findings(result)]
-        + [f"figures {folder.path / 'summary.json'}"]
+        + [f"summary {folder.path / 'summary.json'}"]
         + ([f"plots   {folder.plots}: {', '.join(drawn)}"] if drawn else [])
         + ([f"next    {command} predict {folder.path} [FILE] -o clusters.csv"] if data.origin else [])
     )

@@ -157,17 +157,17 @@ def _suited(given: Material) -> tuple[str, str]:
     """The init that suits the observations, with a reason."""
     rows, columns, image = len(given.subset), math.prod(given.model.y_shape), _image(given)
     if given.model.recognition.z is None:
-        return "kmeans", "assignment is posterior, so init auto is kmeans"
+        return "kmeans", "assignment is posterior, so init=auto chose kmeans"
     if image and rows < 3:
-        return "kmeans", f"there are {rows} different images, so init auto is kmeans"
+        return "kmeans", f"there are {rows} different images, so init=auto chose kmeans"
     if image:
         kinds = ("manifold", "images") if rows >= MANIFOLD_FROM else ("candidates", "few images")
-        return kinds[0], f"there are {rows:,} {kinds[1]}, so init auto is {kinds[0]}"
+        return kinds[0], f"there are {rows:,} {kinds[1]}, so init=auto chose {kinds[0]}"
     if rows < max(3, ROWS_EACH * columns):
-        return "kmeans", f"there are {rows:,} rows of {columns} columns, so init auto is kmeans"
+        return "kmeans", f"there are {rows:,} rows of {columns} columns, so init=auto chose kmeans"
     if columns > WIDE and rows >= MANIFOLD_FROM:
-        return "manifold", f"there are {rows:,} rows of {columns} columns, so init auto is manifold"
-    return "candidates", f"there are {rows:,} rows of {columns} columns, so init auto is candidates"
+        return "manifold", f"there are {rows:,} rows of {columns} columns, so init=auto chose manifold"
+    return "candidates", f"there are {rows:,} rows of {columns} columns, so init=auto chose candidates"
 
 
 def _image(given: Material) -> bool:

@@ -85,12 +85,13 @@ def choose(rows: Rows, *, image: bool, progress: Progress = lambda _: None) -> C
     close = [name for name in names if clear[name] <= CLOSE * clear[names[0]]]
     fit = {} if image else {name: criterion(rows.values, found[name]) for name in close}
     chosen = close[0] if image else max(close, key=lambda name: fit[name])
-    reason = (
-        f"{chosen} has a mean conductance of {clear[chosen]:.3g}; the smallest of {len(names)} candidates is "
-        f"{clear[names[0]]:.3g}"
-    )
     if len(close) > 1 and not image:
-        reason += f", and of the {len(close)} close to it, Gaussians describe its clusters best"
+        reason = (
+            f"{chosen}: {len(close)} of {len(names)} candidates have a mean conductance near the smallest, "
+            f"{clear[names[0]]:.3g}, and of these, Gaussians describe the clusters of {chosen} best"
+        )
+    else:
+        reason = f"{chosen} has the smallest mean conductance of {len(names)} candidates, {clear[chosen]:.3g}"
     return Chosen(
         chosen,
         found[chosen],

@@ -12,7 +12,7 @@ from gmvae.partition.communities import Clusters, merge
 from gmvae.partition.mixture import components, refine
 from gmvae.partition.neighbours import neighbours
 from gmvae.partition.stability import Floats
-from gmvae.start.layout import CELL_ROWS, layout
+from gmvae.start.embedding import CELL_ROWS, embed
 
 
 def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
@@ -23,7 +23,7 @@ def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
 
 def arcs(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
     """Cluster by Gaussian mixtures on UMAP's embedding of the rows, each starting from Ward's clusters."""
-    flat = layout(values, neighbours(values), seed).astype(np.float64)
+    flat = embed(values, neighbours(values), seed).astype(np.float64)
     cuts = cut_tree(linkage(flat, "ward"), counts)
     return [refine(flat, cuts[:, i]) for i in range(len(counts))]
 
@@ -31,7 +31,7 @@ def arcs(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
 def groups(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
     """Cluster by joining cells of UMAP's embedding of the rows."""
     graph = neighbours(values)
-    flat = layout(values, graph, seed).astype(np.float64)
+    flat = embed(values, graph, seed).astype(np.float64)
     maximum = max(counts)
     cells = components(flat, max(maximum, min(4 * maximum, len(flat) // CELL_ROWS)), seed)
     return [merge(cells, graph[0], k, seed) for k in counts]

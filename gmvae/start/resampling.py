@@ -12,7 +12,7 @@ from gmvae.partition.neighbours import neighbours
 from gmvae.progress import Progress
 from gmvae.start.candidates import centres, density, embedded, mixtures, spectral, trees
 from gmvae.start.candidates.base import Method, Rows
-from gmvae.start.layout import partition
+from gmvae.start.embedding import partition
 
 SAMPLED = 0.8
 """Share of the rows in a sample."""

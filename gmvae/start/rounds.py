@@ -21,7 +21,7 @@ from gmvae.partition.metrics import hungarian_accuracy
 from gmvae.partition.neighbours import Floats, Graph, neighbours
 from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
-from gmvae.start.layout import partition
+from gmvae.start.embedding import partition
 from gmvae.start.material import Material
 from gmvae.start.teaching import reconstruct, teach
 from gmvae.training.augmentation import erased_view, image_view, views
@@ -30,9 +30,9 @@ MANIFOLD_FROM = 1_000
 """Minimum number of images, or rows of wide tables, to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the autoencoder, and of each round of teaching; the last round has twice as many."""
-FEW_OBSERVATIONS, AUTOENCODERS, LAYOUTS = 5_000, 4, 2
+FEW_OBSERVATIONS, AUTOENCODERS, EMBEDDINGS = 5_000, 4, 2
 """With up to ``FEW_OBSERVATIONS`` observations, ``AUTOENCODERS`` autoencoders are tried, else one. The
-features of each are embedded ``LAYOUTS`` times, and the clusters with the greatest modularity are kept."""
+features of each are embedded ``EMBEDDINGS`` times, and the clusters with the greatest modularity are kept."""
 ROUNDS, ROUNDS_ERASED = 3, 7
 """Default maximum number of rounds, and that for images with erased parts, which learn more in a round."""
 CONVERGED = 0.003
@@ -73,7 +73,7 @@ class Rounds:
             initialise(model, self.stream.local)
             progress = self._stage(RECONSTRUCTING)
             reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, progress)
-            clusters, modularity = self._part(self._embed(), LAYOUTS, self.graph)
+            clusters, modularity = self._cluster(self._embed(), EMBEDDINGS, self.graph)
             if modularity > self.modularity:
                 self.clusters, self.modularity = clusters, modularity
                 best = copy.deepcopy(model.state_dict())
@@ -107,18 +107,18 @@ class Rounds:
             if last:
                 break
             before = self.clusters
-            self.clusters, self.modularity = self._part(features(self.model, self.subset), 1)
+            self.clusters, self.modularity = self._cluster(features(self.model, self.subset), 1)
             changed = 1 - hungarian_accuracy(before, self.clusters)
         self.progress(1.0)
 
-    def _part(
-        self, values: Floats, layouts: int, reference: Graph | None = None
+    def _cluster(
+        self, values: Floats, count: int, reference: Graph | None = None
     ) -> tuple[NDArray[np.int64], float]:
         """Cluster features with several UMAP embeddings, and return the clusters with the greatest
         modularity, and that modularity. It is measured in the neighbour graph of the features, or in
         ``reference``."""
         graph, k, found = neighbours(values), self.model.config.clusters, []
-        for _ in range(layouts):
+        for _ in range(count):
             self.seed += 1
             clusters = partition(values, graph, k, self.seed, joined=self.image)
             found.append((communities.modularity(clusters, (reference or graph)[0]), clusters))

@@ -14,8 +14,8 @@ import gmvae
 from gmvae.store.tables import write_table
 
 TINY = [
-    "--clusters", 2, "--epochs", 60, "--seed", 0, "--hidden-size", 16, "--x-size", 2, "--w-size", 2,
-    "--init", "random", "--batch-size", 20, "--learning-rate", 1e-2, "--plot-every", 0, "--device", "cpu",
+    "--clusters", 2, "--epochs", 30, "--seed", 0, "--hidden-size", 16, "--x-size", 2, "--w-size", 2,
+    "--init", "kmeans", "--batch-size", 20, "--learning-rate", 1e-2, "--plot-every", 0, "--device", "cpu",
 ]  # fmt: skip
 
 

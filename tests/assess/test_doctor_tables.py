@@ -67,10 +67,10 @@ def test_copies_of_rows():
 @pytest.mark.parametrize(
     ("pairs", "groups"),
     [
-        ([(0, 1)], "Clusters 0 and 1 share their observations: they are one group."),
-        ([(0, 1), (1, 3), (0, 3)], "Clusters 0, 1 and 3 share their observations: they are one group."),
-        ([(2, 3), (0, 1)], "Clusters 0 and 1; 2 and 3 share their observations: each of these is one group."),
-        ([(1, 2), (3, 4), (2, 4)], "Clusters 1, 2, 3 and 4 share their observations: they are one group."),
+        ([(0, 1)], "Clusters 0 and 1 overlap: they may be one group."),
+        ([(0, 1), (1, 3), (0, 3)], "Clusters 0, 1 and 3 overlap: they may be one group."),
+        ([(2, 3), (0, 1)], "Clusters 0 and 1; 2 and 3 overlap: each of these may be one group."),
+        ([(1, 2), (3, 4), (2, 4)], "Clusters 1, 2, 3 and 4 overlap: they may be one group."),
     ],
 )
 def test_a_group_of_clusters_is_named_once(pairs, groups):

@@ -49,6 +49,7 @@ def test_a_wide_table_is_shown_with_fewer_rows(fitted, monkeypatch):
     assert len(overview(model.model_, data, 5000).numbers) == 120  # at most 130, evenly spaced
 
 
+@pytest.mark.slow
 def test_of_images_the_rows_on_cards_have_their_pixels(monkeypatch):
     monkeypatch.setattr(module, "PICTURES", 20)
     rng = np.random.default_rng(0)

@@ -69,7 +69,9 @@ def trained(named, tmp_path_factory) -> tuple[Path, str]:
 def test_training_reports_its_choices_and_next_commands(trained):
     folder, said = trained
     assert "iris.csv: 150 observations of shape (4,), with labels (for measuring only)" in said
-    assert "iris.csv has values from 0.1 to 7900, outside of [0, 1], so likelihood auto is gaussian" in said
+    assert (
+        "iris.csv has values from 0.1 to 7900, outside of [0, 1], so likelihood=auto chose gaussian" in said
+    )
     assert "columns with only one value are left out (1): garden" in said
     assert f"gmvae predict {folder} [FILE] -o clusters.csv" in said
 
@@ -206,7 +208,7 @@ def test_bad_data_give_one_line_and_leave_no_run(flags, message, flowers, tmp_pa
 @pytest.mark.slow
 def test_an_interrupted_run_keeps_its_start(tmp_path, monkeypatch):
     """A run that is interrupted right after its start resumes from there to the same model."""
-    for name, steps in (("RECONSTRUCTING", 40), ("TEACHING", 40), ("AUTOENCODERS", 1), ("LAYOUTS", 1)):
+    for name, steps in (("RECONSTRUCTING", 40), ("TEACHING", 40), ("AUTOENCODERS", 1), ("EMBEDDINGS", 1)):
         monkeypatch.setattr(rounds, name, steps)
     angle = np.random.default_rng(0).uniform(0, np.pi, 1000)
     half = np.arange(1000) % 2

@@ -72,7 +72,7 @@ def test_the_likelihood_and_why(tmp_path):
     np.save(tmp_path / "t.npy", rng.random((40, 3)) * 0.4 + 0.3)
     assert "[0, 1], but its greatest value is 0." in prepared(tmp_path / "t.npy").reason
     np.save(tmp_path / "t.npy", rng.normal(size=(40, 3)))
-    assert "outside of [0, 1], so likelihood auto is gaussian" in prepared(tmp_path / "t.npy").reason
+    assert "outside of [0, 1], so likelihood=auto chose gaussian" in prepared(tmp_path / "t.npy").reason
     with pytest.raises(ValueError, match=r"likelihood is 'bernoulli', but t.npy has values from -"):
         prepared(tmp_path / "t.npy", likelihood="bernoulli")
 

@@ -137,7 +137,7 @@ def test_a_scale_is_for_gaussian_models():
     assert prepared(y).likelihood == "bernoulli"
     found = prepared(y, "standard")
     assert (found.likelihood, found.reason[:28]) == ("gaussian", "scale standard was asked for")
-    with pytest.raises(ValueError, match="--scale is 'log' and --likelihood is 'bernoulli'"):
+    with pytest.raises(ValueError, match="scale is 'log' and likelihood is 'bernoulli'"):
         quick(scale="log", likelihood="bernoulli").fit(y)
     with pytest.raises(ValueError, match="every column of X has values below 0"):
         quick(scale="log").fit(-1 - y)

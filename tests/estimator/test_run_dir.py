@@ -75,7 +75,7 @@ def test_a_finished_fit_is_loaded_by_resume(run, alone):
 def test_commands_work_with_a_moved_folder(run, alone, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(run[0], moved)
-    assert "has all of its 8 epochs" in here("resume", moved).out
+    assert "has finished its 8 epochs" in here("resume", moved).out
     assert here("predict", moved, "-o", tmp_path / "p.csv").status == 0
     assert pd.read_csv(tmp_path / "p.csv")["cluster"].tolist() == alone.labels_.tolist()
     assert here("plot", "bound", moved).status == 0

@@ -84,8 +84,8 @@ def test_a_run_chooses_once_and_reports_it(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_kinds_of_digits_are_counted(monkeypatch):
     """With six of the ten digits, of which there are enough images."""
-    monkeypatch.setattr(clusters, "LAYOUTS", 3)
-    monkeypatch.setattr(clusters, "LAYOUTS_EACH", 2)
+    monkeypatch.setattr(clusters, "MANIFOLDS", 3)
+    monkeypatch.setattr(clusters, "MANIFOLDS_EACH", 2)
     digits = load_digits()
     six = digits.data[np.isin(digits.target, [0, 2, 4, 5, 6, 7])] / 16
     y = torch.from_numpy(six.astype(np.float32)).view(-1, 1, 8, 8)
@@ -102,8 +102,8 @@ def test_kinds_of_digits_are_counted(monkeypatch):
 def test_the_estimator_uses_the_manifold_of_many_rows(monkeypatch):
     """With three long parallel clouds, in 64 bits."""
     monkeypatch.setattr(clusters, "RECONSTRUCTING", 50)
-    monkeypatch.setattr(clusters, "LAYOUTS", 3)
-    monkeypatch.setattr(clusters, "LAYOUTS_EACH", 2)
+    monkeypatch.setattr(clusters, "MANIFOLDS", 3)
+    monkeypatch.setattr(clusters, "MANIFOLDS_EACH", 2)
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1200, 4)) * [10, 1, 1, 1] + np.outer(np.arange(1200) % 3, [0, 8, 0, 0])
     model = GMVAE("auto", max_clusters=5, init="random", epochs=1, random_state=0).fit(rows)
@@ -114,8 +114,8 @@ def test_the_estimator_uses_the_manifold_of_many_rows(monkeypatch):
 def test_tables_are_clustered_along_their_manifold(monkeypatch):
     """With two half moons, which k-means cuts across."""
     monkeypatch.setattr(clusters, "RECONSTRUCTING", 50)
-    monkeypatch.setattr(clusters, "LAYOUTS", 3)
-    monkeypatch.setattr(clusters, "LAYOUTS_EACH", 2)
+    monkeypatch.setattr(clusters, "MANIFOLDS", 3)
+    monkeypatch.setattr(clusters, "MANIFOLDS_EACH", 2)
     rng = np.random.default_rng(0)
     angle, half = rng.uniform(0, np.pi, rounds.MANIFOLD_FROM), np.arange(rounds.MANIFOLD_FROM) % 2
     moons = np.stack((np.cos(angle), np.sin(angle)), 1)

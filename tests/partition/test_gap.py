@@ -106,7 +106,8 @@ def hidden(kind: str, seed: int) -> tuple[np.ndarray, int]:
     return np.c_[centres + 0.3 * rng.normal(size=(300, 2)), rng.normal(size=(300, 8))], 3
 
 
-@pytest.mark.parametrize("kind", ["two", pytest.param("three", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["two", "three"])
 def test_groups_beside_columns_without_groups_are_separated(kind):
     rows, number = hidden(kind, 3)
     comparison = Comparison(StandardScaler().fit_transform(rows), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from commands import here
 from small_fits import three_blobs
 
@@ -14,6 +15,7 @@ TRAIN = ["train", "data", "--clusters", 3, "--hidden-size", 8, "--x-size", 2, "-
 TRAIN += ["--plots", "latent", "--init", "random", "--restarts", 3, "--seed", 2, "--device", "cpu"]
 
 
+@pytest.mark.slow
 def test_pictures_of_a_finished_run_have_its_numbers(tmp_path, monkeypatch):
     drawn, draw = [], run_figures.draw_plot
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from commands import bad, here
 from PIL import Image
-from small_fits import quick, three_blobs
+from small_fits import taught, three_blobs
 
 from gmvae import GMVAE
 from gmvae.show.portraits import OF_CONTENT
@@ -15,13 +15,14 @@ from gmvae.show.portraits import OF_CONTENT
 @pytest.fixture(scope="module")
 def blobs_snapshot():
     y, labels = three_blobs()
-    return quick(epochs=20).fit(y).snapshot(y, np.array(["a", "b", "c"])[labels]), labels
+    return taught(epochs=5).fit(y).snapshot(y, np.array(["a", "b", "c"])[labels]), labels
 
 
 @pytest.fixture(scope="module")
 def images_snapshot():
     y = np.random.default_rng(0).random((50, 24))
-    model = GMVAE(n_clusters=2, epochs=1, random_state=0, image_shape=(4, 6), hidden_size=16, network="fc")
+    model = GMVAE(n_clusters=2, epochs=1, random_state=0, image_shape=(4, 6), hidden_size=16, network="fc",
+                  init="random")  # fmt: skip
     return model.fit(y).snapshot(y)
 
 

@@ -32,7 +32,7 @@ def short(monkeypatch):
     monkeypatch.setattr(rounds, "RECONSTRUCTING", 60)
     monkeypatch.setattr(rounds, "TEACHING", 250)
     monkeypatch.setattr(rounds, "AUTOENCODERS", 1)
-    monkeypatch.setattr(rounds, "LAYOUTS", 1)
+    monkeypatch.setattr(rounds, "EMBEDDINGS", 1)
 
 
 def moons(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +83,7 @@ def test_the_manifold_is_found_in_rounds(short):
 def test_auto_says_why_it_is_kmeans(count, options, reason):
     _, found = started(moons(count)[0], "auto", **options)
     assert (found.init, found.rounds, found.candidates) == ("kmeans", (), ())
-    assert f"{reason}, so init auto is kmeans" in found.reason
+    assert f"{reason}, so init=auto chose kmeans" in found.reason
 
 
 def test_the_manifold_cannot_teach_the_posterior():

@@ -92,7 +92,7 @@ def test_a_finished_run_says_how_to_train_it_for_longer(finished):
     for more in ([], ["--epochs", "2"]):
         said = here("resume", finished, *more)
         assert (said.status, said.err, said.out.count("\n")) == (0, "", 1)
-        assert f"{finished} has all of its 2 epochs" in said.out
+        assert f"{finished} has finished its 2 epochs" in said.out
         assert "--epochs" in said.out
     assert contents(finished) == before
     again = Run.resume(finished)

@@ -220,7 +220,7 @@ def test_a_model_is_exported_the_same_in_any_setting(tmp_path, name):
 def test_starts_are_the_same_in_any_setting(monkeypatch, options):
     for module, name in ((rounds, "RECONSTRUCTING"), (rounds, "TEACHING"), (autoencoder, "STEPS")):
         monkeypatch.setattr(module, name, 10)
-    for module, name in ((clusters, "RECONSTRUCTING"), (clusters, "LAYOUTS"), (clusters, "LAYOUTS_EACH")):
+    for module, name in ((clusters, "RECONSTRUCTING"), (clusters, "MANIFOLDS"), (clusters, "MANIFOLDS_EACH")):
         monkeypatch.setattr(module, name, 2)
     monkeypatch.setattr(rounds, "AUTOENCODERS", 1)
     digits = load_digits().data[:1050]

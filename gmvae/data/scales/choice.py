@@ -116,12 +116,12 @@ def _suited(traits: Traits, name: str) -> tuple[str, str]:
     if traits.unit_rows:
         return (
             "unit",
-            f"rows of {name} all have the same length, so scale auto is unit: neighbours are those by cosine",
+            f"rows of {name} all have the same length, so scale=auto chose unit: neighbours are by cosine",
         )
     if traits.components:
         return "common", (
             f"columns of {name} are uncorrelated and in the order of their spread, as principal components "
-            "are, so scale auto is common: distances keep their proportions"
+            "are, so scale=auto chose common: distances keep their proportions"
         )
     return "standard", ""
 

@@ -10,7 +10,7 @@ from gmvae.partition.communities import Clusters
 from gmvae.partition.mixture import components
 from gmvae.start.candidates.base import Rows
 from gmvae.start.candidates.trees import trees
-from gmvae.start.layout import layout
+from gmvae.start.embedding import embed
 
 NEIGHBOURS = 20
 """How many neighbours of each row are used."""
@@ -35,7 +35,7 @@ def embedded(rows: Rows, count: int) -> Iterator[tuple[str, Clusters]]:
     if len(rows.values) < FEWEST:
         return
     graph = rows.neighbours(count)
-    flat = layout(rows.values.astype(np.float32), graph, rows.seed).astype(np.float64)
+    flat = embed(rows.values.astype(np.float32), graph, rows.seed).astype(np.float64)
     name = f"UMAP {graph[0].shape[1]} + "
     yield name + "full mixture", components(flat, rows.clusters, rows.seed, STARTS)
     yield from trees(flat, rows.clusters, name)

@@ -27,7 +27,7 @@ each component on average; fewer observations mean fewer components."""
 
 
 @isolated
-def layout(values: Floats, graph: Graph, seed: int) -> Floats:
+def embed(values: Floats, graph: Graph, seed: int) -> Floats:
     """Embed rows of shape (n, D), with known neighbours, by UMAP: shape (n, at most 10)."""
     itself = np.arange(len(values))[:, None]
     indices = np.hstack([itself, graph[0]])
@@ -55,7 +55,7 @@ def partition(values: Floats, graph: Graph, clusters: int, seed: int, *, joined:
             modularity. This suits clusters that consist of several groups, as classes of images do. Without
             it each component is a cluster. Then long arcs, whose ends are not neighbours, stay in one piece.
     """
-    flat = layout(values, graph, seed).astype(np.float64)
+    flat = embed(values, graph, seed).astype(np.float64)
     if not joined:
         return components(flat, clusters, seed, MIXTURES)
     count = max(clusters, min(CELLS * clusters, len(flat) // CELL_ROWS))

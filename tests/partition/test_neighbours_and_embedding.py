@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score
 
 from gmvae.partition.neighbours import neighbours
-from gmvae.start.layout import layout, partition
+from gmvae.start.embedding import embed, partition
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,9 @@ def test_neighbours_do_not_depend_on_blocks():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [4, 11])
-def test_fewer_rows_than_columns_have_a_layout_of_fewer_dimensions(count):
+def test_fewer_rows_than_columns_have_an_embedding_of_fewer_dimensions(count):
     y = np.random.default_rng(0).normal(size=(count, 13)).astype(np.float32)
-    assert layout(y, neighbours(y), 0).shape == (count, count - 2)
+    assert embed(y, neighbours(y), 0).shape == (count, count - 2)
 
 
 @pytest.mark.slow
