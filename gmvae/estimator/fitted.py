@@ -22,7 +22,7 @@ from gmvae.data.observations import Observations
 from gmvae.data.scales.scaling import Scaling, check_pixels
 from gmvae.data.schema import ReadOptions, Schema, column_names, without_index
 from gmvae.estimator.intake import finite, rows_of, taken
-from gmvae.estimator.refusals import check_numbers
+from gmvae.estimator.refusals import check_labels, check_numbers, labels
 from gmvae.model import inference
 from gmvae.model.answers import AT_ONCE, each_terms, precise, probabilities
 from gmvae.model.distributions import Bernoulli
@@ -222,6 +222,10 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def _table(self, X: Any, *, reset: bool) -> Any:
         """X as rows of numbers, (N, D)."""
         impute, texts = self.missing == "impute", self.text == "one-hot"
+        if reset:
+            self._labels = labels(X)
+        else:
+            check_labels(X, getattr(self, "_labels", None))
         X = given = rows_of(X, impute=impute, texts=texts, fitted=not reset)
         X = without_index(X, () if reset else self._names())
         if reset:

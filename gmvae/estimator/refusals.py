@@ -28,12 +28,34 @@ def check_kind(X: Any) -> None:
     """Raise ``ValueError`` if X is neither a table nor an array, tensor or list."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"X is {X!r}: read the file first, such as with pandas.read_csv(X)")
+    if type(X).__name__ == "AnnData":
+        raise ValueError("X is an AnnData object: give one of its arrays, such as X.X or X.obsm['X_pca']")
     if isinstance(X, dict) and not issparse(X):  # a sparse matrix can be one
         raise ValueError(f"X is a dict: {TABLE}")
     if type(X).__name__ == "Series":
         raise ValueError("X is a series: X.to_frame() makes a table with one column of it")
     if X is None or np.isscalar(X) or isinstance(X, (set, frozenset)):
         raise ValueError(f"X is {X!r}: it must be a table, an array, a tensor or a list of rows")
+
+
+def labels(X: Any) -> tuple[Any, ...] | None:
+    """The labels of a pandas frame's columns if not all of them are texts, which scikit-learn compares;
+    ``None`` for anything else."""
+    if type(X).__module__.split(".")[0] != "pandas" or not hasattr(X, "columns"):
+        return None
+    found = tuple(X.columns)
+    return None if all(isinstance(label, str) for label in found) else found
+
+
+def check_labels(X: Any, known: tuple[Any, ...] | None) -> None:
+    """Raise ``ValueError`` if a frame has other labels than the one that the model was fitted to, in which
+    columns would be taken by position."""
+    found = labels(X)
+    if known is not None and found is not None and found != known:
+        raise ValueError(
+            f"X has the columns {listing([str(label) for label in found])}, and the model was fitted to "
+            f"{listing([str(label) for label in known])}: give these, in this order"
+        )
 
 
 def check_list(X: Any) -> None:

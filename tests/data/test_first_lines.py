@@ -7,6 +7,7 @@ import pytest
 from written import complaint, features
 
 from gmvae.data.files.first_lines import FirstLines
+from gmvae.data.schema import ReadOptions
 
 SIZES = [(70.5, 180.25), (81.0, 175.5), (64.25, 169.0), (77.5, 190.75)]
 
@@ -59,6 +60,49 @@ def test_lines_above_the_names_are_named(write, above, count):
 def test_units_below_the_names_are_named(write, mark):
     table = f"size{mark}price\ncm{mark}euro\n" + "".join(f"{i}{mark}{i / 2}\n" for i in range(9))
     assert complaint(write(table)).startswith("t.csv has 2 lines of words above its numbers: keep the line")
+
+
+def test_units_beside_columns_of_text_are_named(write):
+    rows = "".join(f"{i},{i / 2},{i * 3},w{i % 3}\n" for i in range(9))
+    said = "t.csv has 2 lines of words above its numbers"
+    assert complaint(write("time,size,share,state\ns,cm,,\n" + rows)).startswith(said)
+    assert complaint(write("Sizes,in,all,shops\ntime,size,share,state\n" + rows)).startswith(said)
+    assert complaint(write("time,size\n1,2\n3,4\ntime,size\n5,6\n")) == (
+        "t.csv has the names of its columns again in line 4: remove it"
+    )
+
+
+@pytest.mark.parametrize("top", ["NA,NA,NA,NA", "nan,NaN,,w", "?,-,.,w", "x,3,4,w"])
+def test_missing_values_below_the_names_are_no_units(top):
+    rows = "".join(f"{i},{i / 2},{i * 3},w{i % 3}\n" for i in range(9))
+    assert FirstLines.of(f"a,b,c,d\n{top}\n{rows}", cut=False).worded(",") == 1
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
+def test_marks_before_three_digits_only_are_asked_for(write, name, mark):
+    between = ";" if name == "t.csv" else "\t"
+    if (name, mark) == ("t.tsv", ","):
+        mark = "."
+    rows = [(500, 1), (1501, 2), (2502, 3), (503, 4)]
+    text = "".join(f"{a:,}".replace(",", mark) + f"{between}{b}\n" for a, b in rows)
+    path = write(f"size{between}count\n{text}", name)
+    said = f"500 and 1{mark}501 in one column: add '--thousands {mark}' if 1{mark}501 is 1501, else"
+    assert said in complaint(path)
+    np.testing.assert_array_equal(features(path, ReadOptions(thousands=mark))[0], rows)
+    decimals = features(path, ReadOptions(decimal=mark))[0]
+    np.testing.assert_array_equal(decimals[:, 0], [500, 1.501, 2.502, 503])
+
+
+@pytest.mark.parametrize("others", ["1,5", "0,25", "2,1234"])
+def test_other_numbers_show_the_decimal_mark(write, others):
+    path = write(f"size;count\n500;{others}\n1,501;2\n2,502;3\n503;4\n")
+    np.testing.assert_array_equal(features(path)[0][:, 0], [500, 1.501, 2.502, 503])
+
+
+def test_a_number_does_not_begin_with_0_and_thousands(write):
+    said = complaint(write('v,w\n"0,612",1\n"2,233",2\n"6,125",3\n'))
+    assert said.endswith("numbers with a decimal comma in v: --decimal , reads them; so add --decimal ,")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import gmvae
 from gmvae import GMVAE
 from gmvae.config import Config
 from gmvae.data.prepare import prepare
-from gmvae.data.scales.traits import SAMPLED_ROWS
+from gmvae.data.scales.traits import SAMPLED_ROWS, Traits
 from gmvae.data.scales.warp import Warp
 from gmvae.data.stream import Sample
 from gmvae.store.onnx import export
@@ -103,6 +103,19 @@ def test_unit_rows_have_the_neighbours_of_the_cosine():
     np.testing.assert_allclose(apart / apart.max(), expected / expected.max(), atol=1e-5)
     for factor in (1e-200, 1e200):  # whose squares overflow
         np.testing.assert_allclose(seen(y * factor, "unit"), shown, atol=1e-5)
+
+
+def test_one_great_column_makes_no_rows_of_one_length():
+    rng = np.random.default_rng(0)
+    groups = 5.0 * (np.arange(150) % 3)[:, None] + rng.normal(size=(150, 4))
+    for great in (rng.integers(2000, 2024, 150), 20_230_101 + np.arange(150), 4e6 + np.arange(150)):
+        y = np.column_stack([great, groups])
+        assert not Traits.of(y, np.ones(150)).unit_rows
+        assert not Traits.of(np.column_stack([y, rng.permutation(great)]), np.ones(150)).unit_rows
+    rows = rng.normal(size=(150, 64)) + rng.normal(size=64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    for found in (rows, rows.round(3), rows.astype(np.float16).astype(float), rows * 7e-9):
+        assert Traits.of(found, np.ones(150)).unit_rows
 
 
 @pytest.mark.parametrize("scale", ["standard", "robust", "log", "common", "auto"])

@@ -313,6 +313,7 @@ def test_categorical_numbers_are_categories(tmp_path, ending):
         (["low", *map(str, range(39))], "numbers mixed with text in b ('low' in row 0)"),
         ([*"12345678" * 4, "?"], "numbers mixed with text in b ('?' in row 32)"),
         ([*map(str, range(150)), "none"], "numbers mixed with text in b ('none' in row 150)"),
+        (["k.A.", *(f"{i},{i}" for i in range(1, 30))], "numbers mixed with text in b ('k.A.' in row 0)"),
         ([f"{i / 7:.2f} %" for i in range(40)], "numbers with % in b ('0.00 %' in row 0)"),
         ([f"{i},5" for i in range(30)], "numbers"),
         ([f"w{i}" for i in range(11)], "a different text in each row of b"),

@@ -513,6 +513,19 @@ def test_dates_in_object_arrays_and_masked_weights_are_refused():
         quick().fit(np.arange(40.0).reshape(20, 2), sample_weight=weights)
 
 
+def test_columns_without_names_are_not_taken_by_position():
+    y = np.random.default_rng(0).normal(size=(30, 2))
+    frame = pd.DataFrame(y)
+    model = quick().fit(frame)
+    said = r"X has the columns 1, 0, and the model was fitted to 0, 1: give these, in this order"
+    with pytest.raises(ValueError, match=said):
+        model.predict(frame[[1, 0]])
+    np.testing.assert_array_equal(model.predict(frame), model.predict(y))
+    np.testing.assert_array_equal(
+        quick().fit(frame[[1, 0]]).predict(frame[[1, 0]]), quick().fit(y[:, ::-1]).labels_
+    )
+
+
 def test_images_with_the_channels_last_are_refused():
     y = np.random.default_rng(0).random((20, 8, 6, 3))
     first = np.moveaxis(y, -1, 1)

@@ -73,7 +73,12 @@ def check_h5ad(path: Path, options: ReadOptions) -> None:
 def layers(file: Any) -> list[str]:
     """Names of all arrays that can be read: ``X``, the layers and the embeddings."""
     first = ["X"] if "X" in file and file["X"].attrs.get("encoding-type") != "null" else []
-    return [*first, *(name for group in ("layers", "obsm") if group in file for name in file[group])]
+    groups = [file[group] for group in ("layers", "obsm") if group in file]
+    # older files have the embeddings as fields of one array
+    return [
+        *first,
+        *(name for group in groups for name in (group.dtype.names if hasattr(group, "dtype") else group)),
+    ]
 
 
 def column_names(file: Any, layer: str | None) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gmvae.data.files.header import number, numbered
+from gmvae.data.files.written import NONE
 
 SEEN = 20
 """How many lines are looked at."""
@@ -82,16 +84,75 @@ class FirstLines:
         return self._lines_above(count, mark) if words and numbers and not self.row_names(mark) else 0
 
     def worded(self, mark: str) -> int:
-        """Return how many lines of words are above lines of numbers only; 0 if there are other lines."""
-        rows = [row for row in csv.reader(self.lines, delimiter=mark) if row]
-        known = [[_number(value, mark) is not None for value in row if value.strip()] for row in rows]
-        count = next((i for i, row in enumerate(known) if any(row)), len(rows))
-        below = known[count:]
+        """Return how many lines of words, such as names and units, are above two or more columns of numbers;
+        1 if there are only names."""
+        depths = []
+        for column in zip(*self._split(mark)[1], strict=False):
+            words = [_is_word(value) for value in column]
+            numbers = [_number(value, mark) is not None for value in column]
+            depth = sum(words)
+            if all(words[:depth]) and depth < sum(numbers) and (words[0] or numbers[0]):
+                depths.append(depth)
+        return 1 + (depths[0] if len(depths) > 1 and len({*depths}) == 1 else 0)
+
+    def repeated(self, mark: str) -> int:
+        """Return the number of the line that has the names of the columns again, among numbers; 0 if there is
+        none."""
+        names, rows = self._split(mark)
+        others = [row for row in rows if row != names]
+        numbers = [
+            all(_number(value, mark) is not None for value in column) for column in zip(*others, strict=False)
+        ]
+        return rows.index(names) + 2 if names in rows and any(numbers) else 0
+
+    def complaint(self, marks: Sequence[str]) -> str:
+        """Return what is wrong with lines above the rows, if values are split at one of these marks; empty if
+        nothing is."""
+        above = next(filter(None, map(self.above, marks)), 0)
+        if above:
+            lines, they = ("a line", "it") if above == 1 else (f"{above} lines", "them")
+            return (
+                f"{lines} above the names of its columns, {self.first[:40]!r}: remove {they}, so that the "
+                "first line names the columns"
+            )
+        there = [mark for mark in marks if mark in self.first]
+        worded = max(map(self.worded, there), default=1)
+        if worded > 1:
+            return (
+                f"{worded} lines of words above its numbers: keep the line that names the columns, and "
+                "remove the others"
+            )
+        repeated = max(map(self.repeated, there), default=0)
+        return f"the names of its columns again in line {repeated}: remove it" if repeated else ""
+
+    def undecided(self, mark: str) -> str:
+        """Return what is wrong with numbers between marks, if their decimal mark is open; empty if it is
+        not."""
+        found = self.ambiguous(mark)
+        if found is None:
+            return ""
+        whole, marked = found
+        mark = marked[-4]
         return (
-            count
-            if below and all(map(all, below)) and {len(row) for row in rows[count:]} == {len(rows[0])}
-            else 0
+            f"{whole} and {marked} in one column: add '--thousands {mark}' if {marked} is "
+            f"{marked.replace(mark, '')}, else '--decimal {mark}'"
         )
+
+    def ambiguous(self, mark: str) -> tuple[str, str] | None:
+        """Return a whole number and one with a mark before its last three digits, such as 500 and 1.501, if a
+        column has both, and no other numbers. The mark can be between thousands, or be the decimal mark,
+        unless other numbers, such as 1.5, show which it is."""
+        rows = self._split(mark)[1]
+        everything = [value.strip() for row in rows for value in row]
+        decimal = {value[-len(digits) - 1] for value in everything for digits in _decimals(value)}
+        for column in zip(*rows, strict=False):
+            values = [value.strip() for value in column if value.strip()]
+            marked = [value for value in values if re.fullmatch(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+", value)]
+            whole = [value for value in values if re.fullmatch(r"[+-]?\d{1,3}", value)]
+            known = not marked or marked[0][-4] in decimal
+            if not known and len(marked) > 1 and whole and len(marked) + len(whole) == len(values):
+                return whole[0], marked[0]
+        return None
 
     def _split(self, mark: str) -> tuple[list[str], list[list[str]]]:
         """The values of the first line, and of the rows below it."""
@@ -121,6 +182,16 @@ def _is_title(values: Sequence[str], width: int) -> bool:
     """Whether a line has fewer values than rows, ``width``, or one that a spreadsheet filled up with empty
     ones."""
     return len(values) < width or (len(values) == width > 1 and not any(values[1:]))
+
+
+def _decimals(value: str) -> list[str]:
+    """The digits behind the last mark of a number, if they are not three."""
+    return re.findall(r"^[+-]?[\d.,' ]*[.,](\d{1,2}|\d{4,})$", value)
+
+
+def _is_word(value: str) -> bool:
+    """Whether a value has letters, and stands for neither a number nor a missing one."""
+    return any(map(str.isalpha, value)) and value.strip() not in NONE and number(value) is None
 
 
 def _number(value: str, mark: str) -> float | None:

@@ -86,8 +86,9 @@ def _weights(values: list[Any], path: Path, column: str) -> NDArray[np.float64]:
         with suppress(TypeError, ValueError):  # a gap, or a word
             found[row] = float(value)
         if not 0 <= found[row] < np.inf:
+            given = "no value" if value is None or value == "" else value
             raise ValueError(
-                f"{path} has {value} in row {row} of its weight column {column}, counted from 0: a weight "
+                f"{path} has {given} in row {row} of its weight column {column}, counted from 0: a weight "
                 "must be a finite number of at least 0"
             )
     if not found.any():

@@ -247,11 +247,14 @@ class SeparatedFile(Table):
             raise ValueError(f"{self.path} is not text: it must be a table with {MARKS[self.mark]}")
         self._lines = FirstLines.of(text, cut=len(head) == HEAD)
         first = self._lines.first
-        self._check_title()
+        if said := self._lines.complaint([self.written.separator or self.usual, *MARKS]):
+            raise ValueError(f"{self.path} has {said}")
         if self.written.separator is not None:
             self._check_separator(first)
+            self._check_decimal()
             return
         self.mark = self._lines.separator(self.usual)
+        self._check_decimal()
         self._alone = self.mark not in first
         usual = MARKS[self.usual]
         apart = first.split()
@@ -280,25 +283,6 @@ class SeparatedFile(Table):
                 separator=self.mark,
             )
 
-    def _check_title(self) -> None:
-        """Raise ``ValueError`` if there are lines above the line of names."""
-        marks = [self.written.separator or self.usual, *MARKS]
-        above = next(filter(None, map(self._lines.above, marks)), 0)
-        if above:
-            lines, they = ("a line", "it") if above == 1 else (f"{above} lines", "them")
-            raise ValueError(
-                f"{self.path} has {lines} above the names of its columns, {self._lines.first[:40]!r}: remove "
-                f"{they}, so that the first line names the columns"
-            )
-        worded = next(
-            filter(None, map(self._lines.worded, [mark for mark in marks if mark in self._lines.first])), 0
-        )
-        if worded > 1:
-            raise ValueError(
-                f"{self.path} has {worded} lines of words above its numbers: keep the line that names the "
-                "columns, and remove the others"
-            )
-
     def _check_separator(self, first: str) -> None:
         """Raise ``ValueError`` if the given separator is not in the first line."""
         self.mark = self.written.separator or self.mark
@@ -308,6 +292,12 @@ class SeparatedFile(Table):
                 f"separator is {self.mark!r}, but {self.path} has none in its first line, {first[:40]!r}"
             )
         self.decimal = self.written.decimal or "."
+
+    def _check_decimal(self) -> None:
+        """Raise ``ValueError`` if numbers do not show which mark is the decimal mark, and it is not given."""
+        given = self.written.decimal or self.written.thousands or self.mark == ","
+        if not given and (said := self._lines.undecided(self.mark)):
+            raise ValueError(f"{self.path} has {said}")
 
     def _decimal(self, head: str) -> str:
         """Detect the decimal mark of numbers with semicolons between them."""

@@ -36,6 +36,8 @@ def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
 
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 """The pattern of a number."""
+WRITTEN = r"^\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*$"
+"""The pattern of a number with a decimal point or comma."""
 SIGN = r"[^\pL\d\s.,+\-\x{2212}]{1,3}"
 """The pattern of a currency or percent sign."""
 MONTH = (
@@ -69,7 +71,7 @@ def no_number(column: Any) -> int | None:
     values = pc.cast(texts(column), pa.string())
     known = max(1, len(values) - values.null_count)
     missing = values.is_null()
-    plain = flags(pc.or_kleene(pc.match_substring_regex(values, NUMBER), missing))
+    plain = flags(pc.or_kleene(pc.match_substring_regex(values, WRITTEN), missing))
     united = flags(pc.or_kleene(pc.match_substring_regex(values, UNIT), missing))
     share = (plain.sum() - values.null_count) / known
     if plain.all() or not (share > MOSTLY or (share < 1 and united.all() and len(values.unique()) > 2)):
@@ -79,7 +81,7 @@ def no_number(column: Any) -> int | None:
 
 def no_numbers(values: Any) -> Any:
     """Those of an Arrow array of texts that are no numbers."""
-    return values.filter(pc.invert(pc.match_substring_regex(values, NUMBER)))
+    return values.filter(pc.invert(pc.match_substring_regex(values, WRITTEN)))
 
 
 def is_level(text: str, count: int) -> bool:

@@ -69,7 +69,7 @@ def is_encoding(name: str) -> bool:
 
 def form(mark: str | None, decimal: str) -> str:
     """The pattern of a number that can have a thousands separator."""
-    thousands = "" if mark is None else rf"|\d{{1,3}}({separator(mark)}\d{{3}})+"
+    thousands = "" if mark is None else rf"|[1-9]\d{{0,2}}({separator(mark)}\d{{3}})+"
     return rf"^\s*[+-]?(\d+{thousands})({re.escape(decimal)}\d*)?([eE][+-]?\d+)?\s*$"
 
 

@@ -30,6 +30,8 @@ ALIKE = 0.99
 """Share of the rows with the same value above which a column is nearly constant."""
 LENGTH = 0.01
 """How much the lengths of rows can differ, as a share, to count as one length."""
+DEPENDENT = 0.25
+"""Maximum variance of the squared lengths of such rows, as a share of that of independent columns."""
 EMBEDDED = 5
 """Minimum number of columns of an embedding."""
 ORDERED = 0.95
@@ -75,17 +77,18 @@ class Traits:
         time."""
         count, width = rows.shape
         step = max(1, chunks.CHUNK // count)
-        parts, squares = list[dict[str, NDArray[Any]]](), np.zeros(count)
+        parts, squares, variance = list[dict[str, NDArray[Any]]](), np.zeros(count), 0.0
         largest = max((float(abs(rows[:, i : i + step]).max()) for i in range(0, width, step)), default=0.0)
         for start in range(0, width, step):
             y = chunks.dense(rows[:, start : start + step])
             parts.append(_of_columns(y, weights))
-            squares += np.square(y / (largest or 1.0)).sum(1)
+            each = np.square(y / (largest or 1.0))
+            squares += each.sum(1)
+            variance += float(each.var(0).sum())
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         deviation = columns.pop("deviation")
-        return cls(
-            **columns, unit_rows=_of_one_length(squares, width), components=_components(rows, deviation)
-        )
+        alike = width >= EMBEDDED and _of_one_length(squares, variance)
+        return cls(**columns, unit_rows=alike, components=_components(rows, deviation))
 
 
 def sample_size(count: int, width: int) -> int:
@@ -142,12 +145,21 @@ def _moments(y: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return mean * largest, largest * np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
 
 
-def _of_one_length(squares: Floats, width: int) -> bool:
-    """Whether all rows have the same length, apart from a few zero rows, from the squares of their lengths in
-    any unit, (n,)."""
-    lengths = np.sqrt(squares[squares > 0])
-    known = width >= EMBEDDED and len(lengths) > ALIKE * len(squares)
-    return bool(known and (abs(lengths / np.median(lengths) - 1) <= LENGTH).all())
+def _of_one_length(squares: Floats, variance: float) -> bool:
+    """Whether all rows have the same length, apart from a few zero rows.
+
+    Lengths also differ little if one column, such as a year, has much greater values than the others.
+    Therefore, their squares must vary less than those of independent columns would.
+
+    Arguments:
+        squares: The squares of the lengths, in any unit, (n,).
+        variance: The sum over columns of the variance of their squares, in the same unit.
+    """
+    positive = squares[squares > 0]
+    lengths = np.sqrt(positive)
+    if len(lengths) <= ALIKE * len(squares) or not (abs(lengths / np.median(lengths) - 1) <= LENGTH).all():
+        return False
+    return bool(positive.var() < DEPENDENT * variance)
 
 
 def _skewness(y: Floats, weights: Floats) -> Floats:
