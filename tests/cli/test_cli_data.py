@@ -72,7 +72,7 @@ def test_training_reports_its_choices_and_next_commands(trained):
     assert (
         "iris.csv has values from 0.1 to 7900, outside of [0, 1], so likelihood=auto chose gaussian" in said
     )
-    assert "columns with only one value are left out (1): garden" in said
+    assert "columns with only one value as 64-bit floats are left out (1): garden" in said
     assert f"gmvae predict {folder} [FILE] -o clusters.csv" in said
 
 

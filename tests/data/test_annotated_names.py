@@ -80,3 +80,13 @@ def test_both_ways_say_the_same(cells, name, options, said):
     assert said in quick
     assert bool(quick) == bool(said)
     assert quick == slow
+
+
+def test_embeddings_of_older_files_are_fields_of_one_array(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    fields = np.zeros(4, dtype=[("X_pca", "f4", (3,)), ("X_umap", "f8", (2,))])
+    with h5py.File(tmp_path / "old.h5ad", "w") as file:
+        file["X"], file["obsm"] = np.ones((4, 2)), fields
+    said = refusal(lambda: check_h5ad(tmp_path / "old.h5ad", ReadOptions(layer="none")))
+    assert said.endswith("it has X, X_pca, X_umap")
+    assert refusal(lambda: check_h5ad(tmp_path / "old.h5ad", ReadOptions(layer="X_pca"))) == ""
