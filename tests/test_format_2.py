@@ -63,6 +63,7 @@ def test_predictions_of_the_command_line_are_the_same(answers, tmp_path):
     np.testing.assert_allclose(proba, answers["table_proba"], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_half_done_run_is_drawn(tmp_path):
     folder = shutil.copytree(FILES / "half_done", tmp_path / "run")
     for plot in ("latent", "bound"):

@@ -85,6 +85,7 @@ def test_imports_go_down(name):
     assert not upward, f"{name} imports {upward} from a layer above"
 
 
+@pytest.mark.slow
 def test_no_files_import_each_other_in_a_circle():
     left = {name: imports(path) - {name} for name, path in FILES.items()}
     while left:
@@ -150,6 +151,7 @@ def callers() -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "place"),
     [

@@ -211,7 +211,10 @@ def prepared(fit: Fit, data: Dataset) -> str:
     names = origin.schema.features or tuple(map(str, range(len(fit.data.scaling.mean))))
     constant = [names[column] for column in fit.data.constants]
     if constant and fit.config.model.likelihood == "gaussian":
-        lines += f"warning columns with only one value as 64-bit floats are left out ({len(constant)}): {listing(constant)}\n"
+        lines += (
+            f"warning columns with only one value as 64-bit floats are left out ({len(constant)}): "
+            f"{listing(constant)}\n"
+        )
     return lines
 
 

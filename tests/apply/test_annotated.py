@@ -11,6 +11,8 @@ from small_fits import three_blobs
 
 import gmvae
 
+pytestmark = pytest.mark.slow
+
 anndata = pytest.importorskip("anndata", reason="anndata is not installed")
 pandas = pytest.importorskip("pandas", reason="pandas is not installed")
 SMALL = [

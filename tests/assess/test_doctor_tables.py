@@ -24,6 +24,7 @@ def odd(y, **options) -> dict[str, str]:
     return {f.name: f"{f.severity}: {f.message}" for f in findings if f.name in ODD}
 
 
+@pytest.mark.slow
 def test_blobs_have_no_odd_columns():
     assert odd(BLOBS) == {}
 

@@ -18,6 +18,7 @@ def fitted():
     return model, y, labels, prepare(y, device=torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_an_overview_agrees_with_the_estimator(fitted):
     model, y, labels, data = fitted
     found = overview(model.model_, data, 100, 1.0, labels, (2, 3))

@@ -103,6 +103,7 @@ def test_a_snapshot_that_cannot_be_drawn_is_named(finished, tmp_path, damage):
     assert "snapshot.npz" in bad(here("plot", "latent", run))
 
 
+@pytest.mark.slow
 def test_pictures_of_a_run_that_drew_none_are_drawn_from_its_checkpoint(finished, tmp_path):
     run = tmp_path / "run"
     assert here(*TRAIN, "--plot-every", "0", "--run-dir", run).status == 0

@@ -186,6 +186,7 @@ def test_an_epoch_of_images_may_be_shorter_than_the_data(small_mnist, tmp_path):
     assert ModelFile.load(tmp_path / "run" / "model.safetensors").model.config.network == "conv"
 
 
+@pytest.mark.slow
 def test_labels_can_be_ignored(small_mnist, tmp_path):
     train = [*IMAGES, "--data-dir", small_mnist, "--epochs", 1, "--run-dir", tmp_path / "run", "--no-measure"]
     assert here(*train, "--plots", "scores", "shares").status == 0
@@ -349,6 +350,7 @@ def test_settings_that_do_not_suit_images_give_one_line(arguments, message, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["y.npy"]
 
 
+@pytest.mark.slow
 def test_a_density_of_levels_has_no_bits(small_mnist, tmp_path):
     run = tmp_path / "run"
     small = ["--hidden-size", "8", "--epochs", "1", "--epoch-size", "100", "--plot-every", "0"]

@@ -33,6 +33,7 @@ DEBIAN = Path("/usr/share/datasets")
 # ---- MNIST and Fashion-MNIST
 
 
+@pytest.mark.slow
 def test_mnist_is_what_was_published(mnist_dir):
     data = mnist(mnist_dir)
     for name, part, count in (("train", data, 60_000), ("test", data.test, 10_000)):

@@ -63,6 +63,7 @@ def test_a_group_has_labels_beside_its_observations(tmp_path, zarr_format):
     assert [int(value) for value in ids] == (np.arange(50) % 3).tolist()
 
 
+@pytest.mark.slow
 def test_an_anndata_object_has_its_names_layers_and_labels(tmp_path):
     write_anndata(tmp_path / "cells.zarr")
     options = ReadOptions(label_column="kind", columns=("c", "a"), layer="doubled")

@@ -10,6 +10,8 @@ from small_fits import SMALL, three_blobs
 
 from gmvae import GMVAE, load
 
+pytestmark = pytest.mark.slow
+
 EDITS = {"names": {"0": "the many", "1": "rare"}, "merge": [[1, 2]]}
 
 

@@ -102,6 +102,7 @@ def test_clusters_of_rows_without_weight_are_not_in_use(blobs, monkeypatch):
     assert taught(epochs=1).fit(y, sample_weight=(labels != 2).astype(float)).n_clusters_used_ == 2
 
 
+@pytest.mark.slow
 def test_the_restart_that_agrees_most_with_the_others_is_kept(blobs, monkeypatch):
     outcomes, outcome = [], Restart.outcome
     monkeypatch.setattr(Restart, "outcome", lambda restart: outcomes.append(outcome(restart)) or outcomes[-1])
@@ -186,6 +187,7 @@ def test_a_warm_start_does_not_warm_up_again(blobs):
     assert set(seen) == {(1.0, 1.0)}
 
 
+@pytest.mark.slow
 def test_a_warm_start_is_anchored_to_the_taught_partition(blobs, monkeypatch):
     held = []
     monkeypatch.setattr("gmvae.training.loop.Trainer.anchor", lambda trainer: held.append(trainer.epoch))
@@ -225,6 +227,7 @@ def test_early_stopping_stops_and_keeps_the_best(blobs):
     assert patient.n_iter_ == 5
 
 
+@pytest.mark.slow
 def test_verbose_prints_epochs(blobs, capsys):
     taught(epochs=20, verbose=1).fit(blobs[0][::8])
     lines = capsys.readouterr().out.splitlines()

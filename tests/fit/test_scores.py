@@ -87,6 +87,7 @@ def test_select_uses_modularity_for_many_rows(monkeypatch):
     assert scores[0] == scores[2] < scores[1]
 
 
+@pytest.mark.slow
 def test_copies_of_rows_do_not_affect_selection(monkeypatch):
     """If a row occurs fifty times, all its neighbour edges lead to copies of it."""
     y = np.tile(

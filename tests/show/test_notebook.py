@@ -16,6 +16,8 @@ from small_fits import taught, three_blobs
 from gmvae import GMVAE, load
 from gmvae.show.colours import colour
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():

@@ -11,6 +11,8 @@ from small_fits import taught, three_blobs
 from gmvae import GMVAE
 from gmvae.show.portraits import OF_CONTENT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def blobs_snapshot():

@@ -124,6 +124,7 @@ def test_texts_of_the_data_are_escaped(blobs_content):
     assert json.loads(embedded)["classes"] == ["a", "<b>", "c"]
 
 
+@pytest.mark.slow
 def test_a_report_loads_nothing(blobs_content):
     html = page.render(blobs_content[0])
     assert "default-src 'none'" in html

@@ -70,6 +70,7 @@ def test_a_window_does_not_change_training(watched):
     assert records == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["latent", *(pytest.param(n, marks=pytest.mark.slow) for n in OF_SNAPSHOT if n != "latent")]
 )
@@ -87,6 +88,7 @@ def test_a_window_leaves_no_trace(watched):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*non-interactive")
 def test_a_window_is_drawn_anew_for_each_answer_until_it_is_closed(watched, tmp_path, monkeypatch):
     """With an invisible canvas in place of a window."""

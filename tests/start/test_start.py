@@ -149,6 +149,7 @@ def test_the_clearest_of_several_auto_encoders_is_kept(short, monkeypatch):
     np.testing.assert_array_equal(features(found.model, y), best[1])
 
 
+@pytest.mark.slow
 def test_teaching_brings_q_z_to_given_clusters():
     rng = np.random.default_rng(0)
     labels = np.arange(1000) % 2
@@ -222,6 +223,7 @@ def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
     assert teaching.mistaken(logits, clusters, 1).item() == pytest.approx((1 - q).mean(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_lost_cluster_is_learned_after_all(monkeypatch):
     """The robust loss is made to take all rows for the first cluster, which rarely happens by itself."""
     mistaken = teaching.mistaken

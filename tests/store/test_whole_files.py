@@ -16,6 +16,8 @@ from commands import bad, here
 from gmvae.store.files import write_json
 from gmvae.store.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 TRAIN = ["train", "spiral", "--points", "300", "--hidden-size", "8", "--plot-every", "0", "--device", "cpu"]
 TRAIN += ["--init", "kmeans", "--checkpoint-every", "0"]
 
