@@ -246,7 +246,7 @@ def footer(result: Result, data: Dataset, writer: Writer) -> str:
     many = len(result.restarts)
     kept = f"restart {result.kept + 1} of {many} is kept: " if many > 1 else ""
     return "\n".join(
-        [f"done    {kept}{status(writer.summary, result.config.model.clusters)}"]
+        [f"done    {kept}{status({**writer.summary, 'elbo': result.elbo}, result.config.model.clusters)}"]
         + [f"doctor  {finding.in_shell()}" for finding in writer.findings(result)]
         + [f"summary {folder.path / 'summary.json'}"]
         + ([f"plots   {folder.plots}: {', '.join(drawn)}"] if drawn else [])
