@@ -63,7 +63,7 @@ def test_scikit_learns_checks_of_the_default(monkeypatch, estimator, check):
 def test_pipelines_and_searches(blobs):
     y, labels = blobs
     assert (is_clusterer(GMVAE()), is_classifier(GMVAE())) == (True, False)
-    pipe = make_pipeline(StandardScaler(), quick(epochs=5))
+    pipe = make_pipeline(StandardScaler(), quick(epochs=5, init="kmeans"))
     assert adjusted_rand_score(labels, pipe.fit_predict(y)) > 0.5
     search = GridSearchCV(quick(epochs=1), {"n_clusters": np.array([1, 2]), "cv_weight": [0.5]}, cv=2)
     search.fit(y)

@@ -12,7 +12,7 @@ import pytest
 from commands import bad, here
 
 ROWS = 90
-TINY = ["--clusters", 3, "--hidden-size", 8, "--x-size", 2, "--w-size", 2, "--epochs", 1, "--init", "random",
+TINY = ["--clusters", 3, "--hidden-size", 8, "--x-size", 2, "--w-size", 2, "--epochs", 1, "--init", "kmeans",
         "--plot-every", 0, "--device", "cpu"]  # fmt: skip
 RNG = np.random.default_rng(0)
 Z = RNG.integers(3, size=ROWS)

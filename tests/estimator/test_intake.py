@@ -76,7 +76,7 @@ WORK = {
         IMPUTE,
     ),
     "decimals": (lambda: numbers().map(lambda v: decimal.Decimal(f"{v:.3f}")), {}),
-    "categories of numbers": (lambda: nothing(c=pd.Categorical([1, 2] * 20)), {}),
+    "categories of numbers": (lambda: nothing(c=pd.Categorical([1, 2] * 20)), ONE_HOT),
     "a constant text": (lambda: nothing(t="x"), ONE_HOT),
     "texts like numbers": (lambda: nothing(t=["1", "2"] * 20), ONE_HOT),
     "names of several words": (lambda: numbers().set_axis(["the first", "a=b"], axis=1), {}),

@@ -134,14 +134,14 @@ def test_the_clearest_of_several_auto_encoders_is_kept(short, monkeypatch):
     monkeypatch.setattr(rounds, "AUTOENCODERS", 3)
     y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
     seen = []
-    part = Rounds._part
+    part = Rounds._cluster
 
     def watched(self, *options):
         found = part(self, *options)
         seen.append((found[1], options[0]))
         return found
 
-    monkeypatch.setattr(Rounds, "_part", watched)
+    monkeypatch.setattr(Rounds, "_cluster", watched)
     found = Rounds(material(new(2, stream), y, TrainingConfig(), stream), lambda _: None)
     best = max(seen, key=lambda pair: pair[0])
     assert len(seen) == 3
