@@ -34,7 +34,7 @@ def light(kind: type[Kind]) -> type[Kind]:
     """The same kind of optimiser, without the decorators that import torch's compiler.
 
     torch excludes some methods from compilation. For that, it imports ``torch._dynamo`` when they are first
-    called, which takes longer than a small fit. Nothing is compiled here.
+    called, which takes a second or more. Nothing is compiled here.
     """
     plain = {name: inspect.unwrap(getattr(kind, name)) for name in UNCOMPILED}
     plain["step"] = torch.no_grad()(inspect.unwrap(kind.step))
