@@ -138,6 +138,9 @@ def test_the_doctor_is_in_the_summary_and_on_the_screen(flowers, tmp_path, monke
     before, _, after = said.out.partition("done ")
     assert ("doctor  warning so far: Clusters ignore the data" in before) == (long == 0)
     assert "so far" not in after
+    bound = f"bound {gmvae.load(tmp_path / 'run').elbo_:.3f}"
+    assert bound in after.splitlines()[0]
+    assert bound in here("info", tmp_path / "run").out
     assert said.out.count(as_flags(summary["findings"][0]["advice"])) == 1
     assert len(summary["diagnostics"]["occupancy"]) == 20
     assert sum(summary["diagnostics"]["occupancy"]) == pytest.approx(1)
