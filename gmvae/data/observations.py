@@ -1,7 +1,7 @@
 r"""The type of all training data: weighted rows of a table, in the model's units.
 
-Nothing here makes a second copy of the table: an array, a :class:`numpy.memmap` or a sparse matrix is read
-a chunk or a batch at a time.
+Nothing here makes a second copy of a large table: an array, a :class:`numpy.memmap` or a sparse matrix is
+read a chunk or a batch at a time. Only small tables are scaled once, and kept.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ AT_ONCE = 1000
 """How many rows are turned into a tensor at once."""
 SAMPLE = 1 << 25
 """Maximum count of numbers in a sample of rows, since it is kept in memory: 256 MiB."""
+SMALL = 1 << 22
+"""Maximum count of numbers in a table whose scaled rows are kept in memory for the batches: 16 MiB."""
 
 
 class Observations:
@@ -68,6 +70,7 @@ class Observations:
         self.weights = np.ones(len(self.order)) if weights is None else weights
         self.generator: torch.Generator | None = None
         self._draws, self._ends = max(2, len(self.order)), None
+        self._scaled: torch.Tensor | None = None
         if self._draws > len(self.order) or (self.weights != self.weights[0]).any():
             self._ends = np.cumsum(self.weights) * (self._draws / self.weights.sum())
 
@@ -95,7 +98,11 @@ class Observations:
         if self._ends is not None:
             spots = spots + torch.rand(len(spots), generator=self.generator, dtype=torch.float64).numpy()
             spots = np.searchsorted(self._ends, spots, side="right").clip(max=len(self.order) - 1)
-        return self._rows(self.order[spots], torch.float32)
+        if len(self.y_shape) > 1 or len(self.order) * self.y_shape[0] > SMALL:
+            return self._rows(self.order[spots], torch.float32)
+        if self._scaled is None:
+            self._scaled = self._rows(self.order, torch.float32).t().contiguous()
+        return self._scaled[:, torch.from_numpy(spots).to(self.device)].t()  # in the layout of _rows
 
     @property
     def at_hand(self) -> Observations:

@@ -21,7 +21,7 @@ from gmvae.progress import Progress
 from gmvae.start.begin import SHOWN, Found, Material, Start, begin_start, choose_start, teaches
 from gmvae.training.loop import Trainer, load
 from gmvae.training.random import RandomStream
-from gmvae.training.recovery import ROLLBACKS, SMALLER, Snapshot, greatest
+from gmvae.training.recovery import ROLLBACKS, SMALLER, Snapshot, greatest, numbers
 from gmvae.training.workers import ALONE, Workers
 
 
@@ -129,7 +129,7 @@ class Restart:
             rate = training.learning_rate * SMALLER**rollbacks
             config = replace(self.config, training=replace(training, learning_rate=rate))
             start = begin_start(self._material_of(config), found, progress)
-            if math.isfinite(greatest(self.model)):
+            if math.isfinite(greatest(numbers(self.model))):
                 self.start, self.trainer.rollbacks = start, rollbacks
                 self.anchor()
                 return start

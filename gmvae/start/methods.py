@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import linkage
 from sklearn.cluster import KMeans
 
 from gmvae.partition.communities import Clusters, merge
 from gmvae.partition.mixture import components, refine
 from gmvae.partition.neighbours import neighbours
 from gmvae.partition.stability import Floats
+from gmvae.partition.trees import cut
 from gmvae.start.embedding import CELL_ROWS, embed
 
 
@@ -24,8 +25,8 @@ def means(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
 def arcs(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:
     """Cluster by Gaussian mixtures on UMAP's embedding of the rows, each starting from Ward's clusters."""
     flat = embed(values, neighbours(values), seed).astype(np.float64)
-    cuts = cut_tree(linkage(flat, "ward"), counts)
-    return [refine(flat, cuts[:, i]) for i in range(len(counts))]
+    merges = linkage(flat, "ward")
+    return [refine(flat, cut(merges, k)) for k in counts]
 
 
 def groups(values: Floats, counts: Sequence[int], seed: int) -> list[Clusters]:

@@ -25,7 +25,7 @@ from gmvae.training.fast.step import FastStep, covers
 from gmvae.training.optimisers import optimiser
 from gmvae.training.passes import WindowedBatches
 from gmvae.training.random import RandomStream
-from gmvae.training.recovery import HUGE, ROLLBACKS, SMALLER, Snapshot, first_odd, greatest
+from gmvae.training.recovery import HUGE, ROLLBACKS, SMALLER, Snapshot, first_odd, greatest, numbers
 from gmvae.training.workers import ALONE, Workers
 
 
@@ -75,6 +75,8 @@ class Trainer:
         self.epoch = self.rollbacks = 0
         self._good, self._busy = Snapshot(), False
         self._pass: Pass | None = None
+        self._step: FastStep | None = None
+        self._numbers = numbers(model)
 
     def anchor(self) -> None:
         """From now on, keep q(z | y), and q(z | v) of augmented views v, near its current values.
@@ -86,6 +88,7 @@ class Trainer:
             if isinstance(module, _BatchNorm):
                 module.momentum = MOMENTUM
         self.taught = copy.deepcopy(self.model.recognition).requires_grad_(False).eval()
+        self._step = None
 
     @property
     def fast(self) -> bool:
@@ -134,7 +137,7 @@ class Trainer:
 
     def _odd_now(self, y: Indexable) -> str | None:
         """The name of what is not finite in the current model: a weight, or a term for some observations."""
-        largest = greatest(self.model)
+        largest = greatest(self._numbers)
         if not math.isfinite(largest):
             return "a weight"
         if largest < HUGE:
@@ -191,7 +194,9 @@ class Trainer:
         now = self._pass
         steps, count, rows = self._batches(y, order, now.steps)
         epoch, noise, share = self.epoch + 1, self.stream.local, self.workers.share
-        fast = FastStep(self.model, self.objective, self.taught) if self.fast and not inspect else None
+        fast = self._fast_step() if self.fast and not inspect else None
+        if inspect:  # autograd replaces the tensors of gradients
+            self._step = None
 
         def losses() -> Iterator[Tensor | None]:
             for number, batch in enumerate(steps, start=now.steps + 1):
@@ -220,6 +225,12 @@ class Trainer:
         self._pass = None
         return dict(zip(names, (self.workers.added(now.totals) / rows).tolist(), strict=True))
 
+    def _fast_step(self) -> FastStep:
+        """The step with the hand-written gradient, made once: with small tables, an epoch is a few steps."""
+        if self._step is None:
+            self._step = FastStep(self.model, self.objective, self.taught)
+        return self._step
+
     def _batches(self, y: Indexable, order: Generator, done: int) -> tuple[Iterator[Tensor], int, int]:
         """The batches of a pass after the first ``done``, the number of all batches, and the number of
         observations in all of them."""
@@ -237,7 +248,7 @@ class Trainer:
         In the middle of a step, or if weights are no longer finite, it is the state from when the epoch was
         started or resumed.
         """
-        odd = self._pass is not None and not math.isfinite(greatest(self.model))
+        odd = self._pass is not None and not math.isfinite(greatest(self._numbers))
         tensors, about = self._good.copy() if self._busy or odd else self._state()
         if self.taught is not None:
             tensors |= {f"taught.{name}": value for name, value in self.taught.state_dict().items()}

@@ -35,10 +35,14 @@ class Snapshot:
         return {name: tensor.clone() for name, tensor in self.tensors.items()}, dict(self.about)
 
 
+def numbers(module: nn.Module) -> list[Tensor]:
+    """All weights and running statistics of a module."""
+    return [*module.parameters(), *(b for b in module.buffers() if b.is_floating_point() and b.numel())]
+
+
 @torch.no_grad()
-def greatest(module: nn.Module) -> float:
-    r"""The greatest :math:`|\theta|` of all weights and running statistics; nan or inf if one of them is."""
-    values = [*module.parameters(), *(b for b in module.buffers() if b.is_floating_point() and b.numel())]
+def greatest(values: list[Tensor]) -> float:
+    r"""The greatest :math:`|\theta|` of these tensors; nan or inf if one of their numbers is."""
     return float(torch.stack(torch._foreach_norm(values, float("inf"))).max())
 
 

@@ -111,3 +111,18 @@ def test_subsets_are_of_distinct_rows(table, monkeypatch):
     assert values.dtype == torch.float64
     monkeypatch.setattr(observations, "SAMPLE", 16)  # fewer if rows are wide: five rows of three numbers
     assert len(whole.sample(7).order) == 5
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_small_tables_are_scaled_once_to_the_same_numbers(table, kind, monkeypatch):
+    scaling = standardising(Survey.of(table, np.ones(50)).moments)
+    drawn, positions = [], torch.from_numpy(np.random.default_rng(0).permutation(30))
+    for limit in (observations.SMALL, 0):
+        monkeypatch.setattr(observations, "SMALL", limit)
+        rows = Observations(kind(table), scaling, (3,), CPU, np.arange(40)[::-1].copy())
+        rows.generator = torch.Generator().manual_seed(0)
+        drawn += [rows[positions], rows.part(np.arange(5, 35))[positions]]
+    assert torch.equal(drawn[0], drawn[2])
+    assert drawn[0].stride() == drawn[2].stride()  # products of other layouts round differently
+    assert torch.equal(drawn[1], drawn[3])
+    assert not torch.equal(drawn[0], drawn[1])

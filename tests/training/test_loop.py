@@ -381,3 +381,16 @@ def test_the_posterior_form_learns_clusters_of_its_own():
     assert records[-1]["elbo"] > records[0]["elbo"] + 1
     assert records[-1]["z_prior"] > 1.0
     assert inference.measure(model, y, data.labels)["nmi"] > 0.6
+
+
+def test_training_goes_on_after_an_epoch_that_diverged():
+    """As a new trainer does from the same state: the search for the batch that diverged leaves nothing."""
+    ours, other = trainer(epochs=3), trainer(epochs=3)
+    next(ours.epochs(Y))
+    state = deepcopy(ours.state())
+    ours.config = replace(ours.config, learning_rate=1e30)
+    with pytest.raises(FloatingPointError, match="epoch 2"):
+        list(ours.epochs(Y))
+    ours.config, ours.rollbacks = other.config, 0
+    other.restore(*state)
+    assert [r["loss"] for r in ours.epochs(Y)] == [r["loss"] for r in other.epochs(Y)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import linkage
 
 from gmvae.partition.communities import Clusters
+from gmvae.partition.trees import cut
 from gmvae.start.candidates.base import Floats, Rows
 
 
@@ -18,4 +19,4 @@ def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
 def trees(values: Floats, clusters: int, prefix: str = "") -> Iterator[tuple[str, Clusters]]:
     """Cut Ward's tree, and that of single linkage, of values of shape (n, D), into ``clusters`` clusters."""
     for method, name in (("ward", "Ward"), ("single", "single linkage")):
-        yield prefix + name, cut_tree(linkage(values, method), clusters)[:, 0]
+        yield prefix + name, cut(linkage(values, method), clusters)
