@@ -131,6 +131,11 @@ def test_a_report_loads_nothing(blobs_content):
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=", html)
 
 
+def test_a_number_of_clusters_that_nobody_chose_is_not_said_to_be_found(blobs_content):
+    said = Text(page.render(blobs_content[0])).words
+    assert "The number of clusters, 3, was set or left at its default, not chosen from the data" in said
+
+
 @pytest.mark.slow
 def test_a_wide_table_keeps_the_columns_that_fit(blobs_content, monkeypatch):
     content = blobs_content[0]
