@@ -4,17 +4,19 @@ advise."""
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from written import complaint
 
 from gmvae.data.files.numerals import notation
 from gmvae.data.files.open import open_source
-from gmvae.data.files.values import date
+from gmvae.data.files.values import LIKE_UNIT, UNIT, date, no_number
 from gmvae.data.frame import Frame
 from gmvae.data.schema import ReadOptions, Schema
 
@@ -144,6 +146,39 @@ def test_dates_are_recognised(text):
 def test_other_texts_are_no_dates(text):
     assert date(pa.array([text])) == ""
     assert date(pa.array(["1.2.10", "1.2.11", "1.2.3"])) == ""  # versions
+
+
+UNITS = [
+    "5 %",
+    "12%",
+    "€ 5",
+    "$1,200.50",
+    "USD  5",
+    "5\u00a0kg",
+    " -3.5 m² ",
+    "7 µm",
+    "8 кг",
+    "+1_",
+    "\u00a0£5",
+    "°3",
+]
+
+
+def test_the_quick_pattern_of_units_has_all_units():
+    texts = pa.array(UNITS)
+    united = pc.match_substring_regex(texts, UNIT)
+    assert pc.sum(united).as_py() >= 10
+    assert pc.all(pc.match_substring_regex(texts.filter(united), LIKE_UNIT)).as_py()
+
+
+@pytest.mark.parametrize("look", [date, no_number])
+def test_a_column_of_text_is_recognised_in_milliseconds(look):
+    column, seconds = pa.array([f"note {i}" for i in range(200)]), []
+    for _ in range(5):
+        start = time.process_time()
+        assert not look(column)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.006
 
 
 def test_the_advice_to_fill_missing_values_is_for_training(write):
