@@ -183,7 +183,12 @@ def parse(
     options: dict[str, Any] = {} if default is None else {"default": default}
     said, helped = Boxes(), Boxes()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(helped), flowing(), quick():
+        with (
+            contextlib.redirect_stderr(said),
+            contextlib.redirect_stdout(helped),
+            flowing(arguments),
+            quick(),
+        ):
             return tyro.cli(
                 kind,
                 prog=prog,

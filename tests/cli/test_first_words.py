@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import anndata
+import docstring_parser
 import numpy as np
 import pandas as pd
 import pytest
+import tyro
 from commands import bad, here
 
 from gmvae import GMVAE
@@ -82,6 +84,18 @@ def test_help_needs_no_slow_imports(words):
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert said.stdout.endswith("\nset()\n")
+
+
+def test_descriptions_of_flags_are_read_for_help_only(monkeypatch, capsys):
+    tyro._docstrings.parse_docstring_from_object.cache_clear()
+    read, parse = [], docstring_parser.parse_from_object
+    monkeypatch.setattr(docstring_parser, "parse_from_object", lambda obj: read.append(obj) or parse(obj))
+    assert "--pats: did you mean --path?" in bad(here("train", "svhn", "--pats", "x"))
+    assert not read
+    with pytest.raises(SystemExit):
+        main(["train", "svhn", "--help"])
+    assert read
+    assert "Number of clusters" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
