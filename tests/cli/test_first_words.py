@@ -48,6 +48,8 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
         ["train", "data", "--path", "gap.npy"],
         ["train", "data", "--path", "date.npy"],
         ["train", "data", "--path", "bad.h5ad"],
+        ["train", "data", "--path", "gap.h5ad"],
+        ["train", "data", "--path", "good.h5ad", "--layer", "text"],
         ["train", "data", "--path", "good.h5ad", "--layer", "count"],
         ["train", "data", "--path", "good.h5ad", "--label-column", "kinds"],
         ["predict", "nowhere"],
@@ -63,7 +65,9 @@ def test_problems_of_a_file_are_reported_without_slow_imports(tmp_path, monkeypa
     np.save(tmp_path / "gap.npy", [[1.0, np.nan], [2.0, 3.0]])
     np.save(tmp_path / "date.npy", np.array([["2020-01-01"]], "M8[D]"))
     (tmp_path / "bad.h5ad").write_text("nothing")
-    anndata.AnnData(np.ones((4, 2)), layers={"counts": np.ones((4, 2))}).write_h5ad(tmp_path / "good.h5ad")
+    layers = {"counts": np.ones((4, 2)), "text": np.full((4, 2), "a")}
+    anndata.AnnData(np.ones((4, 2)), layers=layers).write_h5ad(tmp_path / "good.h5ad")
+    anndata.AnnData(np.array([[1.0, np.nan], [2.0, 3.0]])).write_h5ad(tmp_path / "gap.h5ad")
     code = (
         "import sys; from gmvae.cli.app import main; "
         f"status = main({words!r}); "
