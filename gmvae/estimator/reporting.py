@@ -167,7 +167,7 @@ class Reported(Stored):
                 "probability": np.full(len(order), q[own, k].mean()),
                 "column": columns[order],
                 "mean": found.mean[k][order],
-                "deviation": y[own].std(0)[order],
+                "deviation": found.deviation[k][order],
                 "rest": found.rest[k][order],
                 "difference": found.difference[k][order],
             }
