@@ -114,7 +114,7 @@ def test_descriptions_of_flags_are_read_for_help_only(monkeypatch, capsys):
             ["train", "cells.csv"],
             "cells.csv is no experiment: did you mean gmvae train data --path cells.csv?",
         ),
-        (["train", "cells"], "experiment is 'cells': it must be one of spiral, "),
+        (["train", "cells"], "experiment is 'cells': it must be one of data, spiral, "),
         (["train", "Spiral"], "experiment is 'Spiral': did you mean spiral?"),
         (["train", "data", "a.csv"], "a.csv is given without a flag: did you mean --path a.csv?"),
         (
@@ -138,6 +138,11 @@ def test_help_wraps_descriptions_at_the_width_of_the_box(capsys):
     help_text = capsys.readouterr().out
     assert "(standard); by median and quartiles, with far" in help_text
     assert "median and\n" not in help_text
+
+
+def test_your_own_data_come_first():
+    first = here("train", "--help").out.split("\n\n")[1].splitlines()[0]
+    assert first.split()[:4] == ["data", "your", "own", "data:"]
 
 
 def test_help_is_a_command_too(capsys):
