@@ -141,11 +141,11 @@ class Schema:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        from gmvae.data.files.values import flags, kind, numbers, strings, texts
+        from gmvae.data.files.values import flags, kind, numbers, plain_name, strings, texts
 
         wanted = "text" if name in self.categories else "numbers"
         if kind(values.type) == "other":
-            raise ValueError(f"column {name} must hold {wanted}, and holds {values.type}")
+            raise ValueError(f"column {name} must hold {wanted}, and holds {plain_name(values.type)}")
         try:
             if wanted == "numbers":
                 return numbers(values)[:, None]

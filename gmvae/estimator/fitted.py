@@ -242,7 +242,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if self.schema_ is None:
             options = {"accept_sparse": "csr", "ensure_all_finite": False}
             if not reset:
-                check_numbers(X)
+                check_numbers(X, self._names())
             return finite(validate_data(self, X, reset=reset, **options), fitted=not reset)
         rows = check_array(encoded(X, self.schema_), accept_sparse="csr", ensure_all_finite=False)
         X = finite(rows, fitted=True)

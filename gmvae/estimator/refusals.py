@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Collection, Sized
 from numbers import Real
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from gmvae.data.files.columns import listing
-from gmvae.data.files.values import kind, numbers
+from gmvae.data.files.values import kind, numbers, plain_name
 from gmvae.data.frame import Frame
 from gmvae.data.printable import short
 from gmvae.data.schema import column_names
@@ -141,9 +141,10 @@ def check_columns(X: Any) -> None:
             raise ValueError(f"X has no {what}: there must be at least one")
 
 
-def check_numbers(X: Any) -> None:
+def check_numbers(X: Any, known: Collection[str]) -> None:
     """Raise ``ValueError`` if a data frame or an Arrow table, for a model that was fitted to numbers, has
-    columns that are not. Texts that spell numbers are numbers."""
+    columns that are not. Texts that spell numbers are numbers. If the names of the model's columns are
+    ``known``, other columns are not looked at: scikit-learn refuses them."""
     if all(getattr(dtype, "kind", "") in QUICK for dtype in getattr(X, "dtypes", [None])):
         return
     frame, said = Frame.of(X), list[str]()
@@ -151,8 +152,10 @@ def check_numbers(X: Any) -> None:
         return
     for field in frame.table.schema:
         column = frame.table.column(field.name)
+        if known and field.name not in known:
+            continue
         if kind(field.type) == "other":
-            said.append(f"{field.name} ({field.type})")
+            said.append(f"{field.name} ({plain_name(field.type)})")
         elif kind(field.type) == "text":
             try:
                 numbers(column)
@@ -161,7 +164,7 @@ def check_numbers(X: Any) -> None:
                 said.append(f"{field.name} ({odd!r})")
     if said:
         raise ValueError(
-            f"X has values that are no numbers in {listing(said)}: the model was fitted to numbers there"
+            f"X has values that are no numbers in {listing(said)}: the model was fitted to numbers only"
         )
 
 

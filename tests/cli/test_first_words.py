@@ -27,7 +27,7 @@ UNTIDY = "id,a,t,d,b\n" + "".join(
 def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
     (tmp_path / "t.csv").write_text(UNTIDY)
     said = bad(here("train", "data", "--path", tmp_path / "t.csv", "--id-column", "id"))
-    assert "neither numbers nor text: d (date32[day]); leave them out with --drop; and " in said
+    assert "dates or times in d ('2020-01-01'); make numbers of them, such as days, or leave them out" in said
     assert "columns of text: t; make 0/1 features of them with --text one-hot" in said
     assert "missing values in 7 of 50 rows, first in row 3 counted from 0, in columns a (7)" in said
     assert "different text" not in said

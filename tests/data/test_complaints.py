@@ -49,7 +49,10 @@ ONE_HOT = ReadOptions(text="one-hot")
             "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line must",
         ),
         ('a,b\n1,"2\n' + "1,2\n" * 99, "t.csv has a row of more than 0 MB: look for a quotation mark"),
-        ("a,b\n1,2020-01-31\n", "neither numbers nor text: b (date32[day]); leave them out with --drop"),
+        (
+            "a,b\n1,2020-01-31\n",
+            "dates or times in b ('2020-01-31'); make numbers of them, such as days, or leave",
+        ),
         ("a,b,c\n1,x,y\n", "t.csv has columns of text: b, c; make 0/1 features of them with --text one-hot"),
         (
             "a,b\n1,inf\n",

@@ -67,8 +67,8 @@ REFUSE = {
     "gaps": (gaps, ONE_HOT, "in 2 of 40 rows, first in row 3 counted from 0, in columns a (1), t"),
     "an empty column": (lambda: nothing(e=np.nan), IMPUTE, "has no value at all in column e"),
     "an empty column of text": (lambda: nothing(e=pd.array([None] * 40, "string")), BOTH, "no value at all"),
-    "dates": (lambda: nothing(d=pd.date_range("2020", periods=40)), BOTH, "nor text: d (timestamp"),
-    "no date": (lambda: nothing(d=pd.NaT), BOTH, "nor text: d (timestamp"),
+    "dates": (lambda: nothing(d=pd.date_range("2020", periods=40)), BOTH, "times in d ('2020-01-01')"),
+    "no date": (lambda: nothing(d=pd.NaT), BOTH, "dates or times in d; make numbers of them"),
     "times": (lambda: nothing(d=pd.to_timedelta(range(40), "s")), BOTH, "nor text: d (duration"),
     "lists": (lambda: nothing(d=[[1, 2]] * 40), BOTH, "nor text: d (list"),
     "too many texts": (

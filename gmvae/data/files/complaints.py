@@ -57,7 +57,7 @@ class Uses:
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers with a unit, such as a percent sign: the unit, and the first number with its row."""
     dates: dict[str, str] = field(default_factory=dict)
-    """Dates or times: the first one."""
+    """Dates or times: the first one, empty if all are missing."""
     numbers: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers in a notation that is not read as numbers (:mod:`gmvae.data.files.numerals`)."""
 
@@ -102,7 +102,7 @@ class Uses:
             else:
                 yield joined(f"numbers {how} in {named}, rows counted from 0; {advice[remedy]}", drop)
         if self.dates:
-            named = listing([f"{name} ({first!r})" for name, first in self.dates.items()])
+            named = listing([f"{name} ({first!r})" if first else name for name, first in self.dates.items()])
             out = f"or leave them out with {advice['drop']}" if leave else ""
             yield joined(f"dates or times in {named}; make numbers of them, such as days", out)
         if self.features:

@@ -31,6 +31,7 @@ from gmvae.data.files.unusable import Unusable, unusable
 from gmvae.data.files.values import (
     LEVELS,
     date,
+    first_date,
     flags,
     index_columns,
     is_level,
@@ -39,6 +40,7 @@ from gmvae.data.files.values import (
     no_numbers,
     numbers,
     numeric_categories,
+    plain_name,
     strings,
     texts,
     unit,
@@ -99,13 +101,16 @@ class Table(Source):
         categories = numeric_categories(found) & {*names}
         kinds |= dict.fromkeys(categories, "text")
         words = [name for name in names if kinds[name] == "text"]
-        others = [name for name in names if kinds[name] == "other"]
+        dated = [name for name in names if plain_name(found.field(name).type) in ("dates", "times")]
+        others = [name for name in names if kinds[name] == "other" and name not in dated]
         weights = [
             name for name in (options.weight_column,) if name and kind(found.field(name).type) == "text"
         ]
         reading, what, spelled = self.spelled([*words, *weights])
         uses = self._uses([name for name in words if name not in spelled], options, categories)
-        wrong = self._complaints(uses, [f"{name} ({found.field(name).type})" for name in others], names)
+        uses.dates |= {name: self._first_date(name) for name in dated}
+        odd = [f"{name} ({plain_name(found.field(name).type)})" for name in others]
+        wrong = self._complaints(uses, odd, names)
         if reading:
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
@@ -247,6 +252,12 @@ class Table(Source):
                 remarks = count == len(known) > REMARKS and len(known) < rows
                 (uses.drop if count > CATEGORIES or remarks else uses.features).append(name)
         return uses
+
+    def _first_date(self, name: str) -> str:
+        """The first date or time in the first rows of a column of these; empty if there is none."""
+        with self.reading():
+            first = next(self.batches([name], Schema((1,), (), {}), ROWS), None)
+        return "" if first is None else first_date(first.column(0))
 
     def _texts_of(self, words: Sequence[str], *, all_rows: bool) -> tuple[int, dict[str, pa.Array]]:
         """The number of rows that are read, and the texts of columns in the first rows; with ``all_rows``,

@@ -7,6 +7,7 @@ instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -33,6 +34,25 @@ def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
         return "text"
     return "number" if types.is_null(dtype) else "other"
 
+
+def plain_name(dtype: pa.DataType) -> str:
+    """What values of an Arrow type are, in words; the name of the type if there is no such word."""
+    if types.is_dictionary(dtype):
+        dtype = dtype.value_type
+    return next((word for word, is_one in OTHERS.items() if is_one(dtype)), str(dtype))
+
+
+OTHERS = {
+    "dates": lambda dtype: types.is_date(dtype) or types.is_timestamp(dtype),
+    "times": types.is_time,
+    "durations": types.is_duration,
+    "lists": lambda dtype: (
+        types.is_list(dtype) or types.is_large_list(dtype) or types.is_fixed_size_list(dtype)
+    ),
+    "records": types.is_struct,
+    "bytes": lambda dtype: types.is_binary(dtype) or types.is_large_binary(dtype),
+}
+"""Words for types that are neither numbers nor text, with their tests."""
 
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 """The pattern of a number."""
@@ -111,6 +131,14 @@ def date(column: Any) -> str:
     if len(dates) <= MOSTLY * len(values) or pc.any(pc.match_substring_regex(others, r"\d")).as_py():
         return ""
     return dates[0].as_py()
+
+
+def first_date(values: Any) -> str:
+    """The first date or time of an array of these, as text, without a time if it is 0; empty if all are
+    missing."""
+    known = values.drop_null()
+    text = texts(known[:1])[0].as_py() if len(known) else ""
+    return re.sub(r"( 00:00:00)?(\.0+)?$", "", text)
 
 
 def unit(column: Any) -> str:
