@@ -79,7 +79,7 @@ def test_no_advice_leaves_no_column(write, spell, said):
     assert one.endswith("; so add --drop a")
     both = complaint(write("a,b\n" + "".join(f"{v},{v}\n" for v in values)))
     assert said.removesuffix(")") in both
-    assert both.endswith("; and no other columns to take as features")
+    assert both.endswith(". It has no other columns to take as features")
     assert "--drop" not in both
     for frame, drop in (
         (pd.DataFrame({"a": values, "b": range(ROWS)}), True),
@@ -195,14 +195,14 @@ def test_columns_without_a_number_are_named_with_all_else(write, tmp_path):
     path = write(text)
     said = complaint(path)
     empty = (
-        "no value at all in column 1: leave it out with --drop; and no finite number in column 2: leave it"
+        "no value at all in column 1: leave it out with --drop. It has no finite number in column 2: leave it"
     )
     gaps = "missing values in 1 of 20 rows, first in row 3 counted from 0, in columns 0 (1): train"
     for part in ("columns of text: t", empty, gaps):
         assert part in said
-    assert said.endswith("so add --drop 1 2 --text one-hot --missing impute")
+    assert said.endswith("add --drop 1 2 --text one-hot --missing impute")
     both = ReadOptions(missing="impute", text="one-hot", drop=("t",))
-    assert complaint(path, both) == f"t.csv has {empty} out with --drop; so add --drop t 1 2"
+    assert complaint(path, both) == f"t.csv has {empty} out with --drop. For all of this, add --drop t 1 2"
     np.save(tmp_path / "t.npy", [[1, np.nan, np.inf], [np.nan, np.nan, -np.inf], [3, np.nan, np.inf]])
     for options in (ReadOptions(), ReadOptions(missing="impute")):
         assert f"t.npy has {empty}" in complaint(tmp_path / "t.npy", options)

@@ -90,14 +90,14 @@ REFUSE = {
     ),
     "gaps and infinite numbers": (
         lambda: gaps().assign(b=numbers()["b"].where(np.arange(40) % 2 == 1, np.inf)), {},
-        "; and infinite numbers in 20 of 40",
+        ". It has infinite numbers in 20 of 40",
     ),
     "an empty and an infinite column, and gaps": (
         lambda: gaps().assign(b=np.inf, e=np.nan), ONE_HOT,
         "has no value at all in column e: leave it out",
     ),
     "an infinite column, to be filled": (
-        lambda: gaps().assign(b=np.inf, e=np.nan), BOTH, "; and no finite number in column b: leave it out",
+        lambda: gaps().assign(b=np.inf, e=np.nan), BOTH, ". It has no finite number in column b: leave it",
     ),
     "numbers as text": (
         lambda: nothing(t=numbers()["a"].map(str)), {}, "numbers as text in t ('",

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from gmvae.data.files.values import kind, numbers, strings
+from gmvae.data.files.values import kind, no_number, numbers, strings
 from gmvae.data.files.written import NONE
 
 SURE = 10
@@ -26,12 +26,15 @@ def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
     it. Numbers alone are a row, unless they are 0, 1, 2, ... or 1, 2, 3, ..., the names that pandas gives.
     Words and numbers together are a row in three cases: a word occurs in its own column; it equals the texts
     there except for digits, such as ``id0`` above ``id1``; or each number lies in the range of its column.
-    ``5.1, setosa`` is a row of the iris data, and ``country, 2019, 2020`` are names above populations.
+    ``5.1, setosa`` is a row of the iris data, and ``country, 2019, 2020`` are names above populations. Words
+    that occur again in a column of numbers are names, as where files with a line of names each were joined.
 
     Arguments:
         names: The first line.
         first: The rows below it that have been read, with their types.
     """
+    if any(_again(name, column) for name, column in zip(names, first.columns, strict=True)):
+        return False
     columns = [
         (name, column) for name, column in zip(names, first.columns, strict=True) if not _is_missing(name)
     ]
@@ -73,6 +76,14 @@ def _is_missing(name: str) -> bool:
 
 def _is_text(column: pa.Array) -> bool:
     return kind(column.type) == "text"
+
+
+def _again(name: str, column: pa.Array) -> bool:
+    """Whether a word occurs again in a column of numbers."""
+    if not _is_text(column) or number(name) is not None or _is_missing(name) or not _occurs(name, column):
+        return False
+    row = no_number(column)
+    return row is not None and column[row].as_py() == name
 
 
 def _is_whole(dtype: pa.DataType) -> bool:

@@ -24,6 +24,7 @@ from gmvae.data.files.columns import (
     chosen,
     listing,
     places,
+    repeated,
 )
 from gmvae.data.files.complaints import RefusedTableError, Uses
 from gmvae.data.files.numerals import notation
@@ -93,9 +94,10 @@ class Table(Source):
             there = found.names
         rows = {*self.index()}
         columns = [name for name in there if name not in rows]
-        check_options(self.path, options, there, columns)
-        names = chosen(options, columns)
-        if not names:
+        check_options(self.path, options, there, [name for name in columns if name in options.beside])
+        twice = repeated(columns, chosen(options, columns))
+        names = tuple(name for name in chosen(options, columns) if name not in twice)
+        if not names and not twice:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {listing(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
         categories = numeric_categories(found) & {*names}
@@ -111,13 +113,18 @@ class Table(Source):
         uses.dates |= {name: self._first_date(name) for name in dated}
         odd = [f"{name} ({plain_name(found.field(name).type)})" for name in others]
         wrong = self._complaints(uses, odd, names)
+        if twice:
+            named = listing([name or "(no name)" for name in twice])
+            wrong.insert(0, f"more than one column {named}: rename all but one, or leave them out")
+            wrong[0] += f" with {self.advice['drop']}"
         if reading:
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
             left = {name: found for name, found in kinds.items() if name not in uses.dropped}
             unusable = self._unusable(left, options)
-            flags = [reading] * bool(reading) + uses.flags([*others, *unusable.empty], options)
-            raise self._refused([*wrong, *unusable.said], flags, names, gaps=unusable.gaps)
+            flags = [reading] * bool(reading) + uses.flags([*twice, *others, *unusable.empty], options)
+            gaps = unusable.gaps and not uses.repeated
+            raise self._refused([*wrong, *unusable.said], flags, names, gaps=gaps)
         made = Schema(
             y_shape=(len(names),),
             columns=names,
@@ -202,7 +209,7 @@ class Table(Source):
         names, training = schema.columns, options is not None
         found = unusable(names, values, self.advice, missing=missing, training=training)
         if options is None:
-            return ValueError(f"{self.path} has {'; and '.join(found.said)}")
+            return ValueError(f"{self.path} has {'. It has '.join(found.said)}")
         flags = Uses().flags(found.empty, options)
         return self._refused(found.said, flags, names, gaps=found.gaps)
 
@@ -242,7 +249,9 @@ class Table(Source):
             elif when := date(column):
                 uses.dates[name] = when
             elif odd is not None and not (all_rows and is_level(column[odd].as_py(), count)):
-                if sign := unit(column):
+                if column[odd].as_py() == name:
+                    uses.repeated[name] = self._row_of(name, name) if all_rows else odd
+                elif sign := unit(column):
                     uses.units[name] = sign, where(odd, name)
                 else:
                     uses.odd[name] = where(odd, name)
