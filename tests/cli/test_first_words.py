@@ -125,7 +125,17 @@ def test_descriptions_of_flags_are_read_for_help_only(monkeypatch, capsys):
             ["train", "mnist", "--drop", "a"],
             "there is no --drop for this experiment: gmvae train data has it",
         ),
-        (["train", "data", "--path", "a.csv", "b.csv"], "Unrecognized options: b.csv"),
+        (["train", "data", "--path", "a.csv", "b.csv"], "gmvae: too many arguments: b.csv ("),
+        (["train", "data", "-o", "x"], "gmvae: there is no -o ("),
+        (["train", "data", "--path"], "gmvae: --path needs a value ("),
+        (
+            ["train", "data", "--stream", "yes"],
+            "--stream takes no value: give --stream or --no-stream, without",
+        ),
+        (["predict", "run", "--out"], "gmvae: --out needs a value ("),
+        (["predict", "--pout", "run"], "gmvae: there is no --pout: did you mean --out? ("),
+        (["watch", "--port", "x"], "gmvae: --port is 'x': it must be a whole number ("),
+        (["plot"], "gmvae: gmvae plot needs PLOT: one of latent, recon, samples, styles, bound, terms, cons"),
     ],
 )
 def test_unknown_commands_and_experiments_get_suggestions(words, said):
