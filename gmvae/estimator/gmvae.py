@@ -301,20 +301,19 @@ class GMVAE(Updated):
         seed = self._seed()
         config = configuration(parameters, seed)
         if going_on and not config.model.clusters:
-            clusters = self.model_.config.clusters
-            config = replace(config, model=replace(config.model, clusters=clusters))
+            config = replace(config, model=replace(config.model, clusters=self.model_.config.clusters))
         check_count(X, sample_weight, max(2, config.model.clusters))
-        observers = followed(self.verbose)
-        if self.run_dir is None:
-            before = self._before(config, data, renumber=renumber) if going_on else None
-            self._take(Engine(config, data, observers, before).fit(), going_on)
-        elif going_on:
+        if self.run_dir is not None and going_on:
             raise ValueError(
                 f"run_dir is {str(self.run_dir)!r}, but a run starts from scratch, and warm_start continues "
                 "with a model: set run_dir=None"
             )
-        else:
-            self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
+        with followed(self.verbose) as observers:
+            if self.run_dir is None:
+                before = self._before(config, data, renumber=renumber) if going_on else None
+                self._take(Engine(config, data, observers, before).fit(), going_on)
+            else:
+                self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
 
     def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
         """Fit to rows that come in batches, through the disk."""
@@ -370,7 +369,8 @@ class GMVAE(Updated):
         reader = cls(**{name: asked[name] for name in ("missing", "text") if name in asked})
         given = None if X is None else (reader._table(X, reset=True), sample_weight)
         run = Run.resume(path, device=device, rows=given)
-        result = run.finish(*followed(verbose))
+        with followed(verbose) as observers:
+            result = run.finish(*observers)
         model = cls.of_file(run.model_file(), run.config.training.device)
         model.labels_, model.history_ = result.labels, result.history
         return model
