@@ -68,6 +68,16 @@ REFUSE = {
     "an empty column": (lambda: nothing(e=np.nan), IMPUTE, "has no value at all in column e"),
     "an empty column of text": (lambda: nothing(e=pd.array([None] * 40, "string")), BOTH, "no value at all"),
     "dates": (lambda: nothing(d=pd.date_range("2020", periods=40)), BOTH, "times in d ('2020-01-01')"),
+    "dates of a place": (
+        lambda: nothing(d=pd.date_range("2020", periods=40, tz="Europe/Berlin")), BOTH,
+        "dates or times in d ('2020-01-01');",
+    ),
+    "times of a day": (
+        lambda: nothing(d=pd.date_range("2020-01-01 10:30", periods=40)), BOTH,
+        "dates or times in d ('2020-01-01 10:30:00');",
+    ),
+    "months": (lambda: nothing(d=pd.period_range("2020-01", periods=40, freq="M")), BOTH, "d (periods);"),
+    "the names again": (lambda: nothing(p=[*map(str, range(39)), "p"]), {}, "again in row 39, counted from"),
     "no date": (lambda: nothing(d=pd.NaT), BOTH, "dates or times in d; make numbers of them"),
     "times": (lambda: nothing(d=pd.to_timedelta(range(40), "s")), BOTH, "nor text: d (duration"),
     "lists": (lambda: nothing(d=[[1, 2]] * 40), BOTH, "nor text: d (list"),

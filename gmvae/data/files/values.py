@@ -39,6 +39,8 @@ def plain_name(dtype: pa.DataType) -> str:
     """What values of an Arrow type are, in words; the name of the type if there is no such word."""
     if types.is_dictionary(dtype):
         dtype = dtype.value_type
+    if isinstance(dtype, pa.BaseExtensionType):  # such as pandas.period
+        return f"{dtype.extension_name.rpartition('.')[2]}s"
     return next((word for word, is_one in OTHERS.items() if is_one(dtype)), str(dtype))
 
 
@@ -138,7 +140,8 @@ def first_date(values: Any) -> str:
     missing."""
     known = values.drop_null()
     text = texts(known[:1])[0].as_py() if len(known) else ""
-    return re.sub(r"( 00:00:00)?(\.0+)?$", "", text)
+    text = re.sub(r"\.0+(?=[+-]|Z|$)", "", text)
+    return re.sub(r" 00:00:00([+-]\d{2}:?\d{2}|Z)?$", "", text)
 
 
 def unit(column: Any) -> str:
