@@ -72,6 +72,12 @@ def test_units_beside_columns_of_text_are_named(write):
     )
 
 
+def test_a_title_above_numbers_with_decimal_commas_is_named(write):
+    rows = "".join(f"K{i};{i},5;1.{i + 500},25\n" for i in range(30))
+    said = complaint(write("Sales 2023\n\nwho;size;sum\n" + rows))
+    assert said.startswith("t.csv has 2 lines above the names of its columns, 'Sales 2023': remove them")
+
+
 @pytest.mark.parametrize("column", [lambda i: "", lambda i: f",{i % 3}", lambda i: f",{'xy'[i % 2]}"])
 def test_names_that_occur_again_far_down_are_named(write, column):
     more = ",kind" if column(0) else ""

@@ -80,7 +80,7 @@ class FirstLines:
             return 0
         names = below[0]
         words = all(name.strip() and number(name) is None for name in names) and len({*names}) == width
-        numbers = any(number(value) is not None for row in below[1:] for value in row)
+        numbers = any(_number(value, mark) is not None for row in below[1:] for value in row)
         return self._lines_above(count, mark) if words and numbers and not self.row_names(mark) else 0
 
     def worded(self, mark: str) -> int:
