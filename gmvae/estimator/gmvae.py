@@ -59,7 +59,7 @@ class GMVAE(Updated):
             stack of images, (N, height, width) or (N, channels, height, width).
         missing: ``"impute"`` fills missing numbers with the mean of their column; by default they are an
             error.
-        text: ``"one-hot"`` makes a 0/1 feature for each text of a column; by default texts are an error.
+        text: ``"one-hot"`` makes a 0/1 feature for each value of a text column; by default text is an error.
         scale: How the columns are scaled for a Gaussian model: ``"standard"``, ``"robust"``, ``"log"``,
             ``"unit"`` (for embeddings), ``"common"``, ``"none"``, or ``"auto"``, with the reason in
             ``scale_reason_``. :func:`gmvae.data.scales.choice.choose_scale` describes them.
@@ -153,7 +153,7 @@ class GMVAE(Updated):
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
             several restarts, and at least 1,000 rows), ``loss``, ``n_iter``.
         relabelled_: Names and merges of clusters (:class:`gmvae.partition.relabelling.Relabelling`).
-        schema_: How a table with texts or missing values becomes numbers (:class:`gmvae.data.schema.Schema`),
+        schema_: How a table with text or missing values becomes numbers (:class:`gmvae.data.schema.Schema`),
             or ``None`` for a table of numbers.
         model_: The :class:`gmvae.model.vae.GaussianMixtureVAE`.
         n_features_in_, feature_names_in_: As in all of scikit-learn.

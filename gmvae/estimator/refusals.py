@@ -39,7 +39,7 @@ def check_kind(X: Any) -> None:
 
 
 def labels(X: Any) -> tuple[Any, ...] | None:
-    """The labels of a pandas frame's columns if not all of them are texts, which scikit-learn compares;
+    """The labels of a pandas frame's columns if not all of them are strings, which scikit-learn compares;
     ``None`` for anything else."""
     if type(X).__module__.split(".")[0] != "pandas" or not hasattr(X, "columns"):
         return None
@@ -72,7 +72,7 @@ def check_list(X: Any) -> None:
 
 
 def is_single(row: Any) -> bool:
-    """Whether a row of a list is a single value: a text, or an array without axes."""
+    """Whether a row of a list is a single value: a string, or an array without axes."""
     return isinstance(row, (str, bytes)) or getattr(row, "ndim", 1) == 0
 
 
@@ -98,7 +98,7 @@ def check_shape(X: Any) -> None:
 
 
 def check_objects(X: NDArray[Any]) -> None:
-    """Check that an array of objects, (rows, columns), has only numbers and texts.
+    """Check that an array of objects, (rows, columns), has only numbers and strings.
 
     Raises:
         ValueError: if it has a complex number.
@@ -117,7 +117,7 @@ def check_objects(X: NDArray[Any]) -> None:
 
 
 def first_text(X: NDArray[Any]) -> str:
-    """The first text in an array of texts or objects, with its place."""
+    """The first string in an array of strings or objects, with its place."""
     found = (f"{short(v)} in {where(place)}" for place, v in np.ndenumerate(X) if isinstance(v, (str, bytes)))
     return next(found, str(X.dtype))
 
@@ -143,7 +143,7 @@ def check_columns(X: Any) -> None:
 
 def check_numbers(X: Any, known: Collection[str]) -> None:
     """Raise ``ValueError`` if a data frame or an Arrow table, for a model that was fitted to numbers, has
-    columns that are not. Texts that spell numbers are numbers. If the names of the model's columns are
+    columns that are not. Strings that spell numbers are numbers. If the names of the model's columns are
     ``known``, other columns are not looked at: scikit-learn refuses them."""
     if all(getattr(dtype, "kind", "") in QUICK for dtype in getattr(X, "dtypes", [None])):
         return
@@ -169,7 +169,7 @@ def check_numbers(X: Any, known: Collection[str]) -> None:
 
 
 def is_number(text: str) -> bool:
-    """Whether Arrow takes a text for a number."""
+    """Whether Arrow takes a string for a number."""
     try:
         numbers(pa.array([text]))
     except pa.ArrowException:

@@ -85,7 +85,7 @@ class Reported(Stored):
         Arguments:
             X: Rows like those of the fit, (N, D); at most 60,000, evenly spaced, are shown.
             path: The file to write, ``.html``.
-            labels: True classes of the rows, (N,), numbers or texts, to compare clusters with.
+            labels: True classes of the rows, (N,), numbers or strings, to compare clusters with.
 
         Raises:
             ValueError: if X does not suit the model, or there are not as many labels as rows.
@@ -98,7 +98,7 @@ class Reported(Stored):
 
         Arguments:
             X: Rows like those of the fit, (N, D); at most 60,000, evenly spaced, are used.
-            labels: True classes of the rows, (N,), numbers or texts.
+            labels: True classes of the rows, (N,), numbers or strings.
 
         Raises:
             ValueError: if X does not suit the model, or there are not as many labels as rows.

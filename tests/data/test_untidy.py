@@ -47,7 +47,7 @@ def other() -> pd.DataFrame:
     return new
 
 
-SAID = "3 rows with a text in column colour that training did not see, such as 'Green': it counts as missing"
+SAID = "3 rows with a value in column colour that training did not see, such as 'Green': it counts as missing"
 
 
 @pytest.mark.slow

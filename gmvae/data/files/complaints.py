@@ -51,9 +51,9 @@ class Uses:
     features: list[str] = field(default_factory=list)
     """They can become 0/1 features."""
     id: list[str] = field(default_factory=list)
-    """The first one whose texts all differ: they name the rows."""
+    """The first one whose strings all differ: they name the rows."""
     drop: list[str] = field(default_factory=list)
-    """They have too many texts for features."""
+    """They have too many different strings for features."""
     odd: dict[str, str] = field(default_factory=dict)
     """Mostly numbers: the first text that is not a number, and its row."""
     units: dict[str, tuple[str, str]] = field(default_factory=dict)

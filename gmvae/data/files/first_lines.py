@@ -201,7 +201,7 @@ def _number(value: str, mark: str) -> float | None:
 
 def _name_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first value of each row is its name, as R's ``write.table`` writes it: there is one name
-    fewer than there are values, and rows are numbered, or have different texts."""
+    fewer than there are values, and rows are numbered, or have different names."""
     if not rows or len(rows[0]) != len(names) + 1 or not any(row[-1] for row in rows):
         return False
     first = [row[0] for row in rows]

@@ -49,8 +49,8 @@ from gmvae.data.files.values import (
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
 REMARKS = 10
-"""Maximum number of texts in a column whose texts all differ, apart from gaps; a column with more is taken
-for remarks."""
+"""Maximum number of strings in a column whose strings all differ, apart from gaps; a column with more is
+taken for remarks."""
 CATEGORIES = 100
 """Maximum number of different values of a text column that can become features."""
 
@@ -60,7 +60,7 @@ class Table(Source):
 
     columns_have_types = True
     decimal = "."
-    """The decimal mark of numbers in texts."""
+    """The decimal mark of numbers in text."""
 
     @abstractmethod
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
@@ -226,8 +226,8 @@ class Table(Source):
     def _uses(self, words: Sequence[str], options: ReadOptions, categories: Collection[str]) -> Uses:
         """Group text columns by what can be done with them, from the first rows.
 
-        If texts become features, all rows count, and only dates, badly written numbers and texts that all
-        differ are grouped. The numbers of ``categories`` are texts.
+        If text becomes features, all rows count, and only dates, badly written numbers and strings that all
+        differ are grouped. The numbers of ``categories`` are text.
         """
         uses, all_rows = Uses(), options.text == "one-hot"
 
@@ -269,8 +269,8 @@ class Table(Source):
         return "" if first is None else first_date(first.column(0))
 
     def _texts_of(self, words: Sequence[str], *, all_rows: bool) -> tuple[int, dict[str, pa.Array]]:
-        """The number of rows that are read, and the texts of columns in the first rows; with ``all_rows``,
-        their different texts in all rows, of which numbers are left out if there are many."""
+        """The number of rows that are read, and the strings of columns in the first rows; with ``all_rows``,
+        their different strings in all rows, of which numbers are left out if there are many."""
         batches = self.batches(list(words), Schema((1,), tuple(words), dict.fromkeys(words, ())), ROWS)
         if not all_rows:
             first = next(batches, None)
@@ -290,7 +290,7 @@ class Table(Source):
         return rows, {name: strings([*found]) for name, found in seen.items()}
 
     def _row_of(self, text: str, name: str) -> int:
-        """The first row with a text in a column."""
+        """The first row with a string in a column."""
         row = 0
         for batch in self.batches([name], Schema((1,), (name,), {name: ()}), ROWS):
             place = pc.index(texts(batch.column(0)), text).as_py()
@@ -337,8 +337,8 @@ class Table(Source):
     def _check_survey(
         self, schema: Schema, words: Mapping[str, Mapping[str | None, int]], empty: Sequence[str]
     ) -> None:
-        """Raise ``ValueError`` if columns have too many texts for features or, where missing values are to be
-        filled, no value at all."""
+        """Raise ``ValueError`` if columns have too many different strings for features, or no
+        value at all where missing values are to be filled."""
         many = [name for name, seen in words.items() if len(seen.keys() - {None}) > CATEGORIES]
         if not many and not (empty and schema.impute):
             return

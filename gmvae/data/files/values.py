@@ -1,4 +1,4 @@
-"""Convert columns of Arrow tables, of any type, to numbers or texts.
+"""Convert columns of Arrow tables, of any type, to numbers or strings.
 
 ``pa.array``, ``pa.scalar``, ``to_numpy`` and NumPy's ``asarray`` of an Arrow array import pandas if it is
 installed, which takes as long as the whole check of a small file. The functions here use DLPack and buffers
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 LEVELS = 20
-"""Maximum number of different texts, some of them numbers, that can be categories."""
+"""Maximum number of different strings, some of them numbers, that can be categories."""
 MOSTLY = 0.5
-"""Share of numbers above which a column of texts is one of numbers."""
+"""Share of numbers above which a column of text is one of numbers."""
 
 
 def kind(dtype: pa.DataType) -> Literal["number", "text", "other"]:
@@ -84,7 +84,7 @@ DATE = (
 """The pattern of a date, with a time or without, or of a time of day."""
 DIGITS = r"[+-]?\d[\d.,]*"
 LIKE_UNIT = rf"^\s*([^a-zA-Z\d]{{1,4}}|[A-Z]{{3}}\s[\s\x{{a0}}]?)?{DIGITS}[^\d]{{0,4}}\s*$"
-"""A pattern that each text of ``UNIT`` has, and few others. It is compiled a hundred times faster."""
+"""A pattern that each string of ``UNIT`` has, and few others. It is compiled a hundred times faster."""
 UNIT = (
     rf"^\s*((?:{SIGN}|[A-Z]{{3}}\s)?)[\s\x{{a0}}]?{DIGITS}"
     rf"[\s\x{{a0}}\x{{202f}}]?((?:{SIGN}|\pL{{1,3}})?)\s*$"
@@ -93,7 +93,7 @@ UNIT = (
 
 
 def no_number(column: Any) -> int | None:
-    """The row of the first value that is not a number, in a column of texts most of which are
+    """The row of the first value that is not a number, in a column of strings most of which are
     numbers, or all of which are numbers with a unit; ``None`` for other columns."""
     values = pc.cast(texts(column), pa.string())
     known = max(1, len(values) - values.null_count)
@@ -106,7 +106,7 @@ def no_number(column: Any) -> int | None:
 
 
 def _have_units(values: Any) -> bool:
-    """Whether the texts of a column that are not missing are numbers, with a unit or without."""
+    """Whether the strings of a column that are not missing are numbers, with a unit or without."""
     return all(
         pc.all(pc.match_substring_regex(values, pattern)).as_py() is not False
         for pattern in (LIKE_UNIT, UNIT)
@@ -114,18 +114,18 @@ def _have_units(values: Any) -> bool:
 
 
 def no_numbers(values: Any) -> Any:
-    """Those of an Arrow array of texts that are no numbers."""
+    """Those of an Arrow array of strings that are no numbers."""
     return values.filter(pc.invert(pc.match_substring_regex(values, WRITTEN)))
 
 
 def is_level(text: str, count: int) -> bool:
-    """Whether a text among numbers, such as ``3+`` or ``none``, can be one of ``count`` categories; ``?``
+    """Whether a string among numbers, such as ``3+`` or ``none``, can be one of ``count`` categories; ``?``
     cannot."""
     return count <= LEVELS and any(map(str.isalnum, text))
 
 
 def date(column: Any) -> str:
-    """The first date of a column, if most of its texts are dates or times, and the others have no digits;
+    """The first date of a column, if most of its strings are dates or times, and the others have no digits;
     else empty."""
     values = texts(column).drop_null()
     found = pc.match_substring_regex(values, DATE)
@@ -145,7 +145,7 @@ def first_date(values: Any) -> str:
 
 
 def unit(column: Any) -> str:
-    """The unit that numbers in a column of texts are written with, such as %; empty if they have none, or
+    """The unit that numbers in a column of strings are written with, such as %; empty if they have none, or
     not all the same."""
     values = pc.cast(texts(column), pa.string()).drop_null().unique()
     if not pc.all(pc.match_substring_regex(values, UNIT)).as_py():
