@@ -4,9 +4,8 @@
 
 Each command runs several times, in turn with `python -c pass`. The table has the medians, in seconds, of the
 time on the clock and of the processor's time, which depends less on what else runs, and the ratio of each
-processor's time to that of `python -c pass`. None of the commands imports torch. The values of an
-.h5ad file are read with anndata, whose import takes longer than all else. Names in it are checked without.
-Each call is a line of benchmarks/results/startup.jsonl.
+processor's time to that of `python -c pass`. None of the commands imports torch or anndata, whose
+imports take longer than all else. Each call is a line of benchmarks/results/startup.jsonl.
 """
 
 from __future__ import annotations

@@ -84,6 +84,7 @@ DATA = Config(
 )
 
 EXPERIMENTS = {
+    "data": DATA,
     "spiral": SPIRAL,
     "mnist": MNIST,
     "mnist_fc": MNIST_FC,
@@ -92,10 +93,10 @@ EXPERIMENTS = {
     "mnist_fc_version2": MNIST_FC_VERSION2,
     "fashion_mnist": FASHION_MNIST,
     "svhn": SVHN,
-    "data": DATA,
 }
 
 DESCRIPTIONS = {
+    "data": "your own data: a table, an array or a folder of pictures (--path), as gmvae.GMVAE fits it.",
     "spiral": "5,000 points in the plane, on five arcs: find the arcs (paper, section 4.1).",
     "mnist": "60,000 handwritten digits, with convolutions (paper, section 4.2).",
     "mnist_fc": "60,000 handwritten digits, with fully connected layers.",
@@ -103,7 +104,6 @@ DESCRIPTIONS = {
     "mnist_version2": "mnist with version 2 of the paper.",
     "mnist_fc_version2": "mnist_fc with version 2 of the paper.",
     "fashion_mnist": "60,000 pictures of clothes, as mnist.",
-    "data": "your own data: a table, an array or a folder of pictures (--path), as gmvae.GMVAE fits it.",
     "svhn": "604,388 house numbers, 50,000 in each pass (paper, section 4.2).",
 }
 

@@ -18,10 +18,13 @@ EDGES = np.array([0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
 
 @dataclass(frozen=True)
 class Contrast:
-    """Columns within each cluster, compared with the rows of all other clusters; each (K, D)."""
+    """Columns within each cluster, compared with the rows of all other clusters; each (K, D). Means and
+    deviations that are zero but for rounding are 0."""
 
     mean: Array
     """Means within the cluster."""
+    deviation: Array
+    """Standard deviations within the cluster."""
     rest: Array
     """Means of the rows in other clusters."""
     difference: Array
@@ -32,22 +35,35 @@ class Contrast:
 
 def contrast(y: Array, clusters: NDArray[np.int64], count: int) -> Contrast:
     """The :class:`Contrast` of rows of shape (N, D) with clusters, (N,), below ``count``."""
-    centre = y.mean(0)
+    centre, tiny = y.mean(0), _rounding(y)
     moved = y - centre  # with a large mean, sums of squares would lose digits
-    sums, squares = np.zeros((2, count, y.shape[1]))
+    sums, squares, mean, deviation = np.zeros((4, count, y.shape[1]))
     for k in range(count):
-        mine = moved[clusters == k]
+        own, mine = y[clusters == k], moved[clusters == k]
         sums[k], squares[k] = mine.sum(0), (mine**2).sum(0)
+        if len(own):
+            mean[k], deviation[k] = (_beyond(_rounding(own), values) for values in (own.mean(0), own.std(0)))
     held = np.bincount(clusters, minlength=count)[:, None]
     sides = (held, sums, squares), (len(y) - held, sums.sum(0) - sums, squares.sum(0) - squares)
     means, variances = zip(*(_moments(*side) for side in sides), strict=True)
     spread = np.sqrt((variances[0] + variances[1]) / 2)
-    everywhere = np.broadcast_to(y.std(0), spread.shape)
+    everywhere = np.broadcast_to(_beyond(tiny, y.std(0)), spread.shape)
     rounding = 1e-7 * (everywhere + abs(means[0]) + abs(means[1]))  # of the sums of squares, before the root
     spread = np.where(spread > rounding, spread, everywhere)
     defined = (held > 0) & (held < len(y)) & (spread > 0)
     difference = np.where(defined, (means[0] - means[1]) / np.where(defined, spread, 1), 0)
-    return Contrast(means[0] + centre, means[1] + centre, difference)
+    rest = _beyond(tiny, means[1] + centre)
+    return Contrast(np.where(held, mean, centre), deviation, rest, difference)
+
+
+def _rounding(y: Array) -> Array:
+    """The errors of rounding to expect in means and deviations of the columns of y."""
+    return 16 * np.finfo(np.float64).eps * abs(y).max(0)
+
+
+def _beyond(rounding: Array, values: Array) -> Array:
+    """The values, with 0 for those within the rounding."""
+    return np.where(abs(values) > rounding, values, 0)
 
 
 def _moments(held: Array, sums: Array, squares: Array) -> tuple[Array, Array]:

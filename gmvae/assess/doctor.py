@@ -95,12 +95,12 @@ WORDS = {
     "overfit": (
         "After {epochs} epochs the bound is {seen:.1f} nats on fitted rows, and {unseen:.1f} on {rows} "
         "held-out rows{so}.",
-        "Use more rows, fewer columns (such as their principal components), or fewer epochs.",
+        "{tried}",
     ),
     "heavy-tails": (
         "Columns with heavy tails, in which a few values are so far out that the others look alike: "
         "{columns}.",
-        "Look at these values. Scale robust or log brings them nearer.",
+        "Look at these values, or bring them nearer with scale=robust or scale=log.",
     ),
     "nearly-constant": (
         "Columns with one value in more than 99 % of the rows: {columns}. The other rows lie far from these.",
@@ -277,11 +277,16 @@ def _of_holdout(holdout: Holdout | None) -> Iterator[Finding]:
         return
     severity: Literal["warning", "note"] = "warning"
     shown, so = holdout.chosen, ""
+    tried = "Use more rows, fewer columns (such as their principal components), or fewer epochs."
     if shown.elbo - shown.held_out_elbo <= OVERFIT * holdout.columns:
         if holdout.chosen is holdout.trials[-1]:
             return
         shown, severity = holdout.trials[-1], "note"
         so = f": the {holdout.epochs} epochs of this fit are better"
+        tried = (
+            "There is nothing to mend. With more rows, or with fewer columns (such as their principal "
+            "components), a longer fit could be better."
+        )
     yield _say(
         "overfit",
         severity,
@@ -290,4 +295,5 @@ def _of_holdout(holdout: Holdout | None) -> Iterator[Finding]:
         unseen=shown.held_out_elbo,
         rows=holdout.rows,
         so=so,
+        tried=tried,
     )

@@ -197,7 +197,7 @@ def _write(out: Path, run: Path, source: Source, batches: Iterator[Any], *more: 
 
 
 def warn(source: Source) -> None:
-    """Warn on standard error about texts of a file that training did not see."""
+    """Warn on standard error about values of text columns that training did not see."""
     from gmvae.data.printable import printable
     from gmvae.data.schema import unseen_lines
 

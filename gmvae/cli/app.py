@@ -22,7 +22,7 @@ from gmvae.cli.help_text import flowing
 from gmvae.cli.preflight import check_applied, check_data
 from gmvae.cli.quick import quick
 from gmvae.cli.signals import status, terminable
-from gmvae.cli.wording import flags, in_shell, of_shell
+from gmvae.cli.wording import flags, in_shell, of_shell, switches
 from gmvae.config import Config, DataConfig
 from gmvae.data.printable import printable
 from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
@@ -183,7 +183,12 @@ def parse(
     options: dict[str, Any] = {} if default is None else {"default": default}
     said, helped = Boxes(), Boxes()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(helped), flowing(), quick():
+        with (
+            contextlib.redirect_stderr(said),
+            contextlib.redirect_stdout(helped),
+            flowing(arguments),
+            quick(),
+        ):
             return tyro.cli(
                 kind,
                 prog=prog,
@@ -230,6 +235,10 @@ def complaint(box: str) -> str:
     lines = [line.strip("│ ") for line in box.splitlines()]
     rules = [i for i, line in enumerate(lines) if line.startswith(("─", "╰"))]
     text = " ".join(" ".join(lines[1 : rules[0] if rules else None]).split())
+    choices = re.match(r"Missing from ([\w ]+): \{(.*)\} (\w+) \(required\)$", text)
+    if choices:
+        command, allowed, name = choices.groups()
+        return f"{command} needs {name.upper()}: one of {', '.join(allowed.replace(' ', '').split(','))}"
     text = re.sub(r"^Missing from ([\w ]+): (\S+) .*\(required\)$", r"\1 needs \2", text)
     return re.sub(r"^Error parsing (?:(--\S+)|\S+): ", lambda m: f"{m[1]}: " if m[1] else "", text)
 
@@ -241,8 +250,14 @@ def value_wanted(text: str) -> str:
     if choices:
         value, name, allowed = choices.groups()
         return no_choice(name, value, re.findall(r"'([^']*)'", allowed))
+    missing = re.fullmatch(r"Missing value for argument '(?:-\w/)?(\S+)'\. Expected .*", text)
+    if missing:
+        name = missing[1]
+        return f"{name} needs a value" if name.startswith("-") else f"{name.upper()} is not given"
     number = re.fullmatch(
-        r"(--\S+): (invalid literal for int\(\) with base 10|could not convert string to float): ('.*')", text
+        r"(--\S+): (?:no type matching .*: )?"
+        r"(invalid literal for int\(\) with base 10|could not convert string to float): ('.*')",
+        text,
     )
     if number:
         flag, kind, value = number.groups()
@@ -252,20 +267,33 @@ def value_wanted(text: str) -> str:
 
 
 def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:
-    """Add suggestions to a message about unknown flags; any other message is returned unchanged."""
-    if "Unrecognized options" not in text:
+    """Add suggestions to a message about unknown flags; any other message is returned unchanged. An unknown
+    flag can hide an argument that is then not found."""
+    unrecognised = "Unrecognized options" in text
+    if not unrecognised and not text.endswith(" is not given"):
         return text
     known = set(flags(kind))
     given = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
     unknown = [flag for flag in dict.fromkeys(given) if flag.replace("_", "-") not in known]
     if not unknown:
+        if not unrecognised:
+            return text
         stray = text.partition(": ")[2].split(", ")
+        before = dict(zip(arguments[1:], arguments, strict=False)).get(stray[0], "").removeprefix("--no-")
+        before = before.removeprefix("--").replace("-", "_")
+        if before in switches(kind):
+            flag = before.replace("_", "-")
+            return f"--{flag} takes no value: give --{flag} or --no-{flag}, without {stray[0]}"
         file = "--path" in known and "--path" not in given and len(stray) == 1
         if file and stray == ["-"]:
             return (
                 "training cannot read standard input, -, twice: save it to a file, and name that with --path"
             )
-        return f"{stray[0]} is given without a flag: did you mean --path {stray[0]}?" if file else text
+        return (
+            f"{stray[0]} is given without a flag: did you mean --path {stray[0]}?"
+            if file
+            else stray_text(stray)
+        )
     said = []
     for flag in unknown:
         near = similar(flag, known, 1, 0.7)
@@ -274,6 +302,13 @@ def suggested(text: str, arguments: Sequence[str], kind: Any) -> str:
             rest = " for this experiment: gmvae train data has it"
         said.append(f"there is no {flag}{rest}")
     return "; ".join(said)
+
+
+def stray_text(stray: Sequence[str]) -> str:
+    """The message about arguments that a command does not take."""
+    if flags_there := [one for one in stray if one.startswith("-")]:
+        return "; ".join(f"there is no {one}" for one in flags_there)
+    return f"too many arguments: {', '.join(stray)}"
 
 
 def one_line(error: BaseException) -> str:

@@ -33,10 +33,11 @@ def check_data(data: DataConfig) -> None:
     from gmvae.data.schema import ReadOptions
 
     options = ReadOptions(**{field.name: getattr(data, field.name) for field in fields(ReadOptions)})
-    if Path(data.path).suffix.lower() == ".h5ad" and Path(data.path).is_file():
-        from gmvae.data.files.annotated_names import check_h5ad
+    path = Path(data.path)
+    if path.suffix.lower() == ".h5ad" and path.is_file():
+        from gmvae.data.files.annotated_check import check_h5ad
 
-        check_h5ad(Path(data.path), options)
+        check_h5ad(path, options, numbers=path.stat().st_size <= SMALL)
     source = open_source(data.path)
     small = source.path.is_file() and source.path.stat().st_size <= SMALL
     quick = (options.missing, options.text) == ("error", "error")  # others need a pass over the file

@@ -35,6 +35,16 @@ def names(kind: Any) -> Iterator[str]:
             yield one.name
 
 
+def switches(kind: Any) -> Iterator[str]:
+    """Yield the fields of a dataclass, and of nested ones, that are on or off, so that their flags take no
+    value."""
+    for one in fields(kind):
+        if is_dataclass(inner := one.default_factory):
+            yield from switches(inner)
+        elif one.type in (bool, "bool"):
+            yield one.name
+
+
 def in_shell(text: str, kind: Any) -> str:
     """An error of the command of a dataclass in the words of the shell."""
     known = {name: name for name in names(kind) if name not in NOT_FLAGS}

@@ -1,5 +1,5 @@
 """Tables in memory, read in the same way as files: data frames of pandas and polars, Arrow tables, and arrays
-of numbers and texts."""
+of numbers and text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Frame(Table):
     def of(cls, X: Any, *, objects: bool = False) -> Self | None:
         """Return the frame of a data frame or an Arrow table; ``None`` for anything else.
 
-        With ``objects`` also that of an array that can hold texts. Its columns are called ``0``, ``1`` and
+        With ``objects`` also that of an array that can hold text. Its columns are called ``0``, ``1`` and
         so on.
 
         Raises:
@@ -125,7 +125,7 @@ def _of_pandas(X: Any) -> pa.Table:
                     row = int(real.to_numpy().argmin())
                     raise ValueError(
                         f"X has values of several types in column {name}, {short(known[real].iloc[0])} and "
-                        f"{short(known.iloc[row])}: make all of them numbers, or all of them texts"
+                        f"{short(known.iloc[row])}: make all of them numbers, or all of them strings"
                     ) from None
             columns[name] = column
         return pa.Table.from_pandas(type(X)(columns), preserve_index=False)

@@ -45,7 +45,12 @@ def nearest(path: Path) -> str:
         names = [beside.name for beside in islice(path.parent.iterdir(), BESIDE)]
     except OSError:
         return ""
-    near = similar(path.name, names, 1, 0.7)
+    stem, _, _ = path.name.partition(".")
+    near = [
+        name
+        for name in similar(path.name, names, 5, 0.7)
+        if similar(stem, [name.partition(".")[0]], 1, 0.66)  # an ending in common makes no similar name
+    ]
     return f": did you mean {path.with_name(near[0])}?" if near else ""
 
 

@@ -34,9 +34,10 @@ class Oddities:
         return replace(self, heavy=heavy, rare=tuple(np.flatnonzero(rare).tolist()))
 
     def called(self, columns: Sequence[int]) -> str:
-        """Some columns by their names."""
+        """Some columns by their names, or else by their numbers."""
         names = [str(self.names[column]) if self.names else str(column) for column in columns]
-        return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        return listed if self.names else f"{listed}, counted from 0"
 
 
 NOTHING_ODD = Oddities()

@@ -141,11 +141,11 @@ class Schema:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        from gmvae.data.files.values import flags, kind, numbers, strings, texts
+        from gmvae.data.files.values import flags, kind, numbers, plain_name, strings, texts
 
         wanted = "text" if name in self.categories else "numbers"
         if kind(values.type) == "other":
-            raise ValueError(f"column {name} must hold {wanted}, and holds {values.type}")
+            raise ValueError(f"column {name} must hold {wanted}, and holds {plain_name(values.type)}")
         try:
             if wanted == "numbers":
                 return numbers(values)[:, None]
@@ -163,10 +163,10 @@ class Schema:
         return chosen
 
     def unseen(self, table: pa.Table | pa.RecordBatch) -> dict[str, tuple[int, str]]:
-        """Count the texts of a table that are not among the ``categories`` of their column.
+        """Count the strings of a table that are not among the ``categories`` of their column.
 
-        Returns, by column, how many rows have one, and the first such text. Columns without any are left out.
-        The table is one that :meth:`encode` takes.
+        Returns, by column, how many rows have one, and the first such string. Columns without any are left
+        out. The table is one that :meth:`encode` takes.
         """
         import pyarrow.compute as pc
 
@@ -254,9 +254,9 @@ class Schema:
 
 
 def unseen_lines(name: str, unseen: Mapping[str, tuple[int, str]]) -> list[str]:
-    """A line for each column with texts that training did not see (:meth:`Schema.unseen`)."""
+    """A line for each column with strings that training did not see (:meth:`Schema.unseen`)."""
     return [
-        f"{name} has {count:,} row{'s'[: count > 1]} with a text in column {column} that training did not "
+        f"{name} has {count:,} row{'s'[: count > 1]} with a value in column {column} that training did not "
         f"see, such as {text!r}: it counts as missing"
         for column, (count, text) in unseen.items()
     ]

@@ -198,7 +198,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         r"""The mean of each cluster in the units of the data, (K, D),
         :math:`\mathbb E[y|z] = \mathbb E_{p(w)\,p_\beta(x|w,z)}\,\mathbb E_{p_\theta(y|x)}[y]`, from 1,000
         fixed draws. These are means under the model; :meth:`describe` has the means of rows. For a column of
-        text they are the shares of its texts."""
+        text they are the shares of its values."""
         check_is_fitted(self)
         c, model = self.model_.config, precise(self.model_)
         zero, found = model.generative.zero, []
@@ -242,7 +242,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if self.schema_ is None:
             options = {"accept_sparse": "csr", "ensure_all_finite": False}
             if not reset:
-                check_numbers(X)
+                check_numbers(X, self._names())
             return finite(validate_data(self, X, reset=reset, **options), fitted=not reset)
         rows = check_array(encoded(X, self.schema_), accept_sparse="csr", ensure_all_finite=False)
         X = finite(rows, fitted=True)

@@ -59,7 +59,7 @@ class GMVAE(Updated):
             stack of images, (N, height, width) or (N, channels, height, width).
         missing: ``"impute"`` fills missing numbers with the mean of their column; by default they are an
             error.
-        text: ``"one-hot"`` makes a 0/1 feature for each text of a column; by default texts are an error.
+        text: ``"one-hot"`` makes a 0/1 feature for each value of a text column; by default text is an error.
         scale: How the columns are scaled for a Gaussian model: ``"standard"``, ``"robust"``, ``"log"``,
             ``"unit"`` (for embeddings), ``"common"``, ``"none"``, or ``"auto"``, with the reason in
             ``scale_reason_``. :func:`gmvae.data.scales.choice.choose_scale` describes them.
@@ -153,7 +153,7 @@ class GMVAE(Updated):
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
             several restarts, and at least 1,000 rows), ``loss``, ``n_iter``.
         relabelled_: Names and merges of clusters (:class:`gmvae.partition.relabelling.Relabelling`).
-        schema_: How a table with texts or missing values becomes numbers (:class:`gmvae.data.schema.Schema`),
+        schema_: How a table with text or missing values becomes numbers (:class:`gmvae.data.schema.Schema`),
             or ``None`` for a table of numbers.
         model_: The :class:`gmvae.model.vae.GaussianMixtureVAE`.
         n_features_in_, feature_names_in_: As in all of scikit-learn.
@@ -301,20 +301,19 @@ class GMVAE(Updated):
         seed = self._seed()
         config = configuration(parameters, seed)
         if going_on and not config.model.clusters:
-            clusters = self.model_.config.clusters
-            config = replace(config, model=replace(config.model, clusters=clusters))
+            config = replace(config, model=replace(config.model, clusters=self.model_.config.clusters))
         check_count(X, sample_weight, max(2, config.model.clusters))
-        observers = followed(self.verbose)
-        if self.run_dir is None:
-            before = self._before(config, data, renumber=renumber) if going_on else None
-            self._take(Engine(config, data, observers, before).fit(), going_on)
-        elif going_on:
+        if self.run_dir is not None and going_on:
             raise ValueError(
                 f"run_dir is {str(self.run_dir)!r}, but a run starts from scratch, and warm_start continues "
                 "with a model: set run_dir=None"
             )
-        else:
-            self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
+        with followed(self.verbose) as observers:
+            if self.run_dir is None:
+                before = self._before(config, data, renumber=renumber) if going_on else None
+                self._take(Engine(config, data, observers, before).fit(), going_on)
+            else:
+                self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
 
     def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
         """Fit to rows that come in batches, through the disk."""
@@ -370,7 +369,8 @@ class GMVAE(Updated):
         reader = cls(**{name: asked[name] for name in ("missing", "text") if name in asked})
         given = None if X is None else (reader._table(X, reset=True), sample_weight)
         run = Run.resume(path, device=device, rows=given)
-        result = run.finish(*followed(verbose))
+        with followed(verbose) as observers:
+            result = run.finish(*observers)
         model = cls.of_file(run.model_file(), run.config.training.device)
         model.labels_, model.history_ = result.labels, result.history
         return model

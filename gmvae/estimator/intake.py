@@ -48,9 +48,9 @@ def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False) -> Any:
 
     Raises:
         ValueError: if X is no table of rows, it has no rows, values are masked and missing values are not
-            allowed, values are dates or complex numbers, they are text and texts are not allowed, or the
+            allowed, values are dates or complex numbers, they are text and text is not allowed, or the
             channels of images come last.
-        TypeError: if values are neither numbers nor texts.
+        TypeError: if values are neither numbers nor text.
     """
     check_kind(X)
     if type(X).__module__.startswith("polars") and hasattr(X, "collect"):
@@ -101,8 +101,8 @@ def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False) -> Any:
 
 
 def narrow(X: Any) -> Any:
-    """A table with what scikit-learn and Arrow take: names of pandas columns that are all texts, if some are,
-    and numbers of 128 bits of polars as floats."""
+    """A table with what scikit-learn and Arrow take: names of pandas columns that are all strings, if some
+    are, and numbers of 128 bits of polars as floats."""
     library = type(X).__module__.split(".")[0]
     if library == "pandas" and len({isinstance(name, str) for name in X.columns}) > 1:
         return X.set_axis(list(map(str, X.columns)), axis=1)
@@ -113,7 +113,7 @@ def narrow(X: Any) -> Any:
 
 
 def of_lists(X: Any) -> Any:
-    """Lists of rows as an array: of numbers, with NaN for ``None``, or of objects if there are texts.
+    """Lists of rows as an array: of numbers, with NaN for ``None``, or of objects if there are strings.
 
     Raises:
         ValueError: if the rows are dicts, or differ in length.
@@ -128,7 +128,7 @@ def of_lists(X: Any) -> Any:
 
 
 def of_objects(X: NDArray[Any]) -> NDArray[Any]:
-    """An array of objects as one of numbers, with NaN for missing values; if there are texts among the
+    """An array of objects as one of numbers, with NaN for missing values; if there are strings among the
     values, as one of objects, with ``None`` for missing values.
 
     Raises:
@@ -141,7 +141,7 @@ def of_objects(X: NDArray[Any]) -> NDArray[Any]:
         )
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):  # texts, or something else
+    except (TypeError, ValueError, OverflowError):  # strings, or something else
         return np.asarray(np.frompyfunc(lambda value: None if is_missing(value) else value, 1, 1)(X))
 
 
@@ -246,7 +246,7 @@ def counting(X: Any, names: Sequence[str]) -> list[str]:
 
 
 def taken(X: Any, options: ReadOptions) -> tuple[Schema | None, Any]:
-    """Return the schema of a table with texts or missing values, and its numbers, (N, D). For a table of
+    """Return the schema of a table with text or missing values, and its numbers, (N, D). For a table of
     plain numbers, return ``None`` and the table itself.
 
     Raises:

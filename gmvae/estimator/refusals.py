@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Collection, Sized
 from numbers import Real
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from gmvae.data.files.columns import listing
-from gmvae.data.files.values import kind, numbers
+from gmvae.data.files.values import kind, numbers, plain_name
 from gmvae.data.frame import Frame
 from gmvae.data.printable import short
 from gmvae.data.schema import column_names
@@ -39,7 +39,7 @@ def check_kind(X: Any) -> None:
 
 
 def labels(X: Any) -> tuple[Any, ...] | None:
-    """The labels of a pandas frame's columns if not all of them are texts, which scikit-learn compares;
+    """The labels of a pandas frame's columns if not all of them are strings, which scikit-learn compares;
     ``None`` for anything else."""
     if type(X).__module__.split(".")[0] != "pandas" or not hasattr(X, "columns"):
         return None
@@ -72,7 +72,7 @@ def check_list(X: Any) -> None:
 
 
 def is_single(row: Any) -> bool:
-    """Whether a row of a list is a single value: a text, or an array without axes."""
+    """Whether a row of a list is a single value: a string, or an array without axes."""
     return isinstance(row, (str, bytes)) or getattr(row, "ndim", 1) == 0
 
 
@@ -98,7 +98,7 @@ def check_shape(X: Any) -> None:
 
 
 def check_objects(X: NDArray[Any]) -> None:
-    """Check that an array of objects, (rows, columns), has only numbers and texts.
+    """Check that an array of objects, (rows, columns), has only numbers and strings.
 
     Raises:
         ValueError: if it has a complex number.
@@ -117,7 +117,7 @@ def check_objects(X: NDArray[Any]) -> None:
 
 
 def first_text(X: NDArray[Any]) -> str:
-    """The first text in an array of texts or objects, with its place."""
+    """The first string in an array of strings or objects, with its place."""
     found = (f"{short(v)} in {where(place)}" for place, v in np.ndenumerate(X) if isinstance(v, (str, bytes)))
     return next(found, str(X.dtype))
 
@@ -141,9 +141,10 @@ def check_columns(X: Any) -> None:
             raise ValueError(f"X has no {what}: there must be at least one")
 
 
-def check_numbers(X: Any) -> None:
+def check_numbers(X: Any, known: Collection[str]) -> None:
     """Raise ``ValueError`` if a data frame or an Arrow table, for a model that was fitted to numbers, has
-    columns that are not. Texts that spell numbers are numbers."""
+    columns that are not. Strings that spell numbers are numbers. If the names of the model's columns are
+    ``known``, other columns are not looked at: scikit-learn refuses them."""
     if all(getattr(dtype, "kind", "") in QUICK for dtype in getattr(X, "dtypes", [None])):
         return
     frame, said = Frame.of(X), list[str]()
@@ -151,8 +152,10 @@ def check_numbers(X: Any) -> None:
         return
     for field in frame.table.schema:
         column = frame.table.column(field.name)
+        if known and field.name not in known:
+            continue
         if kind(field.type) == "other":
-            said.append(f"{field.name} ({field.type})")
+            said.append(f"{field.name} ({plain_name(field.type)})")
         elif kind(field.type) == "text":
             try:
                 numbers(column)
@@ -161,12 +164,12 @@ def check_numbers(X: Any) -> None:
                 said.append(f"{field.name} ({odd!r})")
     if said:
         raise ValueError(
-            f"X has values that are no numbers in {listing(said)}: the model was fitted to numbers there"
+            f"X has values that are no numbers in {listing(said)}: the model was fitted to numbers only"
         )
 
 
 def is_number(text: str) -> bool:
-    """Whether Arrow takes a text for a number."""
+    """Whether Arrow takes a string for a number."""
     try:
         numbers(pa.array([text]))
     except pa.ArrowException:

@@ -85,7 +85,7 @@ class Reported(Stored):
         Arguments:
             X: Rows like those of the fit, (N, D); at most 60,000, evenly spaced, are shown.
             path: The file to write, ``.html``.
-            labels: True classes of the rows, (N,), numbers or texts, to compare clusters with.
+            labels: True classes of the rows, (N,), numbers or strings, to compare clusters with.
 
         Raises:
             ValueError: if X does not suit the model, or there are not as many labels as rows.
@@ -98,7 +98,7 @@ class Reported(Stored):
 
         Arguments:
             X: Rows like those of the fit, (N, D); at most 60,000, evenly spaced, are used.
-            labels: True classes of the rows, (N,), numbers or texts.
+            labels: True classes of the rows, (N,), numbers or strings.
 
         Raises:
             ValueError: if X does not suit the model, or there are not as many labels as rows.
@@ -167,7 +167,7 @@ class Reported(Stored):
                 "probability": np.full(len(order), q[own, k].mean()),
                 "column": columns[order],
                 "mean": found.mean[k][order],
-                "deviation": y[own].std(0)[order],
+                "deviation": found.deviation[k][order],
                 "rest": found.rest[k][order],
                 "difference": found.difference[k][order],
             }

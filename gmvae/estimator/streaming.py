@@ -44,8 +44,7 @@ def fit_stream(
     blocks, shape = blocks_of(given)
     if image_shape is not None:
         shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
-    observers = followed(verbose)
-    with tempfile.TemporaryDirectory(prefix="gmvae-rows-") as folder:
+    with followed(verbose) as observers, tempfile.TemporaryDirectory(prefix="gmvae-rows-") as folder:
         rows, data = prepare_stream(
             blocks,
             Schema(shape),

@@ -39,7 +39,7 @@ class Relabelling:
             raise ValueError(f"edits are not of the form {FORM}")
         names, merge = edits.get("names", {}), edits.get("merge", [])
         if not isinstance(names, Mapping) or not all(isinstance(name, str) for name in names.values()):
-            raise ValueError(f"names of clusters must be texts by number, as in {FORM}")
+            raise ValueError(f"names of clusters must be strings by number, as in {FORM}")
         if not isinstance(merge, (list, tuple)) or not all(
             isinstance(group, (list, tuple)) for group in merge
         ):

@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -26,10 +28,22 @@ STAGES = {
 }
 
 
-def followed(verbose: int | str) -> tuple[Observer, ...]:
+@contextmanager
+def followed(verbose: int | str) -> Iterator[tuple[Observer, ...]]:
     """The observers that show the progress of a fit: for 1 a bar in a notebook and lines elsewhere, for 2
     lines, for 0 none. For ``"auto"`` they are a bar in a notebook, for fits that take a second or more, and
-    none elsewhere."""
+    none elsewhere. If the ``with`` block is left by an error or an interruption, the bar says so."""
+    observers = _observers(verbose)
+    try:
+        yield observers
+    except BaseException:
+        for bar in observers:
+            if isinstance(bar, Bar):
+                bar.stopped()
+        raise
+
+
+def _observers(verbose: int | str) -> tuple[Observer, ...]:
     if verbose == "auto":
         return (Bar(LONG),) if in_notebook() else ()
     if not verbose:
@@ -58,7 +72,7 @@ class Bar(Observer):
 
     def begin(self, fit: Fit) -> None:
         self.fit, self._began, self._said = fit, time.monotonic(), ""
-        self._shown, self._display = -math.inf, None
+        self._shown, self._display, self._last = -math.inf, None, ("", 0.0)
         self._show("", 0)
 
     def progress(self, stage: str, done: float) -> None:
@@ -79,8 +93,14 @@ class Bar(Observer):
         findings = "; ".join(map(str, result.findings)) or "nothing is wrong"
         self._show(f"{used} of {count} clusters in use; {findings}", 1, at_once=True)
 
+    def stopped(self) -> None:
+        """Say that the fit did not come to its end, if there is a bar."""
+        if self._display is not None:
+            text, done = self._last
+            self._show(f"stopped, {text}" if text else "stopped", done, at_once=True)
+
     def _show(self, text: str, done: float, *, at_once: bool = False) -> None:
-        now = time.monotonic()
+        now, self._last = time.monotonic(), (text, done)
         if now - self._began < self.wait or not (at_once or now - self._shown >= EVERY):
             return
         from IPython.display import HTML, display

@@ -23,7 +23,7 @@ def write_annotated(
     Arguments:
         out: The file to write; it appears when it is complete.
         source: The file, or the Zarr store, to copy.
-        obs: Columns of shape (N,); texts become categories.
+        obs: Columns of shape (N,); strings become categories.
         obsm: Arrays of shape (N, D).
 
     Raises:

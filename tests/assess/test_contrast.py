@@ -16,6 +16,7 @@ def test_differences_are_in_pooled_standard_deviations():
         here, others = Y[k == OF_ROW], Y[k != OF_ROW]
         np.testing.assert_allclose(found.mean[k], here.mean(0), rtol=1e-12)
         np.testing.assert_allclose(found.rest[k], others.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(found.deviation[k], here.std(0), rtol=1e-9)
         pooled = np.sqrt((here.var(0) + others.var(0)) / 2)[:3]
         expected = (here.mean(0) - others.mean(0))[:3] / pooled
         np.testing.assert_allclose(found.difference[k, :3], expected, rtol=1e-6)
@@ -32,6 +33,17 @@ def test_a_column_that_is_constant_on_either_side_is_measured_by_all_rows():
     y = np.array([[0.0], [0.0], [1.0], [1.0], [1.0], [1.0]])
     found = contrast(y, np.array([0, 0, 1, 1, 1, 1]), 2)
     np.testing.assert_allclose(found.difference[:, 0], [-1 / y.std(), 1 / y.std()])
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_zeros_are_not_hidden_by_rounding(unit):
+    y = unit * np.stack([Y[:, 0] - Y[:, 0].mean(), np.full(60, 0.1), np.tile([-0.1, 0.3, -0.2], 20)], 1)
+    whole = contrast(y, np.zeros(60, int), 1)
+    assert unit > 1 or y[:, 0].mean() != 0  # but for rounding, it is 0
+    assert whole.mean[0].tolist() == [0, pytest.approx(0.1 * unit), 0]
+    assert contrast(y, OF_ROW, 3).deviation[:, 1:].tolist() == [[0, 0]] * 3
+    small = np.r_[np.full(30, 1e-5), np.full(30, 1e9)][:, None]
+    assert contrast(small, np.repeat([0, 1], 30), 2).mean[0, 0] == pytest.approx(1e-5)
 
 
 def test_typical_members_are_nearest_to_the_mean_and_borderline_ones_least_sure():

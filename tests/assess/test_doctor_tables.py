@@ -13,6 +13,7 @@ from small_fits import taught
 from gmvae.assess.diagnostics import Diagnostics
 from gmvae.assess.doctor import diagnose
 from gmvae.config import ModelConfig, ObjectiveConfig
+from gmvae.data.oddities import Oddities
 
 BLOBS, LABELS = make_blobs(240, 3, centers=3, random_state=1)
 ODD = {"heavy-tails", "nearly-constant", "wide", "duplicates"}
@@ -22,6 +23,16 @@ def odd(y, **options) -> dict[str, str]:
     """The findings about a table, by name."""
     findings = taught(**options).fit(y).findings_
     return {f.name: f"{f.severity}: {f.message}" for f in findings if f.name in ODD}
+
+
+@pytest.mark.parametrize(("names", "called"), [((), "1, 2, counted from 0."), (("a", "b", "c"), "b, c.")])
+def test_the_advice_on_heavy_tails_is_in_the_words_of_shell_and_python(names, called):
+    calm = Diagnostics((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
+    found = Oddities(240, 240, 3, heavy=(1, 2), names=names)
+    (finding,) = diagnose(calm, ModelConfig(clusters=2), ObjectiveConfig(), oddities=found)
+    assert finding.message.endswith(f"the others look alike: {called}")
+    assert str(finding).endswith("or bring them nearer with scale=robust or scale=log.")
+    assert finding.in_shell().endswith("or bring them nearer with --scale robust or --scale log.")
 
 
 @pytest.mark.slow
@@ -43,7 +54,7 @@ def test_a_column_that_is_nearly_constant_is_named():
     y = np.c_[BLOBS, np.zeros(240)]
     y[7, 3] = 1.0
     assert odd(y)["nearly-constant"].startswith(
-        "note: Columns with one value in more than 99 % of the rows: 3."
+        "note: Columns with one value in more than 99 % of the rows: 3, counted from 0."
     )
     y[:5, 3] = 1.0  # six of 240
     assert odd(y) == {}

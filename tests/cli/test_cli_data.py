@@ -188,7 +188,7 @@ def test_a_run_whose_file_changed_is_not_resumed(flowers, named, tmp_path):
         ([], "--path is not given: it must be a file or a folder of data"),
         (["--path", "none.csv"], "none.csv: No such file or directory"),
         (["--path", "iris.csv"], "iris.csv has columns of text: species; make 0/1 features of them"),
-        (["--path", "iris.csv"], "and a different text in each row of flower; use it as the --id-column, or"),
+        (["--path", "iris.csv"], "It has a different text in each row of flower; use it as the --id-column"),
         (["--path", "iris.csv", "--label-column", "kind"], "iris.csv has no column 'kind' (--label-"),
         (["--path", "iris.csv", "--drop", "flowers"], "no column 'flowers' (--drop, did you mean flower?)"),
         (["--label-column", "species"], "--label-column is 'species' without a path"),

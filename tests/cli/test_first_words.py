@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import anndata
+import docstring_parser
 import numpy as np
 import pandas as pd
 import pytest
+import tyro
 from commands import bad, here
 
 from gmvae import GMVAE
@@ -25,7 +27,7 @@ UNTIDY = "id,a,t,d,b\n" + "".join(
 def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
     (tmp_path / "t.csv").write_text(UNTIDY)
     said = bad(here("train", "data", "--path", tmp_path / "t.csv", "--id-column", "id"))
-    assert "neither numbers nor text: d (date32[day]); leave them out with --drop; and " in said
+    assert "dates or times in d ('2020-01-01'); make numbers of them, such as days, or leave them out" in said
     assert "columns of text: t; make 0/1 features of them with --text one-hot" in said
     assert "missing values in 7 of 50 rows, first in row 3 counted from 0, in columns a (7)" in said
     assert "different text" not in said
@@ -46,6 +48,8 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
         ["train", "data", "--path", "gap.npy"],
         ["train", "data", "--path", "date.npy"],
         ["train", "data", "--path", "bad.h5ad"],
+        ["train", "data", "--path", "gap.h5ad"],
+        ["train", "data", "--path", "good.h5ad", "--layer", "text"],
         ["train", "data", "--path", "good.h5ad", "--layer", "count"],
         ["train", "data", "--path", "good.h5ad", "--label-column", "kinds"],
         ["predict", "nowhere"],
@@ -61,7 +65,9 @@ def test_problems_of_a_file_are_reported_without_slow_imports(tmp_path, monkeypa
     np.save(tmp_path / "gap.npy", [[1.0, np.nan], [2.0, 3.0]])
     np.save(tmp_path / "date.npy", np.array([["2020-01-01"]], "M8[D]"))
     (tmp_path / "bad.h5ad").write_text("nothing")
-    anndata.AnnData(np.ones((4, 2)), layers={"counts": np.ones((4, 2))}).write_h5ad(tmp_path / "good.h5ad")
+    layers = {"counts": np.ones((4, 2)), "text": np.full((4, 2), "a")}
+    anndata.AnnData(np.ones((4, 2)), layers=layers).write_h5ad(tmp_path / "good.h5ad")
+    anndata.AnnData(np.array([[1.0, np.nan], [2.0, 3.0]])).write_h5ad(tmp_path / "gap.h5ad")
     code = (
         "import sys; from gmvae.cli.app import main; "
         f"status = main({words!r}); "
@@ -84,6 +90,18 @@ def test_help_needs_no_slow_imports(words):
     assert said.stdout.endswith("\nset()\n")
 
 
+def test_descriptions_of_flags_are_read_for_help_only(monkeypatch, capsys):
+    tyro._docstrings.parse_docstring_from_object.cache_clear()
+    read, parse = [], docstring_parser.parse_from_object
+    monkeypatch.setattr(docstring_parser, "parse_from_object", lambda obj: read.append(obj) or parse(obj))
+    assert "--pats: did you mean --path?" in bad(here("train", "svhn", "--pats", "x"))
+    assert not read
+    with pytest.raises(SystemExit):
+        main(["train", "svhn", "--help"])
+    assert read
+    assert "Number of clusters" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -96,7 +114,7 @@ def test_help_needs_no_slow_imports(words):
             ["train", "cells.csv"],
             "cells.csv is no experiment: did you mean gmvae train data --path cells.csv?",
         ),
-        (["train", "cells"], "experiment is 'cells': it must be one of spiral, "),
+        (["train", "cells"], "experiment is 'cells': it must be one of data, spiral, "),
         (["train", "Spiral"], "experiment is 'Spiral': did you mean spiral?"),
         (["train", "data", "a.csv"], "a.csv is given without a flag: did you mean --path a.csv?"),
         (
@@ -107,7 +125,17 @@ def test_help_needs_no_slow_imports(words):
             ["train", "mnist", "--drop", "a"],
             "there is no --drop for this experiment: gmvae train data has it",
         ),
-        (["train", "data", "--path", "a.csv", "b.csv"], "Unrecognized options: b.csv"),
+        (["train", "data", "--path", "a.csv", "b.csv"], "gmvae: too many arguments: b.csv ("),
+        (["train", "data", "-o", "x"], "gmvae: there is no -o ("),
+        (["train", "data", "--path"], "gmvae: --path needs a value ("),
+        (
+            ["train", "data", "--stream", "yes"],
+            "--stream takes no value: give --stream or --no-stream, without",
+        ),
+        (["predict", "run", "--out"], "gmvae: --out needs a value ("),
+        (["predict", "--pout", "run"], "gmvae: there is no --pout: did you mean --out? ("),
+        (["watch", "--port", "x"], "gmvae: --port is 'x': it must be a whole number ("),
+        (["plot"], "gmvae: gmvae plot needs PLOT: one of latent, recon, samples, styles, bound, terms, cons"),
     ],
 )
 def test_unknown_commands_and_experiments_get_suggestions(words, said):
@@ -120,6 +148,11 @@ def test_help_wraps_descriptions_at_the_width_of_the_box(capsys):
     help_text = capsys.readouterr().out
     assert "(standard); by median and quartiles, with far" in help_text
     assert "median and\n" not in help_text
+
+
+def test_your_own_data_come_first():
+    first = here("train", "--help").out.split("\n\n")[1].splitlines()[0]
+    assert first.split()[:4] == ["data", "your", "own", "data:"]
 
 
 def test_help_is_a_command_too(capsys):

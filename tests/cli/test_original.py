@@ -145,7 +145,7 @@ def test_commands_of_the_originals_readme(name, network, hidden_size):
         ("svhn", "-numTest all", "-numTest is 'all': it must be a whole number of at least 1"),
         ("svhn", "-preprocess 2", "-preprocess is '2': it must be 0 or 1"),
         ("svhn", "-subEpoch -3", "--epoch-size is -3: it must be a whole number of at least 0"),
-        ("cifar", "-gpu 0", "experiment is 'cifar': it must be one of spiral, mnist"),
+        ("cifar", "-gpu 0", "experiment is 'cifar': it must be one of data, spiral, mnist"),
     ],
 )
 def test_bad_flags_about_images_give_one_line(name, flags, message, capsys):

@@ -49,7 +49,10 @@ ONE_HOT = ReadOptions(text="one-hot")
             "t.csv has numbers in its first line, 0.3, 0.1, 0.7, ...: the first line must",
         ),
         ('a,b\n1,"2\n' + "1,2\n" * 99, "t.csv has a row of more than 0 MB: look for a quotation mark"),
-        ("a,b\n1,2020-01-31\n", "neither numbers nor text: b (date32[day]); leave them out with --drop"),
+        (
+            "a,b\n1,2020-01-31\n",
+            "dates or times in b ('2020-01-31'); make numbers of them, such as days, or leave",
+        ),
         ("a,b,c\n1,x,y\n", "t.csv has columns of text: b, c; make 0/1 features of them with --text one-hot"),
         (
             "a,b\n1,inf\n",
@@ -78,7 +81,7 @@ def test_infinite_numbers_are_reported_with_all_other_problems(write):
         "b (2), a (1): remove these rows"
     )
     assert infinite in said
-    assert said.endswith("so add --text one-hot --missing impute")
+    assert said.endswith("add --text one-hot --missing impute")
     mended = complaint(path, ReadOptions(text="one-hot", missing="impute"))
     assert mended.startswith(f"t.csv has {infinite}")
 
@@ -113,7 +116,7 @@ def test_one_complaint_names_all_flags(write, raw, name, flags):
     encoding, name = name.split()
     path = write(raw.encode(encoding), name)
     said = complaint(path)
-    assert said.endswith(f"so add {flags}")
+    assert said.endswith(f"add {flags}")
     words = shlex.split(flags)
     options = dict(zip([word.removeprefix("--") for word in words[::2]], words[1::2], strict=True))
     assert np.isfinite(features(path, ReadOptions(**options))[0]).all()
@@ -269,7 +272,7 @@ def test_a_table_of_r_needs_its_separator_only(write, names):
     path = write(text, "t.txt")
     said = complaint(path)
     assert said.startswith("t.txt has no tabs in its first line, but spaces: values must have tabs between")
-    assert said.endswith("so add --separator ' ' --text one-hot")
+    assert said.endswith("add --separator ' ' --text one-hot")
     options = ReadOptions(separator=" ", text="one-hot")
     assert open_source(path).schema(options).features == ("a", "b", "kind=x", "kind=y")
     i = np.arange(30)
@@ -307,7 +310,7 @@ def test_dates_are_named(write):
         "dates or times in a ('01.03.2021'), b ('2021/3/1 9:00'); make numbers of them, such as days, or"
         in said
     )
-    assert said.endswith("so add --drop a b")
+    assert said.endswith("add --drop a b")
     assert "dates" not in complaint(write("a,c\n" + "".join(f"1.2.{i},{i}\n" for i in range(30))))  # versions
 
 
@@ -318,7 +321,7 @@ def test_a_column_of_remarks_with_gaps_is_left_out(write):
     said = complaint(write("a,remark,t\n" + rows))
     assert "text that differs from row to row in remark; leave it out" in said
     assert "missing values in 3 of 40 rows, first in row 0 counted from 0, in columns t (3)" in said
-    assert said.endswith("so add --drop remark --text one-hot --missing impute")
+    assert said.endswith("add --drop remark --text one-hot --missing impute")
 
 
 def test_null_of_sql_is_missing(write):
@@ -326,3 +329,23 @@ def test_null_of_sql_is_missing(write):
     assert "missing values in 2 of 3 rows, first in row 0" in complaint(path)
     options = ReadOptions(text="one-hot", missing="impute")
     np.testing.assert_array_equal(features(path, options)[0], [[1, 1], [2, 1], [3, 1]])
+
+
+def test_names_that_occur_twice_are_named_with_all_else(write):
+    rows = "".join(f"{i},{i},{'' if i == 3 else i},{'xy'[i % 2]}\n" for i in range(20))
+    path = write("a,a,b,t\n" + rows)
+    said = complaint(path)
+    for part in ("more than one column a: rename", "columns of text: t; make", "missing values in 1 of 20"):
+        assert part in said
+    assert said.endswith(". For all of this, add --drop a --text one-hot --missing impute")
+    mended = ReadOptions(drop=("a",), text="one-hot", missing="impute")
+    assert open_source(path).schema(mended).features == ("b", "t=x", "t=y")
+
+
+def test_each_complaint_about_a_file_is_a_sentence(write):
+    said = complaint(write("id,t,b\n" + "".join(f"r{i},{'xy'[i % 2]},{i}\n" for i in range(20))))
+    assert said == (
+        "t.csv has columns of text: t; make 0/1 features of them with --text one-hot, or leave them out with "
+        "--drop. It has a different text in each row of id; use it as the --id-column, or leave it out with "
+        "--drop. For all of this, add --id-column id --text one-hot"
+    )

@@ -34,7 +34,7 @@ def test_other_marks_in_the_names_do_not_separate_either(write, names):
 def test_tabs_beside_commas_in_the_names_are_named(write):
     said = complaint(write(lines("Weight, kg\tHeight, cm", "\t", ",")))
     assert said.startswith("t.csv has tabs between its values, not commas: values must have commas")
-    assert said.endswith("so add --separator tab --decimal ,")
+    assert said.endswith("add --separator tab --decimal ,")
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,32 @@ def test_units_beside_columns_of_text_are_named(write):
     assert complaint(write("Sizes,in,all,shops\ntime,size,share,state\n" + rows)).startswith(said)
     assert complaint(write("time,size\n1,2\n3,4\ntime,size\n5,6\n")) == (
         "t.csv has the names of its columns again in line 4: remove it"
+    )
+
+
+def test_a_title_above_numbers_with_decimal_commas_is_named(write):
+    rows = "".join(f"K{i};{i},5;1.{i + 500},25\n" for i in range(30))
+    said = complaint(write("Sales 2023\n\nwho;size;sum\n" + rows))
+    assert said.startswith("t.csv has 2 lines above the names of its columns, 'Sales 2023': remove them")
+
+
+@pytest.mark.parametrize("column", [lambda i: "", lambda i: f",{i % 3}", lambda i: f",{'xy'[i % 2]}"])
+def test_names_that_occur_again_far_down_are_named(write, column):
+    more = ",kind" if column(0) else ""
+    rows = [f"{i},{i / 2}{column(i)}\n" for i in range(90)]
+    names = f"time,size{more}\n"
+    said = complaint(write("".join([names, *rows[:40], names, *rows[40:]])))
+    assert "t.csv has the names of its columns again in row 40, counted from 0: remove it" in said
+    assert "mixed" not in said
+    assert " add --" not in said  # no flag removes a row
+
+
+def test_names_that_occur_again_after_the_first_block_are_named(write, monkeypatch):
+    monkeypatch.setattr("gmvae.data.files.separated.BLOCK", 1 << 10)
+    rows = [f"{i},{i / 2}\n" for i in range(900)]
+    said = complaint(write("".join(["time,size\n", *rows, "time,size\n"])))
+    assert said == (
+        "t.csv has the names of its columns again in row 902, counted with the line of names: remove it"
     )
 
 

@@ -189,3 +189,31 @@ def test_the_columns_of_a_wide_table_are_examined_once(tmp_path, monkeypatch):
         read_file(tmp_path / "x.csv")
         counts.append(len(calls))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "there", "suggested"),
+    [
+        ("cels.csv", "cells.csv", True),
+        ("data.csv", "dates.csv", True),
+        ("data.csv", "data.tsv", True),
+        ("data.csv", "data.csv.gz", True),
+        ("Iris.CSV", "iris.csv", True),
+        ("run2", "run1", True),
+        ("a.csv", "b.csv", False),
+        ("x.csv", "gap.csv", False),
+        ("data.csv", "cats.csv", False),
+        ("iris.csv", "wine.csv", False),
+        (".csv", "b.csv", False),
+    ],
+)
+def test_only_files_with_a_similar_name_are_suggested(tmp_path, given, there, suggested):
+    (tmp_path / there).touch()
+    found = limits.nearest(tmp_path / given)
+    assert found == (f": did you mean {tmp_path / there}?" if suggested else "")
+
+
+def test_the_most_similar_name_that_is_no_ending_alone_is_suggested(tmp_path):
+    for name in ("b.csv", "d.csv", "ab.csv.gz", "cells.tsv"):
+        (tmp_path / name).touch()
+    assert limits.nearest(tmp_path / "cell.csv").endswith("cells.tsv?")

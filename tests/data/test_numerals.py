@@ -4,17 +4,19 @@ advise."""
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from written import complaint
 
 from gmvae.data.files.numerals import notation
 from gmvae.data.files.open import open_source
-from gmvae.data.files.values import date
+from gmvae.data.files.values import LIKE_UNIT, UNIT, date, no_number
 from gmvae.data.frame import Frame
 from gmvae.data.schema import ReadOptions, Schema
 
@@ -77,7 +79,7 @@ def test_no_advice_leaves_no_column(write, spell, said):
     assert one.endswith("; so add --drop a")
     both = complaint(write("a,b\n" + "".join(f"{v},{v}\n" for v in values)))
     assert said.removesuffix(")") in both
-    assert both.endswith("; and no other columns to take as features")
+    assert both.endswith(". It has no other columns to take as features")
     assert "--drop" not in both
     for frame, drop in (
         (pd.DataFrame({"a": values, "b": range(ROWS)}), True),
@@ -146,6 +148,39 @@ def test_other_texts_are_no_dates(text):
     assert date(pa.array(["1.2.10", "1.2.11", "1.2.3"])) == ""  # versions
 
 
+UNITS = [
+    "5 %",
+    "12%",
+    "€ 5",
+    "$1,200.50",
+    "USD  5",
+    "5\u00a0kg",
+    " -3.5 m² ",
+    "7 µm",
+    "8 кг",
+    "+1_",
+    "\u00a0£5",
+    "°3",
+]
+
+
+def test_the_quick_pattern_of_units_has_all_units():
+    texts = pa.array(UNITS)
+    united = pc.match_substring_regex(texts, UNIT)
+    assert pc.sum(united).as_py() >= 10
+    assert pc.all(pc.match_substring_regex(texts.filter(united), LIKE_UNIT)).as_py()
+
+
+@pytest.mark.parametrize("look", [date, no_number])
+def test_a_column_of_text_is_recognised_in_milliseconds(look):
+    column, seconds = pa.array([f"note {i}" for i in range(200)]), []
+    for _ in range(5):
+        start = time.process_time()
+        assert not look(column)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.006
+
+
 def test_the_advice_to_fill_missing_values_is_for_training(write):
     path = write("a,b\n1,2\n,3\n4,5\n")
     assert complaint(path).endswith("or remove these rows; so add --missing impute")
@@ -160,14 +195,14 @@ def test_columns_without_a_number_are_named_with_all_else(write, tmp_path):
     path = write(text)
     said = complaint(path)
     empty = (
-        "no value at all in column 1: leave it out with --drop; and no finite number in column 2: leave it"
+        "no value at all in column 1: leave it out with --drop. It has no finite number in column 2: leave it"
     )
     gaps = "missing values in 1 of 20 rows, first in row 3 counted from 0, in columns 0 (1): train"
     for part in ("columns of text: t", empty, gaps):
         assert part in said
-    assert said.endswith("so add --drop 1 2 --text one-hot --missing impute")
+    assert said.endswith("add --drop 1 2 --text one-hot --missing impute")
     both = ReadOptions(missing="impute", text="one-hot", drop=("t",))
-    assert complaint(path, both) == f"t.csv has {empty} out with --drop; so add --drop t 1 2"
+    assert complaint(path, both) == f"t.csv has {empty} out with --drop. For all of this, add --drop t 1 2"
     np.save(tmp_path / "t.npy", [[1, np.nan, np.inf], [np.nan, np.nan, -np.inf], [3, np.nan, np.inf]])
     for options in (ReadOptions(), ReadOptions(missing="impute")):
         assert f"t.npy has {empty}" in complaint(tmp_path / "t.npy", options)

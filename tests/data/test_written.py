@@ -139,7 +139,7 @@ def test_thousands_beside_text_stay_numbers(tmp_path):
     lines = "".join(f"{i}.{500 + i},25;{i % 7},5;{'xy'[i % 2]}\n" for i in range(1, 41))
     path.write_text("a;b;t\n" + lines, encoding="cp1252")
     said = bad(here("train", "data", "--path", path, *TINY))
-    assert said.endswith("so add --thousands . --text one-hot\n")
+    assert said.endswith("add --thousands . --text one-hot\n")
     options = {"thousands": ".", "text": "one-hot"}
     data = read_file(path, ReadOptions(**options))
     assert data.y.shape == (40, 4)
@@ -167,7 +167,7 @@ def test_numbers_of_other_countries_are_read_by_the_flags_of_the_complaint(tmp_p
     path = tmp_path / name
     path.write_text(text)
     said = bad(here("train", "data", "--path", path, *TINY))
-    assert said.endswith(f"so add {flags}\n")
+    assert said.endswith(f"add {flags}\n")
     run = here("train", "data", "--path", path, *TINY, *shlex.split(flags), "--run-dir", tmp_path / "run")
     assert run.status == 0, run.err
     assert "30 observations of shape (2,)" in run.out

@@ -67,8 +67,18 @@ REFUSE = {
     "gaps": (gaps, ONE_HOT, "in 2 of 40 rows, first in row 3 counted from 0, in columns a (1), t"),
     "an empty column": (lambda: nothing(e=np.nan), IMPUTE, "has no value at all in column e"),
     "an empty column of text": (lambda: nothing(e=pd.array([None] * 40, "string")), BOTH, "no value at all"),
-    "dates": (lambda: nothing(d=pd.date_range("2020", periods=40)), BOTH, "nor text: d (timestamp"),
-    "no date": (lambda: nothing(d=pd.NaT), BOTH, "nor text: d (timestamp"),
+    "dates": (lambda: nothing(d=pd.date_range("2020", periods=40)), BOTH, "times in d ('2020-01-01')"),
+    "dates of a place": (
+        lambda: nothing(d=pd.date_range("2020", periods=40, tz="Europe/Berlin")), BOTH,
+        "dates or times in d ('2020-01-01');",
+    ),
+    "times of a day": (
+        lambda: nothing(d=pd.date_range("2020-01-01 10:30", periods=40)), BOTH,
+        "dates or times in d ('2020-01-01 10:30:00');",
+    ),
+    "months": (lambda: nothing(d=pd.period_range("2020-01", periods=40, freq="M")), BOTH, "d (periods);"),
+    "the names again": (lambda: nothing(p=[*map(str, range(39)), "p"]), {}, "again in row 39, counted from"),
+    "no date": (lambda: nothing(d=pd.NaT), BOTH, "dates or times in d; make numbers of them"),
     "times": (lambda: nothing(d=pd.to_timedelta(range(40), "s")), BOTH, "nor text: d (duration"),
     "lists": (lambda: nothing(d=[[1, 2]] * 40), BOTH, "nor text: d (list"),
     "too many texts": (
@@ -90,14 +100,14 @@ REFUSE = {
     ),
     "gaps and infinite numbers": (
         lambda: gaps().assign(b=numbers()["b"].where(np.arange(40) % 2 == 1, np.inf)), {},
-        "; and infinite numbers in 20 of 40",
+        ". It has infinite numbers in 20 of 40",
     ),
     "an empty and an infinite column, and gaps": (
         lambda: gaps().assign(b=np.inf, e=np.nan), ONE_HOT,
         "has no value at all in column e: leave it out",
     ),
     "an infinite column, to be filled": (
-        lambda: gaps().assign(b=np.inf, e=np.nan), BOTH, "; and no finite number in column b: leave it out",
+        lambda: gaps().assign(b=np.inf, e=np.nan), BOTH, ". It has no finite number in column b: leave it",
     ),
     "numbers as text": (
         lambda: nothing(t=numbers()["a"].map(str)), {}, "numbers as text in t ('",

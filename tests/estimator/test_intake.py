@@ -157,8 +157,8 @@ def fitted() -> dict[str, GMVAE]:
     [
         ("frame", numbers().assign(b="x"), "X has values that are no numbers in b ('x'): the model was"),
         ("frame", numbers().assign(b=["1", *"xy" * 19, "2"]), "no numbers in b ('x')"),
-        ("frame", numbers().assign(b=pd.Timestamp("2020")), "no numbers in b (timestamp"),
-        ("frame", pl.from_pandas(numbers().assign(b=pd.Timestamp("2020"))), "no numbers in b (timestamp"),
+        ("frame", numbers().assign(b=pd.Timestamp("2020")), "no numbers in b (dates): the"),
+        ("frame", pl.from_pandas(numbers().assign(b=pd.Timestamp("2020"))), "no numbers in b (dates): the"),
         ("frame", pa.Table.from_pandas(numbers().assign(b="x")), "no numbers in b ('x')"),
         ("array", np.array([["1", "x"]]), "X holds text ('1' in row 0, column 0): convert it"),
         ("array", [[1, "x"]], "X holds text ('x' in row 0, column 1)"),
@@ -179,6 +179,12 @@ def test_a_fitted_model_says_what_has_an_effect(fitted, kind, given, said):
             use(given)
         assert "\n" not in str(error.value)
         assert "set missing" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", [1.0, "x", pd.Timestamp("2020")])
+def test_a_column_that_the_model_does_not_have_is_unseen_whatever_it_holds(fitted, value):
+    with pytest.raises(ValueError, match="Feature names unseen at fit time:\n- c\n"):
+        fitted["frame"].predict(numbers().assign(c=value))
 
 
 @pytest.mark.slow

@@ -145,15 +145,19 @@ def test_the_doctor_compares_held_out_rows():
     calm = Diagnostics((0.5, 0.5), 0.0, 0.69, 1, 1, 1.0, (), 1.0)
     model, objective = ModelConfig(clusters=2), ObjectiveConfig()
 
-    def said(epochs: int, *bounds: tuple[int, float, float]) -> list[tuple[str, str]]:
+    def said(epochs: int, *bounds: tuple[int, float, float]) -> list[tuple[str, str, str]]:
         trials = tuple(Trial(length, seen, unseen, unseen) for length, seen, unseen in bounds)
         holdout = Holdout(rows=5, epochs=epochs, full=40, columns=10, trials=trials)
         assert Holdout.from_json(holdout.to_json()) == holdout
-        return [(f.name, f.severity) for f in diagnose(calm, model, objective, holdout=holdout)]
+        return [
+            (f.name, f.severity, f.advice[:31]) for f in diagnose(calm, model, objective, holdout=holdout)
+        ]
 
     assert said(40, (20, -9, -10), (40, -6, -8)) == []
-    assert said(20, (20, -9, -10), (40, -6, -12)) == [("overfit", "note")]
-    assert said(20, (20, -4, -10), (40, -3, -12)) == [("overfit", "warning")]
+    assert said(20, (20, -9, -10), (40, -6, -12)) == [("overfit", "note", "There is nothing to mend. With ")]
+    assert said(20, (20, -4, -10), (40, -3, -12)) == [
+        ("overfit", "warning", "Use more rows, fewer columns (s")
+    ]
 
 
 def test_outliers_at_either_end_do_not_count():

@@ -15,8 +15,9 @@ from gmvae.show.lines import Lines
 
 
 def test_outside_notebooks_lines_are_printed():
-    assert followed(0) == followed("auto") == ()
-    assert [type(one) for one in followed(1) + followed(2)] == [Lines, Lines]
+    for verbose, kinds in ((0, []), ("auto", []), (1, [Lines]), (2, [Lines])):
+        with followed(verbose) as observers:
+            assert [type(one) for one in observers] == kinds
 
 
 class Cell:
@@ -46,6 +47,24 @@ def test_a_notebook_shows_one_bar_by_itself_for_long_fits(monkeypatch, verbose, 
     GMVAE(2, epochs=2, hidden_size=4, init="random", verbose=verbose).fit(three_blobs()[0][::8])
     assert len(cell.shown) == bars
     assert all("value='1.000'" in one and "of 2 clusters in use" in one for one in cell.shown)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_bar_says_that_the_fit_was_stopped(monkeypatch, error):
+    pytest.importorskip("IPython", reason="IPython is not installed")
+    cell = Cell()
+
+    def stop(*_):
+        raise error
+
+    monkeypatch.setattr(bar, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", cell.display)
+    monkeypatch.setattr(bar.Bar, "epoch", stop)
+    with pytest.raises(error):
+        GMVAE(2, epochs=2, hidden_size=4, init="random", verbose=1).fit(three_blobs()[0][::8])
+    (shown,) = cell.shown
+    assert "GMVAE: stopped, " in shown
+    assert "value='1.000'" not in shown
 
 
 @pytest.mark.parametrize("verbose", ["loud", -1, None])

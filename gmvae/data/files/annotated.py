@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmvae.data.files.annotated_names import check_begin, check_layer
+from gmvae.data.files.annotated_names import check_begin, check_layer, text_error
 from gmvae.data.files.base import ROWS, Block
 from gmvae.data.files.matrices import Matrix
 from gmvae.data.limits import check_shape
@@ -29,10 +29,9 @@ class AnnotatedMatrix(Matrix):
     """
 
     def __init__(self, path: Path, data: Any) -> None:
-        self.path, self.data, self.layer = path, data, None
-        first = self._layers()[0]
-        self.layer = None if first == "X" else first
-        super().__init__(path, *self._of(self.layer), data.obs, np.asarray(data.obs_names, dtype=object))
+        self.path, self.data = path, data
+        self.layer, (array, names) = self._first()
+        super().__init__(path, array, names, data.obs, np.asarray(data.obs_names, dtype=object))
 
     def schema(self, options: ReadOptions) -> Schema:
         self._take(options.layer)
@@ -64,6 +63,16 @@ class AnnotatedMatrix(Matrix):
             self._hold(*self._of(layer))
             self.layer = layer
 
+    def _first(self) -> tuple[str | None, tuple[Any, tuple[str, ...]]]:
+        """The first array that holds numbers: its name, the array, and the names of its columns."""
+        said = []
+        for layer in (None if name == "X" else name for name in self._layers()):
+            try:
+                return layer, self._of(layer)
+            except ValueError as error:
+                said.append(error)
+        raise said[0]
+
     def _layers(self) -> list[str]:
         """Names of all arrays that can be read."""
         first = [] if _observations(self.data) is None else ["X"]
@@ -78,9 +87,15 @@ class AnnotatedMatrix(Matrix):
             found = self.data.layers[layer]
         else:
             found = self.data.obsm[layer]
-            names = getattr(found, "columns", [f"{layer}{d}" for d in range(found.shape[1])])
-            found = found.to_numpy() if hasattr(found, "to_numpy") else found
+            names = [f"{layer}{d}" for d in range(found.shape[1])] if len(found.shape) == 2 else ()
+            if hasattr(found, "columns"):
+                names = found.columns
+                if texts := [name for name in names if found[name].dtype.kind not in "biuf"]:
+                    raise text_error(self.path, layer, [*map(str, texts)])
+                found = found.to_numpy(dtype=np.float64, na_value=np.nan)
         check_shape(self.path, found.shape)
+        if found.dtype.kind in "OSTU":
+            raise text_error(self.path, layer or "X")
         # stored by columns: reading rows from disk would take too long
         if getattr(found, "format", "csr") == "csc":
             found = (found.to_memory() if hasattr(found, "to_memory") else found).tocsr()

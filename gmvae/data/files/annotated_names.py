@@ -1,14 +1,12 @@
-"""Check the names in an AnnData file with h5py alone, since importing anndata takes seconds."""
+"""Names in an AnnData file, as h5py gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gmvae.data.files.columns import check_options, listing
-from gmvae.data.schema import ReadOptions, first_line
+from gmvae.data.files.columns import listing
 from gmvae.rules import similar
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -40,34 +38,10 @@ def check_layer(path: Path, layer: str | None, there: Sequence[str]) -> None:
         raise ValueError(f"--layer is {layer!r}, which {path} does not have: {rest}")
 
 
-def check_h5ad(path: Path, options: ReadOptions) -> None:
-    """Check the names in options. What h5py cannot find out is left to the reader.
-
-    Raises:
-        ValueError: if the file is not whole, or does not have a layer or a column that is named.
-    """
-    check_begin(path)
-    try:
-        import h5py
-    except ImportError:  # the reader says what to install
-        return
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        if isinstance(error, PermissionError):
-            raise
-        raise ValueError(f"{path} is not a complete .h5ad file: {first_line(error)}") from error
-    with file:
-        try:
-            there = layers(file)
-        except (KeyError, AttributeError):
-            return
-        check_layer(path, options.layer, there)
-        try:
-            columns, beside = column_names(file, options.layer), order(file["obs"])
-        except (KeyError, AttributeError, TypeError, IndexError):  # an older form of the file
-            return
-    check_options(path, replace(options, layer=None), [*columns, *beside], columns)
+def text_error(path: Path, layer: str, columns: Sequence[str] = ()) -> ValueError:
+    """The error about an array that holds text or, in a data frame, about the columns that do."""
+    found = f"text or categories in column {listing(columns)} of" if columns else "text in"
+    return ValueError(f"{path} has {found} {layer}: choose an array of numbers with --layer")
 
 
 def layers(file: Any) -> list[str]:
@@ -82,7 +56,8 @@ def layers(file: Any) -> list[str]:
 
 
 def column_names(file: Any, layer: str | None) -> list[str]:
-    """Names of the columns of an array: the variables or, for an embedding, its own, or else numbers."""
+    """Names of the columns of an array: the variables or, for an embedding, its own, or else numbers; empty
+    for images."""
     if layer in (None, "X") or layer in file.get("layers", ()):
         var = file["var"]
         return [name.decode() for name in var[var.attrs["_index"]][:]]
@@ -90,7 +65,8 @@ def column_names(file: Any, layer: str | None) -> list[str]:
     if found.attrs.get("encoding-type") == "dataframe":
         return order(found)
     shape = found.attrs.get("shape")  # of a sparse one, which has several parts
-    return [f"{layer}{d}" for d in range((found.shape if shape is None else shape)[1])]
+    shape = found.shape if shape is None else shape
+    return [f"{layer}{d}" for d in range(shape[1])] if len(shape) == 2 else []
 
 
 def order(table: Any) -> list[str]:

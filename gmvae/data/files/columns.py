@@ -81,8 +81,12 @@ def check_once(path: Path, names: Sequence[str], wanted: Collection[str]) -> Non
 
 def _twice(names: Sequence[str], wanted: Collection[str]) -> str:
     """A list of the wanted names that more than one column has; empty if there are none."""
-    twice = [name for name, count in Counter(names).items() if count > 1 and name in wanted]
-    return listing([name or "(no name)" for name in twice])
+    return listing([name or "(no name)" for name in repeated(names, wanted)])
+
+
+def repeated(names: Sequence[str], wanted: Collection[str]) -> list[str]:
+    """The wanted names that more than one column has."""
+    return [name for name, count in Counter(names).items() if count > 1 and name in wanted]
 
 
 def check_distinct(path: Path, features: Sequence[str], drop: str) -> None:

@@ -30,7 +30,9 @@ class RefusedTableError(ValueError):
         reading: Mapping[str, str] | None = None,
     ) -> None:
         remedy = f"; so add {' '.join(flags)}" if flags else ""
-        super().__init__(f"{path} has {'; and '.join(said)}{remedy}")
+        if remedy and len(said) > 1:
+            remedy = f". For all of this, add {' '.join(flags)}"
+        super().__init__(f"{path} has {'. It has '.join(said)}{remedy}")
         self.path, self.said, self.flags, self.reading = path, said, flags, dict(reading or {})
 
     def joined(self, other: ValueError) -> RefusedTableError:
@@ -49,15 +51,17 @@ class Uses:
     features: list[str] = field(default_factory=list)
     """They can become 0/1 features."""
     id: list[str] = field(default_factory=list)
-    """The first one whose texts all differ: they name the rows."""
+    """The first one whose strings all differ: they name the rows."""
     drop: list[str] = field(default_factory=list)
-    """They have too many texts for features."""
+    """They have too many different strings for features."""
     odd: dict[str, str] = field(default_factory=dict)
     """Mostly numbers: the first text that is not a number, and its row."""
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers with a unit, such as a percent sign: the unit, and the first number with its row."""
     dates: dict[str, str] = field(default_factory=dict)
-    """Dates or times: the first one."""
+    """Dates or times: the first one, empty if all are missing."""
+    repeated: dict[str, int] = field(default_factory=dict)
+    """Numbers, and the name of the column among them: the row that has it."""
     numbers: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Numbers in a notation that is not read as numbers (:mod:`gmvae.data.files.numerals`)."""
 
@@ -75,6 +79,9 @@ class Uses:
             leave: Whether to advise leaving columns out: not if there are no others.
         """
         drop = f"or leave the column out with {advice['drop']}" if leave else ""
+        if self.repeated:
+            row = next(iter(self.repeated.values()))
+            yield f"the names of its columns again in row {row}, counted from 0: remove it"
         if self.odd:
             named = listing([f"{name} ({where})" for name, where in self.odd.items()])
             yield joined(
@@ -102,7 +109,7 @@ class Uses:
             else:
                 yield joined(f"numbers {how} in {named}, rows counted from 0; {advice[remedy]}", drop)
         if self.dates:
-            named = listing([f"{name} ({first!r})" for name, first in self.dates.items()])
+            named = listing([f"{name} ({first!r})" if first else name for name, first in self.dates.items()])
             out = f"or leave them out with {advice['drop']}" if leave else ""
             yield joined(f"dates or times in {named}; make numbers of them, such as days", out)
         if self.features:
@@ -119,7 +126,9 @@ class Uses:
 
     def flags(self, others: Sequence[str], options: ReadOptions) -> list[str]:
         """The flags that make a table with these columns readable; ``others`` are neither numbers nor
-        text."""
+        text. There are none if a row must be removed."""
+        if self.repeated:
+            return []
         flags = [f"--id-column {shlex.quote(name)}" for name in self.id]
         if many := [*others, *self.dropped]:
             flags.append(f"--drop {' '.join(map(shlex.quote, [*options.drop, *many]))}")

@@ -80,7 +80,7 @@ class FirstLines:
             return 0
         names = below[0]
         words = all(name.strip() and number(name) is None for name in names) and len({*names}) == width
-        numbers = any(number(value) is not None for row in below[1:] for value in row)
+        numbers = any(_number(value, mark) is not None for row in below[1:] for value in row)
         return self._lines_above(count, mark) if words and numbers and not self.row_names(mark) else 0
 
     def worded(self, mark: str) -> int:
@@ -201,7 +201,7 @@ def _number(value: str, mark: str) -> float | None:
 
 def _name_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first value of each row is its name, as R's ``write.table`` writes it: there is one name
-    fewer than there are values, and rows are numbered, or have different texts."""
+    fewer than there are values, and rows are numbered, or have different names."""
     if not rows or len(rows[0]) != len(names) + 1 or not any(row[-1] for row in rows):
         return False
     first = [row[0] for row in rows]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from gmvae.data.files.values import kind, numbers, strings
+from gmvae.data.files.values import kind, no_number, numbers, strings
 from gmvae.data.files.written import NONE
 
 SURE = 10
@@ -24,14 +24,17 @@ def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
     A missing or infinite value can be in any column, so it is ignored. The line has names if one of its
     entries cannot be a value of its column: a word above numbers, or a word that is none of the classes below
     it. Numbers alone are a row, unless they are 0, 1, 2, ... or 1, 2, 3, ..., the names that pandas gives.
-    Words and numbers together are a row in three cases: a word occurs in its own column; it equals the texts
+    Words and numbers together are a row in three cases: a word occurs in its own column; it equals those
     there except for digits, such as ``id0`` above ``id1``; or each number lies in the range of its column.
-    ``5.1, setosa`` is a row of the iris data, and ``country, 2019, 2020`` are names above populations.
+    ``5.1, setosa`` is a row of the iris data, and ``country, 2019, 2020`` are names above populations. Words
+    that occur again in a column of numbers are names, as where files with a line of names each were joined.
 
     Arguments:
         names: The first line.
         first: The rows below it that have been read, with their types.
     """
+    if any(_again(name, column) for name, column in zip(names, first.columns, strict=True)):
+        return False
     columns = [
         (name, column) for name, column in zip(names, first.columns, strict=True) if not _is_missing(name)
     ]
@@ -55,7 +58,7 @@ def is_row(names: Sequence[str], first: pa.RecordBatch) -> bool:
 
 
 def number(name: str) -> float | None:
-    """The finite number that a text spells, or ``None``."""
+    """The finite number that a string spells, or ``None``."""
     try:
         value = float(name)
     except ValueError:
@@ -64,7 +67,7 @@ def number(name: str) -> float | None:
 
 
 def _is_missing(name: str) -> bool:
-    """Whether a text stands for a missing value, or for one that is not finite."""
+    """Whether a string stands for a missing value, or for one that is not finite."""
     try:
         return name.strip() in NONE or not math.isfinite(float(name))
     except ValueError:
@@ -73,6 +76,14 @@ def _is_missing(name: str) -> bool:
 
 def _is_text(column: pa.Array) -> bool:
     return kind(column.type) == "text"
+
+
+def _again(name: str, column: pa.Array) -> bool:
+    """Whether a word occurs again in a column of numbers."""
+    if not _is_text(column) or number(name) is not None or _is_missing(name) or not _occurs(name, column):
+        return False
+    row = no_number(column)
+    return row is not None and column[row].as_py() == name
 
 
 def _is_whole(dtype: pa.DataType) -> bool:
@@ -106,7 +117,7 @@ def _near(name: str, column: pa.Array, beyond: float = 0.0) -> bool:
 
 
 def _repeats(column: pa.Array) -> bool:
-    """Whether texts are classes: on average, each occurs at least twice."""
+    """Whether strings are classes: on average, each occurs at least twice."""
     return bool(2 * pc.count_distinct(column).as_py() <= len(column) - column.null_count)
 
 
@@ -115,7 +126,7 @@ def _occurs(name: str, column: pa.Array) -> bool:
 
 
 def _numbered_alike(name: str, column: pa.Array) -> bool:
-    """Whether a text has digits, and equals every text of its column once digits are ignored."""
+    """Whether a string has digits, and equals every string of its column once digits are ignored."""
     form = re.sub(r"\d+", "\0", name)
     return form != name and bool(
         pc.all(pc.equal(pc.replace_substring_regex(column, r"\d+", "\0"), strings([form])[0])).as_py()
@@ -123,7 +134,7 @@ def _numbered_alike(name: str, column: pa.Array) -> bool:
 
 
 def numbered(found: Sequence[str]) -> bool:
-    """Whether texts are whole numbers that count from 0 or from 1."""
+    """Whether strings are whole numbers that count from 0 or from 1."""
     return len(found) > 0 and any(
         list(found) == list(map(str, range(start, start + len(found)))) for start in (0, 1)
     )

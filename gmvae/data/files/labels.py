@@ -29,7 +29,7 @@ def codes(labels: Sequence[Any]) -> tuple[Labels | None, tuple[str, ...]]:
     The names are sorted; numbers by size, even if they are text. Without any labels the first is ``None``.
 
     Classes do not depend on the format of the file: a whole number has the same name whether it is written as
-    1, as 1.0 or, if all classes are numbers, as text. Blanks around a text are ignored.
+    1, as 1.0 or, if all classes are numbers, as text. Blanks around a string are ignored.
 
         >>> codes(["10", "2", None, "2"])
         (array([ 1,  0, -1,  0]), ('2', '10'))
@@ -84,7 +84,7 @@ def _name(label: Any) -> str | None:
 
 
 def _size(name: str) -> float | None:
-    """The finite number that a text spells, exact if it is whole; else ``None``."""
+    """The finite number that a string spells, exact if it is whole; else ``None``."""
     for kind in (int, float):
         try:
             size = kind(name)

@@ -156,7 +156,7 @@ class Matrix(Source):
         table, missing = len(schema.y_shape) == 1, not schema.impute
         training = table and self.options is not None
         found = unusable(names, values, self.advice, missing=missing, training=training)
-        return ValueError(f"{self.path} has {'; and '.join(found.said)}")
+        return ValueError(f"{self.path} has {'. It has '.join(found.said)}")
 
     def _surveyed(self, schema: Schema) -> Schema:
         """Return the schema with the means that fill missing numbers."""

@@ -1,4 +1,4 @@
-"""Recognise columns of texts that are all numbers, in a notation that is not read as numbers."""
+"""Recognise columns of strings that are all numbers, in a notation that is not read as numbers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ POINT = "a decimal point"
 
 
 def notation(column: Any, decimal: str = ".") -> tuple[str, int] | None:
-    """What is special about the numbers of a column of texts, empty if it is only that they are texts; and
-    the row of the first such value. ``None`` if not all texts are numbers.
+    """What is special about the numbers of a column of strings, empty if it is only that; and the
+    row of the first such value. ``None`` if not all of them are numbers.
 
     Arguments:
-        column: An Arrow array of texts.
+        column: An Arrow array of strings.
         decimal: The decimal mark that numbers are read with.
     """
     values = texts(column)

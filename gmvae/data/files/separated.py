@@ -376,5 +376,7 @@ class SeparatedFile(Table):
             row = f" in row {odd[2]}, counted with the line of names" if odd[2] else ""
             wanted = "true, false or empty" if odd[3] == "bool" else "a number or empty"
             value, name = odd[4].removesuffix("'"), self._first.names[int(odd[1])]
+            if value == name:
+                return f"{self.path} has the names of its columns again{row}: remove it"
             return f"{self.path} has {value!r} in column {name}{row}: it must be {wanted}"
         return f"{self.path} is not a complete table: {message}"

@@ -24,6 +24,7 @@ from gmvae.data.files.columns import (
     chosen,
     listing,
     places,
+    repeated,
 )
 from gmvae.data.files.complaints import RefusedTableError, Uses
 from gmvae.data.files.numerals import notation
@@ -31,6 +32,7 @@ from gmvae.data.files.unusable import Unusable, unusable
 from gmvae.data.files.values import (
     LEVELS,
     date,
+    first_date,
     flags,
     index_columns,
     is_level,
@@ -39,6 +41,7 @@ from gmvae.data.files.values import (
     no_numbers,
     numbers,
     numeric_categories,
+    plain_name,
     strings,
     texts,
     unit,
@@ -46,8 +49,8 @@ from gmvae.data.files.values import (
 from gmvae.data.schema import UNNAMED, ReadOptions, Schema, UnusableValueError, first_line
 
 REMARKS = 10
-"""Maximum number of texts in a column whose texts all differ, apart from gaps; a column with more is taken
-for remarks."""
+"""Maximum number of strings in a column whose strings all differ, apart from gaps; a column with more is
+taken for remarks."""
 CATEGORIES = 100
 """Maximum number of different values of a text column that can become features."""
 
@@ -57,7 +60,7 @@ class Table(Source):
 
     columns_have_types = True
     decimal = "."
-    """The decimal mark of numbers in texts."""
+    """The decimal mark of numbers in text."""
 
     @abstractmethod
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:
@@ -91,28 +94,37 @@ class Table(Source):
             there = found.names
         rows = {*self.index()}
         columns = [name for name in there if name not in rows]
-        check_options(self.path, options, there, columns)
-        names = chosen(options, columns)
-        if not names:
+        check_options(self.path, options, there, [name for name in columns if name in options.beside])
+        twice = repeated(columns, chosen(options, columns))
+        names = tuple(name for name in chosen(options, columns) if name not in twice)
+        if not names and not twice:
             raise ValueError(f"{self.path} has no column to take as a feature: it has {listing(there)}")
         kinds = {name: kind(found.field(name).type) for name in names}
         categories = numeric_categories(found) & {*names}
         kinds |= dict.fromkeys(categories, "text")
         words = [name for name in names if kinds[name] == "text"]
-        others = [name for name in names if kinds[name] == "other"]
+        dated = [name for name in names if plain_name(found.field(name).type) in ("dates", "times")]
+        others = [name for name in names if kinds[name] == "other" and name not in dated]
         weights = [
             name for name in (options.weight_column,) if name and kind(found.field(name).type) == "text"
         ]
         reading, what, spelled = self.spelled([*words, *weights])
         uses = self._uses([name for name in words if name not in spelled], options, categories)
-        wrong = self._complaints(uses, [f"{name} ({found.field(name).type})" for name in others], names)
+        uses.dates |= {name: self._first_date(name) for name in dated}
+        odd = [f"{name} ({plain_name(found.field(name).type)})" for name in others]
+        wrong = self._complaints(uses, odd, names)
+        if twice:
+            named = listing([name or "(no name)" for name in twice])
+            wrong.insert(0, f"more than one column {named}: rename all but one, or leave them out")
+            wrong[0] += f" with {self.advice['drop']}"
         if reading:
             wrong.append(f"numbers with {what} in {listing(spelled)}: {reading} reads them")
         if wrong:
             left = {name: found for name, found in kinds.items() if name not in uses.dropped}
             unusable = self._unusable(left, options)
-            flags = [reading] * bool(reading) + uses.flags([*others, *unusable.empty], options)
-            raise self._refused([*wrong, *unusable.said], flags, names, gaps=unusable.gaps)
+            flags = [reading] * bool(reading) + uses.flags([*twice, *others, *unusable.empty], options)
+            gaps = unusable.gaps and not uses.repeated
+            raise self._refused([*wrong, *unusable.said], flags, names, gaps=gaps)
         made = Schema(
             y_shape=(len(names),),
             columns=names,
@@ -197,7 +209,7 @@ class Table(Source):
         names, training = schema.columns, options is not None
         found = unusable(names, values, self.advice, missing=missing, training=training)
         if options is None:
-            return ValueError(f"{self.path} has {'; and '.join(found.said)}")
+            return ValueError(f"{self.path} has {'. It has '.join(found.said)}")
         flags = Uses().flags(found.empty, options)
         return self._refused(found.said, flags, names, gaps=found.gaps)
 
@@ -214,8 +226,8 @@ class Table(Source):
     def _uses(self, words: Sequence[str], options: ReadOptions, categories: Collection[str]) -> Uses:
         """Group text columns by what can be done with them, from the first rows.
 
-        If texts become features, all rows count, and only dates, badly written numbers and texts that all
-        differ are grouped. The numbers of ``categories`` are texts.
+        If text becomes features, all rows count, and only dates, badly written numbers and strings that all
+        differ are grouped. The numbers of ``categories`` are text.
         """
         uses, all_rows = Uses(), options.text == "one-hot"
 
@@ -237,7 +249,9 @@ class Table(Source):
             elif when := date(column):
                 uses.dates[name] = when
             elif odd is not None and not (all_rows and is_level(column[odd].as_py(), count)):
-                if sign := unit(column):
+                if column[odd].as_py() == name:
+                    uses.repeated[name] = self._row_of(name, name) if all_rows else odd
+                elif sign := unit(column):
                     uses.units[name] = sign, where(odd, name)
                 else:
                     uses.odd[name] = where(odd, name)
@@ -248,9 +262,15 @@ class Table(Source):
                 (uses.drop if count > CATEGORIES or remarks else uses.features).append(name)
         return uses
 
+    def _first_date(self, name: str) -> str:
+        """The first date or time in the first rows of a column of these; empty if there is none."""
+        with self.reading():
+            first = next(self.batches([name], Schema((1,), (), {}), ROWS), None)
+        return "" if first is None else first_date(first.column(0))
+
     def _texts_of(self, words: Sequence[str], *, all_rows: bool) -> tuple[int, dict[str, pa.Array]]:
-        """The number of rows that are read, and the texts of columns in the first rows; with ``all_rows``,
-        their different texts in all rows, of which numbers are left out if there are many."""
+        """The number of rows that are read, and the strings of columns in the first rows; with ``all_rows``,
+        their different strings in all rows, of which numbers are left out if there are many."""
         batches = self.batches(list(words), Schema((1,), tuple(words), dict.fromkeys(words, ())), ROWS)
         if not all_rows:
             first = next(batches, None)
@@ -270,7 +290,7 @@ class Table(Source):
         return rows, {name: strings([*found]) for name, found in seen.items()}
 
     def _row_of(self, text: str, name: str) -> int:
-        """The first row with a text in a column."""
+        """The first row with a string in a column."""
         row = 0
         for batch in self.batches([name], Schema((1,), (name,), {name: ()}), ROWS):
             place = pc.index(texts(batch.column(0)), text).as_py()
@@ -317,8 +337,8 @@ class Table(Source):
     def _check_survey(
         self, schema: Schema, words: Mapping[str, Mapping[str | None, int]], empty: Sequence[str]
     ) -> None:
-        """Raise ``ValueError`` if columns have too many texts for features or, where missing values are to be
-        filled, no value at all."""
+        """Raise ``ValueError`` if columns have too many different strings for features, or no
+        value at all where missing values are to be filled."""
         many = [name for name, seen in words.items() if len(seen.keys() - {None}) > CATEGORIES]
         if not many and not (empty and schema.impute):
             return

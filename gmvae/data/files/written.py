@@ -93,10 +93,10 @@ def marked(batch: pa.RecordBatch, mark: str | None, decimal: str) -> set[str]:
 
 
 def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
-    """Convert texts to numbers, with ``mark`` as thousands separator.
+    """Convert strings to numbers, with ``mark`` as thousands separator.
 
     Raises:
-        ValueError: if a text is not a number.
+        ValueError: if a string is not a number.
     """
     values = nulled(values)
     fits = pc.or_kleene(pc.match_substring_regex(values, form(mark, decimal)), values.is_null())
@@ -111,7 +111,7 @@ def unmarked(values: Any, mark: str, decimal: str, where: str) -> Any:
 
 
 def nulled(values: pa.Array, known: Collection[str] = ()) -> pa.Array:
-    """Replace texts that stand for a missing value with null, except those that are ``known`` texts of a
+    """Replace strings that stand for a missing value with null, except those that are ``known`` values of a
     column: a data frame can have the text NA, since it has other missing values."""
     words = strings([word for word in NONE if word not in known])
     missing = pc.is_in(values, value_set=pc.cast(words, values.type))
