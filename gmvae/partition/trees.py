@@ -25,5 +25,5 @@ def cut(merges: NDArray[np.float64], clusters: int) -> Clusters:
     made = rows - clusters
     parts = merges[:made, :2].astype(np.int64).ravel()
     wholes = np.repeat(np.arange(rows, rows + made), 2)
-    links = coo_array((np.ones(2 * made), (parts, wholes)), (rows + made, rows + made))
-    return connected_components(links, directed=False)[1][:rows].astype(np.int64)
+    edges = coo_array((np.ones(2 * made), (parts, wholes)), (rows + made, rows + made))
+    return connected_components(edges, directed=False)[1][:rows].astype(np.int64)

@@ -57,7 +57,9 @@ def _number(content: Content, used: int) -> str:
         return f"{k} clusters were learned, and {away} of them merged into others by hand."
     if used == k:
         auto = 'with --clusters auto, or n_clusters="auto" in Python, it would be'
-        return f"The number of clusters, {k}, was set or left at its default, not chosen from the data; {auto}."
+        return (
+            f"The number of clusters, {k}, was set or left at its default, not chosen from the data; {auto}."
+        )
     return f"Up to {k} clusters were asked for; {k - used} of them hold{'s'[: k - used == 1]} no rows."
 
 
