@@ -89,7 +89,10 @@ class Comparison:
         return self.departure(clusters) >= DEPARTURE or self.separation(clusters) >= SEPARATION
 
     def preferred(self, clusters: int, fewer: int) -> bool:
-        """Whether a number of clusters is preferred to a smaller one, although it is less stable."""
+        """Whether a number of clusters is preferred to a smaller one, although it is less stable: not if
+        fewer clusters are separate, and more are no farther apart than parts of rows without groups."""
+        if self.separation(fewer) >= SEPARATION and self.separation(clusters) < 1:
+            return False
         return self.gap(clusters) - self.gap(fewer) >= GAIN
 
     def compared(self, clusters: int, kind: str) -> Compared:

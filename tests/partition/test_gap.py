@@ -165,3 +165,23 @@ def test_a_fourth_cluster_of_three_is_not_worth_it(seed):
     comparison = Comparison(y, seed)
     assert comparison.preferred(3, 2)
     assert not comparison.preferred(4, 3)
+
+
+def beside(seed: int) -> np.ndarray:
+    """Three groups in two columns, beside a third column without groups."""
+    rng = np.random.default_rng(seed)
+    centres = np.array([[0, 0, 0], [9, 0, 0], [0, 9, 0]])
+    return centres[rng.integers(3, size=300)] + rng.normal(size=(300, 3))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_cluster_that_a_column_without_groups_halves_is_not_worth_it(seed):
+    comparison = Comparison(StandardScaler().fit_transform(beside(seed)), seed)
+    assert comparison.preferred(3, 2)
+    assert not comparison.preferred(4, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_three_groups_beside_a_column_without_groups_are_three(seed):
+    assert chosen(beside(seed), seed) == 3
