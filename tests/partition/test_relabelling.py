@@ -34,8 +34,8 @@ def test_without_edits_nothing_changes():
     [
         ({"merges": []}, "not of the form"),
         ([1], "not of the form"),
-        ({"names": ["a"]}, "texts by number"),
-        ({"names": {"0": 3}}, "texts by number"),
+        ({"names": ["a"]}, "strings by number"),
+        ({"names": {"0": 3}}, "strings by number"),
         ({"merge": [1, 2]}, "list of lists"),
         ({"merge": [[0, 9]]}, "cluster 9: it must be a whole number from 0 to 3"),
         ({"names": {"x": "a"}}, "cluster 'x': it must be"),
