@@ -7,10 +7,13 @@ import gzip
 import io
 import os
 import struct
+import subprocess
+import sys
 import threading
 import tracemalloc
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -217,3 +220,12 @@ def test_the_most_similar_name_that_is_no_ending_alone_is_suggested(tmp_path):
     for name in ("b.csv", "d.csv", "ab.csv.gz", "cells.tsv"):
         (tmp_path / name).touch()
     assert limits.nearest(tmp_path / "cell.csv").endswith("cells.tsv?")
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(reason="HDF5 2.0 reads damaged attributes without end", strict=True)
+def test_a_damaged_h5ad_file_is_refused_in_seconds():
+    path = Path(__file__).parent / "endless.h5ad"  # found by benchmarks/fuzz.py
+    command = [sys.executable, "-m", "gmvae", "train", "data", "--path", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2
