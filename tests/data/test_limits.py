@@ -7,8 +7,6 @@ import gzip
 import io
 import os
 import struct
-import subprocess
-import sys
 import threading
 import tracemalloc
 import zipfile
@@ -222,10 +220,11 @@ def test_the_most_similar_name_that_is_no_ending_alone_is_suggested(tmp_path):
     assert limits.nearest(tmp_path / "cell.csv").endswith("cells.tsv?")
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(reason="HDF5 2.0 reads damaged attributes without end", strict=True)
-def test_a_damaged_h5ad_file_is_refused_in_seconds():
-    path = Path(__file__).parent / "endless.h5ad"  # found by benchmarks/fuzz.py
-    command = [sys.executable, "-m", "gmvae", "train", "data", "--path", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    assert done.returncode == 2
+def test_a_file_that_hdf5_reads_without_end_is_refused():
+    path = (
+        Path(__file__).parent / "endless.h5ad"
+    )  # found by benchmarks/fuzz.py; the heap of strings is damaged
+    with pytest.raises(
+        ValueError, match=r"endless\.h5ad is not a complete \.h5ad file: HDF5 crashes on it, or"
+    ):
+        read_file(path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,61 @@ from gmvae.rules import similar
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 """The first bytes of an HDF5 file."""
+TRIED = 20 << 20
+"""Files of at most this many bytes are tried in another process first."""
+WAIT = 60
+"""Maximum number of seconds that it takes, whatever it waits for."""
+TEXTS = 1_000_000
+"""Maximum number of strings that are read there from a data set."""
 
 
 def check_begin(path: Path) -> None:
-    """Raise ``ValueError`` if a file does not begin as HDF5 files do."""
+    """Raise ``ValueError`` if a file does not begin as HDF5 files do, or HDF5 crashes on it or reads it
+    without end."""
     with open(path, "rb") as file:
         if file.read(len(HDF5)) != HDF5:
             raise ValueError(f"{path} is not a complete .h5ad file: it does not begin as HDF5 files do")
+    if not _survives(path):
+        raise ValueError(f"{path} is not a complete .h5ad file: HDF5 crashes on it, or reads it without end")
+
+
+def _survives(path: Path) -> bool:
+    """Whether a child process survives reading all attributes and strings of a small file, within half a
+    second of processor time, and another for every 2 MB. Errors are left to the reader."""
+    try:
+        import resource
+
+        import h5py
+    except ImportError:  # resource is not on Windows; the reader says how to install h5py
+        return True
+    size = path.stat().st_size
+    if size > TRIED:
+        return True
+
+    def read(_: str, found: Any) -> None:
+        dict(found.attrs)
+        if isinstance(found, h5py.Dataset) and found.dtype.kind == "O" and found.size <= TEXTS:
+            found[()]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # about threads, whose locks the child does not use
+        child = os.fork()
+    if not child:
+        try:
+            for limit in (signal.SIGALRM, signal.SIGPROF):
+                signal.signal(limit, signal.SIG_DFL)
+            signal.alarm(WAIT)
+            signal.setitimer(signal.ITIMER_PROF, 0.5 + size / 4e6)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            with h5py.File(path, "r") as file:
+                read("/", file)
+                file.visititems(read)
+        except BaseException:
+            os._exit(0)
+        os._exit(0)
+    return not os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 def check_layer(path: Path, layer: str | None, there: Sequence[str]) -> None:
