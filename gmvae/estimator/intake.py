@@ -221,7 +221,7 @@ def remedy(X: Any, *, fitted: bool) -> str:
         return "remove these rows, or fill them: missing='impute' is for dense tables"
     if fitted:
         return "remove these rows, or fill them, since the model was fitted without missing='impute'"
-    return "remove these rows, or set missing='impute', which fills them with their column's mean"
+    return "remove these rows, or set missing='impute', which fills them with means of the training data"
 
 
 def warn_of_counting(columns: Sequence[str]) -> None:

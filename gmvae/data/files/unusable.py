@@ -99,8 +99,7 @@ def _about_empty(
 def _about_gaps(gaps: _Count, names: Sequence[str], impute: str, *, training: bool) -> Iterator[str]:
     if gaps.first is not None:
         remedy = (
-            f"train with {impute}, which fills them with their column's mean in the training data, or remove "
-            "these rows"
+            f"train with {impute}, which fills them with means of the training data, or remove these rows"
             if training
             else f"fill them, or remove these rows, since the model was trained without {impute}"
         )
