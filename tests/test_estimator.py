@@ -251,6 +251,7 @@ def test_large_tables_are_not_copied(tmp_path, monkeypatch):
     for module, name, value in (
         (chunks, "CHUNK", 1 << 13),
         (observations, "SAMPLE", 1 << 16),
+        (observations, "SMALL", 1 << 16),
         (answers, "AT_ONCE", 20),
         (answers, "MEASURED", 20),
         (numbering, "AT_ONCE", 20),

@@ -101,7 +101,7 @@ class Observations:
         if len(self.y_shape) > 1 or len(self.order) * self.y_shape[0] > SMALL:
             return self._rows(self.order[spots], torch.float32)
         if self._scaled is None:
-            self._scaled = self._rows(self.order, torch.float32).t().contiguous()
+            self._scaled = self._every().t().contiguous()
         return self._scaled[:, torch.from_numpy(spots).to(self.device)].t()  # in the layout of _rows
 
     @property
@@ -147,8 +147,7 @@ class Observations:
         """Each row once, in order, float32, (n, *y_shape); resident rows keep their type."""
         if self._resident is not None:
             return self._resident[torch.from_numpy(self.order)].reshape(-1, *self.y_shape)
-        parts = range(0, len(self.order), AT_ONCE)
-        return torch.cat([self._rows(self.order[i : i + AT_ONCE], torch.float32) for i in parts])
+        return self._every()
 
     def batches(self, size: int) -> Iterator[torch.Tensor]:
         """Yield each row once, in order, without its weight, in 64 bits if the device has them."""
@@ -161,6 +160,10 @@ class Observations:
         the model's units to get the one in the units of the data, before ``scaling``."""
         parts = self.batches(AT_ONCE)
         return np.concatenate([scaling.log_dets(y.double().flatten(1).cpu().numpy()) for y in parts])
+
+    def _every(self) -> torch.Tensor:
+        parts = range(0, len(self.order), AT_ONCE)
+        return torch.cat([self._rows(self.order[i : i + AT_ONCE], torch.float32) for i in parts])
 
     def _rows(self, numbers: NDArray[np.int64], dtype: torch.dtype) -> torch.Tensor:
         scale = self.scaling.rounded if dtype == torch.float32 else self.scaling.apply
