@@ -219,7 +219,7 @@ def test_clusters_of_lognormal_columns_are_found():
         assert scores["auto"] > 0.95
         assert "heavy-tails" not in {finding.name for finding in found["auto"].findings_}
         (finding,) = (f for f in found["standard"].findings_ if f.name == "heavy-tails")
-        assert "robust or log" in finding.advice
+        assert "scale=robust or scale=log" in finding.advice
 
 
 @pytest.mark.slow
