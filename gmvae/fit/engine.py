@@ -20,7 +20,7 @@ from gmvae.fit.resampling import resample
 from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before, Outcome, Restart
 from gmvae.fit.result import Result, conclude
-from gmvae.fit.state import Record, State, joined, part
+from gmvae.fit.state import CURRENT, Record, State, joined, part
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.partition.stability import MAXIMUM_ROWS, Choice
@@ -261,7 +261,7 @@ class Engine:
         """Everything that the rest of the fit depends on, apart from configuration and observations."""
         parts = {f"outcome{i}": outcome.state() for i, outcome in enumerate(self.outcomes)}
         if self.current is not None:
-            parts["current"] = self.current.state()
+            parts[CURRENT] = self.current.state()
         return joined(**parts)
 
     @isolated
@@ -271,7 +271,7 @@ class Engine:
         Raises:
             ValueError: if it is the state of another fit.
         """
-        if not {"current", "outcome0"} & state[1].keys():
+        if not {CURRENT, "outcome0"} & state[1].keys():
             raise ValueError(
                 "the checkpoint is not one that training wrote: put back the file that belongs here"
             )
@@ -279,6 +279,6 @@ class Engine:
         while f"outcome{len(self.outcomes)}" in state[1]:
             self.outcomes.append(self._new().past(part(state, f"outcome{len(self.outcomes)}")))
         self.current = None
-        if "current" in state[1]:
+        if CURRENT in state[1]:
             self.current = self._new()
-            self.current.restore(part(state, "current"))
+            self.current.restore(part(state, CURRENT))

@@ -13,6 +13,8 @@ and, if rows are held out, ``validation_loss``, in nats per observation and the 
 Tensors = dict[str, Tensor]
 State = tuple[Tensors, dict[str, Any]]
 """Tensors by name, and JSON values."""
+CURRENT = "current"
+"""The part of an engine's state that is the restart in progress."""
 
 
 def joined(**parts: State) -> State:

@@ -240,7 +240,7 @@ class RunFolder:
                 "put back the file that belongs to it, or start a new run"
             )
         text = "".join(json.dumps(record) + "\n" for record in kept)
-        if not self.metrics.exists() or self.metrics.read_text() != text:
+        if not self.metrics.exists() or self.metrics.read_bytes() != text.encode():
             write_whole(self.metrics, lambda part: part.write_text(text))
         return kept
 

@@ -15,11 +15,12 @@ from gmvae.config import Config
 from gmvae.data.schema import Schema
 from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.result import Result, ask_doctor
-from gmvae.fit.state import Record
+from gmvae.fit.state import CURRENT, Record, joined, part
 from gmvae.partition.stability import Choice
 from gmvae.start.begin import Start
 from gmvae.store.model_file import ModelFile, of_result
 from gmvae.store.run_folder import RunFolder
+from gmvae.training.recovery import Snapshot
 
 TIMES = ("seconds", "wall_seconds")
 """Keys of times in a record. They differ between runs."""
@@ -57,6 +58,7 @@ class Writer(Observer):
         self.history: list[Record] = []
         self.summary: dict[str, Any] = {}
         self.saved = 0
+        self._whole = Snapshot()
         self._saved_at = self._began = -math.inf
         self._started_at = math.inf
 
@@ -97,25 +99,38 @@ class Writer(Observer):
         record |= self.measures.bits(record)
         record["wall_seconds"] = time.perf_counter() - self._began
         self._began += record["wall_seconds"]
-        self.history.append(record)
         self.folder.append(record)
+        self.history.append(record)
+        self._keep()
         if over or time.monotonic() - self._saved_at >= run.checkpoint_every:
             self._checkpoint()
 
+    def _keep(self) -> None:
+        """Keep a copy of the restart in progress, after an epoch whose record is written."""
+        tensors, about = part(self.fit.state(), CURRENT)
+        own = about["about"]
+        self._whole.take(tensors, {**about, "about": {**own, "history": list(own["history"])}})
+
     def interrupted(self) -> None:
-        """Write a checkpoint of the last complete epoch, unless the last checkpoint has it already."""
-        tensors, about = self.fit.state()
-        current = about.get("current")
-        if current is None or not self.fit.started:
+        """Write a checkpoint of the last complete epoch, unless the last checkpoint has it already.
+
+        An epoch is complete once its record is written. If the model is further by then, its copy is
+        written.
+        """
+        state = self.fit.state()
+        if CURRENT not in state[1] or not self.fit.started:
             return
+        current, restart = state[1][CURRENT], self.fit.restart
         done, known = current["trainer"]["epoch"], len(current["about"]["history"])
-        whole = (
-            done
-            == self.fit.epochs_before + known
-            == len([record for record in self.history if record["restart"] == self.fit.restart])
-        )
-        if whole and done > self.saved:
-            self.folder.write_checkpoint((tensors, about))
+        recorded = len([record for record in self.history if record["restart"] == restart])
+        if not done - self.fit.epochs_before == known == recorded:
+            kept = self._whole.about.get("about", {}).get("history", ())
+            if not kept or kept[-1]["restart"] != restart:
+                return
+            state = joined(**{name: part(state, name) for name in state[1]} | {CURRENT: self._whole.copy()})
+            done = self._whole.about["trainer"]["epoch"]
+        if done > self.saved:
+            self.folder.write_checkpoint(state)
             self.saved = done
 
     def finished(self, result: Result) -> None:

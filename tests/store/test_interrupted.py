@@ -1,0 +1,57 @@
+"""A run that is interrupted while an epoch is recorded keeps the last whole epoch."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from commands import here, records
+
+from gmvae.assess.measures import Measures
+from gmvae.store.run_folder import RunFolder
+
+TRAIN = ["train", "spiral", "--points", 200, "--hidden-size", 8, "--epochs", 6, "--plot-every", 0]
+"""Only the first and the last epoch write a checkpoint by themselves."""
+
+
+def timeless(run):
+    return [{k: v for k, v in line.items() if "seconds" not in k} for line in records(run)]
+
+
+@pytest.mark.parametrize("flags", [[], ["--early-stopping", "--restarts", 2]])
+@pytest.mark.parametrize("where", [(Measures, "of"), (RunFolder, "append")])
+def test_the_last_whole_epoch_is_in_the_checkpoint(tmp_path, monkeypatch, flags, where):
+    kind, name = where
+    work, calls = getattr(kind, name), []
+    assert here(*TRAIN, *flags, "--run-dir", tmp_path / "whole").status == 0
+
+    def interrupted(*given):
+        calls.append(0)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return work(*given)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as broken:
+        broken.setattr(kind, name, interrupted)
+        said = here(*TRAIN, *flags, "--run-dir", run)
+    assert said.status == 130
+    assert "continue after epoch 4 with" in said.out
+    about = RunFolder(run).read_checkpoint()[1]["current"]
+    assert about["trainer"]["epoch"] == len(about["about"]["history"]) == len(records(run)) == 4
+    assert here("resume", run).status == 0
+    assert timeless(run) == timeless(tmp_path / "whole")
+    model = [json.dumps(RunFolder(one).read_summary()["elbo"]) for one in (run, tmp_path / "whole")]
+    assert model[0] == model[1]
+    weights = [(one / "model.safetensors").read_bytes() for one in (run, tmp_path / "whole")]
+    assert weights[0] == weights[1]
+
+
+def test_a_last_line_that_was_cut_off_is_dropped_whatever_it_is(tmp_path):
+    run = tmp_path / "run"
+    assert here(*TRAIN, "--run-dir", run).status == 0
+    before = (run / "metrics.jsonl").read_bytes()
+    with (run / "metrics.jsonl").open("ab") as file:
+        file.write(b"\xff\xfe")
+    assert here("resume", run, "--epochs", 7).status == 0
+    assert (run / "metrics.jsonl").read_bytes().startswith(before + b"{")
