@@ -281,6 +281,9 @@ class Run:
         if folder.checkpoint.exists():
             try:
                 run.engine.restore(folder.read_checkpoint(whole=whole))
+            except ValueError as error:
+                named = str(folder.path) in str(error)
+                raise error if named else ValueError(f"{folder.checkpoint}: {error}") from error
             except (LookupError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
                 raise ValueError(
                     f"{folder.checkpoint} is not a checkpoint of this run ({error}): put back the file that "

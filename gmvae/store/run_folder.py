@@ -151,11 +151,12 @@ class RunFolder:
                 raise ValueError(f"{self.metrics} is damaged: line {number} is not the record of an epoch")
         return records
 
-    def _records(self) -> list[dict[str, Any]]:
-        """The objects of metrics.jsonl, without any check of their content."""
+    def _records(self, count: int | None = None) -> list[dict[str, Any]]:
+        """The objects of metrics.jsonl, at most the first ``count``, without any check of their content."""
         if not self.metrics.exists():
             return []
-        records = [parse_json(self.metrics, line) for line in read_bounded(self.metrics).split(b"\n")[:-1]]
+        lines = read_bounded(self.metrics).split(b"\n")[:-1]
+        records = [parse_json(self.metrics, line) for line in lines[:count]]
         if not all(isinstance(record, dict) for record in records):
             raise ValueError(f"{self.metrics} is damaged: a line of it is not a JSON object")
         return records
@@ -226,17 +227,18 @@ class RunFolder:
             os.close(folder)
 
     def rewind(self, restarts: Sequence[int]) -> list[dict[str, Any]]:
-        """Drop the records from metrics.jsonl that come after the given number of epochs of each restart, and
-        return the remaining ones.
+        """Drop everything from metrics.jsonl that comes after the given number of epochs of each restart, and
+        return the remaining records.
 
         Raises:
             ValueError: if one of the remaining epochs has no record. Nothing is written then.
         """
         wanted = [(number, epoch) for number, last in enumerate(restarts, 1) for epoch in range(1, last + 1)]
-        kept = [record for record in self._records() if _place(record) in set(wanted)]
+        kept = self._records(len(wanted))
         if [_place(record) for record in kept] != wanted:
+            found = sum(_place(record) in wanted for record in kept)
             raise ValueError(
-                f"{self.metrics} has {len(kept)} records of the {len(wanted)} epochs in the checkpoint: "
+                f"{self.metrics} has {found} records of the {len(wanted)} epochs in the checkpoint: "
                 "put back the file that belongs to it, or start a new run"
             )
         text = "".join(json.dumps(record) + "\n" for record in kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from commands import here, records
+from commands import bad, here, records
 
 from gmvae.assess.measures import Measures
 from gmvae.store.run_folder import RunFolder
@@ -47,11 +47,24 @@ def test_the_last_whole_epoch_is_in_the_checkpoint(tmp_path, monkeypatch, flags,
     assert weights[0] == weights[1]
 
 
-def test_a_last_line_that_was_cut_off_is_dropped_whatever_it_is(tmp_path):
+@pytest.mark.parametrize("more", [b"\xff\xfe", b'{"epoch": 9999\n', b"\xff\n[]\n"])
+def test_whatever_follows_the_records_of_the_checkpoint_is_dropped(tmp_path, more):
     run = tmp_path / "run"
     assert here(*TRAIN, "--run-dir", run).status == 0
     before = (run / "metrics.jsonl").read_bytes()
     with (run / "metrics.jsonl").open("ab") as file:
-        file.write(b"\xff\xfe")
+        file.write(more)
     assert here("resume", run, "--epochs", 7).status == 0
     assert (run / "metrics.jsonl").read_bytes().startswith(before + b"{")
+
+
+@pytest.mark.parametrize("epoch", [-5, 1.5])
+def test_a_checkpoint_with_an_impossible_epoch_is_named(tmp_path, epoch):
+    run = tmp_path / "run"
+    assert here(*TRAIN, "--epochs", 1, "--run-dir", run).status == 0
+    (run / "summary.json").unlink()
+    folder = RunFolder(run)
+    tensors, about = folder.read_checkpoint()
+    about["current"]["trainer"]["epoch"] = epoch
+    folder.write_checkpoint((tensors, about))
+    assert bad(here("resume", run)).startswith(f"gmvae: {folder.checkpoint}: the checkpoint is not one that")
