@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from battery import Array, R, T, ari, load
 from records import Record, complete
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, confusion_matrix
+from sklearn.neighbors import KNeighborsClassifier
 
 from gmvae.partition.communities import modularity
 from gmvae.partition.conductance import conductance
@@ -26,6 +29,10 @@ from gmvae.start.choice import OF_ROWS
 
 RESULTS = Path(__file__).parent / "results" / "starts.jsonl"
 FACTORS = (1.5, 2.0, 2.5, 2.75, 3.0)
+IN_USE = 2.75
+AGREEING, VOTERS = 0.5, 10
+"""Minimum adjusted Rand index between a candidate and the chosen one for a say in the consensus, and the
+number of core rows that decide about a doubtful row."""
 
 
 def main() -> None:
@@ -60,7 +67,8 @@ def make(folder: Path, table: str, seed: int) -> Record:
                 found[name] = partition
     agreed = {name: ari(partition[which], labellings) for name, partition in found.items()}
     taken = {rule: agreed[name] for rule, name in rules(rows, found).items()}
-    return {"ari": {"the best each time": max(agreed.values()), **taken}, "candidates": agreed}
+    consensus = {rule: ari(part[which], labellings) for rule, part in together(rows, found).items()}
+    return {"ari": {"the best each time": max(agreed.values()), **taken, **consensus}, "candidates": agreed}
 
 
 def rules(rows: Rows, found: dict[str, Array]) -> dict[str, str]:
@@ -91,6 +99,31 @@ def rules(rows: Rows, found: dict[str, Array]) -> dict[str, str]:
                 close, key=good.__getitem__
             )
     return taken
+
+
+def together(rows: Rows, found: dict[str, Array]) -> dict[str, Array]:
+    """Partitions by the chosen candidate and those that are separated as well and agree with it. By vote, a
+    row is in the cluster of most of them. By core rows, those on which all agree, each other row is in the
+    cluster of most of its nearest core rows."""
+    graphs = [rows.neighbours(count)[0] for count in (5, 10)]
+    clear = {name: np.mean([conductance(part, graph) for graph in graphs]) for name, part in found.items()}
+    close = [part for name, part in found.items() if clear[name] <= IN_USE * min(clear.values())]
+    chosen = max(close, key=lambda part: criterion(rows.values, part))
+    agreeing = [matched(part, chosen) for part in close if adjusted_rand_score(part, chosen) >= AGREEING]
+    votes = np.stack([sum(part == k for part in agreeing) for k in range(rows.clusters)])
+    votes = votes + 0.5 * (np.arange(rows.clusters)[:, None] == chosen)
+    core = votes.max(0) > len(agreeing)
+    near = KNeighborsClassifier(min(VOTERS, core.sum())).fit(rows.values[core], chosen[core])
+    return {
+        "consensus by vote": votes.argmax(0),
+        "consensus by core rows": np.where(core, chosen, near.predict(rows.values)),
+    }
+
+
+def matched(clusters: Array, reference: Array) -> Array:
+    """Clusters with the numbers of those of a reference that overlap most, one to one."""
+    _, number = linear_sum_assignment(confusion_matrix(clusters, reference), maximize=True)
+    return number[clusters]
 
 
 if __name__ == "__main__":
