@@ -180,7 +180,8 @@ class Trainer:
     def _epoch(
         self, y: Indexable, progress: Callable[[float], object], *, inspect: bool = False
     ) -> dict[str, float]:
-        self.model.train()
+        if not self.model.training:  # with small tables, train() is a tenth of an epoch
+            self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
         names = ("loss", "elbo", *objective.Terms._fields)
