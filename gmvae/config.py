@@ -130,12 +130,13 @@ class TrainingConfig:
     """An optimiser of torch, or sign: steps of a fixed size against the sign of the gradient, as in the
     original code."""
     learning_rate: float = 1e-4
-    """Step size of the optimiser. If clusters are anchored, it decays over the second half of the fit."""
+    """Step size of the optimiser; 0 for 3e-3 if a table's clusters are taught first, else 1e-3. If clusters
+    are anchored, it decays over the second half of the fit."""
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100
-    """Passes over the data; 0 for at least 800 steps and 4 passes if q(z | y) is taught pseudo-labels first,
-    else for at least 1,500 steps and 20 passes (init random, or assignment posterior)."""
+    """Passes over the data; 0 for at least 400 steps (images: 800) and 4 passes if q(z | y) is taught
+    pseudo-labels first, else (init random, assignment posterior) for at least 1,500 steps and 20 passes."""
     init: Start = "random"
     """Pseudo-labels that q(z | y) is taught before the fit: the best partition of several methods, chosen
     without labels (candidates), that of k-means (kmeans), or clusters along the manifold of the data, found
@@ -171,7 +172,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         choice("optimiser", self.optimiser, Optimiser)
-        real("learning_rate", self.learning_rate, minimum=0, open_end=True)
+        real("learning_rate", self.learning_rate, minimum=0)
         whole("batch_size", self.batch_size, 2)
         whole("epochs", self.epochs, 0)
         choice("init", self.init, Start)

@@ -78,7 +78,7 @@ DATA = Config(
         min_variance=0.01,
     ),
     objective=ObjectiveConfig(cv_weight=1.0, warm_up=0.15, cv_warm_up=0.3),
-    training=TrainingConfig(batch_size=128, epochs=0, learning_rate=1e-3, init="auto", augment="auto"),
+    training=TrainingConfig(batch_size=128, epochs=0, learning_rate=0, init="auto", augment="auto"),
     data=DataConfig(dataset="file", scale="auto"),
     run=RunConfig(plots=("latent", "samples", "shares", "bound", "scores"), plot_every=1000),
 )

@@ -44,7 +44,7 @@ def test_unknown_json_fields_are_named():
         (ObjectiveConfig, "mc_samples", 0, "mc_samples is 0"),
         (ObjectiveConfig, "cv_weight", -0.1, "cv_weight is -0.1: it must be a finite number of at least 0"),
         (ObjectiveConfig, "cv_weight", float("nan"), "cv_weight is nan"),
-        (TrainingConfig, "learning_rate", 0, "learning_rate is 0: it must be a finite number above 0"),
+        (TrainingConfig, "learning_rate", -1, "learning_rate is -1: it must be a finite number"),
         (
             TrainingConfig,
             "optimiser",

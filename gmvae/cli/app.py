@@ -29,7 +29,7 @@ from gmvae.experiments import DESCRIPTIONS, EXPERIMENTS, experiment
 from gmvae.rules import RENAMED_SETTINGS, no_choice, similar
 
 Parsed = TypeVar("Parsed")
-OPEN = ("--clusters", "--epochs", "--hidden-size", "--rounds", "--threads")
+OPEN = ("--clusters", "--epochs", "--hidden-size", "--learning-rate", "--rounds", "--threads")
 """Flags of numbers that 0, or auto, leaves open."""
 TRAIN = "train on your own data, or one of: " + ", ".join(name for name in EXPERIMENTS if name != "data")
 

@@ -86,13 +86,13 @@ class GMVAE(Updated):
         cv_warm_up: Epochs after ``warm_up`` over which the weight of the consistency violation grows from 0;
             a float is a share of ``epochs``.
         optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
-        learning_rate: Its step size. If pseudo-labels are taught, it decays over the second half of the
-            epochs.
+        learning_rate: Its step size; ``"auto"`` is 3e-3 if a table's clusters are taught first, else 1e-3. If
+            pseudo-labels are taught, it decays over the second half of the epochs.
         batch_size: Observations per step.
-        epochs: Passes over the data, or ``"auto"``: at least 800 steps and 4 passes if pseudo-labels are
-            taught first, else (init random, or assignment posterior) at least 1,500 steps and 20 passes. With
-            fewer than 10 distinct rows for each column this is the maximum: some rows are first held out, to
-            find the number of epochs after which a fit to the other rows no longer improves on them
+        epochs: Passes over the data; ``"auto"`` is at least 400 steps (images: 800) and 4 passes if clusters
+            are taught first, else (init random, or assignment posterior) at least 1,500 steps and 20 passes.
+            With fewer than 10 distinct rows for each column this is the maximum: some rows are first held
+            out, to find the number of epochs after which a fit to the other rows no longer improves on them
             (``holdout_``).
         n_init: Number of restarts of the whole model. With fewer than 1,000 rows the restart is kept whose
             clusters agree most with those of the others (of two restarts, the one with the smaller loss).
@@ -197,7 +197,7 @@ class GMVAE(Updated):
         warm_up: float = 0.15,
         cv_warm_up: float = 0.3,
         optimiser: str = "adam",
-        learning_rate: float = 1e-3,
+        learning_rate: float | str = "auto",
         batch_size: int = 128,
         epochs: int | str = "auto",
         n_init: int = 1,

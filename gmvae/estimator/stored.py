@@ -89,7 +89,7 @@ class Stored(Fitted):
         asked = {name: value for name, value in renamed(about["parameters"]).items() if name in known}
         given |= {name: value for name, value in asked.items() if (name, value) != ("image_shape", None)}
         # settings that a run leaves open are 0 in its configuration
-        given |= {name: "auto" for name in ("rounds", "epochs") if given.get(name) == 0}
+        given |= {name: "auto" for name in ("rounds", "epochs", "learning_rate") if given.get(name) == 0}
         if file.schema.impute:
             given["missing"] = "impute"
         if file.schema.categories:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from gmvae.config import Config, ModelConfig, ObjectiveConfig, Scale, Section, TrainingConfig
-from gmvae.rules import no_choice, whole
+from gmvae.rules import no_choice, real, whole
 
 WORDS = {
     "scale": get_args(Scale),
@@ -46,6 +46,10 @@ def configuration(given: Mapping[str, Any], seed: int = 0) -> Config:
     whole("batch_size", p["batch_size"], 2)
     epochs = 0 if p["epochs"] == "auto" else p["epochs"]
     whole("epochs", epochs, 0 if p["epochs"] == "auto" else 1, AUTO)
+    if p["learning_rate"] == "auto":
+        p["learning_rate"] = 0
+    else:
+        real("learning_rate", p["learning_rate"], minimum=0, open_end=True)
     rounds = 0 if p["rounds"] == "auto" else p["rounds"]
     whole("rounds", rounds, 0 if p["rounds"] == "auto" else 1, AUTO)
     if p["hidden_size"] is None:

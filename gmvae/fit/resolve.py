@@ -10,15 +10,15 @@ from gmvae.config import Config, ModelConfig, whole_epochs
 from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
 from gmvae.model.vae import GaussianMixtureVAE
-from gmvae.start.begin import auto_epochs, teaches
+from gmvae.start.begin import schedule
 
 HIDDEN, HIDDEN_IMAGES = 128, 256
 """Units of each hidden layer if their number is left open: for the network fc, and for networks of images."""
 
 
 def resolve(config: Config, data: Prepared, rows: Observations) -> Config:
-    """Resolve likelihood, network, sizes, epochs and warm-ups of a configuration. Only the number of clusters
-    stays open, since choosing it can take minutes (:mod:`gmvae.fit.clusters`).
+    """Resolve likelihood, network, sizes, epochs, learning rate and warm-ups of a configuration. Only the
+    number of clusters stays open, since choosing it can take minutes (:mod:`gmvae.fit.clusters`).
 
     Arguments:
         config: The configuration.
@@ -36,14 +36,15 @@ def resolve(config: Config, data: Prepared, rows: Observations) -> Config:
         model = replace(model, hidden_size=HIDDEN if model.network == "fc" else HIDDEN_IMAGES)
     _check_fit(shape, model)
     count = min(training.epoch_size or len(rows), len(rows))
-    taught = teaches(training.init, model.assignment)
-    epochs = training.epochs or auto_epochs(count, training.batch_size, taught=taught)
+    usual = schedule(training.init, model.assignment, shape)
+    epochs = training.epochs or usual.epochs(count, training.batch_size)
+    rate = training.learning_rate or usual.learning_rate
     patience = max(1, whole_epochs(training.n_iter_no_change, epochs))
     return replace(
         config,
         model=model,
         objective=config.objective.resolved(epochs),
-        training=replace(training, epochs=epochs, n_iter_no_change=patience),
+        training=replace(training, epochs=epochs, learning_rate=rate, n_iter_no_change=patience),
     )
 
 

@@ -35,16 +35,33 @@ TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 1000, 5e-3
 and their greatest learning rate."""
 WIDE = 50
 """Number of columns above which a table is clustered in learned features."""
-AUTO_STEPS, AUTO_PASSES = 1500, 20
-"""Minimum number of steps, and of passes over the data, if the length of a fit is left open."""
-AUTO_STEPS_ON, AUTO_PASSES_ON = 800, 4
-"""The same if q(z | y) has already been taught pseudo-labels, which takes steps of its own."""
 
 
-def auto_epochs(count: int, batch_size: int, *, taught: bool) -> int:
-    """How many passes over ``count`` observations a fit makes if its length is left open."""
-    steps, passes = (AUTO_STEPS_ON, AUTO_PASSES_ON) if taught else (AUTO_STEPS, AUTO_PASSES)
-    return max(passes, -(-steps // -(-count // batch_size)))
+@dataclass(frozen=True)
+class Schedule:
+    """Length and learning rate of a fit for which they are left open."""
+
+    steps: int
+    """Minimum number of steps."""
+    passes: int
+    """Minimum number of passes over the data."""
+    learning_rate: float
+
+    def epochs(self, count: int, batch_size: int) -> int:
+        """The number of passes over ``count`` observations."""
+        return max(self.passes, -(-self.steps // -(-count // batch_size)))
+
+
+RANDOM, TAUGHT, TAUGHT_TABLE = Schedule(1500, 20, 1e-3), Schedule(800, 4, 1e-3), Schedule(400, 4, 3e-3)
+"""For a start from random weights, and if q(z | y) has been taught pseudo-labels, which takes steps of its
+own. Tables reach the same bound on other rows in half the steps at three times the rate."""
+
+
+def schedule(init: str, assignment: str, y_shape: tuple[int, ...]) -> Schedule:
+    """The schedule for a start and the shape of an observation."""
+    if not teaches(init, assignment):
+        return RANDOM
+    return TAUGHT if len(y_shape) == 3 else TAUGHT_TABLE
 
 
 def teaches(init: str, assignment: str) -> bool:

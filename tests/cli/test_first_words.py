@@ -324,6 +324,6 @@ def test_unknown_values_of_commands_get_suggestions():
     assert "plot is 'latnt': did you mean latent? It can also be one of recon, samples, styles" in bad(
         here("plot", "latnt", "run")
     )
-    assert "--learning-rate is 'fast': it must be a number (" in bad(
+    assert "--learning-rate is 'fast': it must be a number, or auto (" in bad(
         here("train", "spiral", "--learning-rate", "fast")
     )

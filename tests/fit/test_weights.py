@@ -56,7 +56,7 @@ def test_the_length_of_a_fit_depends_on_distinct_rows(monkeypatch, weight):
     monkeypatch.setattr(Engine, "fit", stop)
     y, weights = np.vstack([Y, Y, Y[:7]]), np.full(127, weight)
     weights[:9] *= 5
-    with pytest.raises(RuntimeError, match=r"^400 epochs of 60 rows"):  # 800 steps of 40 rows, two a pass
+    with pytest.raises(RuntimeError, match=r"^200 epochs of 60 rows"):  # 400 steps of 40 rows, two a pass
         taught(epochs="auto").fit(y, sample_weight=weights)
 
 

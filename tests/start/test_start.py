@@ -14,7 +14,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.partition.neighbours import neighbours
 from gmvae.start import autoencoder, rounds, teaching
-from gmvae.start.begin import auto_epochs, begin_start, choose_start
+from gmvae.start.begin import begin_start, choose_start, schedule
 from gmvae.start.kmeans import elbow, k_means
 from gmvae.start.material import Material
 from gmvae.start.rounds import Rounds, features
@@ -206,9 +206,12 @@ def test_a_fit_keeps_its_taught_partition(short):
 
 
 def test_passes_of_a_fit_without_a_given_length():
-    assert auto_epochs(1800, 128, taught=False) == 100  # 15 steps each
-    assert auto_epochs(60_000, 128, taught=False) == 20
-    assert auto_epochs(60_000, 128, taught=True) == 4
+    for init, assignment in (("random", "recogniser"), ("auto", "posterior")):
+        assert schedule(init, assignment, (2,)).epochs(1800, 128) == 100  # 15 steps each
+        assert schedule(init, assignment, (1, 8, 8)).epochs(60_000, 128) == 20
+    assert schedule("auto", "recogniser", (2,)).epochs(1800, 128) == 27
+    assert schedule("auto", "recogniser", (1, 8, 8)).epochs(1800, 128) == 54
+    assert schedule("auto", "recogniser", (2,)).epochs(60_000, 128) == 4
 
 
 def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
