@@ -13,8 +13,8 @@ from torch import Tensor
 
 from gmvae.data.dataset import scaled
 from gmvae.data.scales.moments import Moments
-from gmvae.model.inference import BATCH, evaluating
 from gmvae.model.distributions import DiagonalGaussian
+from gmvae.model.inference import BATCH, evaluating
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.rules import renamed
 
