@@ -1,21 +1,20 @@
 """Measure what it costs a run to be followed by gmvae watch, how soon the page is there, and its delay.
 
-    python benchmarks/watching.py [--repeats 5] [--epochs 400] [--client browser] [--browser PATH]
+    python benchmarks/watching.py [--repeats 5] [--seconds 15] [--client browser] [--browser PATH]
 
-Two runs of the spiral are trained, one after the other: the first alone, the second while a client follows
-it. The client is a browser that shows the page, or a process that receives what a browser would get, and
-draws nothing (--client messages). A browser on the same cores slows training by what it draws; the other
-client shows what the page itself costs. The cost is the additional CPU time of the second run, as a share of
-the first's: the median over pairs. It is the CPU time of the process that trains. Each pair is a line of
-benchmarks/results/watching.jsonl.
+A run of the spiral is alternately left alone and followed by a client, for some seconds each. The client is a
+browser that shows the page, or a process that receives what a browser would get, and draws nothing (--client
+messages). The cost is how much longer an epoch takes while the run is followed: the median over neighbouring
+periods of the same run, so that other work on the machine counts little. A browser takes cores and memory
+bandwidth for what it draws; the other client shows what the page itself costs. Each pair of periods is a line
+of benchmarks/results/watching.jsonl.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from records import complete
+
+from gmvae.show.watching import GONE
 
 RESULTS = Path(__file__).parent / "results" / "watching.jsonl"
 CLIENT = """
@@ -46,41 +47,55 @@ ROWS = """() => [...Bokeh.documents[0]._all_models.values()]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--client", choices=["browser", "messages"], default="browser")
     parser.add_argument("--browser", type=Path, default=Path("/usr/bin/chromium"))
     given = parser.parse_args()
     wanted = [
-        {"client": given.client, "pair": pair, "epochs": given.epochs} for pair in range(1, given.repeats + 1)
+        {"client": given.client, "pair": pair, "period": given.seconds}
+        for pair in range(1, given.repeats + 1)
     ]
-    found = complete(RESULTS, wanted, partial(measure, browser=given.browser))
-    cost = statistics.median(one["watched"] / one["alone"] - 1 for one in found)
-    print(f"cost of being watched: {cost:.1%} of the CPU time of training, {len(found)} pairs")
-    print(f"server up after {statistics.median(one['ready'] for one in found):.1f} s, imports included")
+    with trained() as runs:
+        found = complete(RESULTS, wanted, partial(measure, runs=runs, browser=given.browser))
+    costs = [one["watched"] / one["alone"] - 1 for one in found]
+    each = ", ".join(f"{cost:.1%}" for cost in costs)
+    print(f"an epoch takes {statistics.median(costs):.1%} longer if watched ({each})")
+    print(f"server up after {statistics.median(one['ready'] for one in found):.1f} s, of which imports take")
+    print(f"{statistics.median(one['imports'] for one in found):.1f} s")
     if given.client == "browser":
         print(f"an epoch shows after {statistics.median(one['behind'] for one in found):.1f} s")
         print(f"a new browser shows the page after {statistics.median(one['page'] for one in found):.1f} s")
 
 
-def measure(client: str, pair: int, epochs: int, browser: Path) -> dict[str, Any]:
-    """CPU seconds of training alone and watched; with a browser, also the seconds until it shows the run, and
-    how long after it is written an epoch shows."""
+@contextmanager
+def trained() -> Iterator[Path]:
+    """A folder with a run of the spiral in progress, and one that has ended."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         runs = Path(folder)
-        alone = cpu_seconds(start(runs / "alone", epochs, pair))
-        training = start(runs / "watched", epochs, pair)
+        subprocess.run(command(runs / "ended", 1), check=True, stdout=subprocess.DEVNULL)
+        training = subprocess.Popen(command(runs / "watched", 10**6), stdout=subprocess.DEVNULL)
+        stack.callback(training.wait)
+        stack.callback(training.kill)
         while not (runs / "watched" / "metrics.jsonl").exists():
             time.sleep(0.05)
+        yield runs
+
+
+def measure(client: str, pair: int, period: float, *, runs: Path, browser: Path) -> dict[str, Any]:  # noqa: ARG001
+    """Seconds of an epoch of the run in progress, alone and watched, and of the server's start. With a
+    browser, also the seconds until it shows the run, and how long after it is written an epoch shows."""
+    records = runs / "watched" / "metrics.jsonl"
+    alone = epoch_seconds(records, period / 2)
+    with ExitStack() as stack:
         began = time.perf_counter()
-        command = [sys.executable, "-m", "gmvae", "watch", str(runs), "--no-browser", "--port", "0"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        serve = [sys.executable, "-m", "gmvae", "watch", str(runs), "--no-browser", "--port", "0"]
+        server = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
         address = re.match(r"\S+", server.stdout.readline())
         assert address is not None
         ready = time.perf_counter() - began
         stack.callback(server.communicate)
-        stack.callback(server.send_signal, signal.SIGINT)
-        records = runs / "watched" / "metrics.jsonl"
+        stack.callback(server.terminate)
         shown = {}
         if client == "browser":
             page = stack.enter_context(opened(browser, address.group()))
@@ -94,8 +109,25 @@ def measure(client: str, pair: int, epochs: int, browser: Path) -> dict[str, Any
             stack.callback(follower.kill)
             assert follower.stdout is not None
             assert follower.stdout.readline() == b"connected\n"
-        watched = cpu_seconds(training)
-    return {"alone": round(alone, 2), "watched": round(watched, 2), "ready": round(ready, 2), **shown}
+        watched = epoch_seconds(records, period)
+    time.sleep(GONE + 1)
+    alone = (alone + epoch_seconds(records, period / 2)) / 2
+    return {"alone": alone, "watched": watched, "ready": ready, "imports": imports(), **shown}
+
+
+def epoch_seconds(records: Path, period: float) -> float:
+    """Mean seconds of the epochs that are recorded in the next ``period`` seconds."""
+    before = len(records.read_bytes().splitlines())
+    time.sleep(period)
+    lines = records.read_bytes().splitlines()[before + 1 : -1]
+    return statistics.fmean(json.loads(line)["seconds"] for line in lines)
+
+
+def imports() -> float:
+    """Seconds that the imports of the server take."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import gmvae.show.live.server"], check=True)
+    return time.perf_counter() - began
 
 
 @contextmanager
@@ -127,21 +159,11 @@ def behind(page: Any, records: Path) -> float:
     return time.time() - written
 
 
-def start(run: Path, epochs: int, seed: int) -> subprocess.Popen[bytes]:
-    """A process that trains on the spiral."""
-    options = {"epochs": epochs, "seed": seed, "threads": 1, "run-dir": run}
+def command(run: Path, epochs: int) -> list[str]:
+    """The command that trains on the spiral."""
+    options = {"epochs": epochs, "threads": 1, "run-dir": run}
     flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "gmvae", "train", "spiral", *flags]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """Wait for a process, and return the CPU seconds that it took."""
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"training ended with status {process.returncode}")
-    return used.ru_utime + used.ru_stime
+    return [sys.executable, "-m", "gmvae", "train", "spiral", *flags]
 
 
 if __name__ == "__main__":

@@ -104,7 +104,6 @@ class Examination:
     def _add(self, y: Tensor) -> None:
         q_x, q_w, q_z = self.model.recognition(y)
         p_z = self.model.generative.p_z_given(q_x.mean, self.model.generative.p_x(q_w.mean))
-        p_y = self.model.generative.p_y(q_x.mean)
         q_z = p_z if q_z is None else q_z
         q, p, x, w = (_floats(tensor) for tensor in (q_z.probs, p_z.probs, q_x.mean, q_w.mean))
         self._x.add(x)
@@ -113,6 +112,9 @@ class Examination:
         self._p.add(p)
         self._entropy += float(_entropy(q).sum())
         self._agree += int((q.argmax(1) == p.argmax(1)).sum())
+        # of the decoder, only a Gaussian's variance is needed
+        decoded = self.model.config.likelihood == "gaussian"
+        p_y = self.model.generative.p_y(q_x.mean) if decoded else None
         variance = _floats(p_y.variance.mean(0)) if isinstance(p_y, DiagonalGaussian) else np.ones(1)
         self._variance = self._variance + len(y) * variance
         self.probabilities.append(q)
