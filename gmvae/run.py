@@ -24,6 +24,7 @@ from gmvae.partition.stability import Choice
 from gmvae.show.drawing import Drawing, take_snapshot
 from gmvae.show.watching import Watched
 from gmvae.store.files import versions
+from gmvae.store.longer import check_longer
 from gmvae.store.model_file import ModelFile
 from gmvae.store.rows import keep
 from gmvae.store.run_folder import RunFolder, asked, fresh_folder
@@ -211,10 +212,8 @@ class Run:
             raise ValueError(f"{path} has {done} epochs already: it cannot end after {last}")
         engine, about = run.engine, run.folder.about()
         longer = epochs is not None and about["config"]["training"]["epochs"] != last
-        if longer and (run.config.training.restarts > 1 or run.config.training.early_stopping):
-            raise ValueError(
-                f"{path} has restarts or stops early: its epochs cannot be changed, so start a new run"
-            )
+        if longer:
+            check_longer(run.folder, run.config.training)
         over = [outcome.history[-1]["epoch"] for outcome in engine.outcomes]
         run.writer.history = run.folder.rewind([*over, done])
         if longer:

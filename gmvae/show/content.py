@@ -143,6 +143,6 @@ class Content:
                 found.append(Column(feature, self.y[:, place]))
             elif feature == f"{name}={self.categories[name][0]}":
                 part = self.y[:, place : place + len(self.categories[name])]
-                codes = np.where(part.max(1) > 0.5, part.argmax(1), -1)
+                codes = np.where(part.max(1) == 1, part.argmax(1), -1)  # a missing value is between 0 and 1
                 found.append(Column(name, codes, self.categories[name]))
         return found

@@ -330,13 +330,20 @@ def _shades(y: Array) -> Array:
     return y.clip(0, 1)
 
 
+def middle(points: Array) -> tuple[float, float]:
+    """The one of some points, (n, 2), that is nearest to their median in each coordinate. A number there is
+    on its cluster, even if the median is in a gap, or within another cluster."""
+    a, b = points[np.square(points - np.median(points, 0)).sum(1).argmin()].tolist()
+    return a, b
+
+
 def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters: int) -> None:
     for k in range(n_clusters):
         mine = points[clusters == k]
         if len(mine):
             label = f"cluster {k}: {len(mine) / len(points):.1%}"
             axes.plot(*mine.T, ".", color=colour(k), markersize=3, label=label)
-            spot = axes.annotate(str(k), np.median(mine, 0), ha="center", va="center", weight="bold")
+            spot = axes.annotate(str(k), middle(mine), ha="center", va="center", weight="bold")
             spot.set_path_effects([withStroke(linewidth=3, foreground="white")])
     axes.legend(fontsize="x-small", markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
 

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from gmvae.show.colours import colour
-from gmvae.show.figures import principal_plane
+from gmvae.show.figures import middle, principal_plane
 
 BAR = 160
 """Length of the bar of the largest cluster, in pixels."""
@@ -63,9 +63,7 @@ def picture(x: NDArray[Any], clusters: NDArray[np.int64]) -> str:
     axes.scatter(flat[:, 0], flat[:, 1], s=6, c=[colour(k) for k in clusters], linewidths=0)
     used = np.unique(clusters).tolist()
     for k in used:
-        spot = axes.annotate(
-            str(k), np.median(flat[clusters == k], 0), ha="center", va="center", weight="bold"
-        )
+        spot = axes.annotate(str(k), middle(flat[clusters == k]), ha="center", va="center", weight="bold")
         spot.set_path_effects([withStroke(linewidth=3, foreground="white")])
     axes.set_axis_off()
     drawn = io.BytesIO()

@@ -15,6 +15,7 @@ from gmvae.assess.contrast import typical
 from gmvae.show import generated
 from gmvae.show.colours import colour
 from gmvae.show.content import Content
+from gmvae.show.figures import middle
 from gmvae.show.generated import COLUMNS
 from gmvae.show.report.facts import confusion as counted
 from gmvae.show.report.facts import near, trust
@@ -39,8 +40,8 @@ def latent_map(content: Content) -> Figure:
         rasterized=True,
     )
     for k in content.used:
-        middle = np.median(points[content.clusters == k], 0)
-        spot = axes.annotate(content.called(k), middle, ha="center", va="center", weight="bold")
+        at = middle(points[content.clusters == k])
+        spot = axes.annotate(content.called(k), at, ha="center", va="center", weight="bold")
         spot.set_path_effects([withStroke(linewidth=3, foreground="white")])
     if len(content.maps) > 1:  # the axes of UMAP have no meaning
         axes.set(xticks=[], yticks=[])

@@ -77,7 +77,7 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
             f"{worst} is the least stable, {found['clusters'][worst]:.0%}",
         )
     yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
-    yield from _measured(about)
+    yield from _measured(about, merged=bool(about.get("relabelled", {}).get("merge")))
     for finding in about.get("findings", []):
         yield finding["severity"], f"{finding['message']} {as_flags(finding['advice'])}"
     versions = about["versions"]
@@ -86,12 +86,14 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
     yield "file", f"{path}, {path.stat().st_size / 1024:,.0f} KiB"
 
 
-def _measured(about: Any) -> Iterator[tuple[str, str]]:
-    measures = about.get("measures", {})
+def _measured(about: Any, *, merged: bool) -> Iterator[tuple[str, str]]:
+    measures, more = about.get("measures", {}), ""
+    if merged:
+        more = " before clusters were merged (gmvae evaluate measures them as they are now)"
     for prefix, name in (("", "labels"), ("test_", "test labels")):
         found = [f"{key} {measures[prefix + key]:.3f}" for key in MEASURES if prefix + key in measures]
         if found:
-            yield name, ", ".join(found)
+            yield name, ", ".join(found) + more
 
 
 def _shape(file: ModelFile) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -97,10 +98,19 @@ def test_commands(fitted, tmp_path):
     assert {row["cluster_name"] for row in after} <= {"the many", "rare"}
     for one, other in zip(before, after, strict=True):
         assert float(other["p1"]) == pytest.approx(float(one["p1"]) + float(one["p2"]))
-    assert json.loads(here("evaluate", run).out)["clusters_used"] <= 2
+    measured = json.loads(here("evaluate", run).out)
+    assert measured["clusters_used"] <= 2
     assert "the many" in here("info", run).out
+    assert "before clusters were merged" in " ".join(here("info", run).out.split())
     assert here("report", run, "-o", tmp_path / "r.html").status == 0
-    assert "Cluster 1 · rare" in (tmp_path / "r.html").read_text()
+    html = (tmp_path / "r.html").read_text()
+    assert "Cluster 1 · rare" in html
+    shown = dict(re.findall(r"<th[^>]*>(accuracy, one to one|NMI|ARI)</th>\s*<td[^>]*>([0-9.]+)</td>", html))
+    keys = {"accuracy, one to one": "acc", "NMI": "nmi", "ARI": "ari"}
+    assert {keys[name]: float(value) for name, value in shown.items()} == {
+        key: pytest.approx(measured[key], abs=6e-4) for key in keys.values()
+    }
+    assert "--undo" in bad(here("resume", run, "--epochs", 6))
     assert here("relabel", run, "--undo").status == 0
     assert predicted() == before
     assert here("info", run).out.splitlines()[-3:] == card.splitlines()[-3:]

@@ -121,7 +121,17 @@ def test_each_cluster_has_its_number_in_the_middle_of_its_points():
     numbers = {text.get_text(): text.xy for text in figures.latent(s).axes[0].texts}
     assert numbers.keys() == {"0", "1", "2"}
     for k in range(3):
-        np.testing.assert_allclose(numbers[str(k)], np.median(s.x[s.clusters == k], 0))
+        mine = s.x[s.clusters == k]
+        far = np.linalg.norm(mine - np.median(mine, 0), axis=1)
+        assert np.linalg.norm(numbers[str(k)] - np.median(mine, 0)) == pytest.approx(far.min())
+        assert (mine == numbers[str(k)]).all(1).any()
+
+
+def test_the_number_of_a_ring_is_on_the_ring():
+    angle = np.linspace(0, 6, 50)
+    ring = np.stack([np.cos(angle), np.sin(angle)], 1)
+    assert np.linalg.norm(np.median(ring, 0)) < 0.2
+    np.testing.assert_allclose(np.linalg.norm(figures.middle(ring)), 1.0)
 
 
 # ---- images

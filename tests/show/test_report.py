@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -134,6 +135,22 @@ def test_a_report_loads_nothing(blobs_content):
 def test_a_number_of_clusters_that_nobody_chose_is_not_said_to_be_found(blobs_content):
     said = Text(page.render(blobs_content[0])).words
     assert "The number of clusters, 3, was set or left at its default, not chosen from the data" in said
+
+
+def test_missing_values_of_text_columns_are_not_shown_as_categories(blobs_content):
+    content = blobs_content[0]
+    kinds = np.zeros((len(content.y), 2))
+    kinds[::2, 1] = kinds[1::2, 0] = 1
+    kinds[:3] = 0.52, 0.48  # filled with the shares of the categories
+    with_kinds = replace(
+        content,
+        y=np.hstack([content.y[:, :1], kinds]),
+        features=("a", "kind=x", "kind=y"),
+        categories={"kind": ("x", "y")},
+    )
+    (_, kind) = with_kinds.columns
+    assert kind.values[:6].tolist() == [-1, -1, -1, 0, 1, 0]
+    assert set(kind.values[3:]) == {0, 1}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from bokeh.models.glyphs import Text
 from bokeh.plotting import figure
 
 from gmvae.show.colours import colour
+from gmvae.show.figures import middle
 from gmvae.show.live.latest import Latest
 
 
@@ -52,5 +53,5 @@ class SmallMap:
         clusters = found.probabilities.argmax(1)
         self.points.data = {"a": a, "b": b, "colour": [colour(k) for k in clusters]}
         used = np.unique(clusters)
-        middles = np.array([[np.median(v[clusters == k]) for v in (a, b)] for k in used])
+        middles = np.array([middle(self.latest.points[clusters == k]) for k in used])
         self.numbers.data = {"a": middles[:, 0], "b": middles[:, 1], "text": [str(k) for k in used]}

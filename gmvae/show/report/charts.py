@@ -87,7 +87,7 @@ def rows(content: Content, columns: Sequence[int], pictures: np.ndarray | None) 
 
 
 def latent_map(content: Content, source: ColumnDataSource) -> Any:
-    """The map: a point for each row, and the number or name of each cluster at the median of its rows."""
+    """The map: a point for each row, and the number or name of each cluster at a row in its middle."""
     plot: Any = figure(
         name="map",
         tools="pan,box_zoom,box_select,tap,reset,save",

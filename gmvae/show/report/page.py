@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gmvae.assess.contrast import borderline, typical
+from gmvae.partition.metrics import agreement
 from gmvae.show.colours import colour
 from gmvae.show.content import Content
 from gmvae.show.report import charts, facts
@@ -137,6 +138,9 @@ def _sheet(
 
 def _measures(content: Content) -> list[list[str]]:
     found = content.facts.get("measures") or {}
+    if len(set(content.merged)) < len(content.merged) and content.labels is not None:
+        known = content.labels >= 0  # the recorded measures are those of the clusters before they were merged
+        found = agreement(content.labels[known], content.portrait.probabilities[known]) if known.any() else {}
     return [
         [name, *(f"{found[one]:.3f}" if one in found else "" for one in (key, f"test_{key}"))]
         for key, name in MEASURES.items()

@@ -83,14 +83,18 @@ function colourBy({key, name, kinds}) {
   dots.glyph.fill_color = {field: key, transform: mapper};
 }
 
-/* The number of each cluster at the median of its rows. */
+/* The number of each cluster at the row nearest to the median of its rows, which itself can be in a gap. */
 function place() {
   const {x, y, cluster} = rows.data;
   const found = {x: [], y: [], text: []};
   for (const k of page.used) {
     const mine = [...cluster.keys()].filter(i => cluster[i] === k);
-    found.x.push(quantile(mine.map(i => x[i]), 0.5));
-    found.y.push(quantile(mine.map(i => y[i]), 0.5));
+    if (!mine.length) continue;
+    const a = quantile(mine.map(i => x[i]), 0.5), b = quantile(mine.map(i => y[i]), 0.5);
+    const far = i => (x[i] - a) ** 2 + (y[i] - b) ** 2;
+    const spot = mine.reduce((best, i) => far(i) < far(best) ? i : best, mine[0]);
+    found.x.push(x[spot]);
+    found.y.push(y[spot]);
     found.text.push(called(k));
   }
   centres.data = found;
