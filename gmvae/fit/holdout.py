@@ -25,6 +25,8 @@ MINIMUM_ROWS = 20
 """Minimum number of distinct rows for holding some out, so that at least two are held out."""
 HALVINGS = 6
 """How many times the full length is halved for the shortest fit."""
+MINIMUM_STEPS = 12
+"""Minimum number of steps of a fit; fewer teach the model nothing."""
 WORSE = 2
 """After this many fits in a row that are worse than the best, longer ones are not tried."""
 MEASURED, DRAWS = 1000, 10
@@ -44,12 +46,12 @@ def choose_epochs(
 ) -> Holdout:
     r"""Find the number of epochs with held-out rows.
 
-    Fits of :math:`\lceil E / 2^6 \rceil, \lceil E / 2^5 \rceil, \dots, E` epochs are made, each from the
-    start and with complete warm-ups, until two in a row are worse than the best. The best fit has the
-    greatest mean bound on the held-out rows; the mean is trimmed, so that a few outliers do not decide. The
-    chosen length is the shortest whose bounds are no more than a standard error worse than the best, compared
-    row by row (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). The part of the
-    start that does not depend on the length is done only once.
+    Fits of :math:`\lceil E / 2^6 \rceil, \lceil E / 2^5 \rceil, \dots, E` epochs, but at least 12 steps, are
+    made, each from the start and with complete warm-ups, until two in a row are worse than the best. The best
+    fit has the greatest mean bound on the held-out rows; the mean is trimmed, so that a few outliers do not
+    decide. The chosen length is the shortest whose bounds are no more than a standard error worse than the
+    best, compared row by row (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). The
+    part of the start that does not depend on the length is done only once.
 
     Arguments:
         restart: A new restart of a fit to the other rows, with E epochs.
@@ -58,7 +60,9 @@ def choose_epochs(
         progress: Called with the share of the work that is done.
     """
     full = restart.config.training.epochs
-    lengths = sorted({-(-full // 2**halving) for halving in range(HALVINGS + 1)})
+    steps = -(-len(restart.rows) // restart.config.training.batch_size)
+    halved = {-(-full // 2**halving) for halving in range(HALVINGS + 1)}
+    lengths = sorted(length for length in halved if length * steps >= MINIMUM_STEPS)
 
     def for_epochs(length: int) -> Config:
         training = replace(restart.config.training, epochs=length)
