@@ -135,8 +135,9 @@ class TrainingConfig:
     batch_size: int = 50
     """Observations per step."""
     epochs: int = 100
-    """Passes over the data; 0 for at least 400 steps (images: 800) and 4 passes if q(z | y) is taught
-    pseudo-labels first, else (init random, assignment posterior) for at least 1,500 steps and 20 passes."""
+    """Passes over the data; 0 for at least 800 steps and 4 passes if q(z | y) is taught pseudo-labels first,
+    else (init random, assignment posterior) for at least 1,500 steps and 20 passes. Of a table, 400 steps or
+    20 passes are enough in place of 800 steps, whichever is more."""
     init: Start = "random"
     """Pseudo-labels that q(z | y) is taught before the fit: the best partition of several methods, chosen
     without labels (candidates), that of k-means (kmeans), or clusters along the manifold of the data, found

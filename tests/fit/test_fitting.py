@@ -202,11 +202,11 @@ def test_a_warm_start_is_anchored_to_the_taught_partition(blobs, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "epochs", "rate"),
     [
-        ({}, 8, 3e-3),
+        ({}, 40, 3e-3),
         ({"learning_rate": 0.01, "epochs": 2}, 2, 0.01),
-        ({"image_shape": (3, 1)}, 16, 1e-3),
-        ({"init": "random"}, 30, 1e-3),
-        ({"assignment": "posterior"}, 30, 1e-3),
+        ({"image_shape": (3, 1)}, 80, 1e-3),
+        ({"init": "random"}, 150, 1e-3),
+        ({"assignment": "posterior"}, 150, 1e-3),
     ],
 )
 def test_fits_after_a_taught_start_are_shorter(monkeypatch, options, epochs, rate):
@@ -215,7 +215,7 @@ def test_fits_after_a_taught_start_are_shorter(monkeypatch, options, epochs, rat
         raise RuntimeError(f"{training.epochs} passes at {training.learning_rate:g}")
 
     monkeypatch.setattr(Engine, "fit", fit)
-    y = np.random.default_rng(0).normal(size=(2400, 3))  # 50 steps of 48 a pass
+    y = np.random.default_rng(0).normal(size=(480, 3))  # 10 steps of 48 a pass
     with pytest.raises(RuntimeError, match=f"^{epochs} passes at {rate:g}"):
         taught(**{"epochs": "auto", "learning_rate": "auto", "batch_size": 48} | options).fit(y)
 

@@ -211,6 +211,8 @@ def test_passes_of_a_fit_without_a_given_length():
         assert schedule(init, assignment, (1, 8, 8)).epochs(60_000, 128) == 20
     assert schedule("auto", "recogniser", (2,)).epochs(1800, 128) == 27
     assert schedule("auto", "recogniser", (1, 8, 8)).epochs(1800, 128) == 54
+    assert schedule("auto", "recogniser", (2,)).epochs(3000, 128) == 20  # 480 steps
+    assert schedule("auto", "recogniser", (2,)).epochs(9000, 128) == 12  # 71 steps each, 852 in all
     assert schedule("auto", "recogniser", (2,)).epochs(60_000, 128) == 4
 
 
