@@ -98,13 +98,15 @@ def overlap(content: Content) -> Figure:
     """Draw the overlap of each pair of clusters (:func:`gmvae.assess.portrait.overlap`)."""
     found = near(content)
     shown = np.array(found["matrix"])
-    size = 1.4 + 0.6 * len(shown)
+    size = max(3.0, 1.4 + 0.6 * len(shown))
     figure, axes = _axes(size + 1, size, "overlap of clusters")
     image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=0.5, aspect="auto")
     names = [content.called(k) for k in content.used]
     _grid(axes, names, content, [[f"{v:.2f}" if v >= 0.005 else "" for v in row] for row in shown])
     _shade_texts(axes, shown > 0.3)
-    figure.colorbar(image, ax=axes, label="overlap, 0.5 for two halves of one")
+    if (shown < 0.005).all():
+        axes.text(0.5, 0.5, "no overlap of 0.01 or more", transform=axes.transAxes, ha="center", va="center")
+    figure.colorbar(image, ax=axes, label="overlap (0.5: halves of one cluster)")
     return figure
 
 

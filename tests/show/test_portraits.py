@@ -99,6 +99,18 @@ def test_curves_need_records(blobs_snapshot):
         OF_CONTENT["terms"](replace(content, history=()))
 
 
+def test_overlap_shows_its_numbers_or_says_that_there_are_none(blobs_snapshot):
+    content, _ = blobs_snapshot
+    portrait = content.portrait
+    q = np.tile([[0.501, 0.499, 0.0], [0.499, 0.501, 0.0], [0.0, 0.0, 1.0]], (len(content.y), 1))
+    halves = replace(content, portrait=replace(portrait, probabilities=q[: len(content.y)]))
+    axes = OF_CONTENT["overlap"](halves).axes[0]
+    texts = np.reshape([text.get_text() for text in axes.texts], (3, 3))
+    assert texts.tolist() == [["", "0.50", ""], ["0.50", "", ""], ["", "", ""]]
+    apart = replace(content, portrait=replace(portrait, probabilities=np.eye(3)[content.clusters]))
+    assert OF_CONTENT["overlap"](apart).axes[0].texts[-1].get_text() == "no overlap of 0.01 or more"
+
+
 @pytest.mark.slow
 def test_pictures_are_in_the_row_of_their_cluster(images_snapshot):
     axes = OF_CONTENT["prototypes"](images_snapshot).axes[0]
