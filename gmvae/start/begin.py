@@ -47,7 +47,7 @@ class Schedule:
     """Minimum number of passes over the data."""
     learning_rate: float
     more: tuple[int, int] = (0, 0)
-    """Number of steps that are made even so, as far as they are no more than a number of passes."""
+    """Steps, and passes: at least so many steps are made, or so many passes if these are fewer steps."""
 
     def epochs(self, count: int, batch_size: int) -> int:
         """The number of passes over ``count`` observations."""
