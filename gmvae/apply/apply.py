@@ -106,7 +106,7 @@ def evaluation(
     Raises:
         ValueError: if there are no rows, or not as many labels.
     """
-    exact, found = precise(model.model_), list[Any]()
+    exact, found, edited = precise(model.model_), list[Any](), list[Array]()
     examined, sums, rows, levels = Examination(exact), np.zeros(2), 0, False
     for block in source.blocks(schema, ROWS):
         y = _rows(block)
@@ -115,6 +115,8 @@ def evaluation(
         levels = block.y.dtype == np.uint8
         rows += len(y)
         sums[0] += model.score_samples(y).sum()
+        if model.relabelled_:
+            edited.append(model.predict_proba(y))
         with model._threads():
             observed = model._rows(y)
             for batch in observed.batches(AT_ONCE):
@@ -134,7 +136,7 @@ def evaluation(
     measured: dict[str, Any] = {"rows": rows}
     if labels is not None:
         measured["labelled"] = int((labels >= 0).sum())
-    probabilities = model.relabelled_.merged(np.concatenate(examined.probabilities))
+    probabilities = np.concatenate(edited or examined.probabilities)
     measured |= agreement(probabilities, labels) | examined.diagnostics().scalars()
     measured["elbo"] = nats
     if samples:

@@ -145,11 +145,14 @@ class Evaluate:
         print(json.dumps(found, indent=2))
 
     def _relabelled(self, run: Run) -> dict[str, float]:
-        """Agreement with labels after merging clusters; empty if none are merged."""
+        """Agreement with labels after merging and splitting clusters; empty without such edits."""
         from gmvae.estimator.loading import load
         from gmvae.model.inference import agreement
 
-        if not run.folder.model.exists() or not (model := load(self.run, self.device)).relabelled_.merge:
+        if not run.folder.model.exists():
+            return {}
+        model = load(self.run, self.device)
+        if not (model.relabelled_.merge or model.relabelled_.split):
             return {}
         found: dict[str, float] = {}
         for prefix, data in (("", run.data), ("test_", run.data.test)):
@@ -229,7 +232,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "watch": (Watch, "follow runs in a browser while they train: table, curves, map, clusters"),
     "update": (Update, "train a model further with one pass over new data, and report drift"),
     "report": (Report, "explain a fit in one HTML file: map, clusters, outliers, curves, doctor"),
-    "relabel": (Relabel, "name and merge clusters, from a file that a report exports, or undo that"),
+    "relabel": (Relabel, "name, merge and split clusters, from a file that a report exports, or undo that"),
     "export": (Export, "export encoder and decoder as ONNX"),
 }
 

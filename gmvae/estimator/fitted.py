@@ -22,6 +22,7 @@ from gmvae.data.observations import Observations
 from gmvae.data.scales.scaling import Scaling, check_pixels
 from gmvae.data.schema import ReadOptions, Schema, column_names, without_index
 from gmvae.estimator.intake import finite, rows_of, taken
+from gmvae.estimator.parts import draw
 from gmvae.estimator.refusals import check_labels, check_numbers, labels
 from gmvae.model import inference
 from gmvae.model.answers import AT_ONCE, each_terms, precise, probabilities
@@ -30,6 +31,7 @@ from gmvae.model.isolation import isolated
 from gmvae.model.objective import elbo
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.partition.relabelling import Relabelling
+from gmvae.partition.split import halves
 from gmvae.rules import renamed
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.random import RandomStream
@@ -82,8 +84,11 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     @isolated
     def predict_proba(self, X: Any) -> Array:
-        """q(z | ...) of each row, (N, K). Of merged clusters, the first has the sum and the others have 0."""
-        return self.relabelled_.merged(self._each(X, inference.assign))
+        """q(z | ...) of each row, (N, K). Of merged clusters, the first has the sum and the others have 0.
+        Each split of a cluster (:meth:`relabel`) adds a column."""
+        q = self._each(X, inference.assign)
+        x = self._each(X, inference.embed) if self.relabelled_.split else q
+        return self.relabelled_.applied(q, x)
 
     @isolated
     def is_outlier(self, X: Any) -> NDArray[np.bool_]:
@@ -109,19 +114,44 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return self._confidence(self._each(X, inference.assign))
 
     def relabel(self, edits: Mapping[str, Any] | None) -> Self:
-        """Name clusters and merge them: ``{"names": {"0": "a name"}, "merge": [[1, 4]]}``, as a report
-        exports.
+        """Name, merge and split clusters: ``{"names": {"0": "a name"}, "merge": [[1, 4]], "split": [...]}``,
+        as a report exports. :meth:`propose_split` makes splits.
 
-        ``predict``, ``predict_proba``, ``sample``, ``report`` and files use the names and merges;
-        ``labels_``, ``weights_`` and the model are not changed. Earlier names and merges are replaced;
-        ``None`` removes them.
+        ``predict``, ``predict_proba``, ``sample``, ``report`` and files use these edits; ``labels_``,
+        ``weights_`` and the model are not changed. Earlier edits are replaced; ``None`` removes them.
 
         Raises:
             ValueError: if edits have another form, or name clusters that do not exist.
         """
         check_is_fitted(self)
-        self.relabelled_ = Relabelling.of(edits or {}, self.model_.config.clusters)
+        c = self.model_.config
+        self.relabelled_ = Relabelling.of(edits or {}, c.clusters, c.x_size)
         return self
+
+    @isolated
+    def propose_split(self, X: Any, cluster: int) -> dict[str, Any]:
+        r"""Propose how to split a cluster in two, as an item of ``split`` for :meth:`relabel`. A Gaussian
+        mixture of two components is fitted to the means of x of the cluster's rows
+        (:func:`gmvae.partition.split.halves`). The new part gets the number K, or the next free one.
+
+        Arguments:
+            X: Rows like those of the fit, (N, D).
+            cluster: The number of the cluster, as ``predict`` gives it.
+
+        Raises:
+            ValueError: if the cluster has fewer than ten of these rows or no two parts, or is a merged one.
+        """
+        if any(cluster in group for group in self.relabelled_.merge):
+            raise ValueError(
+                f"cluster {cluster} is merged with others: take the merge back before you split it"
+            )
+        mine = self.predict_proba(X).argmax(1) == cluster
+        found = halves(self._each(X, inference.embed)[mine], cluster)
+        if found is None:
+            raise ValueError(
+                f"cluster {cluster} has {mine.sum():,} of these rows, which do not form two parts"
+            )
+        return found.to_json()
 
     @isolated
     def transform(self, X: Any) -> Array:
@@ -164,30 +194,31 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_is_fitted(self)
         if n_samples < 1:
             raise ValueError(f"n_samples is {n_samples}: it must be a whole number of at least 1")
-        clusters, c = len(self.weights_), self.model_.config
+        clusters = self.relabelled_.count(len(self.weights_))
         if cluster is not None and not 0 <= cluster < clusters:
             raise ValueError(f"cluster is {cluster}: it must be a whole number from 0 to {clusters - 1}")
         rng = check_random_state(self.random_state)
-        groups = self.relabelled_.groups(clusters)
+        groups = self.relabelled_.groups(len(self.weights_))
+        shares = self.relabelled_.split_shares(self.weights_)
         if cluster is None:
-            z = rng.choice(clusters, n_samples, p=self.weights_)
+            z = rng.choice(clusters, n_samples, p=shares)
         elif len(merged := np.flatnonzero(groups == groups[cluster])) > 1:
-            weights = self.weights_[merged] + np.finfo(float).tiny  # equal if none of them has a row
+            weights = shares[merged] + np.finfo(float).tiny  # equal if none of them has a row
             z = rng.choice(merged, n_samples, p=weights / weights.sum())
         else:
             z = np.full(n_samples, cluster)
         model = precise(self.model_)
         zero = model.generative.zero
         stream = RandomStream(int(rng.randint(2**31 - 1)), zero.device)
-        with self._threads(), inference.evaluating(model):
-            w = torch.randn(n_samples, c.w_size, generator=stream.cpu, dtype=torch.float32).to(zero)
-            x = model.generative.p_x(w).rsample(1, stream.local)[0, range(n_samples), z]
+
+        def observe(x: torch.Tensor) -> torch.Tensor:
             p_y = model.generative.p_y(x)
-            drawn = p_y.mean
             if not isinstance(p_y, Bernoulli):
-                drawn = p_y.rsample(1, stream.local)[0]
-            elif self._binary:
-                drawn = torch.bernoulli(drawn, generator=stream.local)
+                return p_y.rsample(1, stream.local)[0]
+            return torch.bernoulli(p_y.mean, generator=stream.local) if self._binary else p_y.mean
+
+        with self._threads(), inference.evaluating(model):
+            drawn = draw(model, self.relabelled_, z, stream, observe)
         samples = self._scaling.undo(drawn.cpu().numpy())
         samples[:, list(self._constants)] = list(self._constants.values())
         return samples, groups[z]

@@ -152,7 +152,7 @@ class GMVAE(Updated):
             (:class:`gmvae.assess.doctor.Finding`), empty if all is well.
         restarts_: A record for each restart: ``seed``, ``agreement`` with the others, ``modularity`` (with
             several restarts, and at least 1,000 rows), ``loss``, ``n_iter``.
-        relabelled_: Names and merges of clusters (:class:`gmvae.partition.relabelling.Relabelling`).
+        relabelled_: Names, merges and splits of clusters (:class:`gmvae.partition.relabelling.Relabelling`).
         schema_: How a table with text or missing values becomes numbers (:class:`gmvae.data.schema.Schema`),
             or ``None`` for a table of numbers.
         model_: The :class:`gmvae.model.vae.GaussianMixtureVAE`.

@@ -19,12 +19,14 @@ from gmvae.assess.portrait import portrait
 from gmvae.data.chunks import dense
 from gmvae.data.files.labels import codes, plain
 from gmvae.data.observations import Observations
+from gmvae.estimator.parts import draw
 from gmvae.estimator.stored import Stored
 from gmvae.model import inference
 from gmvae.model.answers import precise
 from gmvae.model.isolation import isolated
 from gmvae.store.files import versions
 from gmvae.store.tables import check_ending
+from gmvae.training.random import RandomStream
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,11 +127,13 @@ class Reported(Stored):
         said = f"{self.n_clusters_used_} of {self.n_clusters_} clusters in use"
         said += f", started from {by}" if by not in (None, "random") else ""
         said += f"; bound {self.elbo_:.2f} nats per row after {self.n_iter_} epochs."
-        size, stability = len(self.weights_), self.cluster_stability_
-        shares, names = self.relabelled_.merged(self.weights_), self.relabelled_.called(size)
+        edits, size, stability = self.relabelled_, len(self.weights_), self.cluster_stability_
+        shares, names = edits.shares(self.weights_), edits.called(size)
+        if stability is not None:
+            stability = stability[edits.components(size)]
         points = self._map
         if points is not None:
-            points = points[0], self.relabelled_.groups(size)[points[1]]
+            points = points[0], edits.applied(np.eye(size)[points[1]], points[0]).argmax(1)
         from gmvae.show.notebook import notebook_html  # matplotlib takes half a second to import
 
         return notebook_html(said, shares, names, stability, self.findings_, points) + shown
@@ -155,7 +159,7 @@ class Reported(Stored):
         y = dense(rows.source[rows.order])
         schema = self.schema_ or self._schema(self._y_shape)
         columns = np.array(schema.features or [f"y{d}" for d in range(y.shape[1])], dtype=object)
-        found, names = contrast(y, clusters, size), self.relabelled_.called(size)
+        found, names = contrast(y, clusters, size), self.relabelled_.called(len(self.weights_))
         parts: dict[str, list[Any]] = {}
         for k in np.flatnonzero(np.bincount(clusters, minlength=size)).tolist():
             own, order = clusters == k, np.argsort(-np.abs(found.difference[k]), kind="stable")
@@ -224,15 +228,16 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         return flat.reshape(*y.shape[:-1], -1)
 
     schema, sure = model.schema_ or model._schema(model._y_shape), model._confidence
+    edits, learned = model.relabelled_, len(model.weights_)
     values = rows.source[numbers]
     return Content(
         title=context.title,
         portrait=replace(
             shown,
-            probabilities=model.relabelled_.merged(shown.probabilities),
+            probabilities=edits.applied(shown.probabilities, shown.x),
             density=shown.density + model._log_dets(rows),
-            samples=_mixed(undone(shown.samples), model.relabelled_.merge),
-            styles=undone(shown.styles),
+            samples=_mixed(undone(_drawn(model, shown.samples)), edits.merge),
+            styles=undone(shown.styles)[:, edits.components(learned)],
         ),
         maps=maps,
         y=values if images and isinstance(values, np.ndarray) else dense(values),
@@ -248,9 +253,30 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         facts=_facts(model) | {"data": context.data} | dict(context.facts or {}),
         repeat=context.repeat,
         stability=None if sure is None else sure(shown.probabilities.astype(np.float64)),
-        names=model.relabelled_.called(len(model.weights_)),
-        merged=model.relabelled_.groups(len(model.weights_)).tolist(),
+        names=edits.called(learned),
+        merged=edits.groups(learned).tolist(),
+        split=edits.split,
     )
+
+
+def _drawn(model: Reported, samples: NDArray[Any]) -> NDArray[Any]:
+    """Samples of clusters, (K, S, size of y); those of split clusters are drawn again, from each part."""
+    edits, learned, size = model.relabelled_, len(model.weights_), samples.shape[1]
+    if not edits.split:
+        return samples
+    found = samples[edits.components(learned)]
+    parts = np.array(sorted({one.cluster for one in edits.split} | {*range(learned, len(found))}))
+    zero = model.model_.generative.zero
+    with model._threads(), inference.evaluating(model.model_):
+        drawn = draw(
+            model.model_,
+            edits,
+            parts.repeat(size),
+            RandomStream(0, zero.device),
+            lambda x: model.model_.generative.p_y(x).mean,
+        )
+    found[parts] = drawn.cpu().numpy().reshape(len(parts), size, -1)
+    return found
 
 
 def _mixed(samples: NDArray[Any], merge: Sequence[Sequence[int]]) -> NDArray[Any]:

@@ -106,7 +106,9 @@ class Stored(Fitted):
         model.likelihood_, model.weights_ = file.model.config.likelihood, np.array(about["weights"])
         model.diagnostics_ = Diagnostics.from_json(about["diagnostics"])
         model.findings_ = [Finding(**finding) for finding in about["findings"]]
-        model.relabelled_ = Relabelling.of(about.get("relabelled", {}), model.n_clusters_)
+        model.relabelled_ = Relabelling.of(
+            about.get("relabelled", {}), model.n_clusters_, model.model_.config.x_size
+        )
         if limits := about.get("limits"):
             model._limits = Limits.from_json(limits)
         if found := about.get("resampling"):

@@ -43,16 +43,23 @@ class Updated(Reported):
     def partial_fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Continue training with one pass over new rows, (N, D); the first call is :meth:`fit`.
 
-        Scaling, clusters and their numbers stay those of the first fit, and ``labels_`` are those of the new
-        rows. If these differ from the rows that the model was fitted to, ``findings_`` has a ``drift``
-        (:mod:`gmvae.assess.drift`). The model gradually forgets what is not in the new rows, so mix old rows
-        in.
+        Scaling, clusters, their numbers, names and merges stay those of the first fit, and ``labels_`` are
+        those of the new rows. If these differ from the rows that the model was fitted to, ``findings_`` has a
+        ``drift`` (:mod:`gmvae.assess.drift`). The model gradually forgets what is not in the new rows, so mix
+        old rows in.
 
         Raises:
-            ValueError, FloatingPointError: as :meth:`fit`.
+            ValueError, FloatingPointError: as :meth:`fit`; and if clusters were split (:meth:`relabel`),
+                since training moves x.
         """
         if not hasattr(self, "model_"):
             return self.fit(X, y, sample_weight)
+        edits = self.relabelled_
+        if edits.split:
+            raise ValueError(
+                f"cluster {edits.split[0].cluster} was split by a plane in x, which training moves: undo the "
+                "split with relabel before you update the model"
+            )
         outliers = None if self._limits is None else self.is_outlier(X)
         finding = drift(outliers, self._each(X, inference.assign), self.weights_)
         work = object.__new__(type(self))
@@ -60,6 +67,7 @@ class Updated(Reported):
         work._fit(X, sample_weight, renumber=False)
         given = {name: self.__dict__[name] for name in ("warm_start", "epochs", "n_clusters")}
         self.__dict__ = work.__dict__ | given
+        self.relabelled_ = edits
         self.findings_ = [*([] if finding is None else [finding]), *self.findings_]
         return self
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmvae.assess.contrast import Contrast, contrast
 from gmvae.assess.portrait import Portrait
+from gmvae.partition.split import Split
 
 Array = NDArray[Any]
 
@@ -50,6 +51,7 @@ class Content:
             (N,), if it was calibrated.
         names: Names that people have given to clusters.
         merged: The cluster that each cluster was merged into, (K,).
+        split: The splits of clusters by people; the last of the K clusters are the new parts.
         repeat: Commands that repeat the fit.
         pictured: Places of the rows of images that have pixels in ``y``, (S,); all by default.
     """
@@ -71,6 +73,7 @@ class Content:
     stability: Array | None = None
     names: Mapping[int, str] = field(default_factory=dict)
     merged: Sequence[int] = ()
+    split: Sequence[Split] = ()
     repeat: Sequence[str] = ()
     pictured: NDArray[np.int64] | None = None
 
@@ -80,7 +83,7 @@ class Content:
 
     @property
     def count(self) -> int:
-        """K."""
+        """K, parts of split clusters included."""
         return int(self.portrait.probabilities.shape[1])
 
     @cached_property
@@ -109,6 +112,11 @@ class Content:
     def used(self) -> list[int]:
         """The clusters with at least one row."""
         return np.flatnonzero(self.sizes).tolist()
+
+    @property
+    def edited(self) -> bool:
+        """Whether people have merged or split clusters."""
+        return bool(self.split) or len(set(self.merged)) < len(self.merged)
 
     @cached_property
     def contrast(self) -> Contrast | None:

@@ -37,7 +37,9 @@ def card(path: str | Path) -> str:
             lines += textwrap.wrap(
                 text, WIDTH, initial_indent=f"{name:<12}", subsequent_indent=" " * 12, break_on_hyphens=False
             )
-        relabelled = Relabelling.of(whole.about.get("relabelled", {}), whole.model.config.clusters)
+        relabelled = Relabelling.of(
+            whole.about.get("relabelled", {}), whole.model.config.clusters, whole.model.config.x_size
+        )
         lines += ["", *_shares(np.array(whole.about["weights"]), relabelled)]
     return "\n".join(map(printable, lines))
 
@@ -77,7 +79,8 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
             f"{worst} is the least stable, {found['clusters'][worst]:.0%}",
         )
     yield "fit", f"{about['n_iter']} epochs, bound {about['elbo']:.3f} nats per observation"
-    yield from _measured(about, merged=bool(about.get("relabelled", {}).get("merge")))
+    edits = about.get("relabelled", {})
+    yield from _measured(about, edited=bool(edits.get("merge") or edits.get("split")))
     for finding in about.get("findings", []):
         yield finding["severity"], f"{finding['message']} {as_flags(finding['advice'])}"
     versions = about["versions"]
@@ -86,10 +89,10 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
     yield "file", f"{path}, {path.stat().st_size / 1024:,.0f} KiB"
 
 
-def _measured(about: Any, *, merged: bool) -> Iterator[tuple[str, str]]:
+def _measured(about: Any, *, edited: bool) -> Iterator[tuple[str, str]]:
     measures, more = about.get("measures", {}), ""
-    if merged:
-        more = " before clusters were merged (gmvae evaluate measures them as they are now)"
+    if edited:
+        more = " before clusters were merged or split (gmvae evaluate measures them as they are now)"
     for prefix, name in (("", "labels"), ("test_", "test labels")):
         found = [f"{key} {measures[prefix + key]:.3f}" for key in MEASURES if prefix + key in measures]
         if found:
@@ -111,13 +114,15 @@ def _first_names(names: Sequence[str]) -> str:
 
 def _shares(weights: NDArray[np.float64], relabelled: Relabelling) -> Iterator[str]:
     """Yield a bar for the share of each cluster; clusters that were merged into another have none."""
-    shares, names = relabelled.merged(weights), relabelled.called(len(weights))
-    numbers = np.flatnonzero(relabelled.groups(len(weights)) == np.arange(len(weights))).tolist()
+    shares, names = relabelled.shares(weights), relabelled.called(len(weights))
+    numbers = np.flatnonzero(relabelled.groups(len(weights)) == np.arange(len(shares))).tolist()
     yield "cluster     share of the data"
     for k in numbers[:SHOWN]:
         bar = "█" * round(BAR * shares[k] / shares.max())
         yield f"{k:>7}  {shares[k]:>7.1%} {bar}  {names.get(k, '')}".rstrip()
     if len(numbers) > SHOWN:
         yield f"        ... and {len(numbers) - SHOWN} more"
+    for number, split in enumerate(relabelled.split, len(weights)):
+        yield f"        {number} is a part of {split.cluster}, split by hand"
     for first, *others in relabelled.merge:
         yield f"        {first} includes {', '.join(map(str, others))}, merged by hand"

@@ -11,8 +11,8 @@ def check_longer(folder: RunFolder, training: TrainingConfig) -> None:
     """Check that a run can have more epochs than it was started with.
 
     Raises:
-        ValueError: if it has restarts or stops early, or if its clusters have names or were merged: more
-            epochs can move and renumber clusters, so names would be lost or wrong.
+        ValueError: if it has restarts or stops early, or if its clusters have names, were merged or split:
+            more epochs can move and renumber clusters, so names would be lost or wrong.
     """
     if training.restarts > 1 or training.early_stopping:
         raise ValueError(
@@ -21,8 +21,8 @@ def check_longer(folder: RunFolder, training: TrainingConfig) -> None:
     if not folder.model.exists():
         return
     edits = ModelFile.load(folder.model).about.get("relabelled", {})
-    if edits.get("names") or edits.get("merge"):
+    if any(edits.values()):
         raise ValueError(
-            f"{folder.path} has names or merges of clusters, and with more epochs clusters can change: first "
-            f"remove them, with gmvae relabel {folder.path} --undo"
+            f"{folder.path} has clusters with names, merges or splits, and with more epochs clusters can "
+            f"change: first remove these edits, with gmvae relabel {folder.path} --undo"
         )

@@ -1,4 +1,4 @@
-"""Names and merges are stored in the model, apply everywhere, and can be undone."""
+"""Names, merges and splits are stored in the model, apply everywhere, and can be undone."""
 
 import csv
 import json
@@ -54,6 +54,68 @@ def test_model_files_keep_edits(fitted, tmp_path):
     np.testing.assert_array_equal(again.predict(y), model.predict(y))
 
 
+def four_groups_in_three_clusters():
+    """Two of four groups are near each other, so three clusters put them into one."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(4, size=800)
+    y = np.array([[0, 0], [8, 0], [0, 8], [2.2, 8]])[group] + 0.35 * rng.normal(size=(800, 2))
+    return y, group
+
+
+def test_a_split_tells_two_groups_of_a_cluster_apart(tmp_path):
+    y, group = four_groups_in_three_clusters()
+    model = GMVAE(n_clusters=3, random_state=0, threads=1).fit(y)
+    before, labels = model.predict_proba(y), model.labels_.copy()
+    (both,) = set(before.argmax(1)[group == 2]) & set(before.argmax(1)[group == 3])
+    edits = {"names": {"3": "new"}, "split": [model.propose_split(y, int(both))]}
+    found = model.relabel(edits).predict(y)
+    groups = [found[group == one] for one in range(4)]
+    pure = [np.bincount(part).max() / len(part) for part in groups]
+    assert min(pure) > 0.99
+    assert len({np.bincount(part).argmax() for part in groups}) == 4
+    q = model.predict_proba(y)
+    np.testing.assert_allclose(q[:, both] + q[:, 3], before[:, both], atol=1e-12)
+    np.testing.assert_array_equal(np.delete(q, [both, 3], 1), np.delete(before, both, 1))
+    np.testing.assert_array_equal(model.labels_, labels)
+
+    drawn, of = model.sample(400, cluster=3)
+    assert set(of) == {3}
+    mine = y[found == 3].mean(0)
+    assert (np.abs(drawn.mean(0) - mine) < np.abs(drawn.mean(0) - y[found == both].mean(0)))[0]
+    assert (model.predict(drawn) == 3).mean() > 0.95
+    assert set(model.describe(y)["name"].to_pylist()) == {"", "new"}
+    content = model.snapshot(y, labels=group)
+    assert (content.count, content.used, content.edited) == (4, [0, 1, 2, 3], True)
+    assert content.portrait.samples.shape[0] == content.portrait.styles.shape[1] == 4
+
+    model.save(tmp_path / "m.safetensors")
+    again = load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(y), q)
+    assert "3 is a part of" in here("info", tmp_path / "m.safetensors").out
+    np.savetxt(tmp_path / "y.csv", y, delimiter=",", header="a,b", comments="")
+    assert (
+        here("predict", tmp_path / "m.safetensors", tmp_path / "y.csv", "-o", tmp_path / "p.csv").status == 0
+    )
+    rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
+    assert [int(row["cluster"]) for row in rows] == found.tolist()
+    assert float(rows[0]["p3"]) == pytest.approx(q[0, 3], abs=1e-6)
+
+    with pytest.raises(ValueError, match="undo the split"):
+        model.partial_fit(y)
+    model.relabel({"merge": [[int(both), 3]], "split": edits["split"]})
+    np.testing.assert_allclose(model.predict_proba(y)[:, both], before[:, both], atol=1e-12)
+    with pytest.raises(ValueError, match="take the merge back"):
+        model.propose_split(y, int(both))
+    np.testing.assert_array_equal(model.relabel(None).predict_proba(y), before)
+
+
+def test_an_update_keeps_names_and_merges(fitted):
+    model, y = fitted
+    model.relabel(EDITS).partial_fit(y)
+    assert model.relabelled_.names[0] == "the many"
+    assert model.relabelled_.merge == ((1, 2),)
+
+
 @pytest.mark.slow
 def test_bad_edits_change_nothing(fitted):
     model, _ = fitted
@@ -101,7 +163,7 @@ def test_commands(fitted, tmp_path):
     measured = json.loads(here("evaluate", run).out)
     assert measured["clusters_used"] <= 2
     assert "the many" in here("info", run).out
-    assert "before clusters were merged" in " ".join(here("info", run).out.split())
+    assert "before clusters were merged or split" in " ".join(here("info", run).out.split())
     assert here("report", run, "-o", tmp_path / "r.html").status == 0
     html = (tmp_path / "r.html").read_text()
     assert "Cluster 1 · rare" in html

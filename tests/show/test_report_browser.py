@@ -157,6 +157,45 @@ def test_names_and_merges_become_a_file_that_predict_uses(opened, blobs_report):
     np.testing.assert_allclose(merged[:, 0], before[:, 0] + before[:, 2])
 
 
+def test_a_split_is_shown_and_becomes_a_file_that_predict_uses(opened, tmp_path):
+    path = tmp_path / "r.html"
+    y, _ = three_blobs()
+    model = taught(n_clusters=2, epochs=2).fit(y)
+    model.report(y, path)
+    page = opened(path)
+    wide = page.evaluate("page.proposals.reduce((a, b) => a.overlap < b.overlap ? a : b)")
+    k, rows = wide["split"]["cluster"], wide["rows"]
+    page.check(f'[data-split="{k}"]')
+    new = page.evaluate("Math.max(...page.used)")
+    assert page.evaluate(f"of(i => rows.data.cluster[i] === {new}).length") == rows[1]
+    page.fill(f'#names input[data-cluster="{new}"]', "the other half")
+    assert any("the other half" in text for text in page.evaluate("centres.data.text"))
+    edits = json.loads(downloaded(page, "#export"))
+    assert edits == {"names": {"2": "the other half"}, "merge": [], "split": [wide["split"]]}
+    before = model.predict(y)
+    after = model.relabel(edits).predict(y)
+    assert (after == 2).sum() == rows[1]
+    assert set(before[after == 2]) == {k}
+    model.report(y, path)  # the next report has the part, and can merge it back
+    page = opened(path)
+    assert "the other half" in page.inner_text("#clusters")
+    page.select_option('#names select[data-cluster="2"]', str(k))
+    undone = json.loads(downloaded(page, "#export"))
+    assert undone["merge"] == [[k, 2]]
+    np.testing.assert_array_equal(model.relabel(undone).predict(y), before)
+
+
+def test_a_split_that_is_taken_back_leaves_no_edit(opened, blobs_report):
+    page = opened(blobs_report[0])
+    before = page.evaluate("[...rows.data.cluster]")
+    box = page.locator("[data-split]").first
+    box.check()
+    assert page.evaluate("[...rows.data.cluster]") != before
+    page.locator("[data-split]").first.uncheck()
+    assert page.evaluate("[...rows.data.cluster]") == before
+    assert "split" not in json.loads(downloaded(page, "#export"))
+
+
 def test_the_tree_is_cut_and_copied_into_merges(opened, tmp_path):
     y, _ = three_blobs()
     path = tmp_path / "r.html"

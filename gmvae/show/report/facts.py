@@ -53,8 +53,14 @@ def _number(content: Content, used: int) -> str:
     if choice is not None:
         sure = "" if choice["sure"] else ", but this choice is not sure"
         return f"The number of clusters was chosen{sure}: {choice['reason']}."
-    if away := sum(into != one for one, into in enumerate(content.merged)):
-        return f"{k} clusters were learned, and {away} of them merged into others by hand."
+    if content.edited:
+        split = len(content.split)
+        counts = {
+            "split in two": split,
+            "merged into others": sum(into != one for one, into in enumerate(content.merged)),
+        }
+        done = [f"{n} {'was' if n == 1 else 'were'} {what}" for what, n in counts.items() if n]
+        return f"{k - split} clusters were learned; then, by hand, {' and '.join(done)}."
     if used == k:
         auto = 'with --clusters auto, or n_clusters="auto" in Python, it would be'
         return (

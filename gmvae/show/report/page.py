@@ -15,7 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gmvae.assess.contrast import borderline, typical
+from gmvae.assess.portrait import overlap
 from gmvae.partition.metrics import agreement
+from gmvae.partition.split import halves
 from gmvae.show.colours import colour
 from gmvae.show.content import Content
 from gmvae.show.report import charts, facts
@@ -48,6 +50,7 @@ def render(content: Content) -> str:
     shown = charts.shown_columns(content)
     known = variables(content, sorted(content.used, key=lambda k: -content.sizes[k]))
     source = charts.rows(content, shown, known["pictures"])
+    splits, source.data["part"] = _splits(content)
     items = [
         json_item(chart) for chart in (charts.latent_map(content, source), *charts.by_epoch(content.history))
     ]
@@ -60,7 +63,7 @@ def render(content: Content) -> str:
         place="",
         left_out=len(content.columns) - len(shown),
         about=_about(content),
-        page=page_facts(content, shown, known["sheet"], near),
+        page=page_facts(content, shown, known["sheet"], near) | splits,
         items=items,
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw)),  # noqa: S704
         style=text_of("report.css"),
@@ -136,10 +139,29 @@ def _sheet(
     return Sheet(np.concatenate(parts), content.y_shape), {row: place for place, row in enumerate(wanted)}
 
 
+def _splits(content: Content) -> tuple[dict[str, Any], np.ndarray]:
+    """The splits of clusters that there are, and one proposal for each cluster that is not a merged one; and
+    whether each row, (N,), is in the new part of its cluster's proposal."""
+    found, part = [], np.zeros(len(content.clusters), dtype=np.int32)
+    merged = {into for one, into in enumerate(content.merged) if into != one}
+    for k in content.used:
+        mine = np.flatnonzero(content.clusters == k)
+        x = content.portrait.x[mine]
+        if k in merged or (split := halves(x, k)) is None:
+            continue
+        q = split.part(x)
+        part[mine] = q > 0.5
+        shared = float(overlap(np.stack([1 - q, q], 1))[0, 1])
+        rows = np.bincount(part[mine], minlength=2).tolist()
+        found.append({"split": split.to_json(), "rows": rows, "overlap": shared})
+    palette = [colour(k) for k in range(content.count + len(found))]
+    return {"split": [one.to_json() for one in content.split], "proposals": found, "palette": palette}, part
+
+
 def _measures(content: Content) -> list[list[str]]:
     found = content.facts.get("measures") or {}
-    if len(set(content.merged)) < len(content.merged) and content.labels is not None:
-        known = content.labels >= 0  # the recorded measures are those of the clusters before they were merged
+    if content.edited and content.labels is not None:
+        known = content.labels >= 0  # the recorded measures are those of the clusters that were learned
         found = agreement(content.labels[known], content.portrait.probabilities[known]) if known.any() else {}
     return [
         [name, *(f"{found[one]:.3f}" if one in found else "" for one in (key, f"test_{key}"))]

@@ -10,7 +10,11 @@ const make = (kind, text, attributes = {}) => {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const RAMP = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
 const short = value => Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)));
-const called = k => page.names[k] ? `${k} · ${page.names[k]}` : String(k);
+/* A cluster's number, or which one it is a new part of; its name too; and its number in files. */
+const partOf = k => page.proposals?.[k - page.clusters]?.split.cluster;
+const title = k => partOf(k) === undefined ? String(k) : `new part of ${partOf(k)}`;
+const called = k => page.names[k] ? `${title(k)} · ${page.names[k]}` : title(k);
+let final = k => k;
 let rows, dots, centres, plot, known = [], chosen = [];
 
 /* Colours of the page for what Bokeh draws on canvases. Each model is painted once, since every change of one is an
@@ -62,7 +66,7 @@ function colourBy({key, name, kinds}) {
   const scale = at("scale");
   scale.replaceChildren();
   if (kinds) {
-    const count = Math.max(page.clusters, ...kinds.map(([c]) => c + 1));
+    const count = Math.max(page.palette.length, ...kinds.map(([c]) => c + 1));
     const palette = Array.from({length: count}, (_, c) => page.palette[c % page.palette.length]);
     mapper.setv({palette, low: -0.5, high: count - 0.5, low_color: "#8888"});
     for (const [c, text] of kinds.slice(0, 40)) {
@@ -155,7 +159,7 @@ function csv(indices) {
   const columns = [
     ["row", i => data.number[i]],
     ...(page.ids ? [["id", i => page.ids[i]]] : []),
-    ["cluster", i => data.cluster[i]],
+    ["cluster", i => final(data.cluster[i])],
     ...(Object.keys(page.names).length ? [["cluster_name", i => page.names[data.cluster[i]] ?? ""]] : []),
     ["probability", i => Number(data.probability[i].toPrecision(7))],
     ...(data.stability ? [["stability", i => Number(data.stability[i].toPrecision(7))]] : []),

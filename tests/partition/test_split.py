@@ -1,0 +1,42 @@
+"""A split finds the two groups within a cluster, whatever the units of x."""
+
+import numpy as np
+import pytest
+
+from gmvae.partition.split import Split, halves
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_two_groups_are_told_apart(scale):
+    rng = np.random.default_rng(1)
+    group = rng.random(900) < 0.3
+    x = rng.normal(size=(900, 4)) * [1, 1, 1, 1e-3]
+    x[group] += [5, -5, 0, 0]
+    found = halves(scale * (x + 7), 3)
+    part = found.part(scale * (x + 7))
+    np.testing.assert_array_equal(part > 0.5, group)
+    assert found.cluster == 3
+    assert found.share == pytest.approx(group.mean(), abs=1e-5)
+    assert np.minimum(part, 1 - part).mean() < 0.001  # they are far apart, and the probability says so
+
+
+def test_the_plane_is_the_bayes_boundary_of_two_gaussians():
+    rng = np.random.default_rng(2)
+    group = rng.random(200_000) < 0.25
+    x = np.where(group, 2.0, -2.0)[:, None] + rng.normal(size=(200_000, 1))
+    found = halves(x, 0)
+    grid = np.linspace(-2, 2, 9)[:, None]
+    density = [share * np.exp(-((grid[:, 0] - mean) ** 2) / 2) for share, mean in ((0.75, -2), (0.25, 2))]
+    np.testing.assert_allclose(found.part(grid), density[1] / sum(density), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros((50, 2)), np.empty((0, 2)), np.random.default_rng(0).normal(size=(9, 2))]
+)
+def test_too_few_or_equal_rows_are_not_split(x):
+    assert halves(x, 0) is None
+
+
+def test_json_has_the_values():
+    split = Split(2, (1.0, -0.5), 0.25, 0.5)
+    assert split.to_json() == {"cluster": 2, "direction": [1.0, -0.5], "offset": 0.25, "share": 0.5}
