@@ -5,8 +5,8 @@
 
 Every method is given the true number of clusters K (or the one after the colon in data like "spiral:8") and
 nothing else. Data called "+image" have ``augment="image"``. No choice uses labels. MNIST and Fashion-MNIST
-are measured on the 10,000 test images. Tables are measured on the fitted rows, and so are methods that only
-cluster the rows they were fitted to.
+are measured on the 10,000 test images. Tables and small sets of images (USPS, UMIST) are measured on the
+fitted rows, and so are methods that only cluster the rows they were fitted to.
 
 The other methods: KMeans and GaussianMixture have scikit-learn's defaults, except for ten starts. HDBSCAN has
 the minimum cluster size, of five, that comes nearest to K. UMAP+GMM is UMAP with 20 neighbours, minimum
@@ -49,7 +49,14 @@ SAMPLE = 10_000
 """Maximum number of observations for methods that do not scale."""
 TABLES = ("digits", "wine", "breast_cancer", "iris", "spiral")
 IMAGES = {"mnist": images.mnist, "fashion_mnist": images.fashion_mnist}
-DATA = ("mnist+image", "mnist", "fashion_mnist+image", "fashion_mnist", "digits+image", *TABLES, "spiral:8")
+FOLDER = Path(os.environ.get("GMVAE_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
+SMALL = {"usps": (16, 16), "umist": (32, 32)}
+"""Small sets of images, as .npz files in ``FOLDER``, and the shape of their images."""
+DATA = (
+    *("mnist+image", "mnist", "fashion_mnist+image", "fashion_mnist", "usps+image", "umist", "digits+image"),
+    *TABLES,
+    "spiral:8",
+)
 METHODS = ["GMVAE", "KMeans", "GaussianMixture", "HDBSCAN", "UMAP+GMM"]
 CLUSTPY = ["DEC", "IDEC", "VaDE"]
 MEASURES = ("acc", "nmi", "ari")
@@ -102,7 +109,7 @@ def make(data: str, method: str, seed: int) -> dict[str, Any]:
     began = time.perf_counter()
     if method == "GMVAE":
         options: dict[str, Any] = {"augment": augment} if augment else {}
-        if shape and (augment or name in IMAGES):
+        if shape and (augment or name != "digits"):
             options["image_shape"] = shape
         model = GMVAE(clusters, random_state=seed, threads=1, verbose=1, **options).fit(train)
         seconds = time.perf_counter() - began
@@ -138,6 +145,9 @@ def observations(name: str) -> tuple[Any, Any, Any, Any, tuple[int, int] | None]
         assert found.test is not None
         parts = [(part.y.reshape(len(part), -1), part.labels) for part in (found, found.test)]
         return (*parts[0], *parts[1], (28, 28))
+    if name in SMALL:
+        with np.load(FOLDER / f"{name}.npz") as found:
+            return found["X"], found["y"], found["X"], found["y"], SMALL[name]
     if name == "spiral":
         points = spiral()
         return points.y, points.labels, points.y, points.labels, None
