@@ -124,7 +124,7 @@ def compact_recogniser(y_shape: Shape, hidden_size: int, filters: int) -> nn.Seq
         inputs, size = outputs, [-(-side // stride) for side in size]
     flat = inputs * math.prod(size)
     return nn.Sequential(
-        *layers, nn.Flatten(), Linear(flat, hidden_size), BatchNorm1d(hidden_size), nn.ReLU()
+        *layers, FlattenChannelsLast(), Linear(flat, hidden_size), BatchNorm1d(hidden_size), nn.ReLU()
     )
 
 
@@ -138,6 +138,16 @@ class ChannelsLast(nn.Conv2d):
     def forward(self, y: Tensor) -> Tensor:
         # with one channel, y.contiguous(memory_format=...) would leave the strides as they are
         return super().forward(torch.empty_like(y, memory_format=torch.channels_last).copy_(y))
+
+
+class FlattenChannelsLast(nn.Flatten):
+    """Flattens feature maps. Their gradient has the channels last in memory, as they have: a ReLU and a batch
+    norm are slow if the two differ."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        if features.requires_grad:
+            features.register_hook(lambda grad: grad.contiguous(memory_format=torch.channels_last))
+        return super().forward(features)
 
 
 SMALLEST = 4

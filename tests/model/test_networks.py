@@ -1,5 +1,6 @@
 """The networks' layers compared with the original's, and their output with arithmetic written out."""
 
+import copy
 import math
 from itertools import product
 
@@ -223,6 +224,19 @@ def test_the_compact_recogniser_computes_with_channels_last(channels):
     weights = torch.randn_like(plain)
     (ours,), (theirs,) = (torch.autograd.grad((one * weights).sum(), y) for one in (convolution(y), plain))
     torch.testing.assert_close(ours, theirs, check_stride=False)
+
+
+def test_gradients_of_the_compact_recogniser_have_channels_last_and_the_values_of_a_plain_one():
+    body, y = networks.recogniser("compact", (1, 9, 8), 16, 4).double(), torch.randn(5, 1, 9, 8).double()
+    plain = copy.deepcopy(body)
+    plain[12] = nn.Flatten()
+    strides, weights = [], torch.randn(5, 16).double()
+    body[9].register_full_backward_hook(lambda _layer, _inputs, outputs: strides.append(outputs[0].stride()))
+    for one in (body, plain):
+        (one(y) * weights).sum().backward()
+    assert strides[0][1] == 1  # one channel beside the other
+    for ours, theirs in zip(body.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def test_the_compact_recogniser_halves_an_image_twice():
