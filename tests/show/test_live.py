@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from bokeh.document import Document
+from bokeh.util.token import generate_jwt_token, generate_session_id
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
@@ -129,13 +130,18 @@ def answer():
     thread.start()
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result(30)
 
-    def answer(path="/", socket=False, **headers):
+    def answer(path="/", socket=False, token="", **headers):
         async def ask():
             url = f"{'ws' if socket else 'http'}://127.0.0.1:{port}{path}"
             request = HTTPRequest(url, headers=headers, request_timeout=30)
             try:
                 if socket:
-                    (await websocket_connect(request)).close()
+                    opened = await websocket_connect(
+                        request, subprotocols=["bokeh", token] if token else None
+                    )
+                    if token:
+                        assert await opened.read_message() is None  # the server closes it
+                    opened.close()
                     return 101
                 return (await AsyncHTTPClient().fetch(request)).code
             except HTTPClientError as error:
@@ -167,6 +173,16 @@ def test_foreign_origins_open_no_web_socket(answer):
     foreign = answer("/ws", socket=True, Origin="http://evil.example")
     assert foreign == 403
     assert answer("/ws", socket=True, Origin=f"http://localhost:{answer.port}") != 403
+
+
+@pytest.mark.parametrize("seconds", [None, 1])
+def test_a_token_that_is_damaged_or_has_expired_is_one_line(answer, capsys, seconds):
+    token = "nonsense"
+    if seconds is not None:
+        token = generate_jwt_token(generate_session_id(), expiration=-seconds)
+    assert answer("/ws", socket=True, token=token) == 101
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("a page that was opened earlier cannot connect: reload it")
 
 
 @pytest.mark.parametrize(

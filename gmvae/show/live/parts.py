@@ -87,6 +87,7 @@ def table(rows: ColumnDataSource) -> DataTable:
         sizing_mode="stretch_width",
         min_width=720,
         selectable=True,
+        reorderable=False,  # it would need jQuery UI
         name="runs",
         stylesheets=[THEMED],
     )

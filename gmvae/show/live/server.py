@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler
+from bokeh.protocol.exceptions import ProtocolError
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
 from bokeh.server.util import bind_sockets
+from bokeh.server.views.ws import WSHandler
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.web import ErrorHandler
@@ -21,6 +24,18 @@ from gmvae.show.live.runs import Runs
 PORT = 5006
 """The port that is tried first."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Socket(WSHandler):
+    """Bokeh's web socket. If a browser comes with a token that is damaged or has expired, as after a night's
+    sleep, one line says so, without a traceback."""
+
+    def open(self) -> None:
+        try:
+            super().open()
+        except (ProtocolError, ValueError):
+            logging.getLogger(__name__).warning("a page that was opened earlier cannot connect: reload it")
+            self.close()
 
 
 class Guarded(BokehTornado):
@@ -36,6 +51,9 @@ class Guarded(BokehTornado):
         self.hosts = frozenset(hosts)
         application = Application(FunctionHandler(open_page))
         super().__init__({"/": application}, extra_websocket_origins=hosts)
+        for rule in self.wildcard_router.rules:
+            if rule.target is WSHandler:
+                rule.target = Socket
 
     def find_handler(self, request: Any, **given: Any) -> Any:
         if request.host.lower() not in self.hosts:
