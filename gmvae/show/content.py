@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,17 @@ class Column:
     values: Array
     """Numbers, (N,); with ``texts`` the index of each text, -1 for none of them."""
     texts: tuple[str, ...] = ()
+    place: int = 0
+    """The first of its features among the D numbers of a row."""
+
+    def features(self, y: Array) -> Array:
+        """Its features in rows, (..., D): one number, or one for each text."""
+        return y[..., self.place : self.place + max(1, len(self.texts))]
+
+    def generated(self, y: Array) -> Column:
+        """The same column of generated rows, (..., D): numbers, or the most probable text of each row."""
+        part = self.features(y)
+        return replace(self, values=part.argmax(-1) if self.texts else part[..., 0])
 
 
 @dataclass(frozen=True)
@@ -148,9 +159,9 @@ class Content:
         for place, feature in enumerate(self.features):
             name = owner.get(feature)
             if name is None:
-                found.append(Column(feature, self.y[:, place]))
+                found.append(Column(feature, self.y[:, place], place=place))
             elif feature == f"{name}={self.categories[name][0]}":
-                part = self.y[:, place : place + len(self.categories[name])]
-                codes = np.where(part.max(1) == 1, part.argmax(1), -1)  # a missing value is between 0 and 1
-                found.append(Column(name, codes, self.categories[name]))
+                column = Column(name, np.empty(0), self.categories[name], place).generated(self.y)
+                known = column.features(self.y).max(1) == 1  # a missing value is between 0 and 1
+                found.append(replace(column, values=np.where(known, column.values, -1)))
         return found

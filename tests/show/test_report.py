@@ -19,6 +19,7 @@ from gmvae.cli.report import repeat
 from gmvae.estimator.reporting import Context, content_of
 from gmvae.run import Run
 from gmvae.show.report import charts, facts, page
+from gmvae.show.report.cards import card, styles
 from gmvae.show.report.pictures import Sheet
 
 
@@ -151,6 +152,52 @@ def test_missing_values_of_text_columns_are_not_shown_as_categories(blobs_conten
     (_, kind) = with_kinds.columns
     assert kind.values[:6].tolist() == [-1, -1, -1, 0, 1, 0]
     assert set(kind.values[3:]) == {0, 1}
+
+
+@pytest.fixture
+def with_kinds(blobs_content):
+    """Rows with a number ``a`` and a text ``kind``; styles along the two numbers of w that are known."""
+    content = blobs_content[0]
+    kinds = np.eye(2)[np.arange(len(content.y)) % 2]
+    a = np.linspace(0, 10, len(content.y))
+    samples, styles = np.zeros((3, 10, 3)), np.zeros((2, 3, 3, 3))
+    samples[:, :, 1:] = [[0.7, 0.4]] * 3 + [[0.1, 0.2]] * 7
+    styles[0, :, :, 0] = 5, 6, 7
+    styles[0, :, :, 1:] = [1, 0], [0.6, 0.4], [0.2, 0.8]
+    styles[1, :, :, 1:] = 1, 0
+    return replace(
+        content,
+        y=np.column_stack([a, kinds]),
+        features=("a", "kind=x", "kind=<y>"),
+        categories={"kind": ("x", "<y>")},
+        portrait=replace(content.portrait, samples=samples, styles=styles),
+    )
+
+
+def test_generated_rows_have_the_most_probable_text(with_kinds):
+    (made,) = [c for c in card(with_kinds, 1)["generated"] if c.name == "kind"]
+    assert [made.texts[code] for code in made.values] == ["x"] * 3 + ["<y>"] * 3
+    part = page.render(with_kinds).partition("Generated rows")[2].partition("</table>")[0]
+    assert re.findall("<th[^>]*>(.*?)</th>", part).count("kind") == 1
+    assert re.findall("<td>(.*?)</td>", part).count("&lt;y&gt;") == 3
+
+
+def test_styles_of_a_table_are_lines_from_end_to_end(with_kinds):
+    number, text = styles(with_kinds, 0, with_kinds.columns)
+    one, other = number["axes"]
+    assert (one["first"], one["last"], other["first"], other["last"]) == ("5", "7", "0", "0")
+    low, high = facts.span(with_kinds.y[:, 0])
+    assert low == pytest.approx(0.1)
+    middle = 1 - 6 / high  # the scale starts at 0, where the other line is
+    assert one["paths"] == [f"M0.000 {1 - 5 / high:.3f}L0.500 {middle:.3f}L1.000 {1 - 7 / high:.3f}"]
+    one, other = text["axes"]
+    assert (one["first"], one["last"], other["last"]) == ("x", "<y>", "x")
+    falling, rising = "M0.000 0.000L0.500 0.400L1.000 0.800", "M0.000 1.000L0.500 0.600L1.000 0.200"
+    assert one["paths"] == [falling, rising]
+    assert len(other["paths"]) == 1
+    made = with_kinds.portrait
+    alone = replace(with_kinds, portrait=replace(made, styles=np.stack([made.styles[0]] * 2)))
+    assert [len(one["axes"]) for one in styles(alone, 0, alone.columns)] == [1, 1]  # w has one number
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def summary(content: Content) -> list[str]:
             f"Of the rows with a label, {percent(float(right[known].mean()))} have the most common label of "
             "their cluster; no label was seen in training."
         )
-    warnings = [f for f in content.facts.get("findings", []) if f["severity"] == "warning"]
+    warnings = [f for f in content.facts.get("findings") or [] if f["severity"] == "warning"]
     if warnings:
         many = f"{len(warnings)} warning{'s'[: len(warnings) > 1]}"
         said.append(f"The doctor has {many}: read them before you rely on these clusters.")
@@ -97,13 +97,17 @@ def strip(values: Array, mine: NDArray[np.bool_]) -> dict[str, Any]:
     ``high`` are the ends of the scale. It leaves out 1 % of the rows at either end, which are counted in the
     outermost bars.
     """
-    low, high = (float(edge) for edge in np.percentile(values, (1, 99)))
-    if low == high:
-        low, high = float(values.min()), float(values.max())
+    low, high = span(values)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     sides = (np.histogram(values[chosen].clip(low, high), edges)[0] for chosen in (mine, ~mine))
     up, down = (side / max(1, side.max()) for side in sides)
     return {"mine": outline(1 - up), "others": outline(1 + down), "low": number(low), "high": number(high)}
+
+
+def span(values: Array) -> tuple[float, float]:
+    """The ends of a column's scale, which leaves out 1 % of the rows at either end."""
+    low, high = (float(edge) for edge in np.percentile(values, (1, 99)))
+    return (low, high) if low < high else (float(values.min()), float(values.max()))
 
 
 def outline(tops: Array) -> str:

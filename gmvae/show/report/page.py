@@ -14,13 +14,13 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gmvae.assess.contrast import borderline, typical
 from gmvae.assess.portrait import overlap
 from gmvae.partition.metrics import agreement
 from gmvae.partition.split import halves
 from gmvae.show.colours import colour
 from gmvae.show.content import Content
 from gmvae.show.report import charts, facts
+from gmvae.show.report.cards import card
 from gmvae.show.report.pictures import Sheet
 from gmvae.store.files import write_whole
 
@@ -74,7 +74,7 @@ def render(content: Content) -> str:
 
 def variables(content: Content, order: Sequence[int]) -> dict[str, Any]:
     """What the templates of cards and tables show, with the clusters in this order."""
-    cards = [_card(content, k) for k in order]
+    cards = [card(content, k) for k in order]
     odd = facts.outliers(content)
     sheet, places = _sheet(content, cards, odd)
     pictures = np.full(len(content.y), -1)
@@ -102,25 +102,6 @@ def script(value: Any) -> Markup:
 def text_of(name: str) -> Markup:
     """A style sheet or a script of this package, as it is."""
     return Markup((files("gmvae.show.report") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
-
-
-def _card(content: Content, k: int) -> dict[str, Any]:
-    members = content.clusters == k
-    columns = facts.distinctive(content, k)
-    names = [column["name"] for column in columns] or content.features[:8]
-    owners = {f"{c.name}={text}": c for c in content.columns for text in c.texts}
-    owners |= {c.name: c for c in content.columns if not c.texts}
-    return {
-        "k": k,
-        "size": int(content.sizes[k]),
-        "share": float(members.mean()),
-        "probability": float(content.probability[members].mean()),
-        "typical": typical(content.portrait.x, content.clusters, k).tolist(),
-        "borderline": borderline(content.portrait.probabilities, k).tolist(),
-        "columns": columns,
-        "shown_columns": list({owners[name].name: owners[name] for name in names}.values()) if owners else [],
-        "places": [content.features.index(name) for name in names] if owners else [],
-    }
 
 
 def _sheet(
