@@ -60,6 +60,9 @@ def test_runs_appear_grow_rewind_and_disappear(tmp_path):
     assert curves(page) == {"one": [-5, -4, -3], "two": [-9]}
     assert page.rows.data["epoch"] == [3, 1]
     assert page.rows.data["test_elbo"] == [None, -9.5]
+    titles = [plot.title.text for plot in page.curves.children]
+    assert len(titles) == 7  # none of an accuracy, which no run has
+    assert "clusters in use" in titles
     assert len(set(page.rows.data["colour"])) == 2
 
     (one / "metrics.jsonl").write_text(record(1, -5.0) + record(2, -4.5))  # resumed from epoch 1

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -57,6 +58,20 @@ def epochs_shown(page) -> dict[str, int]:
     return {run.split("/")[-1]: int(epoch or 0) for _, run, _, _, epoch, *_ in whole}
 
 
+SEE_EPOCHS = """
+  seen = {};
+  const parts = e => [e, ...(e.shadowRoot ? whole(e.shadowRoot) : [])];
+  const whole = root => [...root.querySelectorAll("*")].flatMap(parts);
+  const look = () => {
+    const row = whole(document).find(e => e.matches(".slick-row"));
+    if (row) seen[row.children[4].textContent] ??= Date.now();
+    setTimeout(look, 20);
+  };
+  look();
+"""
+"""Notes when each epoch is first in the table of runs, in milliseconds since 1970."""
+
+
 def choose(page, name: str) -> bool:
     """Click on a run's row, and return whether its map and cards are shown then. A row that is redrawn
     between press and release of the button gets no click."""
@@ -67,6 +82,11 @@ def choose(page, name: str) -> bool:
 def epoch_of_map(page) -> int:
     """The epoch of the map and of the cards."""
     return int(re.search(r"epoch (\d+)\.", page.inner_text("#lead"))[1])
+
+
+def complains(message) -> bool:
+    """Whether a message in the console is a complaint, but not the graphics driver's own."""
+    return message.type in ("error", "warning") and "GL Driver Message" not in message.text
 
 
 def until(check, seconds: float = 120):
@@ -93,7 +113,7 @@ def test_two_runs_are_followed_through_kill_resume_and_deletion(browser, served,
         until(lambda: all(written(runs / name) > 3 for name in ("one", "two")))
         page = browser.new_page(viewport={"width": 1320, "height": 800}, color_scheme="dark")
         said = []
-        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: complains(m) and said.append(m.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         loads = []
         page.on("load", lambda *_: loads.append(1))
@@ -140,10 +160,17 @@ def test_each_epoch_shows_once_it_is_written(browser, served, table, tmp_path, f
     page.wait_for_selector("html[data-ready]", timeout=60_000)
     until(lambda: epochs_shown(page) == {"run": 3})
     record = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    for epoch in range(4, 8):
+    page.evaluate(f"() => {{ {SEE_EPOCHS} }}")
+    delays = []
+    for epoch in range(4, 11):
         with open(run / "metrics.jsonl", "a") as file:
             file.write(json.dumps(record | {"epoch": epoch}) + "\n")
+        began = time.time()
         until(lambda epoch=epoch: epochs_shown(page) == {"run": epoch})
+        delays.append(page.evaluate(f"seen[{epoch}]") / 1000 - began)
+        time.sleep(0.07 * epoch)  # another moment between two looks of the server
+    assert min(delays) > -0.1
+    assert statistics.median(delays) < 2, delays
     page.evaluate("changes = 0; Bokeh.documents[0].on_change(() => changes++)")
     page.wait_for_timeout(1500)
     assert page.evaluate("changes") == 0  # while nothing is written, nothing moves
@@ -161,7 +188,7 @@ def test_the_map_and_the_cards_of_a_run_in_progress_are_those_of_a_report(
         until(lambda: written(run) > 3)
         page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
         said = []
-        page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: complains(m) and said.append(m.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(served(run))
         page.wait_for_selector("html[data-ready]", timeout=60_000)

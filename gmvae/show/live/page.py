@@ -55,10 +55,10 @@ class Page:
         self.choice.on_change("value", self._picked)
         self.rows.selected.on_change("indices", self._clicked)
         self.charts = {key: chart(title) for key, title in CURVES.items()}
-        self.nothing = Spacer(height=0)
-        self.beside, curves = Row(children=[self.nothing], name="beside"), Row(name="curves")
-        curves.children = list(self.charts.values())
-        for box in (self.beside, curves):
+        self.nothing, self.empty = Spacer(height=0), Spacer(height=0)
+        self.beside = Row(children=[self.nothing], name="beside")
+        self.curves = Row(children=[self.empty], name="curves")
+        for box in (self.beside, self.curves):
             box.update(sizing_mode="stretch_width", spacing=16, styles={"flex-wrap": "wrap"})
         document.title = "gmvae watch"
         document.template = TEMPLATES.get_template("watch.html")
@@ -73,7 +73,7 @@ class Page:
         self.table = table(self.rows)
         self.update()
         with document.models.freeze():
-            for root in (self.head, self.table, curves, self.beside, self.choice, self.details.place):
+            for root in (self.head, self.table, self.curves, self.beside, self.choice, self.details.place):
                 document.add_root(root)
         document.add_periodic_callback(self._tick, EVERY)
         document.on_session_destroyed(lambda _: self.close())
@@ -89,10 +89,11 @@ class Page:
             self._remove(path)
         for run in there:
             self._curves(run)
-        for key, plot in self.charts.items():
-            shown = not there or any(key in run.last or f"test_{key}" in run.last for run in there)
-            if plot.visible != shown:
-                plot.visible = shown
+        # Bokeh warns in the browser's console of a chart without data, even of a hidden one
+        measured = {key.removeprefix("test_") for run in there for key in run.last}
+        shown = [plot for key, plot in self.charts.items() if key in measured] or [self.empty]
+        if [one.id for one in shown] != [one.id for one in self.curves.children]:
+            self.curves.children = shown
         self._table(there)
         self._maps(there)
         count = sum(run.state == "in progress" for run in there)
