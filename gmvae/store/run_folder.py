@@ -88,6 +88,15 @@ class RunFolder:
         return self.path / "start.json"
 
     @property
+    def ended(self) -> bool:
+        """Whether the run has written summary.json, and no epoch since: it can be trained for longer."""
+        try:
+            written = (self.path / "summary.json").stat().st_mtime_ns
+            return written >= self.metrics.stat().st_mtime_ns
+        except OSError:  # one of them is not there
+            return False
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint" / "state.safetensors"
 

@@ -10,9 +10,13 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from overviews import NAMES, overview
+
+from gmvae.store.files import write_arrays, write_sealed
 
 pytestmark = pytest.mark.slow
 
@@ -227,3 +231,32 @@ def test_the_map_and_the_cards_of_a_run_in_progress_are_those_of_a_report(
     finally:
         training.kill()
         training.wait()
+
+
+def test_the_cut_of_the_tree_of_merges_outlives_an_update(browser, served, tmp_path):
+    for name in ("one", "two"):
+        write_sealed(tmp_path / "runs" / name / "config.json", {"data": NAMES, "choice": None})
+        write_arrays(tmp_path / "runs" / name / "plots" / "overview.npz", asdict(overview()))
+    page = browser.new_page()
+    page.goto(served(tmp_path / "runs"))
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
+    until(lambda: page.locator("#cut").count() == 1)
+    page.focus("#cut")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#groups") == "1 clusters: 0, 1 are merged."
+    line = page.get_attribute("#cut-line", "x1")
+    assert float(line) > 0
+    answer = tmp_path / "runs" / "one" / "watch" / "overview.npz"
+    for epoch in (2, 3):  # the second one is drawn into what the first one renewed
+        write_arrays(answer, asdict(overview(80, epoch, epoch)))
+        until(lambda epoch=epoch: epoch_of_map(page) == epoch)
+        assert page.input_value("#cut") == "1"
+        assert page.inner_text("#groups") == "1 clusters: 0, 1 are merged."
+    page.focus("#cut")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text("#groups") == "No clusters are merged."
+    page.keyboard.press("ArrowRight")
+    page.get_by_label("Run in detail").select_option(label=str(tmp_path / "runs" / "two"))
+    until(lambda: page.inner_text("#lead-title").endswith("/two"))
+    assert page.inner_text("#groups") == "No clusters are merged."
+    page.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from bokeh.document import Document
+from overviews import NAMES, overview
 
 from gmvae.assess.overview import Overview
 from gmvae.show.live.details import Details
@@ -16,30 +18,7 @@ from gmvae.show.live.latest import PATIENCE, Latest, plane
 from gmvae.show.live.page import Page
 from gmvae.show.live.runs import Runs
 from gmvae.store.files import write_arrays, write_sealed
-
-NAMES = {"features": ["<b>", "width", "height"], "classes": ["ant", "bee"], "shape": [400, 3]}
-
-
-def overview(count: int = 40, seed: int = 0, epoch: int = 1) -> Overview:
-    """Two clusters of a table that differ in the column ``width``; every tenth row of 400, or fewer."""
-    rng = np.random.default_rng(seed)
-    second = np.arange(count) % 2
-    q = np.stack([1 - second, second], 1) * 0.9 + 0.05
-    y = rng.normal(size=(count, 3)) + 5 * second[:, None] * [0, 1, 0]
-    return Overview(
-        y_shape=np.array([3]),
-        numbers=np.arange(count) * (400 // count),
-        probabilities=q.astype(np.float32),
-        agrees=np.ones(count, dtype=bool),
-        density=rng.normal(size=count),
-        x=rng.normal(size=(count, 2)) + 6 * second[:, None],
-        samples=rng.normal(size=(2, 10, 3)),
-        styles=rng.normal(size=(2, 2, 9, 3)),
-        pictured=np.arange(count),
-        y=y,
-        labels=second,
-        epoch=np.array([1, epoch]),
-    )
+from gmvae.store.run_folder import RunFolder
 
 
 class Clock:
@@ -176,6 +155,97 @@ def test_without_an_overview_the_page_says_so(run, state, said):
     html, page = pushed(details)
     assert said in html
     assert page is None
+
+
+CANDIDATES = [{"name": "Ward", "conductance": 0.125}, {"name": "<k-means>", "conductance": 0.25}]
+FINDING = {"name": "one", "severity": "warning", "message": "<Too> much.", "advice": "Do less."}
+
+
+def words(details: Details) -> str:
+    return " ".join(pushed(details)[0].split())
+
+
+def test_the_start_and_the_findings_appear_once_they_are_written(run):
+    run.keep(overview())
+    folder, details = RunFolder(run.path), Details()
+    latest = Latest(run.path)
+    latest.look()
+
+    def shown() -> str:
+        details.update(latest, "runs/one", "in progress")
+        return words(details)
+
+    assert "From random weights." in shown()
+    assert "looks at a run once it has ended" in shown()
+    assert "gmvae report runs/one" in shown()
+    start = {"init": "candidates", "reason": "<it> is best", "rounds": [], "candidates": CANDIDATES}
+    folder.write_starts([start | {"restart": 1}, start | {"restart": 2, "reason": "another one"}])
+    assert "From the best of several partitions: &lt;it&gt; is best." in shown()
+    assert "another one" not in shown()  # that of the restart on the map
+    assert "&lt;k-means&gt;</td><td>0.25</td>" in shown()
+    folder.append({"epoch": 1})
+    restarts = [{"seed": 1, "loss": 2.5}, {"seed": 2, "loss": 1.5}]
+    folder.write_summary({"findings": [FINDING], "restarts": restarts})
+    assert "<b>Warning.</b> &lt;Too&gt; much." in shown()
+    assert "The doctor has 1 warning" in shown()
+    assert "<td>2.5</td>" in shown()
+    folder.write_summary({"findings": [], "restarts": restarts})
+    assert "The doctor finds nothing wrong." in shown()
+    later = folder.path.joinpath("summary.json").stat().st_mtime + 5
+    os.utime(folder.metrics, (later, later))  # it is trained for longer
+    assert "looks at a run once it has ended" in shown()
+
+
+def test_files_are_read_once_until_they_change(run, monkeypatch):
+    run.keep(overview())
+    latest, details = Latest(run.path), Details()
+    latest.look()
+    details.update(latest, "run", "in progress")
+    monkeypatch.setattr(RunFolder, "read_starts", lambda _: pytest.fail("read again"))
+    before = dict(details.pushed.data)
+    details.update(latest, "run", "in progress")
+    assert details.pushed.data == before
+
+
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        ("{", "summary.json is not a complete JSON file"),
+        ("[]", "summary.json does not hold a JSON object"),
+        ('{"findings": 3}', "summary.json has no findings"),
+        ('{"findings": [{"severity": "warning"}]}', "summary.json has no findings"),
+        ('{"findings": [], "restarts": [1, {}]}', "The doctor finds nothing wrong."),
+    ],
+)
+@pytest.mark.parametrize("map_", [True, False])
+def test_damaged_files_are_reported_on_the_page(run, summary, said, map_):
+    if map_:
+        run.keep(overview())
+    folder = RunFolder(run.path)
+    folder.metrics.write_text("")
+    folder.start.write_text('[{"init": "random"}]')
+    (folder.path / "summary.json").write_text(summary)
+    latest, details = Latest(run.path), Details()
+    latest.look()
+    details.update(latest, "run", "finished")
+    assert said in words(details)
+    assert "Where it started cannot be read" in words(details)
+    assert ('id="cluster-1"' in words(details)) == map_
+    shutil.rmtree(folder.path)
+    details.update(latest, "run", "finished")
+    assert ('id="cluster-1"' in words(details)) == map_
+
+
+def test_clusters_that_are_near_each_other_are_shown_without_the_form_for_merges(run):
+    run.keep(overview())  # 20 rows of either cluster, with probabilities 0.95 and 0.05
+    latest, details = Latest(run.path), Details()
+    latest.look()
+    details.update(latest, "run", "finished")
+    near = words(details).partition('id="near"')[2].partition("</section>")[0]
+    assert f"{2 * 20 * 0.95 * 0.05 / 20:.3f}" in near
+    assert 'id="cut"' in near
+    assert 'id="take"' not in near
+    assert pushed(details)[1]["merges"] == [[0, 1]]
 
 
 def test_images_without_pixels_have_no_picture(run):

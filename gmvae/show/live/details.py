@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from gmvae.show.content import Content
 from gmvae.show.live.latest import Latest
-from gmvae.show.report import charts, facts
+from gmvae.show.report import charts
 from gmvae.show.report.page import ENVIRONMENT, page_facts, variables
 
 TEMPLATES = ENVIRONMENT.overlay(
@@ -43,7 +43,7 @@ class Details:
         self.place.tags = [self.pushed]
         self.latest: Latest | None = None
         self.source: ColumnDataSource | None = None
-        self.shown = 0
+        self.shown = (0, 0)
         self.columns: list[int] = []
         self.plot: Any = None
 
@@ -56,14 +56,20 @@ class Details:
             state: Its state.
         """
         if latest is not self.latest:
-            self.latest, self.source, self.shown, self.place.children = latest, None, 0, [self.nothing]
-        content = None if latest is None or latest.read == self.shown else latest.content(name)
-        if latest is not None and content is not None:
-            self.shown = latest.read
+            self.latest, self.source, self.place.children = latest, None, [self.nothing]
+            self.shown = (0, 0)
+        if latest is None:
+            self._push("", None)
+            return
+        latest.kept.look()
+        read = latest.read, latest.kept.read
+        content = None if read == self.shown else latest.content(name)
+        if content is not None:
+            self.shown = read
             self._show(content, latest)
         elif self.source is None:
-            self._push("" if latest is None else TEMPLATES.get_template("none.html").render(
-                name=name, state=state), None)  # fmt: skip
+            none = TEMPLATES.get_template("none.html")
+            self._push(none.render(name=name, run=name, state=state, facts=latest.kept.facts()), None)
 
     def _show(self, content: Content, latest: Latest) -> None:
         if self.source is None:
@@ -78,9 +84,10 @@ class Details:
             self._renew(self.source, dict(rows.data))
         self.plot.select_one({"name": "dots"}).glyph.size = charts.dot_size(len(content.numbers))
         assert latest.overview is not None  # noqa: S101
-        page = page_facts(content, self.columns, known["sheet"], facts.near(content))
+        page = page_facts(content, self.columns, known["sheet"], known["near"])
         restart, epoch = latest.overview.epoch.tolist()
-        html = TEMPLATES.get_template("details.html").render(known, measures=[], restart=restart, epoch=epoch)
+        details = TEMPLATES.get_template("details.html")
+        html = details.render(known, measures=[], run=content.title, restart=restart, epoch=epoch)
         self._push(html, page)
 
     def _renew(self, source: ColumnDataSource, data: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from gmvae.assess.overview import Overview
 from gmvae.assess.portrait import Portrait
 from gmvae.show.content import Content
 from gmvae.show.figures import principal_plane
+from gmvae.show.live.kept import Kept
 from gmvae.show.watching import OVERVIEW, Watcher
 from gmvae.store.files import read_arrays
 from gmvae.store.run_folder import RunFolder
@@ -39,11 +40,12 @@ class Latest:
         overview: The newest one so far, or ``None``.
         points: Its rows in two dimensions, (N, 2): x, or the first two principal components of x.
         read: How many overviews have been read.
+        kept: Where the run started, and how it ended.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder, self.clock, self.began = RunFolder(path), clock, clock()
-        self.watcher = Watcher(self.folder, OVERVIEW)
+        self.watcher, self.kept = Watcher(self.folder, OVERVIEW), Kept(self.folder)
         self.overview: Overview | None = None
         self.points = np.empty((0, 2))
         self.read = 0
@@ -80,14 +82,17 @@ class Latest:
             about = self.folder.about()
         except (OSError, ValueError):
             return None
-        return content_of(name, self.overview, self.points, about)
+        facts = {"choice": about.get("choice")} | self.kept.facts(int(self.overview.epoch[0]))
+        return content_of(name, self.overview, self.points, about, facts)
 
     def close(self) -> None:
         """Withdraw the request."""
         self.watcher.close()
 
 
-def content_of(name: str, found: Overview, points: NDArray[Any], about: Mapping[str, Any]) -> Content:
+def content_of(
+    name: str, found: Overview, points: NDArray[Any], about: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Content:
     """The content of a report from an overview.
 
     Arguments:
@@ -95,6 +100,7 @@ def content_of(name: str, found: Overview, points: NDArray[Any], about: Mapping[
         found: The overview.
         points: Its rows in two dimensions, (N, 2).
         about: The content of config.json.
+        facts: The facts of a report.
     """
     y_shape, count = tuple(found.y_shape.tolist()), len(found.numbers)
     width = int(np.prod(y_shape))
@@ -117,7 +123,7 @@ def content_of(name: str, found: Overview, points: NDArray[Any], about: Mapping[
         total=data.get("shape", [count])[0],
         labels=found.labels if len(found.labels) else None,
         classes=tuple(data.get("classes", ())),
-        facts={"choice": about.get("choice")},
+        facts=facts,
         pictured=found.pictured,
     )
 

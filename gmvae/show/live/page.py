@@ -65,6 +65,7 @@ class Page:
         variables = {
             "style": text_of("report.css"),
             "map_code": text_of("map.js"),
+            "near_code": text_of("near.js"),
             "code": code_of("watch.js"),
             "views": [],
             "left_out": 0,

@@ -83,8 +83,7 @@ class Runs:
             stamp = (found.st_mtime_ns, found.st_size)
             if stamp != run.stamp:
                 run.history, run.stamp, run.read = folder.history(), stamp, run.read + 1
-            summary = run.path / "summary.json"
-            over = summary.exists() and summary.stat().st_mtime_ns >= found.st_mtime_ns
+            over = folder.ended
             age = self.clock() - found.st_mtime
         except (OSError, ValueError) as error:  # deleted meanwhile, or damaged: other runs are still shown
             run.history, run.stamp, run.state = [], None, f"unreadable: {error}"

@@ -54,20 +54,19 @@ def render(content: Content) -> str:
     items = [
         json_item(chart) for chart in (charts.latent_map(content, source), *charts.by_epoch(content.history))
     ]
-    near = facts.near(content)
     return ENVIRONMENT.get_template("report.html").render(
         known,
-        near=near,
         measures=_measures(content),
         views=list(content.maps),
         place="",
         left_out=len(content.columns) - len(shown),
         about=_about(content),
-        page=page_facts(content, shown, known["sheet"], near) | splits,
+        page=page_facts(content, shown, known["sheet"], known["near"]) | splits,
         items=items,
         bokeh=Markup("\n".join(Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw)),  # noqa: S704
         style=text_of("report.css"),
         map_code=text_of("map.js"),
+        near_code=text_of("near.js"),
         code=text_of("report.js"),
     )
 
@@ -81,6 +80,7 @@ def variables(content: Content, order: Sequence[int]) -> dict[str, Any]:
     pictures[list(places)] = list(places.values())
     return {
         "content": content,
+        "facts": content.facts,
         "summary": facts.summary(content),
         "cards": cards,
         "outliers": odd,
@@ -88,6 +88,7 @@ def variables(content: Content, order: Sequence[int]) -> dict[str, Any]:
         "places": places,
         "pictures": pictures if sheet else None,
         "generated": len(places),
+        "near": facts.near(content),
         "confusion": facts.confusion(content),
         "trust": facts.trust(content),
     }

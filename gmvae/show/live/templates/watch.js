@@ -22,7 +22,9 @@ async function show(pushed) {
   const sheet = html.match(/url\((data:image[^)]+)\)/)?.[1];
   if (sheet) await Object.assign(new Image(), {src: sheet}).decode(); // else pictures would vanish for a moment
   if (html !== pushed.data.html[0]) return; // there is something newer
+  const before = page?.title;
   page = JSON.parse(pushed.data.page[0]);
+  if (page?.title !== before) merges = 0;
   at("shown").hidden = !page;
   if (page) {
     const chart = charts().find(chart => chart.name === "map");
@@ -35,7 +37,10 @@ async function show(pushed) {
     offer();
     selected();
   }
-  renew(at("details"), make("div", "", {id: "details", innerHTML: html}));
+  const fresh = make("div", "", {id: "details", innerHTML: html});
+  cut(fresh);
+  renew(at("details"), fresh);
+  if (at("cut")) at("cut").value = merges;
 }
 
 async function begin() {

@@ -97,24 +97,6 @@ function edited() {
   };
 }
 
-/* The tree cut after so many merges: groups, and the form below. */
-function cut() {
-  const count = Number(at("cut").value);
-  const groups = new Map(page.used.filter(k => k < page.clusters).map(k => [k, [k]]));
-  for (const [one, other] of page.merges.slice(0, count)) {
-    groups.get(one).push(...groups.get(other));
-    groups.delete(other);
-  }
-  const line = (page.cuts[count] + (page.cuts[count + 1] ?? 104)) / 2;
-  for (const end of ["x1", "x2"]) at("cut-line").setAttribute(end, count ? line : 0);
-  const merged = [...groups.values()].filter(group => group.length > 1);
-  at("groups").textContent = count
-    ? `${groups.size} clusters: ${merged.map(group => group.join(", ")).join(" are merged; ")} are merged.`
-    : "No clusters are merged.";
-  at("take").disabled = !count;
-  return groups;
-}
-
 function take() {
   for (const [first, group] of cut())
     for (const k of group) document.querySelector(`#names select[data-cluster="${k}"]`).value = Math.min(first, ...group);
@@ -134,7 +116,6 @@ async function begin() {
   offer();
   control();
   at("view")?.addEventListener("change", () => view(at("view").value));
-  at("cut")?.addEventListener("input", cut);
   at("take")?.addEventListener("click", take);
   at("export").addEventListener("click", () =>
     save("edits.json", JSON.stringify(edited(), null, 2) + "\n", "application/json"));
