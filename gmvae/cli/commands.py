@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from gmvae.run import Run
 
+OfHistory = Literal["curves"]
 MorePlot = Literal["map", "profiles", "prototypes", "confusion", "overlap", "reliability"]
 
 
@@ -64,8 +65,9 @@ class Resume:
 class DrawPlot:
     """Draw a picture of a run, finished or in progress, into its folder, another file, or a window."""
 
-    plot: Annotated[Literal[Plot, MorePlot], tyro.conf.Positional]
-    """Which picture; map, profiles, prototypes, confusion, overlap and reliability show all the data."""
+    plot: Annotated[Literal[Plot, OfHistory, MorePlot], tyro.conf.Positional]
+    """Which picture; curves shows the whole course of the fit. Map, profiles, prototypes, confusion, overlap
+    and reliability show all the data, and so does stability if the fit had --resamples."""
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN]")] = None
     """The run folder; the newest in runs/ by default."""
     live: bool = False
@@ -82,14 +84,15 @@ class DrawPlot:
             return newest_run() if self.run is None else RunFolder(self.run)
 
         from gmvae.apply.apply import check_out
-        from gmvae.show.run_figures import FORMATS, draw_plot, save_figure
+        from gmvae.show.run_figures import FORMATS, draw_plot, rows_resampled, save_figure
         from gmvae.store.tables import check_ending
 
         folder = find()
         if self.out is not None:
             check_ending(self.out, FORMATS)
             check_out(self.out, folder.path)
-        if self.plot in get_args(MorePlot):
+        of_rows = self.plot == "stability" and not self.live and rows_resampled(folder)
+        if of_rows or self.plot in get_args(MorePlot):
             if self.live:
                 raise ValueError(f"{self.plot} shows all data, and cannot follow a run: leave --live out")
             out = self.out or folder.plots / f"{self.plot}.png"

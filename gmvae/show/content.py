@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gmvae.assess.contrast import Contrast, contrast
 from gmvae.assess.portrait import Portrait
 from gmvae.partition.split import Split
+from gmvae.show.naming import named
 
 Array = NDArray[Any]
 
@@ -136,7 +137,7 @@ class Content:
 
     def called(self, k: int) -> str:
         """The name of a cluster."""
-        return f"{k} · {self.names[k]}" if self.names.get(k) else str(k)
+        return named(k, self.names.get(k))
 
     def row(self, i: int) -> str:
         """The name of a row."""

@@ -1,8 +1,9 @@
-"""Draw matplotlib figures from a snapshot or a history, without the model."""
+"""Draw matplotlib figures from a snapshot, without the model. Those of a history, and of a choice of the
+number of clusters, can be imported from here too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,38 +11,43 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from gmvae.assess.snapshot import PICTURES, STEPS, Snapshot
-from gmvae.partition.stability import NEARLY, STABLE
-from gmvae.show.colours import PALETTE, colour
+from gmvae.show.canvas import blank, empty
+from gmvae.show.colours import colour
+from gmvae.show.epochs import OF_HISTORY as OF_HISTORY
+from gmvae.show.epochs import bound as bound
+from gmvae.show.epochs import consistency as consistency
+from gmvae.show.epochs import curves as curves
+from gmvae.show.epochs import scores as scores
+from gmvae.show.epochs import terms as terms
+from gmvae.show.heat import heat, moved, scaled, slanted
+from gmvae.show.naming import Naming
+from gmvae.show.stability import of_numbers as stability  # noqa: F401
+from gmvae.show.tiles import draw_tiles, image_panels, number_tiles, rows_of_images, shades
 
-History = Sequence[dict[str, Any]]
 Array = NDArray[np.floating[Any]]
-DIM = 0.2
-"""Images whose numbers are all below this are in another unit, not shades from 0 to 1."""
-SIZE = (7.0, 5.6)
-DASHES = ("-", "--", "-.", ":")
-TERMS = {
-    "conditional prior": "conditional_prior",
-    "w prior": "w_prior",
-    "z prior": "z_prior",
-    "consistency violation": "consistency_violation",
-}
-SCORES = {"acc": "accuracy", "acc_aae": "accuracy (AAE)", "nmi": "NMI", "ari": "ARI"}
+TICKS = 30
+"""Maximum number of clusters that are named below bars."""
+UNIT = "standard deviations from the mean of the data"
+MOVED = "change from one end to the other, standard deviations"
 
 
-def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
+def latent(shown: Snapshot, figure: Figure | None = None, naming: Naming | None = None) -> Figure:
     """Draw the latent space.
 
     Each observation is a point at its mean of x, in the colour of its cluster. Each component of
     p(x | w = 0, z) is a star at its mean and an ellipse of two standard deviations, dashed if the component
     has no observations. If x has more than two dimensions, its first two principal components are shown.
+    Merged clusters keep their components, in the colour of the merged cluster.
     """
-    figure, axes = _axes(figure, "x", "latent space; stars and ellipses: components at w = 0", shown.x)
+    naming = naming or of_shown(shown)
+    title = "latent space; stars and ellipses: components at w = 0"
+    figure, axes = _axes(figure, _directions("x", shown.x), title)
     centre, plane = principal_plane(shown.x)
-    _scatter(axes, (shown.x - centre) @ plane, shown.clusters, len(shown.component_mean))
+    _scatter(axes, (shown.x - centre) @ plane, shown.clusters, naming)
     means = (shown.component_mean - centre) @ plane
     for k, (mean, variance) in enumerate(zip(means, shown.component_variance, strict=True)):
         values, vectors = np.linalg.eigh(plane.T @ (variance[:, None] * plane))
@@ -49,124 +55,91 @@ def latent(shown: Snapshot, figure: Figure | None = None) -> Figure:
         angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
         line = "-" if (shown.clusters == k).any() else "--"
         ellipse = Ellipse(mean, width, height, angle=angle, fill=False, linewidth=2, linestyle=line)
-        ellipse.set_edgecolor(colour(k))
+        ellipse.set_edgecolor(colour(naming.groups[k]))
         axes.add_patch(ellipse)
-    axes.plot(*means.T, "*", color="black", markersize=9, linestyle="none")
+    colours = [colour(k) for k in naming.groups]
+    axes.scatter(
+        means[:, 0], means[:, 1], s=90, c=colours, marker="*", edgecolors="black", linewidths=0.8, zorder=3
+    )
     return figure
 
 
-def recon(shown: Snapshot, figure: Figure | None = None) -> Figure:
+def recon(shown: Snapshot, figure: Figure | None = None, naming: Naming | None = None) -> Figure:
     """Draw observations and their reconstructions.
 
     Images are above their reconstructions, sorted by cluster, with the number of the cluster on them. Points
     are grey, and their reconstructions have the colours of the clusters. If y has more than two dimensions,
     its first two principal components are shown.
     """
+    naming = naming or of_shown(shown)
     if _of_images(shown):
-        order = np.argsort(shown.y_clusters, kind="stable")
+        clusters = naming.groups[shown.y_clusters]
+        order = np.argsort(clusters, kind="stable")
         columns = min(20, len(order))
         order = order[: len(order) // columns * columns]
         pairs = np.stack([shown.y[order], shown.reconstruction[order]])  # (2, R, size of y)
         rows = pairs.reshape(2, -1, columns, pairs.shape[-1]).swapaxes(0, 1)
         grid = rows.reshape(-1, columns, pairs.shape[-1])
-        figure, (axes,) = _panels(figure, ["observations, and below each its reconstruction"], grid, shown)
-        height, width = _tiles(axes, grid, shown.y_shape)
-        for place, cluster in enumerate(shown.y_clusters[order]):
-            row, column = divmod(place, columns)
-            axes.text(column * width, 2 * row * height, cluster, color="gold", fontsize=6, va="top")
+        title = ["observations, and below each its reconstruction"]
+        figure, (axes,) = image_panels(title, *grid.shape[:2], shown.y_shape.tolist(), 0.1, figure)
+        height, width = draw_tiles(axes, grid, shown.y_shape.tolist())
+        number_tiles(axes, clusters[order], columns, (2 * height, width))
         axes.set(xticks=[], yticks=[])
         return figure
-    figure, axes = _axes(figure, "y", "reconstructions", shown.y)
+    figure, axes = _axes(figure, _directions("y", shown.y, naming), "reconstructions")
     centre, plane = principal_plane(shown.y)
     axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=4, label="data")
-    flat = (shown.reconstruction - centre) @ plane
-    _scatter(axes, flat, shown.y_clusters, len(shown.component_mean))
+    _scatter(axes, (shown.reconstruction - centre) @ plane, shown.y_clusters, naming)
     return figure
 
 
-def samples(shown: Snapshot, figure: Figure | None = None) -> Figure:
+def samples(shown: Snapshot, figure: Figure | None = None, naming: Naming | None = None) -> Figure:
     """Draw what each cluster generates: means of p(y | x) at samples of p(x | w, z), with w = 0 and w ~ p(w).
 
     Images have a row for each cluster; points have its colour. With more than two columns, the means of the
     columns are shown.
     """
-    return _generated(shown, shown.samples, ["w = 0", "w ~ p(w)"], ".", figure)
+    naming = naming or of_shown(shown)
+    y, titles = naming.mixed(shown.samples), ["typical (w = 0)", "varied (w ~ p(w))"]
+    if not _of_images(shown) and y.shape[-1] > 2:
+        return _profiles(shown, scaled(y.mean(-2), shown.y), titles, UNIT, figure, naming)
+    return _generated(shown, y, titles, ".", figure, naming)
 
 
-def styles(shown: Snapshot, figure: Figure | None = None) -> Figure:
+def styles(shown: Snapshot, figure: Figure | None = None, naming: Naming | None = None) -> Figure:
     """Draw the effect of w within each cluster: means of p(y | x) at the mean of p(x | w, z). One number of w
     goes from -3 to 3 and the others are 0, for the two numbers with the greatest effect.
 
-    Images have a row for each cluster; points are joined by lines in its colour.
+    Images have a row for each cluster; points are joined by lines in its colour. With more than two columns,
+    the change of each column is shown. Of merged clusters, those of the first are shown.
     """
+    naming = naming or of_shown(shown)
+    y = shown.styles[:, naming.numbers]
     titles = [f"w$_{{{axis + 1}}}$ from {STEPS[0]:g} to {STEPS[-1]:g}" for axis in shown.style_axes]
-    return _generated(shown, shown.styles, titles, ".-", figure)
+    if not _of_images(shown) and y.shape[-1] > 2:
+        return _profiles(shown, moved(y, shown.y), titles, MOVED, figure, naming)
+    return _generated(shown, y, titles, ".-", figure, naming)
 
 
-def shares(shown: Snapshot, figure: Figure | None = None) -> Figure:
+def shares(shown: Snapshot, figure: Figure | None = None, naming: Naming | None = None) -> Figure:
     """Draw the share of the observations in each cluster, and an equal share."""
-    figure, axes = _blank(figure, right=0.96)
-    clusters = len(shown.component_mean)
-    held = np.bincount(shown.clusters, minlength=clusters) / len(shown.clusters)
-    axes.bar(range(clusters), held, color=[colour(k) for k in range(clusters)])
-    axes.axhline(1 / clusters, color="0.4", linestyle=":", label=f"equal shares, {1 / clusters:.1%}")
-    axes.set(title="share of each cluster", xlabel="cluster", xlim=(-0.6, clusters - 0.4))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    naming = naming or of_shown(shown)
+    figure, axes = blank(figure, right=0.96)
+    numbers = naming.numbers
+    held = np.bincount(naming.groups[shown.clusters], minlength=naming.clusters)[numbers]
+    axes.bar(range(len(numbers)), held / len(shown.clusters), color=[colour(k) for k in numbers])
+    equal = 1 / len(numbers)
+    axes.axhline(equal, color="0.4", linestyle=":", label=f"equal shares, {equal:.1%}")
+    axes.set(title="share of each cluster", xlabel="cluster", xlim=(-0.6, len(numbers) - 0.4))
+    step, names = -(-len(numbers) // TICKS), [naming.called(k) for k in numbers]
+    axes.set_xticks(range(0, len(numbers), step), names[::step])
+    if slanted(names):
+        figure.subplots_adjust(bottom=0.14 + 0.01 * max(map(len, names)))
+        axes.set_xticks(axes.get_xticks(), names[::step], rotation=45, ha="right", rotation_mode="anchor")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend()
-    return figure
-
-
-def bound(history: History, figure: Figure | None = None) -> Figure:
-    """Draw the lower bound by epoch, on training data and, if there are any, on test data; also minus the
-    loss on the rows that early stopping holds out."""
-    lines = {"training data, mean over the epoch": "elbo", "test data, after it": "test_elbo"}
-    if "validation_loss" in history[-1]:  # of early stopping
-        history = [record | {"held_out": -record["validation_loss"]} for record in history]
-        lines |= {"minus the loss of held-out rows": "held_out"}
-    return _by_epoch(history, lines, "lower bound", "nats per observation", figure)
-
-
-def terms(history: History, figure: Figure | None = None) -> Figure:
-    """Draw the divergences of the bound, and the consistency violation, by epoch."""
-    return _by_epoch(history, TERMS, "terms, means over the epoch", "nats per observation", figure)
-
-
-def consistency(history: History, figure: Figure | None = None) -> Figure:
-    """Draw the consistency violation by epoch."""
-    lines = {"training data, mean over the epoch": "consistency_violation"}
-    return _by_epoch(history, lines, "consistency violation", "nats per observation", figure)
-
-
-def scores(history: History, figure: Figure | None = None) -> Figure:
-    """Draw the agreement of clusters with labels by epoch: on test data, or without any on training data.
-
-    Raises:
-        ValueError: if the data have no labels.
-    """
-    prefix = "test_" if "test_acc" in history[-1] else ""
-    if f"{prefix}acc" not in history[-1]:
-        raise ValueError("scores compares clusters with labels, and there are none: look at shares instead")
-    lines = {label: prefix + key for key, label in SCORES.items()}
-    title = f"agreement with labels, {'test' if prefix else 'training'} data"
-    return _by_epoch(history, lines, title, "score", figure)
-
-
-def stability(choice: dict[str, Any], figure: Figure | None = None) -> Figure:
-    """Draw the stability of each number of clusters that was tried, and mark the chosen one
-    (:class:`gmvae.partition.stability.Choice` as JSON)."""
-    figure, axes = _blank(figure, right=0.98)
-    counts, values = zip(*choice["curve"], strict=True)
-    axes.plot(counts, values, "o-", color="0.3", clip_on=False)
-    chosen = choice["clusters"]
-    at = dict(choice["curve"]).get(chosen, 0.0)  # 1 is not tried
-    axes.plot(chosen, at, "o", color=PALETTE[1], markersize=11, clip_on=False, label=f"chosen: {chosen}")
-    axes.axhline(STABLE, color=PALETTE[2], linewidth=1, linestyle="--", label=f"stable above {STABLE}")
-    axes.axhline(NEARLY, color=PALETTE[3], linewidth=1, linestyle=":", label=f"nearly stable above {NEARLY}")
-    axes.set(xlabel="number of clusters K", ylabel="stability", ylim=(0, 1.03))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(f"found again in other samples of the data{'' if choice['sure'] else ' (not sure)'}")
-    _legend_below(axes)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, borderaxespad=0.2)
+    axes.set_title(axes.get_title(), loc="left")
+    axes.set_title("")
     return figure
 
 
@@ -182,54 +155,45 @@ def drawn(y: Array, clusters: NDArray[np.int64], y_shape: tuple[int, ...], n_clu
         n_clusters: K.
     """
     if len(y_shape) < 3:
-        figure, axes = _axes(None, "y", "samples", y)
+        figure, axes = _axes(None, _directions("y", y), "samples")
         centre, plane = principal_plane(y)
-        _scatter(axes, (y - centre) @ plane, clusters, n_clusters)
+        _scatter(axes, (y - centre) @ plane, clusters, Naming(n_clusters))
         return figure
     columns = min(20, int(np.ceil(np.sqrt(len(y)))))
     rows = -(-len(y) // columns)
     grid = np.ones((rows * columns, y.shape[1]))
-    grid[: len(y)] = _shades(y)
-    shape = np.array(y_shape)
+    grid[: len(y)] = shades(y)
     figure = Figure(figsize=(0.45 * columns + 0.2, 0.45 * rows * y_shape[1] / y_shape[2] + 0.2))
     axes = figure.add_axes((0, 0, 1, 1))
-    height, width = _tiles(axes, grid.reshape(rows, columns, -1), shape)
-    for place, cluster in enumerate(clusters):
-        row, column = divmod(place, columns)
-        axes.text(column * width, row * height, cluster, color="gold", fontsize=6, va="top")
+    size = draw_tiles(axes, grid.reshape(rows, columns, -1), y_shape)
+    number_tiles(axes, clusters, columns, size)
     axes.set_axis_off()
     return figure
 
 
-OF_SNAPSHOT = dict(zip(PICTURES, (latent, recon, samples, styles, shares), strict=True))
-OF_HISTORY = {"bound": bound, "terms": terms, "consistency": consistency, "scores": scores}
+OF_SNAPSHOT: dict[str, Callable[[Snapshot, Figure | None, Naming | None], Figure]] = dict(
+    zip(PICTURES, (latent, recon, samples, styles, shares), strict=True)
+)
 
 
-def _blank(figure: Figure | None, right: float) -> tuple[Figure, Axes]:
-    """An empty figure with one pair of axes. The margins are fixed, since matplotlib's automatic layouts take
-    as long as all the drawing."""
-    figure = _empty(figure, SIZE)
-    figure.subplots_adjust(left=0.12, right=right, bottom=0.1, top=0.93)
-    return figure, figure.add_subplot()
+def of_shown(shown: Snapshot) -> Naming:
+    """The numbers of the clusters of a snapshot, without names."""
+    return Naming(len(shown.component_mean))
 
 
-def _empty(figure: Figure | None, size: tuple[float, float]) -> Figure:
-    figure = figure or Figure(figsize=size)
-    figure.clear()
-    return figure
-
-
-def _axes(figure: Figure | None, name: str, title: str, points: Array) -> tuple[Figure, Axes]:
-    figure, axes = _blank(figure, right=0.78)
-    first, second = _directions(name, points)
-    axes.set(title=title, xlabel=first, ylabel=second, aspect="equal")
+def _axes(figure: Figure | None, directions: tuple[str, str], title: str) -> tuple[Figure, Axes]:
+    figure, axes = blank(figure, right=0.78)
+    axes.set(title=title, xlabel=directions[0], ylabel=directions[1], aspect="equal")
     axes.set_adjustable("datalim")
     return figure, axes
 
 
-def _directions(name: str, points: Array) -> tuple[str, str]:
+def _directions(name: str, points: Array, naming: Naming | None = None) -> tuple[str, str]:
     """The labels of the axes of :func:`principal_plane`."""
-    if points.shape[1] <= 2:
+    size = points.shape[1]
+    if size == 2 and naming is not None and naming.columns:
+        return naming.column(0), naming.column(1)
+    if size <= 2:
         return f"{name}$_1$", f"{name}$_2$"
     centre, plane = principal_plane(points)
     first, second = ((points - centre) @ plane).var(0) / max(points.var(0).sum(), 1e-12)
@@ -237,97 +201,44 @@ def _directions(name: str, points: Array) -> tuple[str, str]:
     return f"{direction} 1 ({first:.0%} of its variance)", f"{direction} 2 ({second:.0%} of its variance)"
 
 
-def _panels(figure: Figure | None, titles: list[str], y: Array, shown: Snapshot) -> tuple[Figure, list[Axes]]:
-    """Panels side by side, each for images of shape (rows, columns, size of y), or for points."""
-    left, below, above, gap, height, aspect = 0.8, 0.6, 0.45, 0.7, 6.0, 1.0
+def _generated(
+    shown: Snapshot, y: Array, titles: list[str], marks: str, figure: Figure | None, naming: Naming
+) -> Figure:
+    """Two panels of y of shape (2, clusters, columns, size of y); points are drawn with ``marks``."""
+    held = np.bincount(naming.groups[shown.clusters], minlength=naming.clusters)
     if _of_images(shown):
-        rows, columns = y.shape[:2]
-        left, gap = 0.5, 0.5
-        height = float(np.clip(0.42 * rows, 1.5, 16))
-        aspect = columns * shown.y_shape[2] / (rows * shown.y_shape[1])
-    inner = float(np.clip(height * aspect, 3, 14 / len(titles)))
-    width = left + len(titles) * inner + (len(titles) - 1) * gap + 0.1
-    figure = _empty(figure, (width, below + height + above))
-    figure.subplots_adjust(
-        left=left / width,
-        right=1 - 0.1 / width,
-        bottom=below / (below + height + above),
-        top=1 - above / (below + height + above),
-        wspace=gap / inner,
-    )
-    panels = figure.subplots(1, len(titles), squeeze=False)[0]
-    for axes, title in zip(panels, titles, strict=True):
-        axes.set_title(title)
-    return figure, list(panels)
-
-
-def _generated(shown: Snapshot, y: Array, titles: list[str], marks: str, figure: Figure | None) -> Figure:
-    """Two panels of y of shape (2, K, columns, size of y); points are drawn with ``marks``."""
-    clusters = y.shape[1]
-    if _of_images(shown):
-        figure, panels = _panels(figure, titles, y[0], shown)
-        held = np.bincount(shown.clusters, minlength=clusters)
-        for axes, tiles in zip(panels, y, strict=True):
-            height, _ = _tiles(axes, tiles, shown.y_shape)
-            axes.set(xticks=[], yticks=(np.arange(clusters) + 0.5) * height - 0.5)
-            axes.set_yticklabels([str(k) if held[k] else f"({k})" for k in range(clusters)])
-            axes.tick_params(length=0, labelsize=min(10, 300 / clusters))
-        figure.text(0.5, 0.02, "rows: clusters; in brackets those without data", ha="center")
+        names = [naming.called(k) if held[k] else f"({naming.called(k)})" for k in naming.numbers]
+        figure = rows_of_images(y, shown.y_shape.tolist(), names, titles, figure)
+        if not held[naming.numbers].all():
+            figure.axes[0].set_ylabel("cluster; in brackets those without data")
         return figure
-    if y.shape[-1] > 2:
-        return _profiles(shown, y, titles, figure)
-    figure, panels = _panels(figure, titles, y[0], shown)
-    first, second = _directions("y", shown.y)
+    figure = empty(figure, (10.0, 5.2))
+    figure.subplots_adjust(left=0.08, right=0.99, bottom=0.11, top=0.93, wspace=0.2)
+    first, second = _directions("y", shown.y, naming)
     centre, plane = principal_plane(shown.y)
-    for axes, drawn in zip(panels, y, strict=True):
+    for axes, title, drawn in zip(figure.subplots(1, 2), titles, y, strict=True):
         axes.plot(*((shown.y - centre) @ plane).T, ".", color="0.82", markersize=3)
-        for k in range(clusters):
-            if (shown.clusters == k).any():
-                axes.plot(*((drawn[k] - centre) @ plane).T, marks, color=colour(k))
-        axes.set(xlabel=first, ylabel=second, aspect="equal", adjustable="datalim")
+        for k, points in zip(naming.numbers, drawn, strict=True):
+            if held[k]:
+                flat = (points - centre) @ plane
+                axes.plot(*flat.T, marks, color=colour(k))
+                _number(axes, naming.called(k), flat[-1] if marks == ".-" else middle(flat))
+        axes.set(title=title, xlabel=first, ylabel=second, aspect="equal", adjustable="datalim")
     return figure
 
 
-def _profiles(shown: Snapshot, y: Array, titles: list[str], figure: Figure | None) -> Figure:
-    """Draw the mean of each column of generated observations, y of shape (2, K, columns, size of y), in
-    standard deviations of the column from its mean in the data; a row for each cluster in use."""
-    figure, panels = _panels(figure, titles, y[0], shown)
-    used = np.unique(shown.clusters)
-    spread = np.where(shown.y.std(0) > 0, shown.y.std(0), 1)
-    for axes, generated in zip(panels, y, strict=True):
-        means = (generated[used].mean(1) - shown.y.mean(0)) / spread
-        image = axes.imshow(means, cmap="PuOr", vmin=-2, vmax=2, aspect="auto", interpolation="nearest")
-        axes.set(yticks=range(len(used)), yticklabels=used.tolist(), xlabel="column", ylabel="cluster")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.colorbar(image, ax=panels, label="standard deviations from the mean of the data")
-    return figure
+def _profiles(
+    shown: Snapshot, values: Array, titles: list[str], label: str, figure: Figure | None, naming: Naming
+) -> Figure:
+    """Draw panels of numbers of clusters and columns, (2, clusters, D), of the clusters in use."""
+    used = np.unique(naming.groups[shown.clusters]).tolist()
+    columns = [naming.column(d) for d in range(values.shape[-1])]
+    names = [naming.called(k) for k in used]
+    return heat(values[:, np.searchsorted(naming.numbers, used)], columns, names, titles, label, 2.0, figure)
 
 
 def _of_images(shown: Snapshot) -> bool:
     return len(shown.y_shape) == 3
-
-
-def _tiles(axes: Axes, y: Array, y_shape: NDArray[np.int64]) -> tuple[int, int]:
-    """Draw images of shape (rows, columns, size of y) as one, and return the height and width of each. Images
-    without three channels are drawn in grey, as the mean of their channels."""
-    rows, columns = y.shape[:2]
-    channels, height, width = (int(size) for size in y_shape)
-    whole = y.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    whole = _shades(whole.reshape(rows * height, columns * width, channels))
-    axes.imshow(whole if channels == 3 else whole.mean(-1), cmap="gray", vmin=0, vmax=1)
-    return height, width
-
-
-def _shades(y: Array) -> Array:
-    """Convert the numbers of images to shades in [0, 1]. Numbers slightly outside, as from Gaussian noise,
-    are clipped. Numbers in another unit, such as standard deviations or thousandths, are scaled from their
-    5th to their 95th percentile."""
-    low, high = np.percentile(y, (5, 95))
-    if low < -0.5 or high > 1.5 or y.max() < DIM:
-        if low == high:
-            low, high = y.min(), y.max()
-        y = (y - low) / (high - low or 1.0)
-    return y.clip(0, 1)
 
 
 def middle(points: Array) -> tuple[float, float]:
@@ -337,39 +248,43 @@ def middle(points: Array) -> tuple[float, float]:
     return a, b
 
 
-def _scatter(axes: Axes, points: Array, clusters: NDArray[np.int64], n_clusters: int) -> None:
-    for k in range(n_clusters):
+def number_clusters(axes: Axes, points: Array, clusters: NDArray[np.int64], names: dict[int, str]) -> None:
+    """Write the name of each cluster at one of its points: at its :func:`middle` or, if another name is
+    there, at the nearest of its inner points where none is."""
+    reach = np.maximum(np.ptp(points, axis=0), 1e-12)
+    placed: list[tuple[Array, int]] = []
+    for k in sorted(names, key=lambda k: -(clusters == k).sum()):
+        mine = points[clusters == k]
+        if not len(mine):
+            continue
+        far = np.square(mine - np.median(mine, 0)).sum(1)
+        inner = mine[np.argsort(far, kind="stable")[: -(-len(mine) // 2)]]
+        free = np.ones(len(inner), dtype=bool)
+        for spot, length in placed:
+            room = np.array([0.009 * (length + len(names[k])) + 0.01, 0.045])
+            free &= (abs(inner - spot) > room * reach).any(1)
+        spot = inner[free.argmax()]  # the first free one, or the first
+        placed.append((spot, len(names[k])))
+        _number(axes, names[k], spot)
+
+
+def _number(axes: Axes, name: str, spot: Any) -> None:
+    text = axes.annotate(name, (float(spot[0]), float(spot[1])), ha="center", va="center", weight="bold")
+    text.set_path_effects([withStroke(linewidth=3, foreground="white")])
+
+
+def _scatter(axes: Axes, points: Array, components: NDArray[np.int64], naming: Naming) -> None:
+    clusters, names = naming.groups[components], {k: naming.called(k) for k in naming.numbers}
+    for k, name in names.items():
         mine = points[clusters == k]
         if len(mine):
-            label = f"cluster {k}: {len(mine) / len(points):.1%}"
+            label = f"cluster {name}: {len(mine) / len(points):.1%}"
             axes.plot(*mine.T, ".", color=colour(k), markersize=3, label=label)
-            spot = axes.annotate(str(k), middle(mine), ha="center", va="center", weight="bold")
-            spot.set_path_effects([withStroke(linewidth=3, foreground="white")])
-    axes.legend(fontsize="x-small", markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
-
-
-def _by_epoch(
-    history: History, lines: dict[str, str], title: str, unit: str, figure: Figure | None
-) -> Figure:
-    figure, axes = _blank(figure, right=0.96)
-    there = {label: key for label, key in lines.items() if key in history[-1]}
-    for place, (label, key) in enumerate(there.items()):
-        style: dict[str, Any] = {"color": PALETTE[place], "linestyle": DASHES[place % len(DASHES)]}
-        style["marker"] = "." if len(history) < 20 else ""
-        shown = [record for record in history if key in record]
-        axes.plot([r["epoch"] for r in shown], [r[key] for r in shown], label=label, **style)
-    axes.set(title=title, xlabel="epoch", ylabel=unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.grid(alpha=0.3)
-    if len(there) > 1:
-        _legend_below(axes)
-    return figure
-
-
-def _legend_below(axes: Axes) -> None:
-    """Put the legend below the axes, away from the lines."""
-    axes.figure.subplots_adjust(bottom=0.22)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False)
+    number_clusters(axes, points, clusters, names)
+    axes.legend(fontsize="x-small", markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    longest = max(map(len, names.values()))
+    if longest > 4:  # room for names in the legend
+        axes.figure.subplots_adjust(right=max(0.55, 0.78 - 0.0085 * longest))
 
 
 def principal_plane(points: Array) -> tuple[Array, Array]:

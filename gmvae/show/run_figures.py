@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from gmvae.assess.snapshot import Snapshot
+from gmvae.partition.relabelling import Relabelling
 from gmvae.show import figures
+from gmvae.show.epochs import OF_HISTORY
+from gmvae.show.naming import Naming
+from gmvae.show.stability import UNKNOWN, of_numbers
 from gmvae.store.files import read_arrays, write_whole
+from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
 from gmvae.store.tables import check_ending
 
@@ -48,23 +54,45 @@ def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figur
     if name in figures.OF_SNAPSHOT:
         if not folder.snapshot.exists():
             raise ValueError(f"{folder.path} has no checkpoint yet to draw {name} from: wait for it")
-        return draw_from(folder.snapshot, name, figure)
+        return draw_from(folder, folder.snapshot, name, figure)
     if name == "stability":
         choice = folder.about().get("choice")
         if choice is None:
-            raise ValueError(
-                f"{folder.path} was given its number of clusters: stability shows how one was chosen"
-            )
-        return figures.stability(choice, figure)
-    history = folder.history()
+            raise ValueError(UNKNOWN)
+        return of_numbers(choice, figure)
+    history = kept_records(folder)
     if not history:
         raise ValueError(f"{folder.path} has no epoch yet to draw {name} from: wait for it")
-    return figures.OF_HISTORY[name](history, figure)
+    return OF_HISTORY[name](history, figure)
 
 
-def draw_from(path: Path, name: str, figure: Figure | None = None) -> Figure:
-    """Draw one of the pictures of a snapshot from its file, on a figure or on a new one."""
-    return figures.OF_SNAPSHOT[name](read_snapshot(path), figure)
+def draw_from(folder: RunFolder, path: Path, name: str, figure: Figure | None = None) -> Figure:
+    """Draw one of the pictures of a snapshot from its file, on a figure or on a new one, with the names that
+    a run has for columns and clusters."""
+    shown = read_snapshot(path)
+    return figures.OF_SNAPSHOT[name](shown, figure, naming_of(folder, shown))
+
+
+def naming_of(folder: RunFolder, shown: Snapshot) -> Naming:
+    """The names that a run has for its columns, and those that people gave its clusters, with their merges
+    (``gmvae relabel``)."""
+    clusters, relabelling = len(shown.component_mean), Relabelling()
+    if folder.model.exists():
+        relabelling = Relabelling.of(ModelFile.load(folder.model).about.get("relabelled", {}), clusters)
+    columns = tuple(folder.about()["data"].get("features") or ())
+    return Naming(clusters, columns if len(columns) == shown.y.shape[1] else (), relabelling)
+
+
+def kept_records(folder: RunFolder) -> list[dict[str, Any]]:
+    """The records of the restart that is kept or, before the end, of the one in progress."""
+    records = folder.history()
+    last = (folder.read_summary() or {}).get("restart", records[-1].get("restart") if records else None)
+    return [record for record in records if record.get("restart") == last]
+
+
+def rows_resampled(folder: RunFolder) -> bool:
+    """Whether the stability of a run's rows is known."""
+    return folder.model.exists() and ModelFile.load(folder.model).about.get("resampling") is not None
 
 
 def read_snapshot(path: Path) -> Snapshot:

@@ -45,7 +45,7 @@ class Followed:
         """Draw what :meth:`look` found."""
         path, _ = state
         if self.picture in OF_SNAPSHOT:
-            draw_from(path, self.picture, figure)
+            draw_from(self.find(), path, self.picture, figure)
         else:
             draw_on(RunFolder(path.parent), self.picture, figure)
 

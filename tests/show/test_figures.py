@@ -6,11 +6,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
-from PIL import Image
 
 from gmvae.assess.snapshot import SAMPLES, STEPS, Snapshot
+from gmvae.partition.relabelling import Relabelling
 from gmvae.show import figures
 from gmvae.show.colours import colour
+from gmvae.show.naming import Naming
 
 
 def shown(x_size: int = 2, count: int = 40, y_size: int = 5) -> Snapshot:
@@ -63,26 +64,7 @@ def pixels(y: np.ndarray, channels: int) -> np.ndarray:
     return planes[0] if channels == 1 else (planes[0] + planes[1]) / 2
 
 
-HISTORY = [
-    {
-        "epoch": e, "elbo": -10.0 / e, "test_elbo": -11.0 / e, "consistency_violation": 2.0 / e,
-        "conditional_prior": 3.0 / e, "w_prior": 4.0 / e, "z_prior": 5.0 / e,
-        "acc": 0.1 * e, "acc_aae": 0.11 * e, "nmi": 0.12 * e, "ari": 0.13 * e,
-        "test_acc": 0.01 * e, "test_acc_aae": 0.02 * e, "test_nmi": 0.03 * e, "test_ari": 0.04 * e,
-    }
-    for e in range(1, 6)
-]  # fmt: skip
-
-
 # ---- the latent space
-
-
-def test_the_bound_has_the_held_out_rows_of_early_stopping():
-    history = [{"epoch": e, "elbo": -3.0 - e, "validation_loss": 4.0 + e} for e in (1, 2, 3)]
-    seen, unseen = figures.bound(history).axes[0].lines
-    assert list(seen.get_ydata()) == [-4, -5, -6]
-    assert list(unseen.get_ydata()) == [-5, -6, -7]
-    assert "held-out" in unseen.get_label()
 
 
 def test_ellipses_are_of_two_standard_deviations():
@@ -171,7 +153,8 @@ def test_each_cluster_has_a_row_of_what_it_generates(name, channels):
         for k, column in np.ndindex(generated.shape[1:3]):
             expected = pixels(generated[panel, k, column], channels)
             np.testing.assert_allclose(tile(axes, k, column), expected, rtol=1e-6)
-        assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1", "(2)", "3"]
+        names = ["0", "1", "(2)", "3"] if not panel else ["", "", "", ""]  # beside the first panel only
+        assert [label.get_text() for label in axes.get_yticklabels()] == names
         np.testing.assert_allclose(
             axes.get_yticks(), [0.5, 2.5, 4.5, 6.5]
         )  # the middles of rows of two pixels
@@ -212,22 +195,93 @@ def test_what_clusters_of_points_generate_is_drawn_over_the_data(name):
 
 @pytest.mark.parametrize("s", [shown(y_size=2), shown_images()])
 def test_titles_name_the_places_in_w(s):
-    assert [axes.get_title() for axes in figures.samples(s).axes] == ["w = 0", "w ~ p(w)"]
+    assert [axes.get_title() for axes in figures.samples(s).axes] == ["typical (w = 0)", "varied (w ~ p(w))"]
     titles = [axes.get_title() for axes in figures.styles(s).axes]
     assert titles == ["w$_{5}$ from -3 to 3", "w$_{2}$ from -3 to 3"]  # counted from 1
 
 
 @pytest.mark.parametrize("name", ["samples", "styles"])
 def test_what_clusters_of_a_table_generate_is_drawn_by_column(name):
-    s = shown(y_size=5)
-    figure = figures.OF_SNAPSHOT[name](s)
-    for axes, generated in zip(figure.axes, getattr(s, name), strict=False):
-        expected = (generated[:3].mean(1) - s.y.mean(0)) / s.y.std(0)  # cluster 3 holds no row
-        np.testing.assert_allclose(axes.images[0].get_array(), expected, rtol=1e-5)
-        assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1", "2"]
+    s = shown(y_size=25)
+    columns = tuple(f"c{d}" for d in range(25))
+    drawn = figures.OF_SNAPSHOT[name](s, None, Naming(4, columns)).axes
+    generated = getattr(s, name)[:, :3]  # cluster 3 holds no row
+    if name == "samples":
+        expected = (generated.mean(2) - s.y.mean(0)) / s.y.std(0)
+    else:
+        expected = (generated[:, :, -1] - generated[:, :, 0]) / s.y.std(0)
+    order = np.argsort(-abs(expected).max((0, 1)))[:20]
+    assert [label.get_text() for label in drawn[0].get_yticklabels()] == [f"c{d}" for d in order]
+    for axes, values in zip(drawn, expected, strict=False):
+        np.testing.assert_allclose(axes.images[0].get_array(), values.T[order], rtol=1e-5)
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2"]
+        texts = [text.get_text() for text in axes.texts]
+        numbers = np.array(texts, dtype=float).reshape(20, 3)
+        np.testing.assert_allclose(numbers, values.T[order], atol=0.0501)
 
 
-# ---- shares and curves
+# ---- names and merges
+
+
+NAMED = Naming(4, (), Relabelling({1: "left", 3: "right"}, ((0, 2), (1, 3))))
+
+
+def test_merged_clusters_have_one_colour_and_one_name():
+    s = shown()
+    axes = figures.latent(s, None, NAMED).axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert [label.split(":")[0] for label in lines] == ["cluster 0", "cluster 1 · left"]
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), s.x[s.clusters % 2 == 0])  # 0 and 2
+    assert {text.get_text() for text in axes.texts} == {"0", "1 · left"}
+    edges = [patch.get_edgecolor() for patch in axes.patches]
+    assert edges == [matplotlib.colors.to_rgba(colour(k)) for k in (0, 1, 0, 1)]
+    assert [patch.get_linestyle() for patch in axes.patches] == ["-", "-", "-", "--"]  # of the components
+    np.testing.assert_allclose(axes.collections[0].get_facecolors(), edges)
+
+
+def test_bars_are_those_of_merged_clusters():
+    axes = figures.shares(shown(count=40), None, NAMED).axes[0]
+    assert [bar.get_height() * 40 for bar in axes.patches] == pytest.approx([27, 13])
+    assert axes.lines[0].get_ydata() == pytest.approx([0.5, 0.5])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1 · left"]
+
+
+def test_merged_clusters_generate_from_all_their_components():
+    s = shown_images()
+    axes = figures.samples(s, None, NAMED).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1 · left"]
+    for row, members in enumerate(((0, 2), (1, 3))):
+        for place in range(SAMPLES):
+            expected = s.samples[0, members[place % 2], place // 2]
+            np.testing.assert_allclose(tile(axes, row, place), pixels(expected, 1), rtol=1e-6)
+    axes = figures.styles(s, None, NAMED).axes[0]
+    for row in range(2):
+        np.testing.assert_allclose(tile(axes, row, 3), pixels(s.styles[0, row, 3], 1), rtol=1e-6)
+
+
+def test_images_have_the_numbers_of_merged_clusters():
+    s = shown_images()
+    axes = figures.recon(s, None, NAMED).axes[0]
+    merged = np.sort(s.y_clusters % 2)[:40]
+    assert [int(text.get_text()) for text in axes.texts] == merged.tolist()
+
+
+def test_numbers_of_clusters_in_one_place_are_apart():
+    rng = np.random.default_rng(0)
+    points, clusters = rng.normal(size=(3000, 2)), np.arange(3000) % 6
+    figure = Figure(figsize=(7, 5.6))
+    axes = figure.add_subplot()
+    axes.plot(*points.T, ".")
+    figures.number_clusters(axes, points, clusters, {k: str(k) for k in range(6)})
+    FigureCanvasAgg(figure).draw()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    for text in axes.texts:
+        mine = points[clusters == int(text.get_text())]
+        assert (mine == text.xy).all(1).any()
+
+
+# ---- shares
 
 
 def test_bars_are_the_shares_of_observations():
@@ -241,40 +295,6 @@ def test_bars_are_the_shares_of_observations():
     ]
 
 
-def test_curves_show_the_history(tmp_path):
-    lines = {line.get_label(): line for line in figures.bound(HISTORY).axes[0].lines}
-    np.testing.assert_allclose(
-        lines["training data, mean over the epoch"].get_xydata(), [[e, -10 / e] for e in range(1, 6)]
-    )
-    np.testing.assert_allclose(lines["test data, after it"].get_xydata(), [[e, -11 / e] for e in range(1, 6)])
-    assert len(lines) == 2
-    trained_only = [{"epoch": r["epoch"], "elbo": r["elbo"]} for r in HISTORY]
-    assert len(figures.bound(trained_only).axes[0].lines) == 1
-    figure = figures.consistency(HISTORY)
-    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [2 / e for e in range(1, 6)])
-    figure.savefig(tmp_path / "c.png")
-    assert np.asarray(Image.open(tmp_path / "c.png").convert("L")).std() > 5
-
-
-def test_scores_are_of_test_data_if_there_are_any():
-    axes = figures.scores(HISTORY).axes[0]
-    assert axes.get_title() == "agreement with labels, test data"
-    drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
-    for label, share in {"accuracy": 0.01, "accuracy (AAE)": 0.02, "NMI": 0.03, "ARI": 0.04}.items():
-        np.testing.assert_allclose(drawn.pop(label), [share * e for e in range(1, 6)])
-    assert not drawn
-    without = [{key: value for key, value in r.items() if "test" not in key} for r in HISTORY]
-    axes = figures.scores(without).axes[0]
-    assert axes.get_title() == "agreement with labels, training data"
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.1 * e for e in range(1, 6)])
-
-
-def test_scores_without_labels_are_one_line():
-    with pytest.raises(ValueError, match=r"there are none: look at shares instead") as caught:
-        figures.scores([{"epoch": 1, "elbo": -1.0, "test_elbo": -1.0}])
-    assert "\n" not in str(caught.value)
-
-
 # ---- live
 
 
@@ -286,19 +306,16 @@ def rendered(figure: Figure) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*figures.OF_SNAPSHOT, *figures.OF_HISTORY])
+@pytest.mark.parametrize("name", figures.OF_SNAPSHOT)
 def test_every_picture_can_be_drawn_again_on_a_figure(name):
     """As in a window that follows a run: earlier content leaves no trace."""
-    cases = [(figures.OF_HISTORY, HISTORY)]
-    if name in figures.OF_SNAPSHOT:
-        cases = [(figures.OF_SNAPSHOT, shown(y_size=2)), (figures.OF_SNAPSHOT, shown_images(3))]
-    for pictures, content in cases:
+    for content in (shown(y_size=2), shown(), shown_images(3)):
         fresh, used = Figure(figsize=(7, 5)), Figure(figsize=(7, 5))
         figures.styles(shown_images(), used)
-        assert pictures[name](content, used) is used
-        assert pictures[name](content, fresh) is fresh
+        assert figures.OF_SNAPSHOT[name](content, used) is used
+        assert figures.OF_SNAPSHOT[name](content, fresh) is fresh
         once = rendered(fresh)
         np.testing.assert_array_equal(rendered(used), once)
-        pictures[name](content, used)
+        figures.OF_SNAPSHOT[name](content, used)
         np.testing.assert_array_equal(rendered(used), once)
         assert once[..., :3].std() > 5

@@ -18,29 +18,12 @@ from bokeh.plotting import figure
 
 from gmvae.show.colours import PALETTE, colour
 from gmvae.show.content import Content
+from gmvae.show.epochs import PANELS
 
 NUMBERS = 1_500_000
 """Maximum count of numbers from a table's columns in the page: 4 bytes each, a third more as text."""
-TERMS = {
-    "The bound, nats": {"elbo": "training", "test_elbo": "held out", "validation_loss": "validation loss"},
-    "Its terms, nats": {
-        "conditional_prior": "conditional prior",
-        "w_prior": "w prior",
-        "z_prior": "z prior",
-        "consistency_violation": "consistency violation",
-    },
-    "Reconstruction, nats": {"reconstruction": "training"},
-    "Clusters in use": {"clusters_used": "training", "test_clusters_used": "held out"},
-    "Agreement with labels": {
-        "acc": "accuracy",
-        "nmi": "NMI",
-        "ari": "ARI",
-        "test_acc": "accuracy, held out",
-        "test_nmi": "NMI, held out",
-    },
-}
-"""Charts over epochs: the title, and the name of each line by its key in a record."""
-DASHES = ("solid", "dashed", "dotdash", "dotted", "solid")
+DASHES = ("solid", "dotdash", "dotted", "solid")
+"""Styles of lines of training data. Those of held-out rows are dashed."""
 
 
 def shown_columns(content: Content) -> list[int]:
@@ -133,23 +116,24 @@ def by_epoch(history: Sequence[Mapping[str, Any]]) -> list[Any]:
     """Terms and measures over epochs."""
     if not history:
         return []
-    last, charts = history[-1], []
-    for title, lines in TERMS.items():
-        there = {key: name for key, name in lines.items() if key in last}
-        if not there:
+    charts = []
+    for panel in PANELS:
+        if not (there := panel.present(history)):
             continue
         plot: Any = figure(
-            title=title, height=250, sizing_mode="stretch_width", tools="pan,box_zoom,reset,save",
-            x_axis_label="epoch", toolbar_location=None,
+            title=f"{panel.title}, {panel.unit}", height=250, sizing_mode="stretch_width",
+            tools="pan,box_zoom,reset,save", x_axis_label="epoch", toolbar_location=None,
         )  # fmt: skip
-        for place, (key, name) in enumerate(there.items()):
-            points = [(r["epoch"], r[key]) for r in history if key in r]
-            source = ColumnDataSource({"epoch": [p[0] for p in points], "value": [p[1] for p in points]})
-            style = {"color": PALETTE[place], "line_dash": DASHES[place % len(DASHES)], "line_width": 2}
-            line = plot.line("epoch", "value", source=source, legend_label=name, **style)
-            if len(points) < 30:
-                plot.scatter("epoch", "value", source=source, size=5, color=PALETTE[place], legend_label=name)
-            tooltips = [(name, "@value{0.0000}"), ("epoch", "@epoch")]
+        for place, one in there:
+            epochs, values = one.points(history)
+            source = ColumnDataSource({"epoch": epochs, "value": values})
+            dash = "dashed" if one.held_out else DASHES[place]
+            style = {"color": PALETTE[place], "line_dash": dash, "line_width": 2}
+            line = plot.line("epoch", "value", source=source, legend_label=one.name, **style)
+            if len(epochs) < 30:
+                dots = {"size": 5, "color": PALETTE[place], "legend_label": one.name}
+                plot.scatter("epoch", "value", source=source, **dots)
+            tooltips = [(one.name, "@value{0.0000}"), ("epoch", "@epoch")]
             plot.add_tools(HoverTool(renderers=[line], tooltips=tooltips, mode="vline"))
         plot.add_tools(CrosshairTool(dimensions="height", line_alpha=0.3))
         legend = plot.legend[0]

@@ -1,0 +1,40 @@
+"""Empty figures, legends beside the lines, and names that fit into a figure."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+SIZE = (7.0, 5.6)
+LENGTH = 28
+"""Maximum number of characters of a name in a figure."""
+
+LETTER = 0.088
+"""Width of a letter, inches. Margins are fixed by it, since automatic layouts are slow."""
+
+
+def empty(figure: Figure | None, size: tuple[float, float], layout: str | None = None) -> Figure:
+    """A figure without content: the given one, with its size, or a new one."""
+    figure = figure or Figure(figsize=size)
+    figure.clear()
+    figure.set_layout_engine(layout)  # type: ignore[arg-type]
+    return figure
+
+
+def blank(figure: Figure | None, right: float) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes. The margins are fixed, since matplotlib's automatic layouts take
+    as long as all the drawing."""
+    figure = empty(figure, SIZE)
+    figure.subplots_adjust(left=0.12, right=right, bottom=0.1, top=0.93)
+    return figure, figure.add_subplot()
+
+
+def legend_below(axes: Axes, columns: int = 2) -> None:
+    """Put the legend below the axes, away from the lines."""
+    axes.figure.subplots_adjust(bottom=0.22)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=columns, frameon=False)
+
+
+def short(name: str) -> str:
+    """A name, cut off if it is too long for a figure."""
+    return name if len(name) <= LENGTH else f"{name[: LENGTH - 1]}…"
