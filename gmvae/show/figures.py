@@ -126,7 +126,7 @@ def shares(shown: Snapshot, figure: Figure | None = None, naming: Naming | None 
     naming = naming or of_shown(shown)
     figure, axes = blank(figure, right=0.96)
     numbers = naming.numbers
-    held = np.bincount(naming.groups[shown.clusters], minlength=naming.clusters)[numbers]
+    held = np.bincount(naming.groups[shown.clusters], minlength=len(naming.groups))[numbers]
     axes.bar(range(len(numbers)), held / len(shown.clusters), color=[colour(k) for k in numbers])
     equal = 1 / len(numbers)
     axes.axhline(equal, color="0.4", linestyle=":", label=f"equal shares, {equal:.1%}")
@@ -205,7 +205,7 @@ def _generated(
     shown: Snapshot, y: Array, titles: list[str], marks: str, figure: Figure | None, naming: Naming
 ) -> Figure:
     """Two panels of y of shape (2, clusters, columns, size of y); points are drawn with ``marks``."""
-    held = np.bincount(naming.groups[shown.clusters], minlength=naming.clusters)
+    held = np.bincount(naming.groups[shown.clusters], minlength=len(naming.groups))
     if _of_images(shown):
         names = [naming.called(k) if held[k] else f"({naming.called(k)})" for k in naming.numbers]
         figure = rows_of_images(y, shown.y_shape.tolist(), names, titles, figure)

@@ -22,7 +22,7 @@ class Naming:
     Arguments:
         clusters: K.
         columns: Names of the columns of a table; ``y0``, ``y1``, ... without any.
-        relabelling: Names and merges of clusters.
+        relabelling: Names, merges and splits of clusters.
     """
 
     clusters: int
@@ -31,7 +31,7 @@ class Naming:
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
-        """The number that each cluster has after merging, (K,)."""
+        """The number that each cluster has after merging, (K + splits,)."""
         return self.relabelling.groups(self.clusters)
 
     @cached_property

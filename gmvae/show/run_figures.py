@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from gmvae.assess.snapshot import Snapshot
 from gmvae.partition.relabelling import Relabelling
@@ -70,15 +72,40 @@ def draw_from(folder: RunFolder, path: Path, name: str, figure: Figure | None = 
     """Draw one of the pictures of a snapshot from its file, on a figure or on a new one, with the names that
     a run has for columns and clusters."""
     shown = read_snapshot(path)
-    return figures.OF_SNAPSHOT[name](shown, figure, naming_of(folder, shown))
+    naming = naming_of(folder, shown)
+    return figures.OF_SNAPSHOT[name](divided(shown, naming.relabelling), figure, naming)
+
+
+def divided(shown: Snapshot, edits: Relabelling) -> Snapshot:
+    """A snapshot with the splits of clusters applied. What the model generates for a part of a cluster is
+    that of the whole cluster, since a snapshot does not say from which x it was generated."""
+    if not edits.split:
+        return shown
+    count = len(shown.component_mean)
+    components = edits.components(count)
+
+    def parts(clusters: NDArray[np.int64], x: NDArray[Any]) -> NDArray[np.int64]:
+        return edits.divided(np.eye(count)[clusters], x).argmax(1)
+
+    kept = -(-len(shown.x) // max(1, len(shown.y)))  # rows of images are spaced
+    return replace(
+        shown,
+        clusters=parts(shown.clusters, shown.x),
+        y_clusters=parts(shown.y_clusters, shown.x[::kept]),
+        component_mean=shown.component_mean[components],
+        component_variance=shown.component_variance[components],
+        samples=shown.samples[:, components],
+        styles=shown.styles[:, components],
+    )
 
 
 def naming_of(folder: RunFolder, shown: Snapshot) -> Naming:
-    """The names that a run has for its columns, and those that people gave its clusters, with their merges
-    (``gmvae relabel``)."""
+    """The names that a run has for its columns, and the names, merges and splits that people gave its
+    clusters (``gmvae relabel``)."""
     clusters, relabelling = len(shown.component_mean), Relabelling()
     if folder.model.exists():
-        relabelling = Relabelling.of(ModelFile.load(folder.model).about.get("relabelled", {}), clusters)
+        edits = ModelFile.load(folder.model).about.get("relabelled", {})
+        relabelling = Relabelling.of(edits, clusters, shown.x.shape[1])
     columns = tuple(folder.about()["data"].get("features") or ())
     return Naming(clusters, columns if len(columns) == shown.y.shape[1] else (), relabelling)
 

@@ -9,9 +9,11 @@ from matplotlib.patches import Ellipse
 
 from gmvae.assess.snapshot import SAMPLES, STEPS, Snapshot
 from gmvae.partition.relabelling import Relabelling
+from gmvae.partition.split import Split
 from gmvae.show import figures
 from gmvae.show.colours import colour
 from gmvae.show.naming import Naming
+from gmvae.show.run_figures import divided
 
 
 def shown(x_size: int = 2, count: int = 40, y_size: int = 5) -> Snapshot:
@@ -257,6 +259,26 @@ def test_merged_clusters_generate_from_all_their_components():
     axes = figures.styles(s, None, NAMED).axes[0]
     for row in range(2):
         np.testing.assert_allclose(tile(axes, row, 3), pixels(s.styles[0, row, 3], 1), rtol=1e-6)
+
+
+def test_parts_of_a_split_cluster_have_a_colour_and_a_share_of_their_own():
+    s = shown(count=90)
+    edits = Relabelling({4: "right"}, (), (Split(1, (50.0, 0.0), 0.0, 0.5),))
+    parts, naming = divided(s, edits), Naming(4, (), edits)
+    moved = (s.clusters == 1) & (s.x[:, 0] > 0)
+    assert 5 < moved.sum() < 25
+    np.testing.assert_array_equal(parts.clusters, np.where(moved, 4, s.clusters))
+    axes = figures.latent(parts, None, naming).axes[0]
+    last = next(line for line in axes.lines if line.get_label().startswith("cluster 4 · right"))
+    np.testing.assert_allclose(last.get_xydata(), s.x[moved])
+    bars = figures.shares(parts, None, naming).axes[0].patches
+    assert [bar.get_height() * 90 for bar in bars] == pytest.approx(
+        [30, 30 - moved.sum(), 30, 0, moved.sum()]
+    )
+    images = shown_images(count=45)  # every second row of images is in the pictures
+    again = divided(images, Relabelling({}, (), (Split(0, (0.0, 50.0), 0.0, 0.5),)))
+    moved = (images.y_clusters == 0) & (images.x[::2, 1] > 0)
+    np.testing.assert_array_equal(again.y_clusters, np.where(moved, 4, images.y_clusters))
 
 
 def test_images_have_the_numbers_of_merged_clusters():
