@@ -31,7 +31,7 @@ from sklearn import datasets
 from gmvae import GMVAE
 from gmvae.data.sets import images
 from gmvae.data.sets.spiral import spiral
-from gmvae.show import figures
+from gmvae.show.stability import of_numbers
 
 RESULTS = Path(__file__).parent / "results" / "clusters.jsonl"
 DATA = ("iris", "wine", "breast_cancer", "spiral", "digits", "digits+image", "mnist", "mnist+image", "noise")
@@ -56,7 +56,7 @@ def main() -> None:
         if given.plot:
             given.plot.mkdir(parents=True, exist_ok=True)
             name = data.replace("+", "-").replace("/", "-")
-            figures.stability(found[0]).savefig(given.plot / f"stability-{name}.png", dpi=100)
+            of_numbers(found[0]).savefig(given.plot / f"stability-{name}.png", dpi=100)
     near = [off(row) <= 1 for row in rows]
     wrong = [f"{row['data']} ({row['clusters']})" for row in rows if row["sure"] and off(row) > 1]
     print(f"\n{sum(near)} of {len(near)} are within 1 of the number of classes")

@@ -1,5 +1,4 @@
-"""Draw matplotlib figures from a snapshot, without the model. Those of a history, and of a choice of the
-number of clusters, can be imported from here too."""
+"""Draw matplotlib figures from a snapshot, without the model."""
 
 from __future__ import annotations
 
@@ -17,15 +16,8 @@ from numpy.typing import NDArray
 from gmvae.assess.snapshot import PICTURES, STEPS, Snapshot
 from gmvae.show.canvas import blank, empty
 from gmvae.show.colours import colour
-from gmvae.show.epochs import OF_HISTORY as OF_HISTORY
-from gmvae.show.epochs import bound as bound
-from gmvae.show.epochs import consistency as consistency
-from gmvae.show.epochs import curves as curves
-from gmvae.show.epochs import scores as scores
-from gmvae.show.epochs import terms as terms
 from gmvae.show.heat import heat, moved, scaled, slanted
 from gmvae.show.naming import Naming
-from gmvae.show.stability import of_numbers as stability  # noqa: F401
 from gmvae.show.tiles import draw_tiles, image_panels, number_tiles, rows_of_images, shades
 
 Array = NDArray[np.floating[Any]]

@@ -6,7 +6,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
 from gmvae.partition.stability import NEARLY, STABLE, Choice, choose, decide, stability
-from gmvae.show import figures
+from gmvae.show.stability import of_numbers
 from gmvae.start.methods import arcs, groups, means
 
 
@@ -149,7 +149,7 @@ def test_too_few_rows_are_refused():
 
 def test_the_picture_shows_the_curve_and_what_was_chosen():
     choice = Choice(3, False, "", ((2, 0.5), (3, 0.9), (4, 0.8))).to_json()
-    axes = figures.stability(choice).axes[0]
+    axes = of_numbers(choice).axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[2, 0.5], [3, 0.9], [4, 0.8]])
     np.testing.assert_array_equal(axes.lines[1].get_xydata(), [[3, 0.9]])
     assert "not sure" in axes.get_title()
