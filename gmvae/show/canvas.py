@@ -29,10 +29,10 @@ def blank(figure: Figure | None, right: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def legend_below(axes: Axes, columns: int = 2) -> None:
+def legend_below(axes: Axes) -> None:
     """Put the legend below the axes, away from the lines."""
     axes.figure.subplots_adjust(bottom=0.22)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=columns, frameon=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False, handlelength=3.5)
 
 
 def short(name: str) -> str:

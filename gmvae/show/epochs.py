@@ -58,14 +58,16 @@ class Panel:
         return [(numbers.setdefault(line.key.removeprefix("test_"), len(numbers)), line) for line in found]
 
 
-TRAINING, HELD_OUT = "training data, mean over the epoch", "held-out data, after the epoch"
+TRAINING, HELD_OUT = "training data", "held-out data"
+"""Short names, since legends of reports have little room. Values of terms on training data are means over the
+epoch, and those on held-out data are from its end."""
 BOUND = Panel(
     "lower bound",
     "nats per row",
     (
         Line("elbo", TRAINING),
         Line("test_elbo", HELD_OUT, held_out=True),
-        Line("validation_loss", "rows for early stopping, minus their loss", held_out=True, sign=-1),
+        Line("validation_loss", "early stopping, minus the loss", held_out=True, sign=-1),
     ),
 )
 TERMS = Panel(
@@ -81,8 +83,8 @@ TERMS = Panel(
 RECONSTRUCTION = Panel("reconstruction", "nats per row", (Line("reconstruction", TRAINING),))
 USED = Panel(
     "clusters in use",
-    "clusters",
-    (Line("clusters_used", "training data"), Line("test_clusters_used", "held-out data", held_out=True)),
+    "number",
+    (Line("clusters_used", TRAINING), Line("test_clusters_used", HELD_OUT, held_out=True)),
 )
 MEASURES = {"acc": "accuracy", "nmi": "NMI", "ari": "ARI"}
 AGREEMENT = Panel(
@@ -114,7 +116,12 @@ def curves(history: History, figure: Figure | None = None) -> Figure:
         _draw(axes, panel, history)
         if len(axes.lines) > 1:
             axes.legend(
-                loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False, fontsize="small"
+                loc="upper center",
+                bbox_to_anchor=(0.5, -0.2),
+                ncols=2,
+                frameon=False,
+                fontsize="small",
+                handlelength=3.5,
             )
     return figure
 

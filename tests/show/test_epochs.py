@@ -83,8 +83,8 @@ def test_the_bound_has_the_held_out_rows_of_early_stopping():
 
 def test_each_curve_alone_shows_the_history():
     drawn = lines(epochs.bound(HISTORY).axes[0])
-    np.testing.assert_allclose(drawn["training data, mean over the epoch"].get_ydata(), -10 / EPOCHS)
-    np.testing.assert_allclose(drawn["held-out data, after the epoch"].get_ydata(), -11 / EPOCHS)
+    np.testing.assert_allclose(drawn["training data"].get_ydata(), -10 / EPOCHS)
+    np.testing.assert_allclose(drawn["held-out data"].get_ydata(), -11 / EPOCHS)
     trained_only = [{"epoch": r["epoch"], "elbo": r["elbo"]} for r in HISTORY]
     assert len(epochs.bound(trained_only).axes[0].lines) == 1
     np.testing.assert_allclose(epochs.consistency(HISTORY).axes[0].lines[0].get_ydata(), 2 / EPOCHS)
