@@ -19,7 +19,7 @@ def overview(count: int = 40, seed: int = 0, epoch: int = 1) -> Overview:
         y_shape=np.array([3]),
         numbers=np.arange(count) * (400 // count),
         probabilities=q.astype(np.float32),
-        agrees=np.ones(count, dtype=bool),
+        p_clusters=second,
         density=rng.normal(size=count),
         x=rng.normal(size=(count, 2)) + 6 * second[:, None],
         samples=rng.normal(size=(2, 10, 3)),

@@ -35,8 +35,8 @@ class Overview:
     """The indices of the N rows in the data, (N,)."""
     probabilities: Array
     """q(z | ...), (N, K)."""
-    agrees: NDArray[np.bool_]
-    """Whether p(z | x, w), at the means of x and w, has the same most probable cluster, (N,)."""
+    p_clusters: NDArray[np.int64]
+    """The most probable cluster by p(z | x, w), at the means of x and w, (N,)."""
     density: Array
     """The lower bound on log p(y) in nats, (N,)."""
     x: Array
@@ -87,7 +87,7 @@ def overview(
         y_shape=np.array(data.y_shape if images else (width,)),
         numbers=numbers,
         probabilities=found.probabilities,
-        agrees=found.agrees,
+        p_clusters=found.p_clusters,
         density=found.density,
         x=found.x,
         samples=_undone(data, found.samples),

@@ -36,8 +36,8 @@ class Portrait:
 
     probabilities: Array
     """q(z | ...), (N, K)."""
-    agrees: NDArray[np.bool_]
-    """Whether p(z | x, w), at the means of x and w, has the same most probable cluster, (N,)."""
+    p_clusters: NDArray[np.int64]
+    """The most probable cluster by p(z | x, w), at the means of x and w, (N,)."""
     density: Array
     """The lower bound on log p(y) in nats, (N,), for observations in the model's units."""
     x: Array
@@ -70,12 +70,12 @@ def portrait(model: GaussianMixtureVAE, rows: Observations, share: float | None 
         if costly
         else _exactly(model, rows)
     )
-    probabilities, agrees, density, x = (np.concatenate(part) for part in zip(*parts, strict=True))
+    probabilities, p_clusters, density, x = (np.concatenate(part) for part in zip(*parts, strict=True))
     if costly and share is None:
         worst = np.sort(np.argsort(density, kind="stable")[:AGAIN])
         density[worst] = np.concatenate([part[2] for part in _exactly(model, rows.part(worst))])
     samples, styles = generated(model, rows.device, 1.0 if share is None else share)
-    return Portrait(probabilities, agrees, density, x, samples[1], styles)
+    return Portrait(probabilities, p_clusters, density, x, samples[1], styles)
 
 
 def overlap(probabilities: Array) -> Array:
@@ -108,5 +108,4 @@ def _of_batch(model: GaussianMixtureVAE, batch: Tensor, draws: int, straight: bo
         p_z = model.generative.p_z_given(q_x.mean, model.generative.p_x(q_w.mean))
         q_z = p_z if q_z is None else q_z
         density = objective.elbo(batch_terms(model, y, draws, straight=straight))
-        agrees = q_z.probs.argmax(-1) == p_z.probs.argmax(-1)
-    return tuple(part.cpu().numpy() for part in (q_z.probs, agrees, density, q_x.mean))
+    return tuple(part.cpu().numpy() for part in (q_z.probs, p_z.probs.argmax(-1), density, q_x.mean))

@@ -23,6 +23,7 @@ class Relabel:
     """Remove all names, merges and splits."""
 
     def __call__(self) -> None:
+        from gmvae.data.printable import printable
         from gmvae.partition.relabelling import Relabelling
         from gmvae.store.files import read_json
         from gmvae.store.model_file import ModelFile, find
@@ -40,4 +41,4 @@ class Relabel:
         lines = [f"{k} is a part of {one.cluster}" for k, one in enumerate(wanted.split, clusters)]
         lines += [f"{', '.join(map(str, group))} are merged as number {group[0]}" for group in wanted.merge]
         lines += [f"{k} is called {name}" for k, name in wanted.called(clusters).items()]
-        print("\n".join(lines) or f"{clusters} clusters, without names, merges or splits")
+        print("\n".join(map(printable, lines)) or f"{clusters} clusters, without names, merges or splits")

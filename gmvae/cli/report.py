@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,6 +70,7 @@ def gather(
         label_column: The column of the true classes, if it is not that of the training data.
     """
     from gmvae.apply.apply import asked, check_out, opened
+    from gmvae.assess.remedies import as_flags
     from gmvae.estimator.gmvae import GMVAE
     from gmvae.estimator.loading import load
     from gmvae.run import Run
@@ -86,6 +87,9 @@ def gather(
         X, context = read(source, schema)
     if not unfinished:
         check_out(out, path)
+    if run is None or "python" not in run.folder.about():
+        told = [asdict(finding) | {"advice": as_flags(finding.advice)} for finding in model.findings_]
+        context = replace(context, facts=dict(context.facts or {}) | {"findings": told})
     if run is not None:
         context = replace(context, title=data_name(run), history=_kept(run), repeat=repeat(run))
     return model, X, context

@@ -146,7 +146,7 @@ class Fitted(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 f"cluster {cluster} is merged with others: take the merge back before you split it"
             )
         mine = self.predict_proba(X).argmax(1) == cluster
-        found = halves(self._each(X, inference.embed)[mine], cluster)
+        found = halves(self._each(X, inference.embed)[mine], int(cluster))
         if found is None:
             raise ValueError(
                 f"cluster {cluster} has {mine.sum():,} of these rows, which do not form two parts"

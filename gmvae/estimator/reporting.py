@@ -236,7 +236,7 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
             shown,
             probabilities=edits.applied(shown.probabilities, shown.x),
             density=shown.density + model._log_dets(rows),
-            samples=_mixed(undone(_drawn(model, shown.samples)), edits.merge),
+            samples=edits.mixed(undone(_drawn(model, shown.samples))),
             styles=undone(shown.styles)[:, edits.components(learned)],
         ),
         maps=maps,
@@ -276,16 +276,6 @@ def _drawn(model: Reported, samples: NDArray[Any]) -> NDArray[Any]:
             lambda x: model.model_.generative.p_y(x).mean,
         )
     found[parts] = drawn.cpu().numpy().reshape(len(parts), size, -1)
-    return found
-
-
-def _mixed(samples: NDArray[Any], merge: Sequence[Sequence[int]]) -> NDArray[Any]:
-    """Samples of clusters, (K, S, D). The first of merged clusters gets a mixture of their samples."""
-    found = samples.copy()
-    for group in merge:
-        found[group[0]] = (
-            samples[list(group)].swapaxes(0, 1).reshape(-1, samples.shape[-1])[: samples.shape[1]]
-        )
     return found
 
 

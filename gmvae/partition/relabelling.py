@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 from gmvae.partition.split import Split
 
 Array = NDArray[Any]
+LARGE = 1e100
+"""Greater numbers are not those of a split."""
 FORM = '{"names": {"0": "a name"}, "merge": [[1, 4]]}'
 
 
@@ -112,6 +113,16 @@ class Relabelling:
         """Shares of the data, (K,), after splitting alone, (K + splits,)."""
         return self._divided(weights, [one.share for one in self.split])
 
+    def mixed(self, samples: Array) -> Array:
+        """Samples of clusters, (..., K + splits, S, D), where the first of merged clusters has a mixture of
+        theirs."""
+        found = samples.copy()
+        for group in self.merge:
+            own = samples[..., list(group), :, :].swapaxes(-3, -2)  # (..., S, clusters of the group, D)
+            mixture = own.reshape(*own.shape[:-3], -1, own.shape[-1])
+            found[..., group[0], :, :] = mixture[..., : samples.shape[-2], :]
+        return found
+
     def called(self, clusters: int) -> dict[int, str]:
         """The names of the clusters that have one. Merged clusters have the first name among them."""
         found: dict[int, str] = {}
@@ -168,11 +179,13 @@ def _splits(given: Any, clusters: int, x_size: int) -> tuple[Split, ...]:
                 f"the direction in which cluster {cluster} is split must have {x_size} numbers, those of x"
             )
         numbers = [*direction, one["offset"], one["share"]]
-        if any(
-            isinstance(v, bool) or not isinstance(v, (int, float)) or not math.isfinite(v) for v in numbers
-        ):
+        if not all(map(_is_number, numbers)):
             raise ValueError(f"direction, offset and share of the split of cluster {cluster} must be numbers")
         if not 0 <= one["share"] <= 1:
             raise ValueError(f"the share of the split of cluster {cluster} must be from 0 to 1")
         found.append(Split(cluster, tuple(map(float, direction)), float(one["offset"]), float(one["share"])))
     return tuple(found)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGE

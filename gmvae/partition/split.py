@@ -83,6 +83,30 @@ def halves(x: Array, cluster: int) -> Split | None:
     return Split(cluster, tuple(map(_short, direction)), _short(offset), _short(share))
 
 
+def overlap_of_halves(x: Array) -> float | None:
+    """How much the two groups of a cluster overlap, given the means of x of its rows, (N, x_size): 0 if they
+    are apart, about 0.3 for two halves of one Gaussian.
+
+    Along its own plane, any few rows fall apart. So the rows are projected on the direction of a split that
+    was fitted to the other half of them, and the overlap is that of a mixture of two Gaussians of this one
+    number (:func:`gmvae.assess.portrait.overlap`). ``None`` if one of the halves has no split.
+    """
+    first = np.arange(len(x)) % 2 == 0
+    one, other = halves(x[first], 0), halves(x[~first], 0)
+    if one is None or other is None:
+        return None
+    a, b = np.array(one.direction), np.array(other.direction)
+    along = np.empty(len(x))
+    for rows, direction in ((~first, a), (first, b if a @ b >= 0 else -b)):
+        values = x[rows].astype(np.float64) @ direction
+        along[rows] = (values - values.mean()) / (values.std() or 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture = GaussianMixture(2, covariance_type="tied", n_init=3, reg_covar=1e-4, random_state=0)
+        q = mixture.fit(along[:, None]).predict_proba(along[:, None])
+    return float(q.prod(1).sum() / max(q.sum(0).min(), 1e-12))
+
+
 def _short(value: float) -> float:
     """A number with six digits, since people read files of edits."""
     return float(f"{value:.6g}")

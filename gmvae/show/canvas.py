@@ -1,4 +1,4 @@
-"""Empty figures, legends beside the lines, and names that fit into a figure."""
+"""Empty figures, and legends beside the lines."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 SIZE = (7.0, 5.6)
-LENGTH = 28
-"""Maximum number of characters of a name in a figure."""
-
 LETTER = 0.088
 """Width of a letter, inches. Margins are fixed by it, since automatic layouts are slow."""
 
@@ -33,8 +30,3 @@ def legend_below(axes: Axes) -> None:
     """Put the legend below the axes, away from the lines."""
     axes.figure.subplots_adjust(bottom=0.22)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False, handlelength=3.5)
-
-
-def short(name: str) -> str:
-    """A name, cut off if it is too long for a figure."""
-    return name if len(name) <= LENGTH else f"{name[: LENGTH - 1]}…"

@@ -150,15 +150,19 @@ class Content:
         return self.classes[number] if number < len(self.classes) else str(number)
 
     @cached_property
+    def owners(self) -> dict[str, str]:
+        """The text column of each of its one-hot features."""
+        return {f"{name}={value}": name for name, values in self.categories.items() for value in values}
+
+    @cached_property
     def columns(self) -> list[Column]:
         """The columns of a table, with the one-hot features of a text column joined again; empty for
         images."""
         if self.of_images:
             return []
-        owner = {f"{name}={value}": name for name, values in self.categories.items() for value in values}
         found: list[Column] = []
         for place, feature in enumerate(self.features):
-            name = owner.get(feature)
+            name = self.owners.get(feature)
             if name is None:
                 found.append(Column(feature, self.y[:, place], place=place))
             elif feature == f"{name}={self.categories[name][0]}":

@@ -49,7 +49,7 @@ def latent(shown: Snapshot, figure: Figure | None = None, naming: Naming | None 
         ellipse = Ellipse(mean, width, height, angle=angle, fill=False, linewidth=2, linestyle=line)
         ellipse.set_edgecolor(colour(naming.groups[k]))
         axes.add_patch(ellipse)
-    colours = [colour(k) for k in naming.groups]
+    colours = [colour(k) for k in naming.groups[: len(means)]]
     axes.scatter(
         means[:, 0], means[:, 1], s=90, c=colours, marker="*", edgecolors="black", linewidths=0.8, zorder=3
     )

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gmvae.assess.snapshot import STEPS
 from gmvae.show import epochs
-from gmvae.show.canvas import short
 from gmvae.show.content import Content
 from gmvae.show.figures import MOVED, UNIT
 from gmvae.show.heat import heat, moved, scaled
+from gmvae.show.naming import short
 from gmvae.show.report.pictures import shades
 from gmvae.show.tiles import rows_of_images
 

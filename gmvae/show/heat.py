@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gmvae.show.canvas import LETTER, empty, short
+from gmvae.show.canvas import LETTER, empty
+from gmvae.show.naming import short
 
 Array = NDArray[Any]
 COLUMNS = 20

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.partition.relabelling import Relabelling
-from gmvae.show.canvas import short
 
 Array = NDArray[Any]
+LENGTH = 28
+"""Maximum number of characters of a name in a figure."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,16 @@ class Naming:
     def mixed(self, samples: Array) -> Array:
         """Mix the samples of merged clusters, (..., K, S, D), to S samples of each number, (..., numbers, S,
         D)."""
-        found = samples.copy()
-        for group in self.relabelling.merge:
-            own = samples[..., list(group), :, :].swapaxes(-3, -2)  # (..., S, clusters of the group, D)
-            mixture = own.reshape(*own.shape[:-3], -1, own.shape[-1])
-            found[..., group[0], :, :] = mixture[..., : samples.shape[-2], :]
-        return found[..., self.numbers, :, :]
+        found: Array = self.relabelling.mixed(samples)[..., self.numbers, :, :]
+        return found
 
 
 def named(k: int, name: str | None) -> str:
     """The number and the name of a cluster."""
     return f"{k} · {name}" if name else str(k)
+
+
+def short(name: str, length: int = LENGTH) -> str:
+    """A name, without its middle if it is too long. Values of a text column differ at the end."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[: length - 1 - half]}…{name[-half:]}"

@@ -92,8 +92,6 @@ def divided(shown: Snapshot, edits: Relabelling) -> Snapshot:
         shown,
         clusters=parts(shown.clusters, shown.x),
         y_clusters=parts(shown.y_clusters, shown.x[::kept]),
-        component_mean=shown.component_mean[components],
-        component_variance=shown.component_variance[components],
         samples=shown.samples[:, components],
         styles=shown.styles[:, components],
     )

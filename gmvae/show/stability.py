@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gmvae.partition.stability import NEARLY, STABLE
-from gmvae.show.canvas import blank, legend_below, short
+from gmvae.show.canvas import blank, legend_below
 from gmvae.show.colours import PALETTE, colour
 from gmvae.show.content import Content
+from gmvae.show.naming import short
 
 UNKNOWN = (
     "stability is not known: fit with resamples=20 (--resamples 20) for that of the rows of each cluster, or "

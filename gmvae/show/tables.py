@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from gmvae.show.naming import short
+
 WIDTH = 32
 """Maximum number of characters of a column's name."""
 
@@ -23,6 +25,8 @@ def clusters_table(rows: Sequence[Mapping[str, Any]], top: int) -> str:
         ]
         for row in [first, *others][:top]:
             cells = [f"{row[key]:>11.4g}" for key in ("mean", "deviation", "rest")]
-            lines.append(f"  {row['column'][:WIDTH]:<{WIDTH}} {' '.join(cells)} {row['difference']:>+11.2f}")
+            lines.append(
+                f"  {short(row['column'], WIDTH):<{WIDTH}} {' '.join(cells)} {row['difference']:>+11.2f}"
+            )
         lines.append("")
     return "\n".join(lines[:-1])

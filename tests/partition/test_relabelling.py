@@ -62,6 +62,7 @@ def test_without_edits_nothing_changes():
         ({"split": [SPLIT | {"direction": [1]}]}, "must have 2 numbers, those of x"),
         ({"split": [SPLIT | {"direction": [1, float("nan")]}]}, "must be numbers"),
         ({"split": [SPLIT | {"offset": "3"}]}, "must be numbers"),
+        ({"split": [SPLIT | {"offset": 10**400}]}, "must be numbers"),
         ({"split": [SPLIT | {"share": 1.5}]}, "from 0 to 1"),
         ({"split": [SPLIT], "merge": [[0, 5]]}, "cluster 5: it must be a whole number from 0 to 4"),
     ],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmvae.partition.split import Split, halves
+from gmvae.partition.split import Split, halves, overlap_of_halves
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
@@ -35,6 +35,22 @@ def test_the_plane_is_the_bayes_boundary_of_two_gaussians():
 )
 def test_too_few_or_equal_rows_are_not_split(x):
     assert halves(x, 0) is None
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(60, 10), (150, 5), (500, 2)])
+def test_the_overlap_tells_one_group_from_two_whatever_the_number_of_rows(rows, columns):
+    rng = np.random.default_rng(3)
+    one, two = [], []
+    for _ in range(9):
+        x = rng.normal(size=(rows, columns))
+        one.append(overlap_of_halves(x))
+        two.append(overlap_of_halves(x + 6 * (rng.random(rows) < 0.4)[:, None] * np.eye(columns)[0]))
+    assert np.median(one) > 0.2
+    assert np.median(two) < 0.06
+
+
+def test_the_overlap_of_too_few_rows_is_not_known():
+    assert overlap_of_halves(np.random.default_rng(0).normal(size=(15, 2))) is None
 
 
 def test_json_has_the_values():

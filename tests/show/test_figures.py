@@ -271,6 +271,7 @@ def test_parts_of_a_split_cluster_have_a_colour_and_a_share_of_their_own():
     axes = figures.latent(parts, None, naming).axes[0]
     last = next(line for line in axes.lines if line.get_label().startswith("cluster 4 · right"))
     np.testing.assert_allclose(last.get_xydata(), s.x[moved])
+    assert len(axes.patches) == 4  # the components are those of the model
     bars = figures.shares(parts, None, naming).axes[0].patches
     assert [bar.get_height() * 90 for bar in bars] == pytest.approx(
         [30, 30 - moved.sum(), 30, 0, moved.sum()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import asdict, replace
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from bokeh.document import Document
 from overviews import NAMES, overview
+from small_fits import quick, three_blobs
 
 from gmvae.assess.overview import Overview
 from gmvae.show.live.details import Details
@@ -194,6 +196,34 @@ def test_the_start_and_the_findings_appear_once_they_are_written(run):
     later = folder.path.joinpath("summary.json").stat().st_mtime + 5
     os.utime(folder.metrics, (later, later))  # it is trained for longer
     assert "looks at a run once it has ended" in shown()
+
+
+def test_a_run_that_has_ended_has_the_edits_of_its_clusters(run):
+    y, _ = three_blobs()
+    model = quick(n_clusters=2, x_size=2).fit(y)
+    run.keep(overview(40))
+    folder, details = RunFolder(run.path), Details()
+    latest = Latest(run.path)
+    latest.look()
+
+    def shown(edits) -> list[str]:
+        model.relabel(edits).save(folder.model)
+        details.update(latest, "runs/one", "finished")
+        return re.findall(r"Cluster ([^<]*)</h3>", pushed(details)[0])
+
+    folder.append({"epoch": 1})
+    folder.write_summary({"findings": [], "restarts": []})
+    assert shown(None) == ["0", "1"]
+    assert shown({"names": {"1": "<tall>"}}) == ["0", "1 · &lt;tall&gt;"]
+    assert shown({"merge": [[0, 1]]}) == ["0"]
+    assert set(details.source.data["cluster"]) == {0}
+    split = {"cluster": 1, "direction": [1.0, 0.0], "offset": -6.0, "share": 0.5}
+    assert shown({"split": [split]}) == ["0", "1", "2"]
+    moved = (overview(40).labels == 1) & (overview(40).x[:, 0] > 6)
+    np.testing.assert_array_equal(np.asarray(details.source.data["cluster"]) == 2, moved)
+    folder.model.write_bytes(b"damaged")
+    details.update(latest, "runs/one", "finished")
+    assert "Cluster 1</h3>" in pushed(details)[0]
 
 
 def test_files_are_read_once_until_they_change(run, monkeypatch):

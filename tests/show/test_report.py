@@ -17,6 +17,8 @@ from small_fits import quick, three_blobs
 from gmvae import GMVAE
 from gmvae.cli.report import repeat
 from gmvae.estimator.reporting import Context, content_of
+from gmvae.partition.relabelling import Relabelling
+from gmvae.partition.split import Split
 from gmvae.run import Run
 from gmvae.show.report import charts, facts, page
 from gmvae.show.report.cards import card, styles
@@ -136,6 +138,53 @@ def test_a_report_loads_nothing(blobs_content):
 def test_a_number_of_clusters_that_nobody_chose_is_not_said_to_be_found(blobs_content):
     said = Text(page.render(blobs_content[0])).words
     assert "The number of clusters, 3, was set or left at its default, not chosen from the data" in said
+
+
+def edited(content, q, p_clusters, edits, **changes):
+    """A content with other probabilities, (N, K), and edits applied to them."""
+    made, clusters = content.portrait, q.shape[1]
+    shown = replace(
+        made,
+        probabilities=edits.applied(q, made.x[: len(q)]),
+        p_clusters=p_clusters,
+        x=made.x[: len(q)],
+    )
+    groups = edits.groups(clusters).tolist()
+    return replace(content, portrait=shown, labels=None, merged=groups, split=edits.split, **changes)
+
+
+def test_without_labels_probabilities_are_compared_by_the_clusters_that_were_learned(blobs_content):
+    rng = np.random.default_rng(0)
+    q = rng.dirichlet([1, 1, 1, 1], 200)
+    other = rng.integers(4, size=200)
+    x_size = blobs_content[0].portrait.x.shape[1]
+    split = Split(3, (2.0,) + (0.0,) * (x_size - 1), 0.0, 0.5)
+    for edits, parts in (
+        (Relabelling({}, ((0, 1),)), {0: 0, 1: 0, 2: 2, 3: 3}),
+        (Relabelling({}, (), (split,)), {k: k for k in range(4)}),
+        (Relabelling({}, ((2, 4),), (split,)), {0: 0, 1: 1, 2: 2, 3: 2}),
+    ):
+        joined = np.zeros_like(q)
+        for k, whole in parts.items():
+            joined[:, whole] += q[:, k]
+        right = joined.argmax(1) == np.array([parts[k] for k in other.tolist()])
+        found = facts.trust(edited(blobs_content[0], q, other, edits))
+        share = sum(one["rows"] * one["right"] for one in found["bins"]) / 200
+        assert share == pytest.approx(right.mean())
+        claimed = sum(one["rows"] * one["claimed"] for one in found["bins"]) / 200
+        assert claimed == pytest.approx(joined.max(1).mean())
+
+
+def test_edits_are_said_also_if_the_number_was_chosen(blobs_content):
+    rng = np.random.default_rng(0)
+    q, other = rng.dirichlet([1, 1, 1], 50), np.zeros(50, dtype=int)
+    merged = Relabelling({}, ((0, 2),))
+    content = edited(blobs_content[0], q, other, merged)
+    assert "3 clusters were learned" in facts.summary(content)[1]
+    assert facts.summary(content)[1].endswith("Then, by hand, 1 cluster was merged into others.")
+    chosen = content.facts | {"choice": {"sure": True, "reason": "3 is the greatest stable number"}}
+    said = facts.summary(replace(content, facts=chosen))[1]
+    assert "was chosen: 3 is the greatest stable number. Then, by hand, 1 cluster was merged" in said
 
 
 def test_missing_values_of_text_columns_are_not_shown_as_categories(blobs_content):

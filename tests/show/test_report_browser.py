@@ -163,7 +163,7 @@ def test_a_split_is_shown_and_becomes_a_file_that_predict_uses(opened, tmp_path)
     model = taught(n_clusters=2, epochs=2).fit(y)
     model.report(y, path)
     page = opened(path)
-    wide = page.evaluate("page.proposals.reduce((a, b) => a.overlap < b.overlap ? a : b)")
+    wide = page.evaluate("page.proposals.reduce((a, b) => a.rows[1] > b.rows[1] ? a : b)")
     k, rows = wide["split"]["cluster"], wide["rows"]
     page.check(f'[data-split="{k}"]')
     new = page.evaluate("Math.max(...page.used)")
@@ -183,6 +183,31 @@ def test_a_split_is_shown_and_becomes_a_file_that_predict_uses(opened, tmp_path)
     undone = json.loads(downloaded(page, "#export"))
     assert undone["merge"] == [[k, 2]]
     np.testing.assert_array_equal(model.relabel(undone).predict(y), before)
+
+
+def test_the_map_and_its_csv_follow_merges_of_the_form(opened, blobs_report):
+    page = opened(blobs_report[0])
+    before = np.array(page.evaluate("[...rows.data.cluster]"))
+    page.select_option('#names select[data-cluster="2"]', "1")
+    after = np.array(page.evaluate("[...rows.data.cluster]"))
+    np.testing.assert_array_equal(after, np.where(before == 2, 1, before))
+    assert len(page.evaluate("centres.data.text")) == 2
+    saved = list(csv.DictReader(downloaded(page, "#csv").splitlines()))
+    assert {row["cluster"] for row in saved} == {"0", "1"}
+    page.click('button.show[data-cluster="2"]')
+    assert page.evaluate("rows.selected.indices.length") == int((after == 1).sum())
+
+
+def test_merges_of_clusters_without_rows_are_kept(opened, tmp_path):
+    y, _ = three_blobs()
+    model = taught(n_clusters=6, epochs=1).fit(y)
+    empty = np.flatnonzero(np.bincount(model.predict(y), minlength=6) == 0).tolist()
+    if len(empty) < 2:  # name a cluster that has no rows among those of the report
+        y = y[np.isin(model.predict(y), (0, 1, 2))]
+        empty = [4, 5]
+    model.relabel({"merge": [empty[:2]]}).report(y, tmp_path / "r.html")
+    page = opened(tmp_path / "r.html")
+    assert json.loads(downloaded(page, "#export"))["merge"] == [empty[:2]]
 
 
 def test_a_split_that_is_taken_back_leaves_no_edit(opened, blobs_report):

@@ -1,10 +1,14 @@
-"""What a run's folder says besides its epochs: where the fit started, and how it ended."""
+"""What a run's folder says besides its epochs: where the fit started, how it ended, and how people have
+named, merged and split its clusters."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from gmvae.assess.remedies import as_flags
+from gmvae.partition.relabelling import Relabelling
+from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
 
 SAID = ("severity", "message", "advice")
@@ -12,18 +16,20 @@ SAID = ("severity", "message", "advice")
 
 
 class Kept:
-    """start.json and summary.json of a run, which are read again once they have changed.
+    """start.json, summary.json and the model file of a run, which are read again once they have changed.
 
     Arguments:
         folder: The run's folder.
 
     Attributes:
         read: How often they have been read.
+        edits: Names, merges and splits of the clusters of a run that has ended.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.read = 0
+        self.edits = Relabelling()
         self._stamps: tuple[Any, ...] = ()
         self._starts: dict[int, dict[str, Any]] = {}
         self._unread: dict[str, Any] = {}
@@ -31,13 +37,14 @@ class Kept:
 
     def look(self) -> None:
         """Read the files that have changed."""
-        paths = (self.folder.start, self.folder.path / "summary.json")
+        paths = (self.folder.start, self.folder.path / "summary.json", self.folder.model)
         stamps = (*map(_stamp, paths), self.folder.ended)
         if stamps == self._stamps:
             return
         self._stamps, self.read = stamps, self.read + 1
         self._starts, self._unread = self._read_starts()
         self._ended = self._read_summary()
+        self.edits = self._read_edits()
 
     def facts(self, restart: int | None = None) -> dict[str, Any]:
         """The facts of a report (:class:`gmvae.show.content.Content`), as far as they are known: ``start``
@@ -71,7 +78,25 @@ class Kept:
             _records(findings) and all(isinstance(one.get(key), str) for one in findings for key in SAID)
         ):
             return {"unread_summary": f"{self.folder.path / 'summary.json'} has no findings"}
-        return {"findings": findings, "restarts": restarts if _records(restarts) else []}
+        return {"findings": self._told(findings), "restarts": restarts if _records(restarts) else []}
+
+    def _told(self, findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Findings with flags, or with parameters if the run was started in Python."""
+        try:
+            python = "python" in self.folder.about()
+        except (OSError, ValueError):  # deleted meanwhile
+            python = True
+        return findings if python else [one | {"advice": as_flags(one["advice"])} for one in findings]
+
+    def _read_edits(self) -> Relabelling:
+        if not self.folder.ended or not self.folder.model.exists():
+            return Relabelling()
+        try:
+            file = ModelFile.load(self.folder.model)
+            c = file.model.config
+            return Relabelling.of(file.about.get("relabelled", {}), c.clusters, c.x_size)
+        except (OSError, ValueError):  # the page shows what the model learned
+            return Relabelling()
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

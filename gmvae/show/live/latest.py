@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gmvae.assess.overview import Overview
 from gmvae.assess.portrait import Portrait
+from gmvae.partition.relabelling import Relabelling
 from gmvae.show.content import Content
 from gmvae.show.figures import principal_plane
 from gmvae.show.live.kept import Kept
@@ -83,7 +84,7 @@ class Latest:
         except (OSError, ValueError):
             return None
         facts = {"choice": about.get("choice")} | self.kept.facts(int(self.overview.epoch[0]))
-        return content_of(name, self.overview, self.points, about, facts)
+        return content_of(name, self.overview, self.points, about, facts, self.kept.edits)
 
     def close(self) -> None:
         """Withdraw the request."""
@@ -91,7 +92,12 @@ class Latest:
 
 
 def content_of(
-    name: str, found: Overview, points: NDArray[Any], about: Mapping[str, Any], facts: Mapping[str, Any]
+    name: str,
+    found: Overview,
+    points: NDArray[Any],
+    about: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    edits: Relabelling,
 ) -> Content:
     """The content of a report from an overview.
 
@@ -101,7 +107,10 @@ def content_of(
         points: Its rows in two dimensions, (N, 2).
         about: The content of config.json.
         facts: The facts of a report.
+        edits: Names, merges and splits of clusters. A part of a cluster generates what the whole one does.
     """
+    clusters = found.probabilities.shape[1]
+    components = edits.components(clusters)
     y_shape, count = tuple(found.y_shape.tolist()), len(found.numbers)
     width = int(np.prod(y_shape))
     y: NDArray[Any] = found.y
@@ -112,7 +121,12 @@ def content_of(
     return Content(
         title=name,
         portrait=Portrait(
-            found.probabilities, found.agrees, found.density, found.x, found.samples, found.styles
+            edits.applied(found.probabilities, found.x),
+            found.p_clusters,
+            found.density,
+            found.x,
+            edits.mixed(found.samples[components]),
+            found.styles[:, components],
         ),
         maps={"x" if found.x.shape[1] <= 2 else "PCA of x": points},
         y=y,
@@ -125,6 +139,9 @@ def content_of(
         classes=tuple(data.get("classes", ())),
         facts=facts,
         pictured=found.pictured,
+        names=edits.called(clusters),
+        merged=edits.groups(clusters).tolist(),
+        split=edits.split,
     )
 
 

@@ -19,7 +19,7 @@ from bokeh.plotting import figure
 from gmvae.show.live.runs import Progress
 
 CURVES = {
-    "elbo": "bound, nats (dashed: held out)",
+    "elbo": "bound (dashed: held out)",
     "reconstruction": "reconstruction, nats",
     "conditional_prior": "conditional prior, nats",
     "w_prior": "w prior, nats",

@@ -32,6 +32,7 @@ def card(content: Content, k: int) -> dict[str, Any]:
         "shown_columns": shown,
         "generated": [column.generated(made.samples[k][:ROWS]) for column in shown],
         "styles": styles(content, k, shown),
+        "part": k >= content.count - len(content.split) or any(one.cluster == k for one in content.split),
     }
 
 

@@ -17,6 +17,8 @@ CLEAR = 0.9
 APART = 0.2
 """Minimum standardised difference of a column that is worth showing."""
 BINS = 24
+ODD = 3
+"""Maximum number of columns that are named for an outlier."""
 
 
 def summary(content: Content) -> list[str]:
@@ -50,23 +52,33 @@ def summary(content: Content) -> list[str]:
 
 def _number(content: Content, used: int) -> str:
     k, choice = content.count, content.facts.get("choice")
+    by_hand = _by_hand(content)
     if choice is not None:
         sure = "" if choice["sure"] else ", but this choice is not sure"
-        return f"The number of clusters was chosen{sure}: {choice['reason']}."
-    if content.edited:
-        split = len(content.split)
-        counts = {
-            "split in two": split,
-            "merged into others": sum(into != one for one, into in enumerate(content.merged)),
-        }
-        done = [f"{n} {'was' if n == 1 else 'were'} {what}" for what, n in counts.items() if n]
-        return f"{k - split} clusters were learned; then, by hand, {' and '.join(done)}."
+        return f"The number of clusters was chosen{sure}: {choice['reason']}.{by_hand}"
+    if by_hand:
+        learned = k - len(content.split)
+        return f"{_count(learned)} learned, of which some can be without rows.{by_hand}"
     if used == k:
         auto = 'with --clusters auto, or n_clusters="auto" in Python, it would be'
         return (
             f"The number of clusters, {k}, was set or left at its default, not chosen from the data; {auto}."
         )
     return f"Up to {k} clusters were asked for; {k - used} of them hold{'s'[: k - used == 1]} no rows."
+
+
+def _by_hand(content: Content) -> str:
+    """A sentence on the merges and splits; empty without any."""
+    counts = {
+        "split in two": len(content.split),
+        "merged into others": sum(into != one for one, into in enumerate(content.merged)),
+    }
+    done = " and ".join(f"{_count(n)} {what}" for what, n in counts.items() if n)
+    return f" Then, by hand, {done}." if done else ""
+
+
+def _count(number: int) -> str:
+    return "1 cluster was" if number == 1 else f"{number} clusters were"
 
 
 def distinctive(content: Content, k: int, count: int = 8) -> list[dict[str, Any]]:
@@ -180,13 +192,13 @@ def trust(content: Content) -> dict[str, Any]:
     """How reliable the probabilities are: compared with labels if there are any, else with the cluster by
     p(z | x, w)."""
     known = np.ones(len(content.clusters), dtype=bool) if content.labels is None else content.labels >= 0
-    by_labels = content.labels is not None and bool(known.any())
+    by_labels, claimed = content.labels is not None and bool(known.any()), content.probability
     if by_labels:
         named = common(content.labels, content.clusters, content.count)  # type: ignore[arg-type]
         right = (named[content.clusters] == content.labels)[known]
     else:
-        known, right = np.ones_like(known), content.portrait.agrees
-    found = reliability(content.probability[known], right)
+        known, (claimed, right) = np.ones_like(known), _by_generation(content)
+    found = reliability(claimed[known], right)
     rows = zip(found.low, found.high, found.rows, found.claimed, found.right, strict=True)
     keys = ("low", "high", "rows", "claimed", "right")
     return {
@@ -194,6 +206,19 @@ def trust(content: Content) -> dict[str, Any]:
         "gap": found.gap,
         "bins": [dict(zip(keys, map(float, row), strict=True)) for row in rows],
     }
+
+
+def _by_generation(content: Content) -> tuple[Array, NDArray[np.bool_]]:
+    """The probability of each row's cluster, (N,), and whether it is also that of p(z | x, w), (N,). Clusters
+    that were merged, or split from one another, count as one: p(z | x, w) does not know parts."""
+    wholes = np.arange(content.count)
+    parts = range(content.count - len(content.split), content.count)
+    joined = [*zip((one.cluster for one in content.split), parts, strict=True), *enumerate(content.merged)]
+    for one, other in joined:
+        wholes[wholes == wholes[one]] = wholes[other]
+    q = np.zeros_like(content.portrait.probabilities)
+    np.add.at(q.T, wholes, content.portrait.probabilities.T)
+    return q.max(1), q.argmax(1) == wholes[content.portrait.p_clusters]
 
 
 def outliers(content: Content) -> list[dict[str, Any]]:
@@ -212,8 +237,13 @@ def _odd(content: Content, i: int, k: int) -> list[str]:
     mine = content.y[content.clusters == k]
     spread = np.where(mine.std(0) > 0, mine.std(0), content.y.std(0))
     away = np.divide(content.y[i] - mine.mean(0), spread, out=np.zeros(len(spread)), where=spread > 0)
-    order = np.argsort(-abs(away), kind="stable")[:3]
-    return [f"{content.features[d]} {number(content.y[i, d])} ({away[d]:+.1f} sd)" for d in order if away[d]]
+    found: dict[str, str] = {}
+    for d in np.argsort(-abs(away), kind="stable"):
+        feature = content.features[d]
+        owner = content.owners.get(feature, feature)  # one feature of a text column is enough
+        if away[d] and owner not in found and len(found) < ODD:
+            found[owner] = f"{feature} {number(content.y[i, d])} ({away[d]:+.1f} sd)"
+    return list(found.values())
 
 
 def number(value: float) -> str:

@@ -14,9 +14,8 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gmvae.assess.portrait import overlap
 from gmvae.partition.metrics import agreement
-from gmvae.partition.split import halves
+from gmvae.partition.split import halves, overlap_of_halves
 from gmvae.show.colours import colour
 from gmvae.show.content import Content
 from gmvae.show.report import charts, facts
@@ -50,7 +49,7 @@ def render(content: Content) -> str:
     shown = charts.shown_columns(content)
     known = variables(content, sorted(content.used, key=lambda k: -content.sizes[k]))
     source = charts.rows(content, shown, known["pictures"])
-    splits, source.data["part"] = _splits(content)
+    splits, source.data["change"] = _splits(content)
     items = [
         json_item(chart) for chart in (charts.latent_map(content, source), *charts.by_epoch(content.history))
     ]
@@ -123,21 +122,23 @@ def _sheet(
 
 def _splits(content: Content) -> tuple[dict[str, Any], np.ndarray]:
     """The splits of clusters that there are, and one proposal for each cluster that is not a merged one; and
-    whether each row, (N,), is in the new part of its cluster's proposal."""
-    found, part = [], np.zeros(len(content.clusters), dtype=np.int32)
+    what the proposal for its cluster does to each row, (N,): 0 for nothing, 1 if it goes to the new part, 2
+    if its second cluster is then more probable than either part."""
+    found, change = [], np.zeros(len(content.clusters), dtype=np.int32)
     merged = {into for one, into in enumerate(content.merged) if into != one}
+    others = content.portrait.probabilities[np.arange(len(change)), content.second]
     for k in content.used:
         mine = np.flatnonzero(content.clusters == k)
         x = content.portrait.x[mine]
         if k in merged or (split := halves(x, k)) is None:
             continue
-        q = split.part(x)
-        part[mine] = q > 0.5
-        shared = float(overlap(np.stack([1 - q, q], 1))[0, 1])
-        rows = np.bincount(part[mine], minlength=2).tolist()
-        found.append({"split": split.to_json(), "rows": rows, "overlap": shared})
+        part = split.part(x)
+        greater = content.probability[mine] * np.maximum(part, 1 - part)
+        change[mine] = np.where(greater < others[mine], 2, part > 0.5)
+        stay, go, _ = np.bincount(change[mine], minlength=3).tolist()
+        found.append({"split": split.to_json(), "rows": [stay, go], "overlap": overlap_of_halves(x)})
     palette = [colour(k) for k in range(content.count + len(found))]
-    return {"split": [one.to_json() for one in content.split], "proposals": found, "palette": palette}, part
+    return {"split": [one.to_json() for one in content.split], "proposals": found, "palette": palette}, change
 
 
 def _measures(content: Content) -> list[list[str]]:

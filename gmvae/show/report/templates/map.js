@@ -10,11 +10,12 @@ const make = (kind, text, attributes = {}) => {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const RAMP = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
 const short = value => Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)));
-/* A cluster's number, or which one it is a new part of; its name too; and its number in files. */
+/* A cluster's number, or which one it is a new part of; and its name too. */
 const partOf = k => page.proposals?.[k - page.clusters]?.split.cluster;
 const title = k => partOf(k) === undefined ? String(k) : `new part of ${partOf(k)}`;
-const called = k => page.names[k] ? `${title(k)} · ${page.names[k]}` : title(k);
-let final = k => k;
+const brief = name => name.length > 28 ? `${name.slice(0, 27)}…` : name;
+const called = k => page.names[k] ? `${title(k)} · ${brief(page.names[k])}` : title(k);
+let final = k => k, shownAs = k => k; // a cluster's number in files, and that of its group on the map
 let rows, dots, centres, plot, known = [], chosen = [];
 
 /* Colours of the page for what Bokeh draws on canvases. Each model is painted once, since every change of one is an
@@ -214,7 +215,7 @@ function follow(chart) {
 }
 
 const of = test => [...rows.data.cluster.keys()].filter(test);
-const pick = value => value === "doubtful" ? of(i => rows.data.probability[i] < 0.9) : of(i => rows.data.cluster[i] === Number(value));
+const pick = value => value === "doubtful" ? of(i => rows.data.probability[i] < 0.9) : of(i => rows.data.cluster[i] === shownAs(Number(value)));
 
 /* What the controls do. */
 function control() {

@@ -9,7 +9,7 @@ function cut(root = document) {
   if (!slider) return new Map();
   slider.value = merges;
   const count = Number(slider.value); // the tree can have fewer merges than wanted
-  const groups = new Map(page.used.filter(k => k < page.clusters).map(k => [k, [k]]));
+  const groups = new Map((page.joined ?? page.used).map(k => [k, [k]]));
   for (const [one, other] of page.merges.slice(0, count)) {
     groups.get(one).push(...groups.get(other));
     groups.delete(other);

@@ -10,85 +10,114 @@ function view(number) {
   plot.reset.emit();
 }
 
-/* Names, merges and splits: a line for each cluster that holds rows, or did before it was merged. The new part of a
-   split that is ticked has a line of its own. On this page its number is `page.clusters` and the place of the proposal;
-   `final` is its number in files. */
+/* Names, merges and splits: a line for each cluster that holds rows, or is part of a merge. The new part of a split that
+   is ticked has a line of its own. On this page its number is `page.clusters` and the place of the proposal; `final` is its
+   number in files. */
 const ticked = new Set();
+const places = new Map(); // of the proposals, by cluster
+let before; // the clusters of the rows, and those in use, without what the form says
 final = k => {
   const place = [...ticked].sort((a, b) => a - b).indexOf(k);
   return place < 0 ? k : page.clusters + place;
 };
-const proposals = () => page.proposals.map(({split}, place) => [split.cluster, page.clusters + place]);
-const lines = () => [
-  ...new Set([...page.used, ...page.merged.flatMap((into, k) => into === k ? [] : [k]), ...ticked]),
-].sort((a, b) => a - b);
 
 function edits() {
-  const before = new Map(parents());
-  const body = at("names").tBodies[0];
-  body.replaceChildren();
-  const all = lines();
-  for (const k of all) {
-    const line = body.insertRow();
-    const dot = make("span", "", {className: "dot"});
-    dot.style.setProperty("--c", page.palette[k]);
-    const head = make("th", dot, {scope: "row"});
-    head.append(title(k));
-    const name = make("input", "", {value: page.names[k] ?? "", ariaLabel: `name of cluster ${title(k)}`});
-    name.dataset.cluster = k;
-    const into = make("select", "", {ariaLabel: `cluster ${title(k)} is part of`});
-    into.dataset.cluster = k;
-    for (const other of all) into.append(make("option", other === k ? "itself" : title(other), {value: other}));
-    into.value = all.includes(before.get(k)) ? before.get(k) : page.merged[k] ?? k;
-    line.append(head);
-    line.insertCell().append(name);
-    line.insertCell().append(into);
-    const last = Object.assign(line.insertCell(), {className: "left"});
-    const number = proposals().find(([cluster]) => cluster === k)?.[1];
-    if (number !== undefined) last.append(tick(k, number));
-    name.addEventListener("input", () => {
-      if (name.value.trim()) page.names[k] = name.value.trim(); else delete page.names[k];
-      place();
-    });
-  }
+  before = {cluster: rows.data.cluster.slice(), used: page.used};
+  page.joined = page.used; // what the tree of merges joins
+  page.proposals.forEach(({split}, place) => places.set(split.cluster, place));
+  const merged = page.merged.flatMap((into, k) => into === k ? [] : [k, into]);
+  const all = [...new Set([...page.used, ...merged])].sort((a, b) => a - b);
+  for (const k of all) line(k, all);
+  for (const k of all) if (places.has(k)) at("names").querySelector(`tr[data-cluster="${k}"]`).cells[3].append(tick(k));
 }
 
-function tick(k, number) {
-  const {rows: [one, other], overlap} = page.proposals[number - page.clusters];
-  const box = make("input", "", {type: "checkbox", checked: ticked.has(number)});
-  box.dataset.split = k;
-  box.addEventListener("change", () => {
-    split(k, number, box.checked);
-    document.querySelector(`[data-split="${k}"]`).focus();
+const part = (k, other) => make("option", other === k ? "itself" : title(other), {value: other});
+
+function line(k, all) {
+  const line = at("names").tBodies[0].insertRow();
+  line.dataset.cluster = k;
+  const dot = make("span", "", {className: "dot"});
+  dot.style.setProperty("--c", page.palette[k]);
+  const head = make("th", dot, {scope: "row"});
+  head.append(title(k));
+  const name = make("input", "", {value: page.names[k] ?? "", ariaLabel: `name of cluster ${title(k)}`});
+  const into = make("select", "", {ariaLabel: `cluster ${title(k)} is part of`});
+  for (const field of [name, into]) field.dataset.cluster = k;
+  into.append(...all.map(other => part(k, other)));
+  into.value = page.merged[k] ?? k;
+  line.append(head);
+  for (const field of [name, into, ""]) Object.assign(line.insertCell(), {className: "left"}).append(field);
+  name.addEventListener("input", () => {
+    if (name.value.trim()) page.names[k] = name.value.trim(); else delete page.names[k];
+    place();
   });
+  into.addEventListener("change", redraw);
+}
+
+function tick(k) {
+  const {rows: [one, other], overlap} = page.proposals[places.get(k)];
+  const box = make("input", "", {type: "checkbox"});
+  box.dataset.split = k;
+  box.addEventListener("change", () => split(k, box.checked));
   const label = make("label", box, {className: "tick"});
-  label.append(`${one.toLocaleString("en")} and ${other.toLocaleString("en")} rows, overlap ${overlap.toFixed(3)}`);
+  const apart = overlap === null ? "too few to tell how far they overlap" : `overlap ${overlap.toFixed(2)}`;
+  label.append(`${one.toLocaleString("en")} and ${other.toLocaleString("en")} rows, ${apart}`);
   return label;
 }
 
-/* Show a proposed split on the map and in the form, or take it back. */
-function split(k, number, wanted) {
-  if (wanted) ticked.add(number); else { ticked.delete(number); delete page.names[number]; }
-  const {cluster, part} = rows.data;
-  rows.data = {...rows.data, cluster: cluster.map((c, i) => part[i] && (c === k || c === number) ? (wanted ? number : k) : c)};
-  page.used = page.used.filter(c => c !== number).concat(wanted ? [number] : []);
+/* Show a proposed split in the form and on the map, or take it back. */
+function split(k, wanted) {
+  const number = page.clusters + places.get(k);
+  const selects = [...document.querySelectorAll("#names select")];
+  if (wanted) {
+    ticked.add(number);
+    for (const select of selects) select.append(part(Number(select.dataset.cluster), number));
+    line(number, [...parents().map(([other]) => other), number]);
+  } else {
+    ticked.delete(number);
+    delete page.names[number];
+    at("names").querySelector(`tr[data-cluster="${number}"]`).remove();
+    for (const select of selects) {
+      if (Number(select.value) === number) select.value = select.dataset.cluster;
+      select.querySelector(`option[value="${number}"]`)?.remove();
+    }
+  }
+  redraw();
+}
+
+/* The map by what the form says: splits first, then merges. */
+function redraw() {
+  const {change, second} = rows.data;
+  const root = shownAs = roots();
+  const cluster = before.cluster.map((k, i) => {
+    const number = page.clusters + places.get(k);
+    const kept = !change[i] || !ticked.has(number) ? k : change[i] === 1 ? number : second[i];
+    return root(kept);
+  });
+  rows.data = {...rows.data, cluster};
+  page.used = [...new Set([...before.used, ...ticked].map(root))].sort((a, b) => a - b);
   place();
   offer();
-  edits();
 }
 
 const parents = () =>
   [...document.querySelectorAll("#names select")].map(s => [Number(s.dataset.cluster), Number(s.value)]);
 
-function edited() {
-  const groups = new Map();
-  const parent = new Map(parents());
+/* The first cluster of the group that each cluster is part of. */
+function roots() {
+  const parent = new Map(parents()), found = new Map();
   const root = k => {
     const seen = new Set();
-    while (parent.get(k) !== k && !seen.has(k)) { seen.add(k); k = parent.get(k); }
+    while ((parent.get(k) ?? k) !== k && !seen.has(k)) { seen.add(k); k = parent.get(k); }
     return seen.has(k) ? Math.min(...seen) : k;
   };
-  for (const k of parent.keys()) groups.set(root(k), [...(groups.get(root(k)) ?? []), final(k)]);
+  for (const k of [...parent.keys()].sort((a, b) => a - b)) if (!found.has(root(k))) found.set(root(k), k);
+  return k => found.get(root(k)) ?? k;
+}
+
+function edited() {
+  const groups = new Map(), root = roots();
+  for (const [k] of parents()) groups.set(root(k), [...(groups.get(root(k)) ?? []), final(k)]);
   const parts = [...ticked].sort((a, b) => a - b).map(k => page.proposals[k - page.clusters].split);
   return {
     names: Object.fromEntries(Object.entries(page.names).map(([k, name]) => [final(Number(k)), name])),
@@ -100,6 +129,7 @@ function edited() {
 function take() {
   for (const [first, group] of cut())
     for (const k of group) document.querySelector(`#names select[data-cluster="${k}"]`).value = Math.min(first, ...group);
+  redraw();
   at("edit").scrollIntoView();
 }
 
