@@ -11,8 +11,8 @@ fitted rows, and so are methods that only cluster the rows they were fitted to.
 The other methods: KMeans and GaussianMixture have scikit-learn's defaults, except for ten starts. HDBSCAN has
 the minimum cluster size, of five, that comes nearest to K. UMAP+GMM is UMAP with 20 neighbours, minimum
 distance 0 and 10 dimensions, and a mixture on it. VaDE, DEC and IDEC are ClustPy's, if it is installed. All
-except KMeans and GaussianMixture see at most 10,000 images. Their columns are standardised for all tables
-except digits.
+except KMeans and GaussianMixture see at most 10,000 images. Columns of tables are standardised, except those
+of digits.
 
 Each fit is a line of benchmarks/results/quality.jsonl. The script can be interrupted at any time; the next
 call continues. It prints the table in docs/quality.md; --table prints all recorded fits, and makes no new
@@ -124,7 +124,7 @@ def make(data: str, method: str, seed: int) -> dict[str, Any]:
             "findings": [finding.name for finding in model.findings_],
         }
     else:
-        if not (name in IMAGES or name == "digits"):
+        if shape is None:
             train = test = StandardScaler().fit_transform(train)
         predicted, truth = PEERS[method](clusters, seed, train, labels, test, test_labels)
         seconds = time.perf_counter() - began
