@@ -199,7 +199,7 @@ def test_figures_of_a_run_name_its_columns_and_show_merges(tmp_path):
     assert here("relabel", run, edits).status == 0
     axes = draw_on(RunFolder(run), "samples").axes[0]
     columns = {label.get_text() for label in axes.get_yticklabels()}
-    assert columns == {"width", "height", "a long name of a column, lo…"}
+    assert columns == {"width", "height", "a long name of…there is room"}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1 · both"]
     assert rows_resampled(RunFolder(run))
     for name in ("stability", "curves"):
