@@ -62,7 +62,7 @@ def four_groups_in_three_clusters():
     return y, group
 
 
-def test_a_split_tells_two_groups_of_a_cluster_apart(tmp_path):
+def test_a_split_separates_two_groups_of_a_cluster(tmp_path):
     y, group = four_groups_in_three_clusters()
     model = GMVAE(n_clusters=3, random_state=0, threads=1).fit(y)
     before, labels = model.predict_proba(y), model.labels_.copy()

@@ -7,7 +7,7 @@ from gmvae.partition.split import Split, halves, overlap_of_halves
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
-def test_two_groups_are_told_apart(scale):
+def test_two_groups_are_separated(scale):
     rng = np.random.default_rng(1)
     group = rng.random(900) < 0.3
     x = rng.normal(size=(900, 4)) * [1, 1, 1, 1e-3]
@@ -38,7 +38,7 @@ def test_too_few_or_equal_rows_are_not_split(x):
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(60, 10), (150, 5), (500, 2)])
-def test_the_overlap_tells_one_group_from_two_whatever_the_number_of_rows(rows, columns):
+def test_the_overlap_of_one_group_is_greater_than_that_of_two(rows, columns):
     rng = np.random.default_rng(3)
     one, two = [], []
     for _ in range(9):
