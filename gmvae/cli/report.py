@@ -88,8 +88,8 @@ def gather(
     if not unfinished:
         check_out(out, path)
     if run is None or "python" not in run.folder.about():
-        told = [asdict(finding) | {"advice": as_flags(finding.advice)} for finding in model.findings_]
-        context = replace(context, facts=dict(context.facts or {}) | {"findings": told})
+        findings = [asdict(finding) | {"advice": as_flags(finding.advice)} for finding in model.findings_]
+        context = replace(context, facts=dict(context.facts or {}) | {"findings": findings})
     if run is not None:
         context = replace(context, title=data_name(run), history=_kept(run), repeat=repeat(run))
     return model, X, context

@@ -78,9 +78,9 @@ class Kept:
             _records(findings) and all(isinstance(one.get(key), str) for one in findings for key in SAID)
         ):
             return {"unread_summary": f"{self.folder.path / 'summary.json'} has no findings"}
-        return {"findings": self._told(findings), "restarts": restarts if _records(restarts) else []}
+        return {"findings": self._addressed(findings), "restarts": restarts if _records(restarts) else []}
 
-    def _told(self, findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _addressed(self, findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Findings with flags, or with parameters if the run was started in Python."""
         try:
             python = "python" in self.folder.about()

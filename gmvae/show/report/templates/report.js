@@ -60,7 +60,7 @@ function tick(k) {
   box.dataset.split = k;
   box.addEventListener("change", () => split(k, box.checked));
   const label = make("label", box, {className: "tick"});
-  const apart = overlap === null ? "too few to tell how far they overlap" : `overlap ${overlap.toFixed(2)}`;
+  const apart = overlap === null ? "too few for an overlap" : `overlap ${overlap.toFixed(2)}`;
   label.append(`${one.toLocaleString("en")} and ${other.toLocaleString("en")} rows, ${apart}`);
   return label;
 }
