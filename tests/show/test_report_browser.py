@@ -138,6 +138,18 @@ def test_colours_and_views_change_and_nothing_is_wider_than_the_window(opened, b
     assert page.evaluate("plot.background_fill_color") == ("#15181c" if dark else "#fff")
 
 
+def test_long_names_fit_into_a_narrow_window(opened, tmp_path):
+    y, _ = three_blobs()
+    model = taught(n_clusters=5, epochs=2).fit(y)  # which shares rows between clusters, so there is a tree
+    names = {"0": "n" * 200, "1": "two words " * 20}
+    model.relabel({"names": names}).report(y, tmp_path / "r.html")
+    page = opened(tmp_path / "r.html", 320)
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    assert page.locator(".tree li").count() > 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert max(map(len, page.evaluate("centres.data.text"))) < 40
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible(opened, blobs_report, faults, scheme):
     assert faults(opened(blobs_report[0], scheme=scheme)) == []
