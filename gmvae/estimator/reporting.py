@@ -256,6 +256,7 @@ def content_of(model: Reported, X: Any, context: Context) -> Content:
         names=edits.called(learned),
         merged=edits.groups(learned).tolist(),
         split=edits.split,
+        single=edits.single(shown.probabilities, shown.x) if edits.merge else None,
     )
 
 

@@ -105,6 +105,15 @@ class Relabelling:
         of merged clusters: (N, K + splits)."""
         return self._merged(self.divided(probabilities, x))
 
+    def single(self, probabilities: Array, x: Array) -> NDArray[np.int64]:
+        """The cluster of each row, (N,), as if the clusters of its merged one were not merged: the most
+        probable of them."""
+        merged = self.applied(probabilities, x).argmax(1)
+        groups = self.groups(probabilities.shape[1])
+        mine = groups == merged[:, None]
+        found: NDArray[np.int64] = np.where(mine, self.divided(probabilities, x), -1).argmax(1)
+        return found
+
     def shares(self, weights: Array) -> Array:
         """Shares of the data, (K,), after splitting and merging, (K + splits,)."""
         return self._merged(self.split_shares(weights))

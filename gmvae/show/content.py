@@ -64,6 +64,7 @@ class Content:
         names: Names that people have given to clusters.
         merged: The cluster that each cluster was merged into, (K,).
         split: The splits of clusters by people; the last of the K clusters are the new parts.
+        single: The cluster of each row before clusters were merged, (N,); ``clusters`` by default.
         repeat: Commands that repeat the fit.
         pictured: Places of the rows of images that have pixels in ``y``, (S,); all by default.
     """
@@ -86,6 +87,7 @@ class Content:
     names: Mapping[int, str] = field(default_factory=dict)
     merged: Sequence[int] = ()
     split: Sequence[Split] = ()
+    single: NDArray[np.int64] | None = None
     repeat: Sequence[str] = ()
     pictured: NDArray[np.int64] | None = None
 

@@ -90,13 +90,13 @@ def overlap(content: Content) -> Figure:
     found = near(content)
     shown = np.array(found["matrix"])
     size = max(4.2, 1.4 + 0.5 * len(shown))
-    figure, axes = _axes(size, size + 0.5, "overlap of clusters (0.5: halves of one)")
+    figure, axes = _axes(size, size + 0.5, "overlap of clusters")
     image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=0.5, aspect="auto")
     names = [short(content.called(k)) for k in content.used]
     grid(axes, names, names, [[f"{v:.2f}" if v >= 0.005 else "" for v in row] for row in shown], shown > 0.3)
     if (shown < 0.005).all():
         axes.text(0.5, 0.5, "no overlap of 0.01 or more", transform=axes.transAxes, ha="center", va="center")
-    figure.colorbar(image, ax=axes, location="bottom", label="overlap", aspect=24)
+    figure.colorbar(image, ax=axes, location="bottom", label="0.5: halves of one", aspect=24)
     return figure
 
 

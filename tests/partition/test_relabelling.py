@@ -37,6 +37,13 @@ def test_splits_come_before_merges_and_can_follow_one_another():
     np.testing.assert_allclose(found.shares(np.full(4, 0.25)), [0.28125, 0.1875, 0.25, 0.25, 0.03125, 0])
 
 
+def test_rows_of_a_merged_cluster_know_where_they_came_from():
+    q = np.array([[0.3, 0.2, 0.1, 0.4], [0.1, 0.2, 0.3, 0.4], [0.1, 0.1, 0.1, 0.7], [0.2, 0.3, 0.2, 0.3]])
+    found = Relabelling.of({"merge": [[0, 2]]}, 4, 2)
+    assert found.applied(q, q[:, :2]).argmax(1).tolist() == [0, 0, 3, 0]
+    assert found.single(q, q[:, :2]).tolist() == [0, 2, 3, 0]
+
+
 def test_without_edits_nothing_changes():
     found = Relabelling.of({}, 3, 2)
     q = np.eye(3)

@@ -210,6 +210,21 @@ def test_the_map_and_its_csv_follow_merges_of_the_form(opened, blobs_report):
     assert page.evaluate("rows.selected.indices.length") == int((after == 1).sum())
 
 
+def test_a_merge_can_be_taken_back_in_the_next_report(opened, tmp_path):
+    y, _ = three_blobs()
+    model = taught().fit(y)
+    before = model.predict(y)
+    model.relabel({"names": {"2": "few"}, "merge": [[1, 2]]}).report(y, tmp_path / "r.html")
+    page = opened(tmp_path / "r.html")
+    assert "1 · few" in page.evaluate("centres.data.text")
+    assert page.evaluate("[...rows.data.cluster]") == model.predict(y).tolist()
+    page.select_option('#names select[data-cluster="2"]', "2")
+    assert page.evaluate("[...rows.data.cluster]") == before.tolist()
+    edits = json.loads(downloaded(page, "#export"))
+    assert edits["merge"] == []
+    np.testing.assert_array_equal(model.relabel(edits).predict(y), before)
+
+
 def test_merges_of_clusters_without_rows_are_kept(opened, tmp_path):
     y, _ = three_blobs()
     model = taught(n_clusters=6, epochs=1).fit(y)

@@ -50,6 +50,8 @@ def render(content: Content) -> str:
     known = variables(content, sorted(content.used, key=lambda k: -content.sizes[k]))
     source = charts.rows(content, shown, known["pictures"])
     splits, source.data["change"] = _splits(content)
+    if content.single is not None:
+        source.data["single"] = content.single.astype(np.float32)
     items = [
         json_item(chart) for chart in (charts.latent_map(content, source), *charts.by_epoch(content.history))
     ]

@@ -14,7 +14,8 @@ const short = value => Number.isInteger(value) ? String(value) : String(Number(v
 const partOf = k => page.proposals?.[k - page.clusters]?.split.cluster;
 const title = k => partOf(k) === undefined ? String(k) : `new part of ${partOf(k)}`;
 const brief = name => name.length > 28 ? `${name.slice(0, 27)}…` : name;
-const called = k => page.names[k] ? `${title(k)} · ${brief(page.names[k])}` : title(k);
+let nameOf = k => page.names[k];
+const called = k => nameOf(k) ? `${title(k)} · ${brief(nameOf(k))}` : title(k);
 let final = k => k, shownAs = k => k; // a cluster's number in files, and that of its group on the map
 let rows, dots, centres, plot, known = [], chosen = [];
 
@@ -161,7 +162,7 @@ function csv(indices) {
     ["row", i => data.number[i]],
     ...(page.ids ? [["id", i => page.ids[i]]] : []),
     ["cluster", i => final(data.cluster[i])],
-    ...(Object.keys(page.names).length ? [["cluster_name", i => page.names[data.cluster[i]] ?? ""]] : []),
+    ...(Object.keys(page.names).length ? [["cluster_name", i => nameOf(data.cluster[i]) ?? ""]] : []),
     ["probability", i => Number(data.probability[i].toPrecision(7))],
     ...(data.stability ? [["stability", i => Number(data.stability[i].toPrecision(7))]] : []),
     ["log_density", i => Number(data.density[i].toPrecision(7))],

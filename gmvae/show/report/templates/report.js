@@ -22,12 +22,14 @@ final = k => {
 };
 
 function edits() {
-  before = {cluster: rows.data.cluster.slice(), used: page.used};
+  const single = rows.data.single ?? rows.data.cluster;
+  before = {cluster: single.slice(), used: [...new Set(single)]};
   page.joined = page.used; // what the tree of merges joins
   page.proposals.forEach(({split}, place) => places.set(split.cluster, place));
   const merged = page.merged.flatMap((into, k) => into === k ? [] : [k, into]);
   const all = [...new Set([...page.used, ...merged])].sort((a, b) => a - b);
   for (const k of all) line(k, all);
+  rename();
   for (const k of all) if (places.has(k)) at("names").querySelector(`tr[data-cluster="${k}"]`).cells[3].append(tick(k));
 }
 
@@ -48,7 +50,9 @@ function line(k, all) {
   line.append(head);
   for (const field of [name, into, ""]) Object.assign(line.insertCell(), {className: "left"}).append(field);
   name.addEventListener("input", () => {
-    if (name.value.trim()) page.names[k] = name.value.trim(); else delete page.names[k];
+    const typed = name.value.trim().replace(/\s+/g, " ");
+    if (typed) page.names[k] = typed; else delete page.names[k];
+    rename();
     place();
   });
   into.addEventListener("change", redraw);
@@ -95,9 +99,18 @@ function redraw() {
     return root(kept);
   });
   rows.data = {...rows.data, cluster};
+  rename();
   page.used = [...new Set([...before.used, ...ticked].map(root))].sort((a, b) => a - b);
   place();
   offer();
+}
+
+/* A group has the first name among its clusters. */
+function rename() {
+  const root = roots(), names = new Map();
+  for (const k of Object.keys(page.names).map(Number).sort((a, b) => a - b))
+    if (!names.has(root(k))) names.set(root(k), page.names[k]);
+  nameOf = k => names.get(k);
 }
 
 const parents = () =>
