@@ -68,6 +68,7 @@ def render(content: Content) -> str:
         style=text_of("report.css"),
         map_code=text_of("map.js"),
         near_code=text_of("near.js"),
+        form_code=text_of("form.js"),
         code=text_of("report.js"),
     )
 
