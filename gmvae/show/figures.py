@@ -51,7 +51,7 @@ def latent(shown: Snapshot, figure: Figure | None = None, naming: Naming | None 
         axes.add_patch(ellipse)
     colours = [colour(k) for k in naming.groups[: len(means)]]
     axes.scatter(
-        means[:, 0], means[:, 1], s=90, c=colours, marker="*", edgecolors="black", linewidths=0.8, zorder=3
+        means[:, 0], means[:, 1], s=90, c=colours, marker="*", edgecolors="black", linewidths=0.8, zorder=2.5
     )
     return figure
 

@@ -239,6 +239,8 @@ def test_merged_clusters_have_one_colour_and_one_name():
     assert edges == [matplotlib.colors.to_rgba(colour(k)) for k in (0, 1, 0, 1)]
     assert [patch.get_linestyle() for patch in axes.patches] == ["-", "-", "-", "--"]  # of the components
     np.testing.assert_allclose(axes.collections[0].get_facecolors(), edges)
+    stars = axes.collections[0].get_zorder()  # above the points, and below the numbers
+    assert max(line.get_zorder() for line in axes.lines) < stars < min(t.get_zorder() for t in axes.texts)
 
 
 def test_bars_are_those_of_merged_clusters():
