@@ -33,6 +33,9 @@ OF_SKLEARN = {
     "breast_cancer": datasets.load_breast_cancer,
 }
 STEPS, RATES = (100, 200, 400, 800), (1e-3, 3e-3)
+FOLLOWED = (3e-3, 0)
+"""Rate and steps of a fit whose length is left open."""
+COLUMNS = (*((rate, steps) for rate in RATES for steps in STEPS), FOLLOWED)
 BATCH = 128
 
 
@@ -46,29 +49,34 @@ def main() -> None:
         {"table": table, "rate": rate, "steps": steps, "seed": seed}
         for table in (*OF_SKLEARN, *T)
         for seed in given.seeds
-        for rate in RATES
-        for steps in STEPS
+        for rate, steps in COLUMNS
     ]
     found = recorded(RESULTS) if given.table else complete(RESULTS, wanted, partial(make, given.folder))
-    columns = [(rate, steps) for rate in RATES for steps in STEPS]
-    print("| table |", " | ".join(f"{steps} x {rate:g}" for rate, steps in columns), "| ARI |")
-    print("| --- " * (len(columns) + 2) + "|")
+    heads = " | ".join(f"{steps} x {rate:g}" if steps else "followed" for rate, steps in COLUMNS)
+    print(f"| table | {heads} | its steps | ARI |")
+    print("| --- " * (len(COLUMNS) + 3) + "|")
     for table in (*OF_SKLEARN, *T):
         fits = [one for one in found if one["table"] == table]
         means = [
             np.mean([one["other"] for one in fits if (one["rate"], one["steps"]) == column])
-            for column in columns
+            for column in COLUMNS
         ]
         agreed = [
             np.mean([one["ari"] for one in fits if (one["rate"], one["steps"]) == column])
-            for column in columns
+            for column in COLUMNS
+        ]
+        lengths = [
+            one["epochs"] * -(-one["rows"] // BATCH)
+            for one in fits
+            if (one["rate"], one["steps"]) == FOLLOWED
         ]
         bounds = " | ".join(f"{mean:.2f}" for mean in means)
-        print(f"| {table} | {bounds} | {min(agreed):.2f} to {max(agreed):.2f} |")
+        followed = f"{min(lengths)} to {max(lengths)}"
+        print(f"| {table} | {bounds} | {followed} | {min(agreed):.2f} to {max(agreed):.2f} |")
 
 
 def make(folder: Path, table: str, rate: float, steps: int, seed: int) -> dict[str, Any]:
-    """One fit with about this number of steps."""
+    """One fit with about this number of steps, or with the length that it finds itself."""
     if table in OF_SKLEARN:
         y, labels = OF_SKLEARN[table](return_X_y=True)
         labellings = [labels + 1]
@@ -76,7 +84,8 @@ def make(folder: Path, table: str, rate: float, steps: int, seed: int) -> dict[s
     else:
         y, labellings, clusters = load(folder, table)
     chosen = np.random.default_rng(seed).permutation(len(y)) < 0.8 * len(y)
-    epochs = max(2, round(steps / -(-np.count_nonzero(chosen) // BATCH)))
+    rows = int(np.count_nonzero(chosen))
+    epochs: Any = max(2, round(steps / -(-rows // BATCH))) if steps else "auto"
     began = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -86,7 +95,7 @@ def make(folder: Path, table: str, rate: float, steps: int, seed: int) -> dict[s
     seconds = time.process_time() - began
     agreed = ari(model.labels_, [labels[chosen] for labels in labellings])
     bounds = {"bound": model.score(y[chosen]), "other": model.score(y[~chosen])}
-    return {"epochs": epochs, "ari": agreed, **bounds, "seconds": seconds}
+    return {"epochs": model.n_iter_, "rows": rows, "ari": agreed, **bounds, "seconds": seconds}
 
 
 if __name__ == "__main__":

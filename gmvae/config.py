@@ -136,8 +136,8 @@ class TrainingConfig:
     """Observations per step."""
     epochs: int = 100
     """Passes over the data; 0 for at least 800 steps and 4 passes if q(z | y) is taught pseudo-labels first,
-    else (init random, assignment posterior) for at least 1,500 steps and 20 passes. Of a table, 400 steps or
-    20 passes are enough in place of 800 steps, whichever is more."""
+    else (init random, assignment posterior) for at least 1,500 steps and 20 passes. A table that learns
+    nothing more has fewer, and so has one of few rows."""
     init: Start = "random"
     """Pseudo-labels that q(z | y) is taught before the fit: the best partition of several methods, chosen
     without labels (candidates), that of k-means (kmeans), or clusters along the manifold of the data, found

@@ -144,8 +144,8 @@ class Run:
         self.engine.build()
         about = {
             "name": name,
-            # until held-out rows have determined the number of epochs, what depends on it stays open too
-            "config": (self.engine.asked if self.engine.searches else config).to_json(),
+            # until the number of epochs is known, what depends on it stays open too
+            "config": (self.engine.asked if self.engine.seeks else config).to_json(),
             "data": {
                 "name": data.name,
                 "shape": (data.rows or len(data), *data.y.shape[1:]),

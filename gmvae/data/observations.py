@@ -119,7 +119,7 @@ class Observations:
         """The distinct rows at these places of the order."""
         order, weights = self.order[chosen], self.weights[chosen]
         rows = Observations(self.source, self.scaling, self.y_shape, self.device, order, weights)
-        rows._resident = self._resident
+        rows._resident, rows.generator = self._resident, self.generator
         return rows
 
     def split(self, share: float, rng: np.random.RandomState) -> tuple[Observations, Observations]:

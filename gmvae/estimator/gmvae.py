@@ -90,10 +90,10 @@ class GMVAE(Updated):
             pseudo-labels are taught, it decays over the second half of the epochs.
         batch_size: Observations per step.
         epochs: Passes over the data; ``"auto"`` is at least 800 steps and 4 passes if clusters are taught
-            first (of a table, 400 steps or 20 passes are enough in place of 800 steps, whichever is more),
-            else at least 1,500 steps and 20 passes. With fewer than 10 distinct rows for each column this is
-            the maximum: some rows are first held out, to find the number of epochs after which a fit to the
-            other rows no longer improves on them (``holdout_``).
+            first, else at least 1,500 steps and 20 passes. A table has fewer if it learns nothing more
+            (:class:`gmvae.fit.length.Length`). With fewer than 10 distinct rows for each column, some rows
+            are first held out, to find the number of epochs after which a fit to the others no longer
+            improves on them (``holdout_``).
         n_init: Number of restarts of the whole model. With fewer than 1,000 rows the restart is kept whose
             clusters agree most with those of the others (of two restarts, the one with the smaller loss).
             With more rows it is the one whose clusters have the greatest modularity in the nearest-neighbour

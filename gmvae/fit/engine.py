@@ -14,7 +14,7 @@ from gmvae.assess.moment import Moment
 from gmvae.config import Config
 from gmvae.data.prepare import Prepared
 from gmvae.fit.clusters import choose_clusters
-from gmvae.fit.holdout import choose_epochs, few_rows
+from gmvae.fit.holdout import MINIMUM_ROWS, choose_epochs, few_rows
 from gmvae.fit.observer import Observer
 from gmvae.fit.resampling import resample
 from gmvae.fit.resolve import resolve
@@ -24,6 +24,7 @@ from gmvae.fit.state import CURRENT, Record, State, joined, part
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.partition.stability import MAXIMUM_ROWS, Choice
+from gmvae.start.begin import schedule
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.loop import by_hand
 from gmvae.training.random import RandomStream
@@ -110,6 +111,10 @@ class Engine:
             yield from self._restart()
         with self.threads():
             self.result = self._resample(self.conclude())
+        if self.follows:
+            training = replace(self.config.training, epochs=self.result.history[-1]["epoch"])
+            self.config = replace(self.config, training=training)
+            self.result = replace(self.result, config=self.config)
         self._report("finished", self.result)
 
     def conclude(self) -> Result:
@@ -139,6 +144,14 @@ class Engine:
     def epoch(self) -> int:
         """How many epochs of the restart in progress are done."""
         return 0 if self.current is None else self.current.trainer.epoch
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that the restart in progress will have, with those before this fit. It can
+        become smaller."""
+        if self.current is not None:
+            return self.current.trainer.last
+        return self.epochs_before + self.config.training.epochs
 
     @property
     def epochs_before(self) -> int:
@@ -199,14 +212,28 @@ class Engine:
     @property
     def searches(self) -> bool:
         """Whether held-out rows have yet to determine the number of epochs."""
-        training, data = self.asked.training, self.data
-        is_open = (
-            self.rows.at_hand is self.rows
-            and not training.epochs
-            and not training.early_stopping
-            and self.holdout is None
-        )
-        return is_open and data.own and self.before is None and few_rows(len(data.rows.order), data.y_shape)
+        few = few_rows(len(self.data.rows.order), self.data.y_shape)
+        return self._is_open and few and self.holdout is None
+
+    @property
+    def follows(self) -> bool:
+        """Whether the number of epochs follows what still changes in held-out rows, while it trains."""
+        rows, shape = len(self.data.rows.order), self.data.y_shape
+        usual = schedule(self.asked.training.init, self.asked.model.assignment, shape)
+        epochs = self.config.training.epochs
+        enough = rows >= MINIMUM_ROWS and not few_rows(rows, shape)
+        return self._is_open and usual.follows and enough and epochs > usual.passes
+
+    @property
+    def seeks(self) -> bool:
+        """Whether the number of epochs has yet to be found."""
+        return self.searches or self.follows
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the number of epochs was left open, and rows can be held out to find it."""
+        training, new = self.asked.training, self.data.own and self.before is None
+        return new and self.rows.at_hand is self.rows and not training.epochs and not training.early_stopping
 
     def _search(self) -> None:
         """Find the number of epochs. The fit itself uses all rows."""
@@ -251,7 +278,8 @@ class Engine:
 
     def _new(self) -> Restart:
         seed = self.seeds[len(self.outcomes)]
-        return Restart(self.config, self.data, self.rows, self.held_out, seed, self.before, self.workers)
+        given = self.config, self.data, self.rows, self.held_out, seed, self.before, self.workers
+        return Restart(*given, follows=self.follows)
 
     def _report(self, event: str, *given: Any) -> None:
         for observer in self.observers:

@@ -34,6 +34,11 @@ class Fit(Protocol):
         """How many epochs of the restart in progress are done."""
 
     @property
+    def epochs(self) -> int:
+        """The number of epochs that the restart in progress will have, with those before this fit. It can
+        become smaller."""
+
+    @property
     def epochs_before(self) -> int:
         """How many epochs the continued model had before this fit; 0 for a new model."""
 

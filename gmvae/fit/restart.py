@@ -12,6 +12,7 @@ import torch
 from gmvae.config import Config
 from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
+from gmvae.fit.length import Length
 from gmvae.fit.state import Record, State, joined, part
 from gmvae.fit.stopping import Stopping
 from gmvae.model.answers import full_loss
@@ -67,6 +68,7 @@ class Restart:
         seed: Seed of all its random numbers.
         before: A model to continue.
         workers: The processes that train it together.
+        follows: Whether its length follows what still changes (:class:`gmvae.fit.length.Length`).
     """
 
     def __init__(
@@ -78,12 +80,15 @@ class Restart:
         seed: int,
         before: Before | None = None,
         workers: Workers = ALONE,
+        *,
+        follows: bool = False,
     ) -> None:
         self.workers = workers
         self.data, self.held_out, self.seed, self.before = data, held_out, seed, before
         self.log_det = data.log_det
         self.stream = RandomStream(seed, rows.device)
         self.rows = rows.drawing(self.stream.cpu)
+        self.length = Length(self.rows, config.training, seed) if follows else None
         self._found: Found | None = None
         objective, training = config.objective, config.training
         if before is None:
@@ -109,6 +114,7 @@ class Restart:
         self.start: Start | None = None
         self.history: list[Record] = []
         self.stopped = False
+        self.last = 0
 
     @property
     def started(self) -> bool:
@@ -169,9 +175,14 @@ class Restart:
     def epochs(self, progress: Progress = lambda _: None) -> Iterator[Record]:
         """Train until the last epoch is done, or until held-out rows show that more would not help. Yields
         the record of each epoch."""
-        if self.stopped:
-            return
-        for record in self.trainer.epochs(self.rows, progress):
+        while not self.over:
+            yield from self._epochs(progress)
+
+    def _epochs(self, progress: Progress) -> Iterator[Record]:
+        """The epochs until the last one or, if rows are held out from the first half, until its end."""
+        halved = self.length is not None and not self.last
+        rows = self.length.rest if self.length is not None and halved else self.rows
+        for record in self.trainer.epochs(rows, progress):
             for name, sign in (("loss", -1), ("elbo", 1), ("reconstruction", 1)):
                 record[name] += sign * self.log_det
             if self.held_out is not None:
@@ -179,9 +190,19 @@ class Restart:
                 record["validation_loss"] = loss - self.log_det
                 self.stopped = self.stopping.after(self.trainer.epoch, loss, self.model)
             self.history.append(record)
+            if halved:
+                self._follow()
             yield record
-            if self.stopped:
+            if self.stopped or (halved and self.last):
                 return
+
+    def _follow(self) -> None:
+        """End the first half of the fit, once what it learns no longer changes."""
+        epoch, planned = self.trainer.epoch, self.config.training.epochs
+        enough = torch.tensor(self.length.enough(epoch, self.model))  # type: ignore[union-attr]
+        self.workers.agree([enough])
+        if enough or 2 * epoch >= planned:
+            self.last = self.trainer.last = min(2 * epoch, planned)
 
     def outcome(self) -> Outcome:
         """The outcome of this restart. With early stopping it is that of the best epoch."""
@@ -204,12 +225,14 @@ class Restart:
     @property
     def over(self) -> bool:
         """Whether it has had its last epoch."""
-        return self.stopped or self.trainer.epoch >= self.config.training.epochs
+        return self.stopped or self.trainer.epoch >= self.trainer.last
 
     def state(self) -> State:
         """Everything that the rest of the restart depends on."""
         start = None if self.start is None else self.start.to_json()
-        about = {"history": self.history, "start": start, "stopped": self.stopped}
+        about = {"history": self.history, "start": start, "stopped": self.stopped, "last": self.last}
+        if self.length is not None:
+            about["looks"] = self.length.state()
         return joined(trainer=self.trainer.state(), stopping=self.stopping.state(), about=({}, about))
 
     def restore(self, state: State) -> None:
@@ -223,3 +246,8 @@ class Restart:
         about = part(state, "about")[1]
         self.start = None if about["start"] is None else Start.from_json(about["start"])
         self.history, self.stopped = list(about["history"]), about["stopped"]
+        if self.length is not None:
+            self.length.restore(about["looks"])
+        if self.length is not None or self.config.training.restarts > 1:  # else epochs may have been added
+            self.last = about.get("last", 0)
+            self.trainer.last = self.last or self.config.training.epochs

@@ -79,7 +79,7 @@ class Bar(Observer):
         many, number = len(self.fit.seeds), self.fit.restart
         which = f"restart {number} of {many}, " if many > 1 else ""
         if stage == "epochs":
-            before, epochs = self.fit.epochs_before, self.fit.config.training.epochs
+            before, epochs = self.fit.epochs_before, self.fit.epochs
             done, epochs = done - before, epochs - before
             self._show(f"{which}epoch {int(done)} of {epochs}{self._said}", done / epochs)
         else:

@@ -66,9 +66,8 @@ class Screen(Observer):
     def begin(self, fit: Fit) -> None:
         self.fit = fit
         self.console.print(header(fit, self.data, self.writer), markup=False)
-        first, self.last = self.writer.saved, fit.config.training.epochs
-        self.every = max(1, math.ceil((self.last - first) / LINES))
-        self.task = self.bar.add_task("", total=self.last, completed=first, epoch=first)
+        first = self.first = self.writer.saved
+        self.task = self.bar.add_task("", total=fit.epochs, completed=first, epoch=first)
         self.bar.start()
 
     def progress(self, stage: str, done: float) -> None:
@@ -83,9 +82,6 @@ class Screen(Observer):
         self.console.print(f"chosen  K = {choice.clusters}: {chosen(choice)}", markup=False)
 
     def searched(self, holdout: Holdout) -> None:
-        self.last = holdout.epochs
-        self.every = max(1, math.ceil(self.last / LINES))
-        self.bar.update(self.task, total=self.last)
         self.console.print(
             f"epochs  {holdout.epochs} of {holdout.full}, found with {holdout.rows} held-out rows",
             markup=False,
@@ -101,16 +97,20 @@ class Screen(Observer):
             self.console.print(f"start   {of}{start.reason}{rounds(start, seconds)}", markup=False)
 
     def epoch(self, record: Record, moment: Moment) -> None:  # noqa: ARG002
-        epoch = record["epoch"]
+        epoch, last = record["epoch"], self.fit.epochs
         line = status(record, self.fit.config.model.clusters)
-        self.bar.update(self.task, completed=epoch, epoch=epoch, description=line)
+        self.bar.update(self.task, completed=epoch, epoch=epoch, total=last, description=line)
         over = self.fit.over
-        due = epoch % self.every == 0 or over or time.monotonic() - self.said > SECONDS
+        due = (
+            epoch % max(1, math.ceil((last - self.first) / LINES)) == 0
+            or over
+            or time.monotonic() - self.said > SECONDS
+        )
         if due and not self.console.is_terminal:
             self.said = time.monotonic()
             many = len(self.fit.seeds)
             which = f"restart {record['restart']}/{many}  " if many > 1 else ""
-            self.console.print(f"{which}epoch {epoch}/{self.last}  {line}")
+            self.console.print(f"{which}epoch {epoch}/{last}  {line}")
         if due and not over:
             for finding in self._news(epoch):
                 line = f"doctor  {finding.severity} so far: {finding.message}"

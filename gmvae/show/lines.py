@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gmvae.assess.holdout import Holdout
 from gmvae.assess.moment import Moment
 from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.result import Result
@@ -23,8 +22,6 @@ class Lines(Observer):
     def begin(self, fit: Fit) -> None:
         self.fit = fit
         self.before = fit.epochs_before
-        self.epochs = fit.config.training.epochs
-        self.every = max(1, self.epochs // 10) if self.verbose == 1 else 1
 
     def progress(self, stage: str, done: float) -> None:
         if stage == "epochs":
@@ -41,16 +38,12 @@ class Lines(Observer):
     def chosen(self, choice: Choice) -> None:
         print(f"GMVAE, {'' if choice.sure else 'not sure: '}{choice.reason}", flush=True)
 
-    def searched(self, holdout: Holdout) -> None:
-        self.epochs = holdout.epochs
-        self.every = max(1, self.epochs // 10) if self.verbose == 1 else 1
-
     def epoch(self, record: Record, moment: Moment) -> None:  # noqa: ARG002
-        epoch = record["epoch"] - self.before
-        if epoch % self.every == 0:
+        epoch, epochs = (count - self.before for count in (record["epoch"], self.fit.epochs))
+        if epoch % (max(1, epochs // 10) if self.verbose == 1 else 1) == 0:
             values = ", ".join(f"{k} {record[k]:.4g}" for k in ("loss", "validation_loss") if k in record)
             many = len(self.fit.seeds)
-            print(f"GMVAE, restart {record['restart']} of {many}, epoch {epoch} of {self.epochs}: {values}")
+            print(f"GMVAE, restart {record['restart']} of {many}, epoch {epoch} of {epochs}: {values}")
 
     def finished(self, result: Result) -> None:
         for finding in result.findings:

@@ -135,6 +135,10 @@ class Writer(Observer):
 
     def finished(self, result: Result) -> None:
         self.summary = self._summary(result)
+        about = self.folder.about()
+        if not about["config"]["training"]["epochs"]:
+            about["config"] = self.fit.config.to_json()
+            self.folder.write_about(about)
         if self.config.run.save_model:
             self.model_file(result).save(self.folder.model)
         self.folder.write_summary(self.summary)  # written last, as a sign that everything else is there

@@ -56,6 +56,10 @@ class Trainer:
         config: Optimiser, batches, epochs.
         stream: Source of all randomness.
         workers: The processes that share each batch.
+
+    Attributes:
+        epoch: The number of epochs done.
+        last: The number of all epochs. It can be changed between two epochs.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Trainer:
         self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
         self.taught: Recognition | None = None
         self.epoch = self.rollbacks = 0
+        self.last = config.epochs
         self._good, self._busy = Snapshot(), False
         self._pass: Pass | None = None
         self._step: FastStep | None = None
@@ -99,7 +104,7 @@ class Trainer:
     def epochs(
         self, y: Indexable, progress: Callable[[float], object] = lambda _: None
     ) -> Iterator[dict[str, float]]:
-        """Train on observations until ``config.epochs`` are done.
+        """Train on observations until ``last`` epochs are done.
 
         Arguments:
             y: The observations; levels of uint8 stand for levels / 255.
@@ -114,9 +119,9 @@ class Trainer:
             FloatingPointError: if a loss or a weight is no longer finite, and smaller steps do not help
                 (:mod:`gmvae.training.recovery`). The model is then as it was before that epoch.
         """
-        if self.epoch < self.config.epochs:
+        if self.epoch < self.last:
             self.workers.agree(self.model.state_dict().values())
-        while self.epoch < self.config.epochs:
+        while self.epoch < self.last:
             began = time.perf_counter()
             self._good.take(*self._state())
             self._busy = True
@@ -174,7 +179,7 @@ class Trainer:
     def learning_rate(self) -> float:
         """The learning rate of the next epoch. If clusters are anchored, it decays linearly over the second
         half of all epochs."""
-        rest = 1.0 if self.taught is None else 1 - self.epoch / self.config.epochs
+        rest = 1.0 if self.taught is None else 1 - self.epoch / self.last
         return self.config.learning_rate * SMALLER**self.rollbacks * min(1.0, 2 * rest)
 
     def _epoch(

@@ -202,7 +202,7 @@ def test_a_warm_start_is_anchored_to_the_taught_partition(blobs, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "epochs", "rate"),
     [
-        ({}, 40, 3e-3),
+        ({}, 80, 3e-3),
         ({"learning_rate": 0.01, "epochs": 2}, 2, 0.01),
         ({"image_shape": (3, 1)}, 80, 1e-3),
         ({"init": "random"}, 150, 1e-3),

@@ -209,11 +209,13 @@ def test_passes_of_a_fit_without_a_given_length():
     for init, assignment in (("random", "recogniser"), ("auto", "posterior")):
         assert schedule(init, assignment, (2,)).epochs(1800, 128) == 100  # 15 steps each
         assert schedule(init, assignment, (1, 8, 8)).epochs(60_000, 128) == 20
-    assert schedule("auto", "recogniser", (2,)).epochs(1800, 128) == 27
-    assert schedule("auto", "recogniser", (1, 8, 8)).epochs(1800, 128) == 54
-    assert schedule("auto", "recogniser", (2,)).epochs(3000, 128) == 20  # 480 steps
-    assert schedule("auto", "recogniser", (2,)).epochs(9000, 128) == 12  # 71 steps each, 852 in all
-    assert schedule("auto", "recogniser", (2,)).epochs(60_000, 128) == 4
+    for shape in ((2,), (1, 8, 8)):
+        assert schedule("auto", "recogniser", shape).epochs(1800, 128) == 54
+        assert schedule("auto", "recogniser", shape).epochs(9000, 128) == 12  # 71 steps each, 852 in all
+        assert schedule("auto", "recogniser", shape).epochs(60_000, 128) == 4
+    assert schedule("auto", "recogniser", (2,)).epochs(100, 128) == 400
+    assert schedule("auto", "recogniser", (2,)).epochs(300, 128) == 200  # 600 steps
+    assert schedule("auto", "recogniser", (1, 8, 8)).epochs(300, 128) == 267
 
 
 def test_the_robust_loss_is_between_cross_entropy_and_the_share_of_mistakes():
