@@ -27,11 +27,11 @@ Start = Literal["auto", "random", "kmeans", "candidates", "manifold"]
 Augment = Literal["auto", "none", "image", "table"]
 Scale = Literal["auto", "standard", "robust", "log", "unit", "common", "none"]
 Tracker = Literal["none", "tensorboard"]
+Precision = Literal["auto", "float32", "bfloat16"]
 DatasetName = Literal["spiral", "mnist", "fashion_mnist", "svhn", "file"]
 Plot = Literal[
     "latent", "recon", "samples", "styles", "bound", "terms", "consistency", "scores", "shares", "stability"
 ]
-
 
 DEVICE = r"auto|cpu|mps|cuda(:\d+)?"
 """Pattern of the names of devices."""
@@ -168,6 +168,9 @@ class TrainingConfig:
     """Seed of weights, batches and noise."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu, cuda, cuda:1, ... or mps."""
+    precision: Precision = "auto"
+    """Number format of the networks in training: float32 or bfloat16; auto is bfloat16 for convolutions on a
+    CUDA GPU that has it, else float32."""
     threads: int = 0
     """CPU threads; 0 uses one for small networks, and otherwise lets torch decide."""
 
@@ -179,6 +182,7 @@ class TrainingConfig:
         choice("init", self.init, Start)
         whole("rounds", self.rounds, 0)
         choice("augment", self.augment, Augment)
+        choice("precision", self.precision, Precision)
         whole("epoch_size", self.epoch_size, 0)
         if self.epoch_size == 1:
             raise ValueError("epoch_size is 1: it must be 0, for all of the data, or at least 2")
@@ -199,20 +203,9 @@ class TrainingConfig:
 
 
 OF_FILES = (
-    "labels_path",
-    "label_column",
-    "id_column",
-    "weight_column",
-    "stream",
-    "separator",
-    "decimal",
-    "thousands",
-    "encoding",
-    "columns",
-    "drop",
-    "image_size",
-    "grey",
-)
+    "labels_path", "label_column", "id_column", "weight_column", "stream", "separator", "decimal",
+    "thousands", "encoding", "columns", "drop", "image_size", "grey",
+)  # fmt: skip
 """Fields of :class:`DataConfig` that mean nothing without a ``path``."""
 
 

@@ -81,10 +81,8 @@ class GMVAE(Updated):
         z_prior_weight: Weight of the z prior term.
         min_information: Minimum information constraint, in nats (assignment posterior).
         mc_samples: Monte Carlo samples per observation.
-        warm_up: Epochs over which the weight of the divergences grows from 0; a float is a share of
-            ``epochs``.
-        cv_warm_up: Epochs after ``warm_up`` over which the weight of the consistency violation grows from 0;
-            a float is a share of ``epochs``.
+        warm_up: Epochs over which the weight of the divergences grows from 0; a float is a share of all.
+        cv_warm_up: The same for the consistency violation, after ``warm_up``.
         optimiser: Its name, as in :class:`gmvae.config.TrainingConfig`.
         learning_rate: Its step size; ``"auto"`` is 3e-3 if a table's clusters are taught first, else 1e-3. If
             pseudo-labels are taught, it decays over the second half of the epochs.
@@ -94,10 +92,8 @@ class GMVAE(Updated):
             (:class:`gmvae.fit.length.Length`). With fewer than 10 distinct rows for each column, some rows
             are first held out, to find the number of epochs after which a fit to the others no longer
             improves on them (``holdout_``).
-        n_init: Number of restarts of the whole model. With fewer than 1,000 rows the restart is kept whose
-            clusters agree most with those of the others (of two restarts, the one with the smaller loss).
-            With more rows it is the one whose clusters have the greatest modularity in the nearest-neighbour
-            graph (:func:`gmvae.fit.scores.best`).
+        n_init: Number of restarts of the whole model. The best is kept, chosen without labels
+            (:func:`gmvae.fit.scores.best`).
         resamples: Starts from other samples of 80 % of the rows, to measure ``stability_`` and to calibrate
             :meth:`confidence`; 0 for none, 20 work well.
         outliers: ``"label"`` gives rows that belong to no cluster (:meth:`is_outlier`) the number -1 in
@@ -110,6 +106,8 @@ class GMVAE(Updated):
         warm_start: Whether ``fit`` continues with the fitted model.
         random_state: Seed, ``RandomState`` or ``None``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ... or ``"mps"``.
+        precision: Number format of the networks while they train: ``"float32"``, ``"bfloat16"`` or ``"auto"``
+            (:func:`gmvae.training.devices.pick_precision`).
         threads: CPU threads; 0 for automatic.
         verbose: ``"auto"`` shows a bar in a notebook, for a fit that takes a second or more, and nothing
             elsewhere; 0 shows nothing anywhere. 1 prints a line for every tenth of a fit (in a notebook:
@@ -210,6 +208,7 @@ class GMVAE(Updated):
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        precision: str = "auto",
         threads: int = 0,
         verbose: int | str = "auto",
         run_dir: str | Path | None = None,
@@ -253,6 +252,7 @@ class GMVAE(Updated):
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.precision = precision
         self.threads = threads
         self.verbose = verbose
         self.run_dir = run_dir

@@ -11,6 +11,7 @@ from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.start.begin import schedule
+from gmvae.training.devices import pick_precision
 
 HIDDEN, HIDDEN_IMAGES = 128, 256
 """Units of each hidden layer if their number is left open: for the network fc, and for networks of images."""
@@ -39,12 +40,19 @@ def resolve(config: Config, data: Prepared, rows: Observations) -> Config:
     usual = schedule(training.init, model.assignment, shape)
     epochs = training.epochs or usual.epochs(count, training.batch_size)
     rate = training.learning_rate or usual.learning_rate
+    precision = pick_precision(training.precision, rows.device, model.network)
     patience = max(1, whole_epochs(training.n_iter_no_change, epochs))
     return replace(
         config,
         model=model,
         objective=config.objective.resolved(epochs),
-        training=replace(training, epochs=epochs, learning_rate=rate, n_iter_no_change=patience),
+        training=replace(
+            training,
+            epochs=epochs,
+            learning_rate=rate,
+            n_iter_no_change=patience,
+            precision=precision,  # type: ignore[arg-type]
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from gmvae.fit.length import Length
 from gmvae.fit.state import Record, State, joined, part
 from gmvae.fit.stopping import Stopping
 from gmvae.model.answers import full_loss
+from gmvae.model.networks import train_in
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.progress import Progress
@@ -98,6 +99,7 @@ class Restart:
             self.model = before.model
             objective = replace(objective, warm_up=0, cv_warm_up=0)
             training = replace(training, epochs=before.epochs + training.epochs)
+        train_in(self.model, config.training.precision)
         edges = map(torch.from_numpy, data.edges)
         self.model.recognition.take_range(*edges, widen=before is not None)
         self.renew(replace(config, objective=objective, training=training))

@@ -30,6 +30,29 @@ BatchNorm1d = partial(nn.BatchNorm1d, dtype=FLOAT)
 BatchNorm2d = partial(nn.BatchNorm2d, dtype=FLOAT)
 
 
+class Body(nn.Sequential):
+    """The layers of a network's body. In training, they can compute in another number format: matrix products
+    and convolutions do then, and the rest where autocast holds it to be safe. Weights, inputs and outputs
+    keep theirs, and so do all terms of the objective."""
+
+    inner: torch.dtype | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.inner is None or not self.training:
+            out: Tensor = super().forward(inputs)
+            return out
+        with torch.autocast(inputs.device.type, self.inner):
+            out = super().forward(inputs)
+        return out.to(inputs.dtype)
+
+
+def train_in(model: nn.Module, precision: str) -> None:
+    """Let the bodies of a model compute in a number format (``float32``, ``bfloat16``) while it trains."""
+    for module in model.modules():
+        if isinstance(module, Body):
+            module.inner = torch.bfloat16 if precision == "bfloat16" else None
+
+
 def recogniser(network: str, y_shape: Shape, hidden_size: int, filters: int) -> nn.Module:
     """The body of the recogniser: (N, *y_shape) to (N, hidden_size).
 
@@ -37,10 +60,10 @@ def recogniser(network: str, y_shape: Shape, hidden_size: int, filters: int) -> 
         ValueError: if observations of this shape do not fit the network.
     """
     if network == "fc":
-        return fc_recogniser(math.prod(y_shape), hidden_size)
+        return Body(*fc_recogniser(math.prod(y_shape), hidden_size))
     if network == "compact":
-        return compact_recogniser(y_shape, hidden_size, filters)
-    return conv_recogniser(convolutions(network, y_shape, hidden_size, filters))
+        return Body(*compact_recogniser(y_shape, hidden_size, filters))
+    return Body(*conv_recogniser(convolutions(network, y_shape, hidden_size, filters)))
 
 
 def decoder(
@@ -59,12 +82,12 @@ def decoder(
         body = fc_decoder(x_size, hidden_size, parameters * y_size)
     else:
         body = conv_decoder(x_size, convolutions(network, y_shape, hidden_size, filters), parameters)
-    return nn.Sequential(*body, nn.Flatten(), nn.Unflatten(-1, (parameters, y_size)))
+    return Body(*body, nn.Flatten(), nn.Unflatten(-1, (parameters, y_size)))
 
 
 def prior(w_size: int, hidden_size: int, clusters: int, x_size: int) -> nn.Module:
     """The prior network: (N, w_size) to (N, 2, clusters, x_size), means and log-variances."""
-    return nn.Sequential(
+    return Body(
         Linear(w_size, hidden_size),
         nn.Tanh(),
         Linear(hidden_size, 2 * clusters * x_size),

@@ -62,6 +62,22 @@ def pick_threads(asked: int, work: int) -> int:
     return asked or (1 if work < SMALL_LAYER else 0)
 
 
+def pick_precision(asked: str, device: torch.device, network: str) -> str:
+    """The number format of a network in training: the one asked for or, for ``auto``, bfloat16 for
+    convolutions on a CUDA GPU that computes in it, else float32. Fully connected networks are too small to
+    gain.
+
+    Raises:
+        ValueError: if the device has no bfloat16.
+    """
+    able = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if asked == "auto":
+        return "bfloat16" if able and device.type == "cuda" and network != "fc" else "float32"
+    if asked == "bfloat16" and not able:
+        raise ValueError(f"precision is bfloat16, but {device} does not compute in it: choose float32")
+    return asked
+
+
 def pick_device(name: str) -> torch.device:
     """The device with this name; for ``auto`` a GPU if there is one, else the CPU.
 

@@ -38,3 +38,20 @@ def test_a_run_started_on_a_gpu_is_resumed_on_the_cpu(tmp_path):
     again = gmvae.GMVAE.resume(tmp_path / "run", device="cpu")
     assert again.n_iter_ == whole.n_iter_ == 6
     np.testing.assert_array_equal(again.predict(y), whole.predict(y))
+
+
+@pytest.mark.skipif(GPU is None or GPU.type != "cuda", reason="bfloat16 is for GPUs of CUDA")
+def test_images_are_fitted_in_bfloat16_on_a_gpu():
+    """auto chooses it, unless the GPU does not compute in it."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=300)
+    y = rng.integers(0, 60, (300, 8, 8))
+    y[np.arange(300), :, 1 + 2 * labels] += 180
+    options = {"image_shape": (8, 8), "init": "kmeans", "epochs": 10, "filters": 4, "device": "cuda"}
+    able = torch.cuda.is_bf16_supported(including_emulation=False)
+    for precision in ("auto", "float32"):
+        model = taught(**options | {"precision": precision}).fit(y.astype(np.uint8).reshape(300, -1))
+        assert model.model_.recognition.body.inner == (
+            torch.bfloat16 if able and precision == "auto" else None
+        )
+        assert [len(set(model.labels_[labels == k])) for k in range(3)] == [1, 1, 1]

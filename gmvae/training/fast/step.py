@@ -24,8 +24,8 @@ clamp_backward = torch.ops.aten.hardtanh_backward.default
 
 
 def covers(model: GaussianMixtureVAE, *, views: bool) -> bool:
-    """Whether :class:`FastStep` supports this model: fully connected, without augmented views."""
-    return model.config.network == "fc" and not views
+    """Whether :class:`FastStep` supports this model: fully connected, in float32, without augmented views."""
+    return model.config.network == "fc" and model.generative.prior.inner is None and not views
 
 
 class FastStep:
