@@ -24,8 +24,9 @@ GAIN = 0.25
 """A fit goes on while the bound on held-out rows rises by at least so many nats as its epochs double."""
 MOVED = 0.01
 """A fit goes on while more than this share of the held-out rows change clusters as its epochs double."""
-LOOKED_AT, DRAWS = 1000, 10
-"""Maximum number of held-out rows that are looked at, and the number of samples of x and w for each."""
+MOST, DRAWS = 200, 10
+"""Maximum number of held-out rows, and the number of samples of x and w for each. If more rows were held out,
+many clusters would have less exact borders."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ class Length:
 
     Arguments:
         rows: The rows of the fit.
-        training: The share to hold out, the batches, and the greatest number of epochs.
+        training: The share to hold out, and the batches.
         seed: Seed of the choice of held-out rows.
     """
 
     def __init__(self, rows: Observations, training: TrainingConfig, seed: int) -> None:
         rng = np.random.RandomState(seed % 2**32)
-        self.rest, held_out = rows.split(training.validation_fraction, rng)
-        self.held_out = held_out.sample(LOOKED_AT)
+        share = min(training.validation_fraction, MOST / len(rows.order))
+        self.rest, self.held_out = rows.split(share, rng)
         self._tensor = self.held_out.tensor()
         count = len(self.rest)
         self._each = -(-min(training.epoch_size or count, count) // training.batch_size)

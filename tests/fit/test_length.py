@@ -86,6 +86,8 @@ def test_held_out_rows_are_not_fitted():
     assert len(held_out) == 20
     assert not held_out & rest
     assert held_out | rest == set(range(200))
+    many = Observations.of(np.arange(5000.0, dtype=np.float32)[:, None])
+    assert len(Length(many, TrainingConfig(), 3).held_out.order) == 200
 
 
 @pytest.fixture(params=[math.inf, -math.inf], ids=["shortest", "longest"])
