@@ -90,7 +90,12 @@ def test_held_out_rows_are_not_fitted():
     assert len(Length(many, TrainingConfig(), 3).held_out.order) == 200
 
 
-@pytest.fixture(params=[math.inf, -math.inf], ids=["shortest", "longest"])
+@pytest.fixture(
+    params=[
+        pytest.param(math.inf, id="shortest"),
+        pytest.param(-math.inf, id="longest", marks=pytest.mark.slow),
+    ]
+)
 def gain(monkeypatch, request):
     monkeypatch.setattr(length, "GAIN", request.param)
     return request.param

@@ -75,6 +75,7 @@ def test_the_hand_written_gradient_is_for_float32():
     assert not covers(low, views=False)
 
 
+@pytest.mark.slow
 def test_a_fit_in_bfloat16_finds_the_clusters(tmp_path):
     y, labels = three_blobs()
     for seed in range(3):
@@ -88,6 +89,7 @@ def test_a_fit_in_bfloat16_finds_the_clusters(tmp_path):
     np.testing.assert_array_equal(again.predict_proba(y), model.predict_proba(y))
 
 
+@pytest.mark.slow
 def test_a_run_says_its_precision(tmp_path):
     np.save(tmp_path / "y.npy", three_blobs()[0])
     flags = ["--clusters", 3, "--epochs", 2, "--init", "kmeans", "--plot-every", 0, "--device", "cpu"]
