@@ -108,7 +108,7 @@ class Engine:
         if self.searches:
             self._search()
         while len(self.outcomes) < len(self.seeds):
-            yield from self._restart()
+            yield from self._round() if self.spread else self._restart()
         with self.threads():
             self.result = self._resample(self.conclude())
         if self.follows:
@@ -165,13 +165,20 @@ class Engine:
 
     @property
     def over(self) -> bool:
-        """Whether the restart in progress has had its last epoch."""
-        return self.current is not None and self.current.over
+        """Whether the restart in progress has had its last epoch, or there are no more restarts."""
+        all_done = len(self.outcomes) == len(self.seeds)
+        return all_done or (self.current is not None and self.current.over)
 
     @property
     def hand_written(self) -> bool:
         """Whether models are trained with the hand-written gradient (:mod:`gmvae.training.fast`)."""
-        return self.workers.size == 1 and by_hand(self._model(), self.config.training)
+        alone = self.workers.size == 1 or self.spread
+        return alone and by_hand(self._model(), self.config.training)
+
+    @property
+    def spread(self) -> bool:
+        """Whether each process makes restarts of its own, since the model is too small to be shared."""
+        return self.workers.size > 1 and len(self.seeds) > 1 and pick_threads(0, self._work) == 1
 
     def build(self) -> None:
         """Make the first model now, so that a model too large for the memory fails at once."""
@@ -189,9 +196,13 @@ class Engine:
 
     def threads(self) -> Any:
         """A context in which torch uses a number of CPU threads that suits the model."""
+        return cpu_threads(pick_threads(self.config.training.threads, self._work))
+
+    @property
+    def _work(self) -> int:
+        """The number of multiplications in a layer, for a batch."""
         c = self.config
-        work = c.training.batch_size * c.objective.mc_samples * c.model.hidden_size**2
-        return cpu_threads(pick_threads(c.training.threads, work))
+        return c.training.batch_size * c.objective.mc_samples * c.model.hidden_size**2
 
     def _choose(self) -> None:
         """Choose the number of clusters."""
@@ -253,11 +264,33 @@ class Engine:
         self.config = replace(resolved, model=replace(resolved.model, clusters=clusters))
         self._report("searched", self.holdout)
 
-    def _restart(self) -> Iterator[Record]:
-        """Make a restart, or continue the one in progress."""
-        number = len(self.outcomes) + 1
+    def _round(self) -> Iterator[Record]:
+        """Let each process make the restart that is its own in this round, and give its outcome to all."""
+        before, rank = len(self.outcomes), self.workers.rank
+        if rank:
+            self.current = None  # a restart in progress is that of the first process
+        if before + rank < len(self.seeds):
+            yield from self._restart(rank)
+        own = self.outcomes[before:]
+        state = own[0].state() if own else None
+        if state is not None:
+            state = {name: value.cpu() for name, value in state[0].items()}, state[1]
+        self.outcomes = self.outcomes[:before]
+        for other, given in enumerate(self.workers.gathered(state)):
+            if given is not None and other == rank:
+                self.outcomes += own
+            elif given is not None:
+                found = self._new(0).past(given)
+                self.outcomes.append(found)
+                records = [record | {"restart": len(self.outcomes)} for record in found.history]
+                given = len(self.outcomes), found.start, records, Moment(found.model, self.data)
+                self._report("arrived", *given)
+
+    def _restart(self, ahead: int = 0) -> Iterator[Record]:
+        """Make a restart, or continue the one in progress: the next one, or one that is ``ahead``."""
+        number = len(self.outcomes) + ahead + 1
         if self.current is None:
-            self.current = self._new()
+            self.current = self._new(ahead)
         current = self.current
         with self.threads():
             if not current.started:
@@ -276,9 +309,9 @@ class Engine:
             self.outcomes.append(current.outcome())
         self.current = None
 
-    def _new(self) -> Restart:
-        seed = self.seeds[len(self.outcomes)]
-        given = self.config, self.data, self.rows, self.held_out, seed, self.before, self.workers
+    def _new(self, ahead: int = 0) -> Restart:
+        seed, workers = self.seeds[len(self.outcomes) + ahead], ALONE if self.spread else self.workers
+        given = self.config, self.data, self.rows, self.held_out, seed, self.before, workers
         return Restart(*given, follows=self.follows)
 
     def _report(self, event: str, *given: Any) -> None:

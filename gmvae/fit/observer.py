@@ -84,5 +84,9 @@ class Observer:
     def epoch(self, record: Record, moment: Moment) -> None:
         """An epoch is over. Observers can add to the record; later observers see the additions."""
 
+    def arrived(self, restart: int, start: Start | None, records: list[Record], moment: Moment) -> None:
+        """Another process has made a restart: its start, the records of its epochs without what observers
+        add, and its model."""
+
     def finished(self, result: Result) -> None:
         """The fit is over."""

@@ -116,6 +116,10 @@ class Screen(Observer):
                 line = f"doctor  {finding.severity} so far: {finding.message}"
                 self.console.print(line, markup=False)
 
+    def arrived(self, restart: int, start: Start | None, records: list[Record], moment: Moment) -> None:  # noqa: ARG002
+        epochs, line = len(records), status(records[-1], self.fit.config.model.clusters)
+        self.console.print(f"restart {restart}/{len(self.fit.seeds)}  epoch {epochs}/{epochs}  {line}")
+
     def finished(self, result: Result) -> None:
         self.bar.stop()
         self.console.print(footer(result, self.data, self.writer), markup=False)

@@ -11,6 +11,7 @@ from gmvae.config import Config
 from gmvae.fit.observer import Observer
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record
+from gmvae.start.begin import Start
 from gmvae.store.run_folder import RunFolder
 
 GROUPS = ("test_", "validation_")
@@ -48,6 +49,10 @@ class TensorBoard(Observer):
             if name not in LEFT_OUT and isinstance(value, int | float):
                 self._writer.add_scalar(tag(name), value, record["epoch"])
         self._writer.flush()
+
+    def arrived(self, restart: int, start: Start | None, records: list[Record], moment: Moment) -> None:  # noqa: ARG002
+        for record in records:
+            self.epoch(record, moment)
 
     def finished(self, result: Result) -> None:
         if self._restart:

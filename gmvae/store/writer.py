@@ -105,6 +105,20 @@ class Writer(Observer):
         if over or time.monotonic() - self._saved_at >= run.checkpoint_every:
             self._checkpoint()
 
+    def arrived(self, restart: int, start: Start | None, records: list[Record], moment: Moment) -> None:
+        for record in records:
+            record["wall_seconds"] = record["seconds"]
+        records[-1] |= self.measures.of(moment)
+        records[-1].pop("moved", None)
+        records[-1] |= self.measures.bits(records[-1])
+        if start is not None and start.init != "random":
+            starts = [*self.folder.read_starts()[: restart - 1], start.to_json() | {"restart": restart}]
+            self.folder.write_starts([*starts[:-1], starts[-1] | {"seconds": 0.0}])
+        for record in records:
+            self.folder.append(record)
+        self.history += records
+        self._checkpoint()
+
     def _keep(self) -> None:
         """Keep a copy of the restart in progress, after an epoch whose record is written."""
         tensors, about = part(self.fit.state(), CURRENT)

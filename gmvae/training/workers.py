@@ -111,6 +111,14 @@ class Workers:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
+    def gathered(self, value: Any) -> list[Any]:
+        """The values of all processes, by rank. Any object that can be pickled will do."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value)
+        return found
+
     def wait(self) -> None:
         """Wait until all processes have called this."""
         if self.size > 1:
