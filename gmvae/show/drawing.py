@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.assess.moment import Moment
-from gmvae.assess.snapshot import PICTURES
+from gmvae.assess.shown import PICTURES
 from gmvae.config import RunConfig
 from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.result import Result

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gmvae.assess.snapshot import Snapshot
+from gmvae.assess.shown import Snapshot
 from gmvae.partition.relabelling import Relabelling
 from gmvae.show import figures
 from gmvae.show.epochs import OF_HISTORY
