@@ -133,7 +133,7 @@ def main() -> None:
     """The other process's side: draw requests from standard input until it ends, or until one fails."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(5)  # with more, a busy machine would make the end of a run wait for its last pictures
     requests, answers = sys.stdin.buffer, os.dup(sys.stdout.fileno())
     sys.stdout = sys.stderr
     # the training process draws what fails here, and raises its error there
