@@ -350,6 +350,8 @@ class Run:
             except (KeyboardInterrupt, GeneratorExit):
                 self.writer.interrupted()
                 raise
+            finally:
+                drawing.close()
 
     def finish(self, *observers: Observer) -> Result:
         """Train to the end and return the result."""

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from gmvae.assess.diagnostics import Diagnostics, examine
 from gmvae.assess.overview import Overview, overview
-from gmvae.assess.snapshot import Snapshot, glance, snapshot
+from gmvae.assess.shown import Snapshot
+from gmvae.assess.snapshot import glance, snapshot
 from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
 from gmvae.model import inference

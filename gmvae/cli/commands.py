@@ -84,7 +84,8 @@ class DrawPlot:
             return newest_run() if self.run is None else RunFolder(self.run)
 
         from gmvae.apply.apply import check_out
-        from gmvae.show.run_figures import FORMATS, draw_plot, rows_resampled, save_figure
+        from gmvae.show.pictures import FORMATS, save_figure
+        from gmvae.show.run_figures import draw_plot, rows_resampled
         from gmvae.store.tables import check_ending
 
         folder = find()

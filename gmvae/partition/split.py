@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 Array = NDArray[Any]
 ROWS = 5_000
@@ -42,6 +39,8 @@ class Split:
 
     def part(self, x: Array) -> Array:
         """The probability of the new cluster, given the cluster, (N,), for means of x, (N, x_size)."""
+        from scipy.special import expit
+
         found: Array = expit(x.astype(np.float64) @ np.array(self.direction) + self.offset)
         return found
 
@@ -67,10 +66,7 @@ def halves(x: Array, cluster: int) -> Split | None:
     _, sizes, vectors = np.linalg.svd(x - centre, full_matrices=False)
     kept = sizes > NARROW * sizes[0]
     axes = vectors[kept].T / sizes[0] * np.sqrt(len(x))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a rough plane will do
-        found = GaussianMixture(2, covariance_type="tied", n_init=3, reg_covar=1e-4, random_state=0)
-        found.fit((x - centre) @ axes)
+    found = _mixture((x - centre) @ axes)
     means, weights = found.means_, found.weights_
     scaled = found.precisions_ @ (means[1] - means[0])
     direction = axes @ scaled
@@ -100,11 +96,18 @@ def overlap_of_halves(x: Array) -> float | None:
     for rows, direction in ((~first, a), (first, b if a @ b >= 0 else -b)):
         values = x[rows].astype(np.float64) @ direction
         along[rows] = (values - values.mean()) / (values.std() or 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mixture = GaussianMixture(2, covariance_type="tied", n_init=3, reg_covar=1e-4, random_state=0)
-        q = mixture.fit(along[:, None]).predict_proba(along[:, None])
+    q = _mixture(along[:, None]).predict_proba(along[:, None])
     return float(q.prod(1).sum() / max(q.sum(0).min(), 1e-12))
+
+
+def _mixture(x: Array) -> Any:
+    """A scikit-learn mixture of two Gaussians with a common covariance, fitted to x, (N, size)."""
+    from sklearn.exceptions import ConvergenceWarning  # takes seconds, and drawing a split needs none of it
+    from sklearn.mixture import GaussianMixture
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a rough plane will do
+        return GaussianMixture(2, covariance_type="tied", n_init=3, reg_covar=1e-4, random_state=0).fit(x)
 
 
 def _short(value: float) -> float:

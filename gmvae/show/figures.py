@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from gmvae.assess.snapshot import PICTURES, STEPS, Snapshot
+from gmvae.assess.shown import PICTURES, STEPS, Snapshot
 from gmvae.show.canvas import blank, empty
 from gmvae.show.colours import colour
 from gmvae.show.heat import heat, moved, scaled, slanted

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gmvae.assess.snapshot import STEPS
+from gmvae.assess.shown import STEPS
 from gmvae.show import epochs
 from gmvae.show.content import Content
 from gmvae.show.figures import MOVED, UNIT

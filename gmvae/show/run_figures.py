@@ -10,19 +10,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gmvae.assess.snapshot import Snapshot
+from gmvae.assess.shown import Snapshot
 from gmvae.partition.relabelling import Relabelling
 from gmvae.show import figures
 from gmvae.show.epochs import OF_HISTORY
 from gmvae.show.naming import Naming
+from gmvae.show.pictures import naming, save_figure
 from gmvae.show.stability import UNKNOWN, of_numbers
-from gmvae.store.files import read_arrays, write_whole
+from gmvae.store.files import read_arrays
 from gmvae.store.model_file import ModelFile
 from gmvae.store.run_folder import RunFolder
-from gmvae.store.tables import check_ending
-
-FORMATS = (".png", ".svg", ".pdf")
-"""Endings of the files that figures can be written to."""
 
 
 def draw_plot(folder: RunFolder, name: str, suffix: str = "", out: Path | None = None) -> Path:
@@ -38,17 +35,6 @@ def draw_plot(folder: RunFolder, name: str, suffix: str = "", out: Path | None =
         ValueError: if the run has not yet written what the picture needs.
     """
     return save_figure(draw_on(folder, name), out or folder.plots / f"{name}{suffix}.png")
-
-
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure in the format of the file's ending, and return its path.
-
-    Raises:
-        ValueError: if the ending is not one of ``FORMATS``.
-    """
-    check_ending(path, FORMATS)
-    write_whole(path, lambda part: figure.savefig(part, format=path.suffix[1:], dpi=120))
-    return path
 
 
 def draw_on(folder: RunFolder, name: str, figure: Figure | None = None) -> Figure:
@@ -72,8 +58,8 @@ def draw_from(folder: RunFolder, path: Path, name: str, figure: Figure | None = 
     """Draw one of the pictures of a snapshot from its file, on a figure or on a new one, with the names that
     a run has for columns and clusters."""
     shown = read_snapshot(path)
-    naming = naming_of(folder, shown)
-    return figures.OF_SNAPSHOT[name](divided(shown, naming.relabelling), figure, naming)
+    names = naming_of(folder, shown)
+    return figures.OF_SNAPSHOT[name](divided(shown, names.relabelling), figure, names)
 
 
 def divided(shown: Snapshot, edits: Relabelling) -> Snapshot:
@@ -104,8 +90,7 @@ def naming_of(folder: RunFolder, shown: Snapshot) -> Naming:
     if folder.model.exists():
         edits = ModelFile.load(folder.model).about.get("relabelled", {})
         relabelling = Relabelling.of(edits, clusters, shown.x.shape[1])
-    columns = tuple(folder.about()["data"].get("features") or ())
-    return Naming(clusters, columns if len(columns) == shown.y.shape[1] else (), relabelling)
+    return naming(shown, folder.about()["data"].get("features") or (), relabelling)
 
 
 def kept_records(folder: RunFolder) -> list[dict[str, Any]]:

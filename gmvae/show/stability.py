@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from gmvae.partition.stability import NEARLY, STABLE
 from gmvae.show.canvas import blank, legend_below
 from gmvae.show.colours import PALETTE, colour
-from gmvae.show.content import Content
 from gmvae.show.naming import short
+
+if TYPE_CHECKING:
+    from gmvae.show.content import Content
 
 UNKNOWN = (
     "stability is not known: fit with resamples=20 (--resamples 20) for that of the rows of each cluster, or "

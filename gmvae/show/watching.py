@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmvae.assess.overview import Overview
-from gmvae.assess.snapshot import PICTURES, Snapshot
+from gmvae.assess.shown import PICTURES, Snapshot
 from gmvae.fit.observer import Fit, Observer
 from gmvae.show.drawing import SHOWN
 from gmvae.store.files import write_arrays
@@ -45,7 +45,7 @@ class Watcher:
 
     Arguments:
         folder: The run's folder.
-        picture: One of :data:`gmvae.assess.snapshot.PICTURES`, or :data:`OVERVIEW`.
+        picture: One of :data:`gmvae.assess.shown.PICTURES`, or :data:`OVERVIEW`.
     """
 
     def __init__(self, folder: RunFolder, picture: str) -> None:

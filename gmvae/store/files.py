@@ -2,7 +2,7 @@
 
 A file is written under a temporary name, flushed to the disk and renamed. So no reader ever sees half of it,
 not even after a power failure. Tensors are safetensors, everything else is JSON or plain .npz. Nothing is
-ever loaded with pickle.
+ever loaded with pickle. Only the functions that take tensors import torch.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from gmvae.data.limits import JSON_BYTES, check_file, check_size
+
+if TYPE_CHECKING:
+    import torch
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:
     """Write tensors, with a JSON object as metadata, as one safetensors file."""
+    from safetensors.torch import save_file
+
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     write_whole(path, lambda part: save_file(whole, part, {"gmvae": json.dumps(about)}))
 
@@ -52,6 +55,8 @@ def read_tensors(
 
 def checksum(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> str:
     """SHA-256 of tensors, with their names, types and shapes, and of a JSON object: 64 hexadecimal digits."""
+    import torch
+
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

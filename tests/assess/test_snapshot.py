@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
-from gmvae.assess.snapshot import SAMPLES, STEPS, snapshot
+from gmvae.assess.shown import SAMPLES, STEPS
+from gmvae.assess.snapshot import snapshot
 from gmvae.config import ModelConfig
 from gmvae.model import inference
 from gmvae.model.vae import GaussianMixtureVAE

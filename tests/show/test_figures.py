@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from gmvae.assess.snapshot import SAMPLES, STEPS, Snapshot
+from gmvae.assess.shown import SAMPLES, STEPS, Snapshot
 from gmvae.partition.relabelling import Relabelling
 from gmvae.partition.split import Split
 from gmvae.show import figures
