@@ -1,23 +1,57 @@
-"""Time the steps of several processes that train one model together (torchrun, gloo), and of one process.
+"""Time the steps of several processes that train one model together (torchrun, gloo), beside a model of them.
 
-    python benchmarks/workers.py [--processes 1 2 4] [--hidden-size 1000] [--batch-size 1024] [--rows 20000]
+    python benchmarks/workers.py [--processes 1 2 4] [--hidden-size 1000] [--batch-size 1024] [--rounds 5]
 
-Each process has one thread. Each number of processes is a line of benchmarks/results/workers.jsonl: the
-seconds of a step, the efficiency compared with one process, and the bytes of gradients that each step sums.
+Each process has one thread. The terms of the model of docs/scale.md are measured too: the step of one process
+on its share B / W of a batch, with autograd, as several processes have it; a short message of W processes;
+and the sum of the gradients. With fewer than W cores, processes take turns, and the step of a share counts
+W / cores times. The measurements are interleaved, since other programs disturb them. Each is a line of
+benchmarks/results/workers.jsonl. The table has the median over all rounds, also those of earlier calls.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results" / "workers.jsonl"
+MESSAGES = 5
+"""Messages of a step of the network fc: its gradients, and two layers of batch norm, forward and backward."""
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+AUTOGRAD = """
+import runpy, sys
+from gmvae.training import loop
+loop.by_hand = lambda *_: False
+sys.argv[0] = "gmvae"
+runpy.run_module("gmvae", run_name="__main__")
+"""
+REDUCE = """
+import json, sys, time, torch, torch.distributed as dist
+dist.init_process_group("gloo")
+found = {}
+for name, size, count in (("message", 256, 200), ("gradients", int(sys.argv[1]), 20)):
+    values, times = torch.ones(size), []
+    for _ in range(count):
+        began = time.perf_counter()
+        dist.all_reduce(values)
+        times.append(time.perf_counter() - began)
+        values.fill_(1)
+    found[name] = sorted(times)[count // 2]
+if dist.get_rank() == 0:
+    print(json.dumps(found), flush=True)
+dist.barrier()
+dist.destroy_process_group()
+"""
 
 
 def main() -> None:
@@ -25,44 +59,78 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--hidden-size", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=1024)
-    parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--columns", type=int, default=200)
+    parser.add_argument(
+        "--steps", type=int, default=10, help="steps of an epoch; the fastest of three counts"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    print("| processes | hidden | batch | ms a step | rows/s | efficiency | gradients, MB |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    alone = 0.0
+    about = {name: getattr(given, name) for name in ("hidden_size", "batch_size", "columns")}
+    about["cores"] = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.npy"
-        np.save(path, np.random.default_rng(0).normal(size=(given.rows, given.columns)).astype(np.float32))
-        for count in given.processes:
-            run = Path(folder) / f"run-{count}"
-            launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-            launch += ["--nproc-per-node", str(count), "-m", "gmvae"] if count > 1 else []
-            command = launch if count > 1 else [sys.executable, "-m", "gmvae"]
-            flags = ["--path", str(path), "--clusters", "10", "--init", "random", "--epochs", "3"]
-            flags += ["--hidden-size", str(given.hidden_size), "--batch-size", str(given.batch_size)]
-            flags += ["--threads", "1", "--plot-every", "0", "--no-save-model", "--run-dir", str(run)]
-            subprocess.run([*command, "train", "data", *flags], check=True, capture_output=True)
-            records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-            seconds = min(record["seconds"] for record in records) * given.batch_size / given.rows
-            alone = alone or seconds
-            weights = parameters(given.columns, given.hidden_size)
-            found = {
-                "processes": count,
-                "hidden_size": given.hidden_size,
-                "batch_size": given.batch_size,
-                "columns": given.columns,
-                "step_seconds": seconds,
-                "efficiency": alone / seconds / count,
-                "gradient_bytes": 4 * weights,
-            }
-            with open(RESULTS, "a") as file:
-                file.write(json.dumps(found) + "\n")
-            print(
-                f"| {count} | {given.hidden_size} | {given.batch_size} | {1000 * seconds:.1f} | "
-                f"{given.batch_size / seconds:,.0f} | {found['efficiency']:.2f} | {4e-6 * weights:.1f} |",
-                flush=True,
-            )
+        rows = np.random.default_rng(0).normal(size=(given.steps * given.batch_size, given.columns))
+        np.save(Path(folder) / "rows.npy", rows.astype(np.float32))
+        for _ in range(given.rounds):
+            for found in measured(Path(folder), given):
+                with open(RESULTS, "a") as file:
+                    file.write(json.dumps(about | found | {"load": os.getloadavg()[0]}) + "\n")
+    results = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    show([r for r in results if r.items() >= about.items()], given.processes, given.batch_size)
+
+
+def measured(folder: Path, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """One round of measurements, in seconds."""
+    for count in given.processes:
+        share = given.batch_size // count
+        yield {"what": "step", "processes": count, "seconds": step(folder, given, given.batch_size, count)}
+        yield {"what": "share", "processes": count, "seconds": step(folder, given, share)}
+        if count > 1:
+            script = folder / "reduce.py"
+            script.write_text(REDUCE)
+            command = [*TORCHRUN, str(count), str(script), str(parameters(given.columns, given.hidden_size))]
+            said = run(command)
+            for what, seconds in json.loads(said.splitlines()[-1]).items():
+                yield {"what": what, "processes": count, "seconds": seconds}
+
+
+def step(folder: Path, given: argparse.Namespace, batch: int, count: int = 0) -> float:
+    """Seconds of a step of so many processes. 0 is one process that uses autograd."""
+    flags = ["--path", str(folder / "rows.npy"), "--clusters", "10", "--init", "random", "--epochs", "3"]
+    flags += ["--hidden-size", str(given.hidden_size), "--batch-size", str(batch), "--threads", "1"]
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        flags += ["--plot-every", "0", "--no-save-model", "--run-dir", str(Path(place) / "run")]
+        start = {0: [sys.executable, "-c", AUTOGRAD], 1: [sys.executable, "-m", "gmvae"]}
+        run([*start.get(count, [*TORCHRUN, str(count), "-m", "gmvae"]), "train", "data", *flags])
+        text = (Path(place) / "run" / "metrics.jsonl").read_text()
+    fastest = min(json.loads(line)["seconds"] for line in text.splitlines())
+    return float(fastest * batch / (given.steps * given.batch_size))
+
+
+def run(command: list[str]) -> str:
+    said = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    if said.returncode:
+        raise RuntimeError(said.stderr)
+    return said.stdout
+
+
+def show(results: list[dict[str, Any]], processes: list[int], batch: int) -> None:
+    """The median of each measurement, and the step that the model gives, in milliseconds."""
+
+    def middle(what: str, count: int) -> float:
+        found = [r["seconds"] for r in results if (r["what"], r["processes"]) == (what, count)]
+        return 1000 * median(found) if found else 0.0
+
+    print("| processes | a share | a message | gradients | calculated step | measured step | rows/s |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for count in processes:
+        share, message, gradients, whole = (
+            middle(what, count) for what in ("share", "message", "gradients", "step")
+        )
+        calculated = share * max(1, count / results[0]["cores"]) + (MESSAGES - 1) * message + gradients
+        print(
+            f"| {count} | {share:.0f} | {message:.2f} | {gradients:.1f} | {calculated:.0f} | {whole:.0f} | "
+            f"{1000 * batch / whole:,.0f} |"
+        )
 
 
 def parameters(columns: int, hidden: int) -> int:

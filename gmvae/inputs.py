@@ -68,18 +68,20 @@ def gather(
 
 
 def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
-    """A folder for the rows of a stream, deleted when this process ends. Processes that train together share
-    one, and remove the folders that killed predecessors have left."""
+    """A folder for the rows of a stream, deleted when this process ends. The processes of one machine share
+    it, and remove the folders that killed predecessors have left. Other machines can share the disk."""
     parent = Path(os.environ.get("TMPDIR") or parent)
     if workers.size == 1:
         place = parent / f".gmvae-rows-{os.getpid()}"
     else:
         job = os.environ.get("TORCHELASTIC_RUN_ID", "none")  # the same after a restart; the port can change
         job = os.environ.get("MASTER_PORT", "") if job == "none" else job
-        place = parent / f".gmvae-rows-{job}-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+        name = workers.meeting.name
+        place = parent / f".gmvae-rows-{job}-{name}-{workers.machine}"
         if workers.local == 0:
-            for left in parent.glob(f"{place.name.rpartition('-')[0]}-*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for left in parent.glob(f".gmvae-rows-{job}-{'?' * len(name)}-*"):
+                if name not in left.name:
+                    shutil.rmtree(left, ignore_errors=True)
     if workers.local == 0:
         clean = partial(shutil.rmtree, place, ignore_errors=True)
         atexit.register(clean)

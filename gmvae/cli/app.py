@@ -106,16 +106,16 @@ def train(arguments: list[str]) -> None:
     config = widened(parse(kind, f"gmvae train {name}", list(resolved(rest)), default, DESCRIPTIONS[name]))
     with of_shell(Config):
         check_data(config.data)
-        from gmvae.cli.workers import follow
+        from gmvae.cli.workers import follow, holds_run
         from gmvae.run import Run
-        from gmvae.store.run_folder import RunFolder
         from gmvae.training.workers import start_workers
 
         workers, run_dir = start_workers(config.training.device), config.run.run_dir
+        resumed = run_dir if workers.restarted and workers.of_first(holds_run(run_dir)) else None
         if workers.rank:
-            quietly(lambda: follow(config, workers))
-        elif workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
-            watch(Run.resume(run_dir, workers=workers))
+            quietly(lambda: follow(config, workers, resumed))
+        elif resumed is not None:
+            watch(Run.resume(resumed, workers=workers))
         else:
             watch(Run.new(name, config, workers))
         workers.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,27 @@ from gmvae.config import Config
 from gmvae.fit.engine import Engine
 from gmvae.inputs import absolute, gather
 from gmvae.run import Run
-from gmvae.store.run_folder import RunFolder
 from gmvae.training.devices import pick_device
 from gmvae.training.workers import Workers
 
 
-def follow(config: Config, workers: Workers) -> None:
-    """Train together with the process that has the run, without writing anything."""
-    run_dir = config.run.run_dir
-    if workers.restarted and run_dir is not None and RunFolder(run_dir).checkpoint.exists():
-        follow_resumed(run_dir, workers)
+def holds_run(run_dir: str | None) -> bool:
+    """Whether a folder holds a run, which then can be resumed, with or without a checkpoint."""
+    return run_dir is not None and Path(run_dir, "config.json").is_file()
+
+
+def follow(config: Config, workers: Workers, resumed: str | None = None) -> None:
+    """Train together with the process that has the run, without writing anything.
+
+    Arguments:
+        config: The configuration of a new run.
+        workers: The processes.
+        resumed: The folder of the run, if the first process resumes it.
+    """
+    if resumed is not None:
+        if not holds_run(resumed):
+            print(f"{resumed} must lie on a disk that all machines share", file=sys.stderr)
+        follow_resumed(resumed, workers)
         return
     config = replace(config, data=absolute(config.data))
     config, _, prepared = gather(config, pick_device(config.training.device), workers)

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from gmvae.model import objective
 from gmvae.model.distributions import Categorical
 from gmvae.model.networks import FLOAT
 from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.meeting import Meeting, meet
 
 
 @dataclass
@@ -36,11 +37,15 @@ class Workers:
         rank: The number of this process, from 0.
         size: The number of processes.
         local: The number of this process on its machine, from 0.
+        machine: The number of its machine, from 0.
+        meeting: What the processes agreed on when they met.
     """
 
     rank: int = 0
     size: int = 1
     local: int = 0
+    machine: int = 0
+    meeting: Meeting = field(default_factory=Meeting)
 
     def __post_init__(self) -> None:
         self._own: Generator | None = None
@@ -49,7 +54,7 @@ class Workers:
     @property
     def restarted(self) -> bool:
         """Whether ``torchrun`` has restarted all processes because one had died."""
-        return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+        return self.meeting.restarted
 
     def share(self, batch: Tensor) -> Tensor:
         """The share of this process in a batch, or in anything with as many rows."""
@@ -119,6 +124,13 @@ class Workers:
         dist.all_gather_object(found, value)
         return found
 
+    def of_first(self, value: bool) -> bool:
+        """The value that the first process gives."""
+        found = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(found, 0)
+        return found[0]
+
     def wait(self) -> None:
         """Wait until all processes have called this."""
         if self.size > 1:
@@ -163,17 +175,21 @@ def start_workers(device: str) -> Workers:
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
         return ALONE
-    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", 0))
+    rank, local, machine, restarts = (
+        int(os.environ.get(name, 0))
+        for name in ("RANK", "LOCAL_RANK", "GROUP_RANK", "TORCHELASTIC_RESTART_COUNT")
+    )
     cuda = device != "cpu" and torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(local)
+    meeting = Meeting()
     if not dist.is_initialized():
-        # a store that outlives a restart still has the addresses of the dead processes
         store, _, _ = next(dist.rendezvous("env://"))
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        store = dist.PrefixStore(f"gmvae/{attempt}", store)
+        meeting = meet(store, rank, size, restarts, store.timeout)
+        # a store that outlives a restart still has the addresses of the dead processes
+        store = dist.PrefixStore(f"gmvae/{meeting.name}", store)
         dist.init_process_group("nccl" if cuda else "gloo", store=store, rank=rank, world_size=size)
-    return Workers(rank, size, local)
+    return Workers(rank, size, local, machine, meeting)
 
 
 def normalise(layer: _BatchNorm, alone: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:

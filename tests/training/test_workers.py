@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from together import FORMS, same_steps_as_one_process, work
 
 from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from gmvae.model.vae import GaussianMixtureVAE
@@ -19,67 +20,16 @@ from gmvae.training.loop import Trainer
 from gmvae.training.random import RandomStream
 from gmvae.training.workers import ALONE, start_workers
 
-WORK = """
-import sys, torch
-sys.path.insert(0, sys.argv[3])
-from test_workers import trained
-from gmvae.training.workers import start_workers
-workers = start_workers("cpu")
-state, record, _ = trained(sys.argv[1], workers)
-if not workers.rank:
-    torch.save((state, record), sys.argv[2])
-workers.end()
-"""
-FORMS = {
-    "recogniser": (ModelConfig(clusters=4, assignment="recogniser"), (6,)),
-    "posterior": (ModelConfig(clusters=4, assignment="posterior"), (6,)),
-    "images": (ModelConfig(clusters=4, network="compact", filters=4, likelihood="bernoulli"), (1, 8, 8)),
-}
-
-
-def trained(form, workers=ALONE):
-    """The weights after a few epochs of a small model in 32 bits, the last record, and the weights before."""
-    config, shape = FORMS[form]
-    likelihood = "gaussian" if config.likelihood == "auto" else config.likelihood
-    config = ModelConfig(**{
-        **config.__dict__, "x_size": 3, "w_size": 2, "hidden_size": 16, "likelihood": likelihood,
-        "network": "fc" if config.network == "auto" else config.network,
-    })  # fmt: skip
-    stream = RandomStream(5, torch.device("cpu"))
-    model = fresh(lambda: GaussianMixtureVAE(shape, config), stream.cpu)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    y = torch.rand(101, *shape, generator=torch.Generator().manual_seed(1))
-    training = TrainingConfig(optimiser="sgd", learning_rate=0.01, batch_size=33, epochs=2)
-    objective = ObjectiveConfig(min_information=0.02)
-    *_, record = Trainer(model, objective, training, stream, workers).epochs(y)
-    return model.state_dict(), record, before
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize("form", FORMS)
 def test_workers_take_the_steps_of_one_process(tmp_path, form, size):
     """Batches of 33 and 2 cannot be divided evenly: with four workers, two get nothing of the last batch."""
-    out = tmp_path / "state.pt"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(size)]
-    script = tmp_path / "work.py"
-    script.write_text(WORK)
-    here = __file__.rsplit("/", 1)[0]
-    said = subprocess.run([*launch, str(script), form, str(out), here], capture_output=True, text=True)
+    said = subprocess.run([*launch, *work(tmp_path, form)], capture_output=True, text=True)
     assert not said.returncode, said.stderr
-    state, record = torch.load(out)
-    expected, alone, before = trained(form)
-    if form == "images":  # the last bit of a sum decides now and then whether a unit is 0
-        flat = [
-            torch.cat([one[name].double().flatten() for name in expected])
-            for one in (before, state, expected)
-        ]
-        assert torch.dist(flat[1], flat[2]) <= 0.01 * torch.dist(flat[0], flat[2])
-    else:
-        for name, value in expected.items():
-            np.testing.assert_allclose(state[name], value, rtol=2e-4, atol=2e-5, err_msg=name)
-    for name in ("loss", "elbo", "reconstruction", "z_prior"):
-        assert record[name] == pytest.approx(alone[name], rel=1e-3 if form == "images" else 1e-4)
+    same_steps_as_one_process(tmp_path, form)
 
 
 def test_one_process_has_no_workers(monkeypatch):
@@ -124,17 +74,21 @@ def test_an_epoch_resumes_in_its_middle():
 
 
 @pytest.mark.slow
-def test_torchrun_restarts_from_the_last_checkpoint_if_a_worker_is_killed(tmp_path):
-    """One of two processes is killed in the middle of an epoch; the run still ends with all of its epochs."""
+@pytest.mark.parametrize(
+    ("seconds", "awaited"), [(0.5, "checkpoint/state.safetensors"), (1000, "config.json")]
+)
+def test_torchrun_restarts_from_the_last_checkpoint_if_a_worker_is_killed(tmp_path, seconds, awaited):
+    """One of two processes is killed in the middle of an epoch, or before there is a checkpoint. The run
+    still ends with all of its epochs."""
     table = tmp_path / "rows.npy"
     np.save(table, np.random.default_rng(0).normal(size=(20_000, 5)))
     run = tmp_path / "run"
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
     flags = ["--path", str(table), "--clusters", "3", "--stream", "--init", "random", "--epochs", "3"]
-    flags += ["--checkpoint-every", "0.5", "--plot-every", "0", "--run-dir", str(run)]
+    flags += ["--checkpoint-every", str(seconds), "--plot-every", "0", "--run-dir", str(run)]
     command = [*launch, "--standalone", "-m", "gmvae", "train", "data", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as job:
-        while not (run / "checkpoint" / "state.safetensors").exists():
+        while not (run / awaited).exists():
             assert job.poll() is None, job.stdout.read()
             time.sleep(0.1)
         children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
