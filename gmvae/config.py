@@ -159,7 +159,7 @@ class TrainingConfig:
     early_stopping: bool = False
     """Hold rows out, stop when the loss on them no longer improves, and keep the best epoch."""
     validation_fraction: float = 0.1
-    """Share of the distinct rows that early stopping holds out."""
+    """Share of the distinct rows to hold out, for --early-stopping or for finding the number of epochs."""
     n_iter_no_change: float = 0.1
     """Epochs without improvement after which to stop; a value below 1 is a share of all epochs."""
     tol: float = 1e-4

@@ -325,7 +325,7 @@ class Run:
         return (
             self.engine.over
             and summary is not None
-            and (last.early_stopping or summary.get("epochs") == last.epochs)
+            and (last.early_stopping or last.restarts > 1 or summary.get("epochs") == last.epochs)
         )
 
     def train(self, *observers: Observer) -> Generator[Record, None, None]:

@@ -112,7 +112,8 @@ class Engine:
         with self.threads():
             self.result = self._resample(self.conclude())
         if self.follows:
-            training = replace(self.config.training, epochs=self.result.history[-1]["epoch"])
+            epochs = max(outcome.history[-1]["epoch"] for outcome in self.outcomes)
+            training = replace(self.config.training, epochs=epochs)
             self.config = replace(self.config, training=training)
             self.result = replace(self.result, config=self.config)
         self._report("finished", self.result)
@@ -312,7 +313,7 @@ class Engine:
     def _new(self, ahead: int = 0) -> Restart:
         seed, workers = self.seeds[len(self.outcomes) + ahead], ALONE if self.spread else self.workers
         given = self.config, self.data, self.rows, self.held_out, seed, self.before, workers
-        return Restart(*given, follows=self.follows)
+        return Restart(*given, follows=self.asked.objective if self.follows else None)
 
     def _report(self, event: str, *given: Any) -> None:
         for observer in self.observers:

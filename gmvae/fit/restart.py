@@ -9,7 +9,7 @@ from functools import cached_property
 
 import torch
 
-from gmvae.config import Config
+from gmvae.config import Config, ObjectiveConfig
 from gmvae.data.observations import Observations
 from gmvae.data.prepare import Prepared
 from gmvae.fit.length import Length
@@ -69,7 +69,8 @@ class Restart:
         seed: Seed of all its random numbers.
         before: A model to continue.
         workers: The processes that train it together.
-        follows: Whether its length follows what still changes (:class:`gmvae.fit.length.Length`).
+        follows: The weights of the terms, with warm-ups that can be shares of all epochs, if its length
+            follows what still changes (:class:`gmvae.fit.length.Length`); ``None`` if it is fixed.
     """
 
     def __init__(
@@ -82,14 +83,15 @@ class Restart:
         before: Before | None = None,
         workers: Workers = ALONE,
         *,
-        follows: bool = False,
+        follows: ObjectiveConfig | None = None,
     ) -> None:
         self.workers = workers
         self.data, self.held_out, self.seed, self.before = data, held_out, seed, before
         self.log_det = data.log_det
         self.stream = RandomStream(seed, rows.device)
         self.rows = rows.drawing(self.stream.cpu)
-        self.length = Length(self.rows, config.training, seed) if follows else None
+        self.follows = follows
+        self.length = None if follows is None else Length(self.rows, config.training, seed)
         self._found: Found | None = None
         objective, training = config.objective, config.training
         if before is None:
@@ -201,10 +203,17 @@ class Restart:
     def _follow(self) -> None:
         """End the first half of the fit, once what it learns no longer changes."""
         epoch, planned = self.trainer.epoch, self.config.training.epochs
-        enough = torch.tensor(self.length.enough(epoch, self.model))  # type: ignore[union-attr]
+        found = self.length.enough(epoch, self.model)  # type: ignore[union-attr]
+        enough = torch.tensor(found, device=self.rows.device)
         self.workers.agree([enough])
         if enough or 2 * epoch >= planned:
-            self.last = self.trainer.last = min(2 * epoch, planned)
+            self._end_after(min(2 * epoch, planned))
+
+    def _end_after(self, epochs: int) -> None:
+        """Set the number of all epochs, which warm-ups can be shares of."""
+        self.last = self.trainer.last = epochs
+        if self.follows is not None:
+            self.trainer.weigh(self.follows.resolved(epochs))
 
     def outcome(self) -> Outcome:
         """The outcome of this restart. With early stopping it is that of the best epoch."""
@@ -251,5 +260,5 @@ class Restart:
         if self.length is not None:
             self.length.restore(about["looks"])
         if self.length is not None or self.config.training.restarts > 1:  # else epochs may have been added
+            self._end_after(about.get("last", 0) or self.config.training.epochs)
             self.last = about.get("last", 0)
-            self.trainer.last = self.last or self.config.training.epochs

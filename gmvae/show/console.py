@@ -99,6 +99,8 @@ class Screen(Observer):
     def epoch(self, record: Record, moment: Moment) -> None:  # noqa: ARG002
         epoch, last = record["epoch"], self.fit.epochs
         line = status(record, self.fit.config.model.clusters)
+        if last < (self.bar.tasks[0].total or 0):
+            self.console.print(f"epochs  {last} are enough: what is learned hardly changes", markup=False)
         self.bar.update(self.task, completed=epoch, epoch=epoch, total=last, description=line)
         over = self.fit.over
         due = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,8 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
         yield "scale", reason
     if start := about.get("start"):
         yield "start", start["reason"]
+        if candidates := start.get("candidates"):
+            yield "candidates", "; ".join(map(_candidate, candidates))
     if found := about.get("resampling"):
         held = [k for k, share in enumerate(about["weights"]) if share]
         worst = min(held, key=lambda k: found["clusters"][k])
@@ -87,6 +89,13 @@ def _facts(file: ModelFile, path: Path) -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
     yield "checksum", f"sha256 of the data {data['sha256'][:16]}..."
     yield "file", f"{path}, {path.stat().st_size / 1024:,.0f} KiB"
+
+
+def _candidate(candidate: Mapping[str, Any]) -> str:
+    """What the choice of the start compares: the mean conductance and, if that is small, the Gaussians."""
+    said = f"{candidate['name']}, conductance {candidate['conductance']:.3g}"
+    criterion = candidate["criterion"]
+    return said if criterion is None else f"{said}, Gaussians {criterion:.2f}"
 
 
 def _measured(about: Any, *, edited: bool) -> Iterator[tuple[str, str]]:

@@ -83,6 +83,10 @@ class Trainer:
         self._step: FastStep | None = None
         self._numbers = numbers(model)
 
+    def weigh(self, objective_config: ObjectiveConfig) -> None:
+        """From now on, give the terms these weights."""
+        self.objective, self._step = objective_config, None
+
     def anchor(self) -> None:
         """From now on, keep q(z | y), and q(z | v) of augmented views v, near its current values.
 

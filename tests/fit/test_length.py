@@ -109,16 +109,18 @@ def test_the_length_of_a_fit(gain):
 
 
 class Rates(Observer):
-    """The learning rate of each epoch, and how many observations there were in it."""
+    """The learning rate of each epoch, and the warm-up factors."""
 
     def __init__(self):
-        self.rates = []
+        self.rates, self.warmth = [], []
 
     def begin(self, fit):
         self.fit = fit
 
     def epoch(self, record, moment):
-        self.rates.append(self.fit.current.trainer.optimiser.param_groups[0]["lr"])
+        trainer = self.fit.current.trainer
+        self.rates.append(trainer.optimiser.param_groups[0]["lr"])
+        self.warmth.append(trainer.objective.warmth(record["epoch"]))
 
 
 def engine(training=None, observers=()):
@@ -130,7 +132,7 @@ def engine(training=None, observers=()):
     usual = TrainingConfig(batch_size=20, epochs=0, init="kmeans", seed=5, threads=1, device="cpu")
     config = Config(
         model=model,
-        objective=ObjectiveConfig(warm_up=0, cv_warm_up=0),
+        objective=ObjectiveConfig(warm_up=0.15, cv_warm_up=0.3),
         training=replace(usual, **training or {}),
     )
     return Engine(config, prepare(Y, device=torch.device("cpu")), observers)
@@ -145,6 +147,8 @@ def test_the_rate_decays_over_the_second_half(gain):
     assert rates.rates[:half] == pytest.approx([1e-4] * half)
     assert rates.rates[half:] == pytest.approx([1e-4 * (half - i) / half for i in range(half)])
     assert made.config.training.epochs == 2 * half
+    assert set(rates.warmth[half:]) == {(1.0, 1.0)}  # shares of all epochs, however many these are
+    assert rates.warmth[0] == (0.0, 0.0)
 
 
 class States(Observer):
@@ -203,3 +207,31 @@ def test_a_run_whose_length_is_open(monkeypatch, tmp_path, restarts):
     if restarts == 1:
         assert here("resume", run, "--epochs", 30).status == 0
         assert json.loads((run / "summary.json").read_text())["epochs"] == 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("longer", [1, 2])
+def test_restarts_of_different_lengths_have_ended(monkeypatch, tmp_path, longer):
+    """Whichever is kept, and whichever is the longer one."""
+    enough, made = Length.enough, []
+
+    def by_number(self, epochs, model):
+        enough(self, epochs, model)
+        if self not in made:
+            made.append(self)
+        return epochs == (20 if made.index(self) + 1 == longer else 10)
+
+    monkeypatch.setattr(Length, "enough", by_number)
+    run = tmp_path / "run"
+    GMVAE(2, **SMALL, n_init=2, device="cpu", run_dir=run).fit(Y)
+    lengths = [restart["n_iter"] for restart in gmvae.load(run).restarts_]
+    assert lengths == [40 if number == longer else 20 for number in (1, 2)]
+    before = (run / "model.safetensors").read_bytes()
+    again = here("resume", run)
+    assert (again.status, again.err) == (0, "")
+    assert (run / "model.safetensors").read_bytes() == before
+    # killed before the last files were written
+    (run / "summary.json").unlink()
+    (run / "model.safetensors").unlink()
+    assert here("resume", run).status == 0
+    assert (run / "model.safetensors").read_bytes() == before
