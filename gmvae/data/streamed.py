@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gmvae.data.chunks import chunks
+from gmvae.data.hashing import hashes
 from gmvae.data.observations import SAMPLE, Observations
 from gmvae.data.scales.scaling import dividing
 from gmvae.data.shuffled import ShuffledRows
@@ -60,11 +62,21 @@ class Streamed(Observations):
         rows = self.source[self.first : self.first + count]
         return Observations(rows, self.scaling, self.y_shape, self.device)
 
+    @cached_property
+    def distinct(self) -> Observations:
+        """The distinct rows of these, with the number of their copies as weights, arranged as in memory.
+        Copies have distance 0, which the graphs and densities of a start would take for clusters."""
+        rows = self.at_hand
+        keys = np.concatenate([hashes(rows.scaling.rounded(values)) for _, values in chunks(rows.source)])
+        _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+        weights = counts / counts.max()
+        return Observations(rows.source, rows.scaling, self.y_shape, self.device, first, weights)
+
     def part(self, chosen: NDArray[np.int64]) -> Observations:
         return self.at_hand.part(chosen)
 
     def sample(self, count: int) -> Observations:
-        return self.at_hand.sample(count)
+        return self.distinct.sample(count)
 
     def spaced(self, count: int | None) -> Observations:
         return self.at_hand.spaced(count)
@@ -75,5 +87,6 @@ class Streamed(Observations):
         count = max(1, min(round(share * len(self)), len(self.at_hand)))
         rest = copy.copy(self)
         Streamed.__init__(rest, self.source, self.y_shape, self.device, self.first + count)
-        rest.__dict__.pop("at_hand", None)
+        for kept in ("at_hand", "distinct"):
+            rest.__dict__.pop(kept, None)
         return rest, self.at_hand.part(np.arange(count))

@@ -131,6 +131,22 @@ def test_a_stream_has_the_scaling_and_the_values_of_the_same_rows_in_memory(tmp_
     assert data.rows == 3000
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.uint8])
+def test_a_sample_has_distinct_rows_in_the_order_and_with_the_weights_that_they_have_in_memory(
+    tmp_path, kind
+):
+    rng = np.random.default_rng(0)
+    rows = np.unique(rng.integers(0, 200, size=(300, 3)), axis=0).astype(kind)
+    copies = rng.integers(1, 5, size=len(rows))
+    y = np.repeat(rows, copies, 0)
+    streamed = prepare_stream(lambda: iter([Block(y)]), Schema((3,)), tmp_path, device=CPU, name="X")[1]
+    found, expected = (one.rows.sample(1000) for one in (streamed, prepare(y, device=CPU)))
+    assert len(streamed.rows) == len(y)
+    assert len(found.order) == len(rows)
+    torch.testing.assert_close(found.tensor(), expected.tensor())
+    np.testing.assert_array_equal(found.weights, expected.weights)
+
+
 def test_a_glob_and_an_address_are_read_as_the_files_are(tmp_path):
     import fsspec
 
