@@ -224,8 +224,8 @@ class Engine:
     @property
     def searches(self) -> bool:
         """Whether held-out rows have yet to determine the number of epochs."""
-        few = few_rows(len(self.data.rows.order), self.data.y_shape)
-        return self._is_open and few and self.holdout is None
+        rows, shape = len(self.data.rows.order), self.data.y_shape
+        return self._is_open and few_rows(rows, shape) and self.holdout is None
 
     @property
     def follows(self) -> bool:

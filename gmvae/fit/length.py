@@ -24,7 +24,7 @@ GAIN = 0.25
 """A fit goes on while the bound on held-out rows rises by at least so many nats as its epochs double."""
 MOVED = 0.01
 """A fit goes on while more than this share of the held-out rows change clusters as its epochs double."""
-MOST, DRAWS = 200, 10
+HELD_OUT, DRAWS = 200, 10
 """Maximum number of held-out rows, and the number of samples of x and w for each. If more rows were held out,
 many clusters would have less exact borders."""
 
@@ -62,7 +62,7 @@ class Length:
 
     def __init__(self, rows: Observations, training: TrainingConfig, seed: int) -> None:
         rng = np.random.RandomState(seed % 2**32)
-        share = min(training.validation_fraction, MOST / len(rows.order))
+        share = min(training.validation_fraction, HELD_OUT / len(rows.order))
         self.rest, self.held_out = rows.split(share, rng)
         self._tensor = self.held_out.tensor()
         count = len(self.rest)

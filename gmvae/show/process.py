@@ -14,7 +14,7 @@ from typing import Any
 
 from gmvae.show.request import Request
 
-MOST = 8
+MAXIMUM = 8
 """Maximum number of requests that wait, each with its snapshot in memory. For one more, training waits."""
 DRAWN = b"drawn\n"
 """The answer to a request."""
@@ -48,7 +48,7 @@ class DrawingProcess:
         if self.thread is None and not self.here:
             self._start()
         with self.changed:
-            self.changed.wait_for(lambda: self.here or len(self.waiting) <= MOST)
+            self.changed.wait_for(lambda: self.here or len(self.waiting) <= MAXIMUM)
         self.look()
 
     def look(self) -> None:

@@ -46,7 +46,7 @@ def fake(tmp_path, monkeypatch):
     return may, lambda: log.read_text().splitlines()
 
 
-def begun(asked) -> None:
+def started(asked) -> None:
     """Wait until the process has its first request."""
     while not asked():
         pass
@@ -70,7 +70,7 @@ def test_pictures_that_a_later_request_replaces_are_left_out(fake):
     may, asked = fake
     drawing = DrawingProcess()
     drawing.ask(request(1))
-    begun(asked)
+    started(asked)
     drawing.ask(request(2))
     drawing.ask(request(3, kept=True))
     drawing.ask(request(4, "latent", "bound", "terms"))
@@ -84,7 +84,7 @@ def test_few_snapshots_wait_in_memory(fake):
     may, asked = fake
     drawing = DrawingProcess()
     drawing.ask(request(0, kept=True))
-    begun(asked)
+    started(asked)
     for size in range(1, MOST + 1):
         drawing.ask(request(size, kept=True))
     one_more = Thread(target=drawing.ask, args=[request(MOST + 1, kept=True)], daemon=True)
