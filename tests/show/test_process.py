@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from gmvae.show import pictures, process
-from gmvae.show.process import MOST, DrawingProcess
+from gmvae.show.process import MAXIMUM, DrawingProcess
 from gmvae.show.request import Request
 
 FAKE = """
@@ -85,16 +85,16 @@ def test_few_snapshots_wait_in_memory(fake):
     drawing = DrawingProcess()
     drawing.ask(request(0, kept=True))
     started(asked)
-    for size in range(1, MOST + 1):
+    for size in range(1, MAXIMUM + 1):
         drawing.ask(request(size, kept=True))
-    one_more = Thread(target=drawing.ask, args=[request(MOST + 1, kept=True)], daemon=True)
+    one_more = Thread(target=drawing.ask, args=[request(MAXIMUM + 1, kept=True)], daemon=True)
     one_more.start()
     one_more.join(0.3)
     assert one_more.is_alive()
     may.touch()
     one_more.join(60)
     drawing.close()
-    assert asked() == [f"bound {size}" for size in range(MOST + 2)]
+    assert asked() == [f"bound {size}" for size in range(MAXIMUM + 2)]
 
 
 def no_process():
