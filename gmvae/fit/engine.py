@@ -277,15 +277,17 @@ class Engine:
         if state is not None:
             state = {name: value.cpu() for name, value in state[0].items()}, state[1]
         self.outcomes = self.outcomes[:before]
-        for other, given in enumerate(self.workers.gathered(state)):
-            if given is not None and other == rank:
+        for other, state_of_other in enumerate(self.workers.gathered(state)):
+            if state_of_other is None:
+                continue
+            if other == rank:
                 self.outcomes += own
-            elif given is not None:
-                found = self._new(0).past(given)
-                self.outcomes.append(found)
-                records = [record | {"restart": len(self.outcomes)} for record in found.history]
-                given = len(self.outcomes), found.start, records, Moment(found.model, self.data)
-                self._report("arrived", *given)
+                continue
+            found = self._new().past(state_of_other)
+            self.outcomes.append(found)
+            number = len(self.outcomes)
+            records = [record | {"restart": number} for record in found.history]
+            self._report("arrived", number, found.start, records, Moment(found.model, self.data))
 
     def _restart(self, ahead: int = 0) -> Iterator[Record]:
         """Make a restart, or continue the one in progress: the next one, or one that is ``ahead``."""
