@@ -1,14 +1,16 @@
 """Time a step, compared with autograd and a lower bound (the floor), and fits, compared with another
 checkout.
 
-    python benchmarks/speed.py steps [--threads 1] [--device cpu]
+    python benchmarks/speed.py steps [--threads 1] [--device cpu] [--jax]
     python benchmarks/speed.py fits --against CHECKOUT [--runs 3] [--threads 1]
 
 A step is what the loop does with a batch: loss, gradient, optimiser. *autograd* is the reference, plain eager
 PyTorch (:mod:`gmvae.model.objective`). The *floor* consists of the step's matrix products and convolutions,
 forward and backward, the frozen teacher's forward ones, and the optimiser. The three take turns, and a figure
 is the median of its times. Tables have the teacher that anchors their clusters, as in their fits. The
-networks conv and compact are trained by autograd, so for them "ours" is the same as autograd.
+networks conv and compact are trained by autograd, so for them "ours" is the same as autograd. With ``--jax``,
+the fully connected steps are timed in JAX too, if it is installed (benchmarks/in_jax.py), compiled on one
+thread. "compiling" is the time until its first five steps are done, in seconds.
 
 Each fit is a new process, in turn with this checkout and with the other. Measured are the seconds of ``fit``
 alone, after imports and compilation, and of the whole process. Each result is a line of
@@ -27,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -39,6 +42,7 @@ from gmvae.config import ModelConfig
 from gmvae.experiments import EXPERIMENTS
 from gmvae.model import objective
 from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.fast.stack import Stack
 from gmvae.training.fast.step import FastStep, covers
 from gmvae.training.optimisers import optimiser
 
@@ -75,24 +79,32 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jax", action="store_true")
     given = parser.parse_args()
     if given.what == "steps":
         torch.set_num_threads(given.threads)
-        table_of_steps(given.steps, given.device, given.threads)
+        table_of_steps(given.steps, given.device, given.threads, jax=given.jax)
     else:
         if given.against is None:
             parser.error("fits need --against CHECKOUT")
         table_of_fits(given.against.resolve(), given.runs, given.threads)
 
 
-def table_of_steps(count: int, device: str, threads: int) -> None:
+def table_of_steps(count: int, device: str, threads: int, *, jax: bool) -> None:
     """Time a step of every kind; print and record a line for each."""
-    print("| step | ours, ms | autograd, ms | floor, ms | ours / floor | autograd / ours |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    if jax:
+        os.environ.setdefault(
+            "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        )
+    more = " JAX, ms | compiling, s |" if jax else ""
+    print(f"| step | ours, ms | autograd, ms | floor, ms | ours / floor | autograd / ours |{more}")
+    print("| --- | --- | --- | --- | --- | --- |" + (" --- | --- |" if jax else ""))
     for name, (config, shape, batch, anchored) in cases().items():
-        times = measure(config, shape, batch, anchored=anchored, count=count, device=device)
+        times = measure(config, shape, batch, anchored=anchored, count=count, device=device, jax=jax)
         ours, reference, floor = (1e3 * times[kind] for kind in ("ours", "autograd", "floor"))
         cells = f"{ours:.2f} | {reference:.2f} | {floor:.2f} | {ours / floor:.2f} | {reference / ours:.2f}"
+        if jax:
+            cells += f" | {1e3 * times['jax']:.2f} | {times['compiling']:.1f}" if "jax" in times else " | |"
         print(f"| {name} | {cells} |", flush=True)
         keep({"step": name, "threads": threads, "device": device, "batch": batch} | times)
 
@@ -115,7 +127,15 @@ def cases() -> dict[str, tuple[ModelConfig, tuple[int, ...], int, bool]]:
 
 
 def measure(
-    config: ModelConfig, shape: tuple[int, ...], batch: int, *, anchored: bool, count: int, device: str
+    config: ModelConfig,
+    shape: tuple[int, ...],
+    batch: int,
+    *,
+    anchored: bool,
+    count: int,
+    device: str,
+    samples: int = 1,
+    jax: bool = False,
 ) -> dict[str, Any]:
     """Median seconds of a step of each kind; they take turns."""
     torch.manual_seed(0)
@@ -125,7 +145,7 @@ def measure(
         y = torch.randn(batch, *shape, device=device)
         model.recognition.take_range(y.amin(0).cpu() - 1, y.amax(0).cpu() + 1)
     teacher = copy.deepcopy(model.recognition).requires_grad_(False).eval() if anchored else None
-    weights = EXPERIMENTS["spiral"].objective
+    weights = replace(EXPERIMENTS["spiral"].objective, mc_samples=samples)
     noise = Generator(device).manual_seed(0)
     adam = optimiser("adam", model.parameters(), 1e-4)
 
@@ -139,16 +159,26 @@ def measure(
 
     copied = copy.deepcopy(model)
     own = optimiser("adam", copied.parameters(), 1e-4)
-    fast = FastStep(copied, weights, teacher) if covers(copied, views=False) else None
+    taught = [] if teacher is None else [teacher]
+    fast = FastStep(Stack([copied]), weights, taught) if covers(copied, views=False) else None
 
     def ours() -> None:
         if fast is not None:
-            fast(y, 100, noise)
+            fast(y.unsqueeze(0), 100, [noise])
             own.step()
 
-    kinds: dict[str, Callable[[], object]] = {"autograd": autograd, "floor": floor(model, y, teacher)}
+    kinds: dict[str, Callable[[], object]] = {
+        "autograd": autograd,
+        "floor": floor(model, y, teacher, samples),
+    }
     if fast is not None:
         kinds["ours"] = ours
+    taken, compiling = {}, {}
+    if jax and fast is not None:
+        import in_jax
+
+        kinds["jax"] = compiled = in_jax.JaxStep(model, y, weights, teacher)
+        taken, compiling = {"jax": in_jax.STEPS}, {"compiling": compiled.compile()}
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     began = time.perf_counter()
     for turn in range(count):
@@ -160,14 +190,16 @@ def measure(
             if device != "cpu":
                 torch.cuda.synchronize()
             if turn >= 3:
-                times[kind].append(time.perf_counter() - before)
+                times[kind].append((time.perf_counter() - before) / taken.get(kind, 1))
         if time.perf_counter() - began > 30 and turn > 20:
             break
     found = {kind: median(all_of) for kind, all_of in times.items()}
-    return {"ours": found["autograd"]} | found
+    return {"ours": found["autograd"]} | found | compiling
 
 
-def floor(model: GaussianMixtureVAE, y: Tensor, teacher: nn.Module | None) -> Callable[[], None]:
+def floor(
+    model: GaussianMixtureVAE, y: Tensor, teacher: nn.Module | None, samples: int
+) -> Callable[[], None]:
     """The products of a step: each layer's output, and its gradients by inputs and weights."""
     work: list[Callable[[], object]] = []
     body = model.recognition.body
@@ -196,7 +228,7 @@ def floor(model: GaussianMixtureVAE, y: Tensor, teacher: nn.Module | None) -> Ca
         watch = partial(see, forward_only=module is teacher)
         hooks = [one.register_forward_hook(watch) for one in module.modules() if isinstance(one, layers)]
         with torch.no_grad():
-            module.infer(y) if module is model else module(y)
+            module.infer(y, samples) if module is model else module(y)
         for hook in hooks:
             hook.remove()
     copied = copy.deepcopy(model)

@@ -21,6 +21,7 @@ from gmvae.model.isolation import isolated
 from gmvae.model.networks import FLOAT
 from gmvae.model.vae import GaussianMixtureVAE, Recognition
 from gmvae.training.augmentation import views
+from gmvae.training.fast.stack import Stack
 from gmvae.training.fast.step import FastStep, covers
 from gmvae.training.optimisers import optimiser
 from gmvae.training.passes import WindowedBatches
@@ -212,7 +213,7 @@ class Trainer:
             for number, batch in enumerate(steps, start=now.steps + 1):
                 observed = scaled(y[share(batch).to(y.device)])
                 if fast is not None:
-                    now.totals.add_(fast(observed, epoch, noise))
+                    now.totals.add_(fast(observed.unsqueeze(0), epoch, [noise])[0])
                     yield None
                     continue
                 view = None if self.view is None else self.view(observed, self.workers.own(noise))
@@ -238,7 +239,8 @@ class Trainer:
     def _fast_step(self) -> FastStep:
         """The step with the hand-written gradient, made once: with small tables, an epoch is a few steps."""
         if self._step is None:
-            self._step = FastStep(self.model, self.objective, self.taught)
+            taught = [] if self.taught is None else [self.taught]
+            self._step = FastStep(Stack([self.model]), self.objective, taught)
         return self._step
 
     def _batches(self, y: Indexable, order: Generator, done: int) -> tuple[Iterator[Tensor], int, int]:

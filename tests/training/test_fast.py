@@ -12,6 +12,7 @@ from torch import Generator
 from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from gmvae.model import objective
 from gmvae.model.vae import LOG_VARIANCES, GaussianMixtureVAE
+from gmvae.training.fast.stack import Stack
 from gmvae.training.fast.step import FastStep
 from gmvae.training.loop import Trainer
 from gmvae.training.random import RandomStream
@@ -62,7 +63,8 @@ def compare(model: GaussianMixtureVAE, config: ObjectiveConfig, epoch: float, *,
     noise = lambda: Generator().manual_seed(3)  # noqa: E731
     loss, terms = objective.loss(other, y, config, epoch, None, known, noise())
     loss.mean().backward()
-    found = FastStep(model, config, taught)(y, epoch, noise())
+    step = FastStep(Stack([model]), config, [] if taught is None else [taught])
+    found = step(y.unsqueeze(0), epoch, [noise()])[0]
     expected = torch.stack((loss, objective.elbo(terms), *terms)).sum(1)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
     greatest = max(1.0, *(float(parameter.grad.abs().max()) for parameter in other.parameters()))
@@ -94,6 +96,32 @@ def test_log_variances_beyond_their_limits_get_no_gradient():
     model.recognition.x.bias.data[3:] = torch.tensor([low - 30.0, high + 30.0, 0.0])
     compare(model, ObjectiveConfig(), 100, anchored=True)
     assert torch.equal(model.recognition.x.bias.grad[3:] != 0, torch.tensor([False, False, True]))
+
+
+@pytest.mark.parametrize("assignment", FORMS)
+def test_models_side_by_side_have_the_gradients_of_each_alone(assignment):
+    together = [small(assignment, "gaussian") for _ in range(3)]
+    for model in together:
+        for parameter in model.parameters():
+            parameter.data.add_(0.2 * torch.randn_like(parameter))
+    alone, y = deepcopy(together), torch.randn(3, 11, 5, dtype=torch.float64)
+    taught = [deepcopy(one.recognition).requires_grad_(False).eval() for one in alone]
+    for teacher in taught:
+        teacher.x.bias.add_(torch.randn(6))
+        teacher.z and teacher.z.bias.add_(torch.randn(4))
+    config = ObjectiveConfig(mc_samples=2, min_information=0.05)
+    noise = lambda: [Generator().manual_seed(seed) for seed in range(3)]  # noqa: E731
+    found = FastStep(Stack(together), config, taught)(y, 3, noise())
+    for number, model in enumerate(alone):
+        generator = noise()[number : number + 1]
+        step = FastStep(Stack([model]), config, [taught[number]])
+        expected = step(y[number : number + 1], 3, generator)[0]
+        torch.testing.assert_close(found[number], expected, rtol=1e-10, atol=1e-10)
+    for one, other in zip(together, alone, strict=True):
+        pairs = zip(one.named_parameters(), other.parameters(), strict=True)
+        for (name, ours), theirs in pairs:
+            torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-10, atol=1e-10, msg=name)
+        assert all(map(torch.allclose, one.buffers(), other.buffers()))
 
 
 def trained(*, fast: bool, monkeypatch) -> tuple[GaussianMixtureVAE, list[dict[str, float]]]:

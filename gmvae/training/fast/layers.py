@@ -1,7 +1,9 @@
-r"""Forward and backward passes of the networks' bodies, without autograd.
+r"""Forward and backward passes of the networks' bodies, without autograd, for R models side by side.
 
-``forward`` keeps what ``backward`` needs. ``backward`` takes the gradient :math:`G = \partial L / \partial
-\mathrm{out}`, writes the gradients of the weights into their ``grad``, and returns that of the inputs.
+Outputs have the shape (R, C, N), with the N observations last, so that sums over the C features add whole
+rows. ``forward`` keeps what ``backward`` needs. ``backward`` takes the gradient :math:`G = \partial L /
+\partial \mathrm{out}`, writes the gradients of the weights into those of the stack, and returns that of the
+inputs.
 """
 
 from __future__ import annotations
@@ -12,92 +14,93 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gmvae.training.fast.stack import Stack
+
 relu_backward = torch.ops.aten.threshold_backward.default
 tanh_backward = torch.ops.aten.tanh_backward.default
 batch_norm_backward = torch.ops.aten.native_batch_norm_backward.default
 batch_norm = torch.ops.aten.native_batch_norm.default
-KINDS = ("weight", "bias")
-
-
-def gradient(parameter: Tensor) -> Tensor:
-    """The tensor that a parameter's gradient is written to."""
-    if parameter.grad is None:
-        parameter.grad = torch.empty_like(parameter)
-    return parameter.grad
 
 
 class Linear:
-    r""":math:`H W^\top + b` for H of shape (N, inputs)."""
+    r""":math:`W H + b` for H of shape (R, inputs, N)."""
 
-    def __init__(self, layer: nn.Linear) -> None:
-        self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
-        self.d_weight, self.d_bias = gradient(layer.weight), gradient(layer.bias)
+    weight: Tensor  # (R, outputs, inputs)
+    bias: Tensor  # (R, outputs, 1)
+    d_weight: Tensor
+    d_bias: Tensor  # (R, outputs)
+
+    def __init__(self, stack: Stack, name: str) -> None:
+        self.weight, self.bias = stack[f"{name}.weight"], stack[f"{name}.bias"].unsqueeze(-1)
+        self.d_weight, self.d_bias = stack.gradient(f"{name}.weight"), stack.gradient(f"{name}.bias")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, inputs) to (N, outputs)."""
+        """(R, inputs, N) to (R, outputs, N)."""
         self.inputs = inputs
-        return torch.addmm(self.bias, inputs, self.weight.t())
+        return torch.baddbmm(self.bias, self.weight, inputs)
 
     def backward(self, d_out: Tensor) -> Tensor:
-        """(N, outputs) to (N, inputs)."""
+        """(R, outputs, N) to (R, inputs, N)."""
         self.last(d_out)
-        return d_out.mm(self.weight)
+        return self.weight.mT.bmm(d_out)
 
     def last(self, d_out: Tensor) -> None:
         """The backward pass of a layer whose inputs need no gradient."""
-        torch.mm(d_out.t(), self.inputs, out=self.d_weight)
-        torch.sum(d_out, 0, out=self.d_bias)
+        torch.bmm(d_out, self.inputs.mT, out=self.d_weight)
+        torch.sum(d_out, -1, out=self.d_bias)
 
 
 class Heads(Linear):
     """Several linear layers with the same inputs, as one product; their outputs are concatenated."""
 
-    def __init__(self, layers: Sequence[nn.Linear]) -> None:
-        self.weights, self.biases = ([getattr(one, kind).detach() for one in layers] for kind in KINDS)
-        self.weight, self.bias = torch.cat(self.weights), torch.cat(self.biases)
-        self.d_weight, self.d_bias = torch.empty_like(self.weight), torch.empty_like(self.bias)
-        sizes = [one.out_features for one in layers]
-        for kind, whole in zip(KINDS, (self.d_weight, self.d_bias), strict=True):
-            for one, grad in zip(layers, whole.split(sizes), strict=True):
-                getattr(one, kind).grad = grad
+    def __init__(self, stack: Stack, names: Sequence[str]) -> None:
+        self.weights, self.biases = ([stack[f"{one}.{kind}"] for one in names] for kind in ("weight", "bias"))
+        self.weight, biases = torch.cat(self.weights, 1), torch.cat(self.biases, 1)
+        self.bias = biases.unsqueeze(-1)
+        self.d_weight, self.d_bias = torch.empty_like(self.weight), torch.empty_like(biases)
+        sizes = [one.shape[1] for one in self.biases]
+        for kind, whole in (("weight", self.d_weight), ("bias", self.d_bias)):
+            for name, part in zip(names, whole.split(sizes, 1), strict=True):
+                stack.gradient(f"{name}.{kind}", part)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, inputs) to (N, all outputs)."""
-        torch.cat(self.weights, out=self.weight)
-        torch.cat(self.biases, out=self.bias)
+        """(R, inputs, N) to (R, all outputs, N)."""
+        torch.cat(self.weights, 1, out=self.weight)
+        torch.cat(self.biases, 1, out=self.bias.squeeze(-1))
         return super().forward(inputs)
 
 
 class BatchNormReLU:
     """Batch norm with the statistics of the batch, then ReLU. It updates the running statistics as torch
-    does."""
+    does. The features of R models are R C channels."""
 
-    def __init__(self, layer: nn.BatchNorm1d) -> None:
+    def __init__(self, stack: Stack, name: str, layer: nn.BatchNorm1d) -> None:
         self.momentum, self.eps = layer.momentum, layer.eps
-        self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
-        self.d_weight, self.d_bias = gradient(layer.weight), gradient(layer.bias)
-        self.running: tuple[Any, Any] = (layer.running_mean, layer.running_var)
-        self.tracked: Any = layer.num_batches_tracked
+        names = ("weight", "bias", "running_mean", "running_var")
+        self.weight, self.bias, *running = (stack[f"{name}.{one}"].flatten() for one in names)
+        self.running: tuple[Any, Any] = tuple(running)  # type: ignore[assignment]
+        self.d_weight, self.d_bias = (stack.gradient(f"{name}.{one}").flatten() for one in names[:2])
+        self.tracked = stack[f"{name}.num_batches_tracked"]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, C) to (N, C)."""
+        """(R, C, N) to (R, C, N)."""
         self.tracked.add_(1)
-        self.inputs = inputs
+        self.inputs = inputs.flatten(0, 1).unsqueeze(0)
         out, *self.saved = batch_norm(
-            inputs, self.weight, self.bias, *self.running, True, self.momentum, self.eps
+            self.inputs, self.weight, self.bias, *self.running, True, self.momentum, self.eps
         )
         self.out = out.relu_()
-        return self.out
+        return self.out.view_as(inputs)
 
     def backward(self, d_out: Tensor) -> Tensor:
-        """(N, C) to (N, C)."""
+        """(R, C, N) to (R, C, N)."""
         d_in, d_weight, d_bias = batch_norm_backward(
-            relu_backward(d_out, self.out, 0), self.inputs, self.weight, *self.running, *self.saved,
-            True, self.eps, (True, True, True),
+            relu_backward(d_out.view_as(self.out), self.out, 0), self.inputs, self.weight, *self.running,
+            *self.saved, True, self.eps, (True, True, True),
         )  # fmt: skip
         self.d_weight.copy_(d_weight)
         self.d_bias.copy_(d_bias)
-        return d_in
+        return d_in.view_as(d_out)
 
 
 class ReLU:
@@ -129,26 +132,26 @@ class Tanh:
 class Chain:
     """The layers of a network's body, one after the other, all of the kinds above."""
 
-    def __init__(self, body: nn.Sequential) -> None:
+    def __init__(self, stack: Stack, name: str) -> None:
         self.layers: list[Any] = []
-        for layer in body:
+        for number, layer in stack.models[0].get_submodule(name).named_children():
             if isinstance(layer, nn.Linear):
-                self.layers.append(Linear(layer))
+                self.layers.append(Linear(stack, f"{name}.{number}"))
             elif isinstance(layer, nn.BatchNorm1d):
-                self.layers.append(BatchNormReLU(layer))
+                self.layers.append(BatchNormReLU(stack, f"{name}.{number}", layer))
             elif isinstance(layer, nn.Tanh):
                 self.layers.append(Tanh())
             elif isinstance(layer, nn.ReLU) and not isinstance(self.layers[-1], BatchNormReLU):
                 self.layers.append(ReLU())
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, inputs) to (N, outputs)."""
+        """(R, inputs, N) to (R, outputs, N)."""
         for layer in self.layers:
             inputs = layer.forward(inputs)
         return inputs
 
     def backward(self, d_out: Tensor) -> Tensor:
-        """(N, outputs) to (N, inputs)."""
+        """(R, outputs, N) to (R, inputs, N)."""
         for layer in reversed(self.layers):
             d_out = layer.backward(d_out)
         return d_out

@@ -8,6 +8,7 @@ to :math:`\log \sigma^2` times :math:`\frac12 \sigma \epsilon`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +20,7 @@ from gmvae.model.objective import Terms
 from gmvae.model.vae import LOG_VARIANCES, GaussianMixtureVAE, Recognition
 from gmvae.training.fast import terms
 from gmvae.training.fast.layers import Chain, Heads
+from gmvae.training.fast.stack import Stack
 
 clamp_backward = torch.ops.aten.hardtanh_backward.default
 
@@ -29,75 +31,75 @@ def covers(model: GaussianMixtureVAE, *, views: bool) -> bool:
 
 
 class FastStep:
-    """The loss of a batch, summed term by term, and its gradient in the ``grad`` of the parameters.
+    """The loss of a batch of each of R models, summed term by term, and its gradient in the ``grad`` of their
+    parameters.
 
     Arguments:
-        model: A model that :func:`covers` accepts, in training mode.
+        stack: Models that :func:`covers` accepts, in training mode.
         config: Weights of the terms.
-        taught: The frozen teacher that q(z | y) is anchored to.
+        taught: For each model, the frozen teacher that q(z | y) is anchored to; or none at all.
     """
 
-    def __init__(
-        self, model: GaussianMixtureVAE, config: ObjectiveConfig, taught: Recognition | None = None
-    ) -> None:
-        model.zero_grad()  # from the start
-        recognition, generative = model.recognition, model.generative
+    def __init__(self, stack: Stack, config: ObjectiveConfig, taught: Sequence[Recognition] = ()) -> None:
+        model: Any = stack.models[0]
         self.config, self.objective = model.config, config
-        self.body = Chain(recognition.body)  # type: ignore[arg-type]
-        self.heads = Heads([one for one in (recognition.x, recognition.w, recognition.z) if one is not None])
         c = model.config
-        logits = [] if recognition.z is None else [c.clusters]
-        self.sizes = [c.x_size, c.x_size, c.w_size, c.w_size, *logits]
-        self.decoder = Chain(generative.decoder)  # type: ignore[arg-type]
-        self.prior = Chain(generative.prior)  # type: ignore[arg-type]
-        self.range = recognition.range.unbind(-1) if c.likelihood == "gaussian" else None
-        self.taught = None if taught is None or recognition.z is None else Frozen(taught)
+        logits = c.assignment == "recogniser"
+        self.body = Chain(stack, "recognition.body")
+        self.heads = Heads(stack, [f"recognition.{one}" for one in ("x", "w", *["z"] * logits)])
+        self.sizes = [c.x_size, c.x_size, c.w_size, c.w_size, *[c.clusters] * logits]
+        self.decoder = Chain(stack, "generative.decoder")
+        self.prior = Chain(stack, "generative.prior")
+        self.range = stack["recognition.range"].split(1, -1) if c.likelihood == "gaussian" else None
+        self.taught = Frozen(taught) if taught and logits else None
         self._weight: terms.Weights | None = None
         self._totals = torch.empty(0)
 
     @torch.no_grad()
-    def __call__(self, y: Tensor, epoch: float, generator: Generator | None = None) -> Tensor:
-        """Sums of the recorded values over observations of shape (B, *y_shape): loss, bound and the terms of
-        :class:`gmvae.model.objective.Terms`, (8,). The gradient is that of the mean loss."""
-        c, samples, count = self.config, self.objective.mc_samples, len(y)
+    def __call__(self, y: Tensor, epoch: float, generators: Sequence[Generator | None] = (None,)) -> Tensor:
+        """Sums of the recorded values over observations of shape (R, B, *y_shape): loss, bound and the terms
+        of :class:`gmvae.model.objective.Terms`, (R, 8). The gradient is that of each mean loss. The noise of
+        each model is drawn from its own generator."""
+        c, samples, count = self.config, self.objective.mc_samples, y.shape[1]
         weight = self._weights(epoch)
-        y = y.flatten(1)
+        y = y.flatten(2).mT.contiguous()  # (R, D, B)
         inside = y if self.range is None else torch.clamp(y, *self.range)
         heads = self.heads.forward(self.body.forward(inside))
         x_mean, x_raw, w_mean, w_raw, *logits = heads.split(self.sizes, 1)
         x_log, w_log = x_raw.clamp(*LOG_VARIANCES), w_raw.clamp(*LOG_VARIANCES)
         x_noise, w_noise = (
-            torch.randn((samples, count, size), generator=generator, dtype=y.dtype, device=y.device)
-            for size in (c.x_size, c.w_size)
-        )
-        x_offset, w_offset = (0.5 * x_log).exp_() * x_noise, (0.5 * w_log).exp_() * w_noise
-        x = x_mean + x_offset
-        p_x = self.prior.forward((w_mean + w_offset).flatten(0, 1))
-        mixture = terms.Mixture(x, p_x.view(samples, count, 2, c.clusters, c.x_size))
+            noise(y, samples, count, size, generators) for size in (c.x_size, c.w_size)
+        )  # (R, size, M, B)
+        x_offset = (0.5 * x_log).exp_().unsqueeze(2) * x_noise
+        w_offset = (0.5 * w_log).exp_().unsqueeze(2) * w_noise
+        x = x_mean.unsqueeze(2) + x_offset
+        p_x = self.prior.forward((w_mean.unsqueeze(2) + w_offset).flatten(2))
+        mixture = terms.Mixture(x, p_x.view(len(y), 2, c.clusters, c.x_size, samples, count))
         if logits:
             known = None if self.taught is None else self.taught(inside)
             found = terms.recogniser(mixture, x_mean, x_log, logits[0], known, weight)
         else:
             found = terms.posterior(mixture, x_noise, x_log, weight)
-        p_y = self.decoder.forward(x.flatten(0, 1))
+        p_y = self.decoder.forward(x.flatten(2))
         if c.likelihood == "bernoulli":
-            reconstruction, d_p_y = terms.bernoulli(y, p_y.view(samples, count, -1))
+            reconstruction, d_p_y = terms.bernoulli(y, p_y.view(*y.shape[:2], samples, count))
         else:
-            reconstruction, d_p_y = terms.gaussian(y, p_y.view(samples, count, 2, -1), c.min_variance)
+            parameters = p_y.view(len(y), 2, y.shape[1], samples, count)
+            reconstruction, d_p_y = terms.gaussian(y, parameters, c.min_variance)
 
         d_x = self.decoder.backward(d_p_y.view_as(p_y)).view_as(x).add_(found.d_x)
         d_w = self.prior.backward(found.d_p_x.view_as(p_x)).view_as(w_offset)
         variance, share = w_log.exp(), weight.divergences / count
-        w_prior = (w_mean.square() + variance - w_log).sum().sub_(w_mean.numel()).mul_(0.5)
-        d_w_log = (d_w * w_offset).sum(0).add_(variance.sub_(1), alpha=share).mul_(0.5)
-        d_x_log = (d_x * x_offset).sum(0).mul_(0.5).add_(found.d_log_variance)
-        d_x_mean = d_x.sum(0)
+        w_prior = terms.total(w_mean.square() + variance - w_log).sub_(c.w_size * count).mul_(0.5)
+        d_w_log = (d_w * w_offset).sum(2).add_(variance.sub_(1), alpha=share).mul_(0.5)
+        d_x_log = (d_x * x_offset).sum(2).mul_(0.5).add_(found.d_log_variance)
+        d_x_mean = d_x.sum(2)
         if found.d_mean is not None:
             d_x_mean.add_(found.d_mean)
         gradients = [
             d_x_mean,
             clamp_backward(d_x_log, x_raw, *LOG_VARIANCES),
-            d_w.sum(0).add_(w_mean, alpha=share),
+            d_w.sum(2).add_(w_mean, alpha=share),
             clamp_backward(d_w_log, w_raw, *LOG_VARIANCES),
         ]
         if found.d_logits is not None:
@@ -107,7 +109,7 @@ class FastStep:
             reconstruction, found.conditional_prior, w_prior, found.z_prior,
             found.consistency_violation, found.view_consistency,
         )  # fmt: skip
-        return self._recorded(torch.stack(sums), count, weight)
+        return self._recorded(torch.stack(sums), count, weight).mT
 
     def _weights(self, epoch: float) -> terms.Weights:
         o, posterior = self.objective, self.config.assignment == "posterior"
@@ -118,8 +120,8 @@ class FastStep:
         )  # fmt: skip
 
     def _recorded(self, sums: Tensor, count: int, weight: terms.Weights) -> Tensor:
-        """Loss and bound, followed by the sums of the terms. Both are linear in the terms, apart from the
-        minimum information."""
+        """Loss and bound, followed by the sums of the terms, (6, R) to (8, R). Both are linear in the terms,
+        apart from the minimum information."""
         if self._weight != weight:
             w = weight.divergences
             violation = weight.consistency_violation
@@ -133,28 +135,46 @@ class FastStep:
         return torch.cat((linear, sums))
 
 
+def noise(
+    like: Tensor, samples: int, count: int, size: int, generators: Sequence[Generator | None]
+) -> Tensor:
+    """Standard normal numbers, (R, size, M, B), in the order in which the reference draws them."""
+    drawn = like.new_empty(len(generators), samples, count, size)
+    for part, generator in zip(drawn, generators, strict=True):
+        part.normal_(generator=generator)
+    return drawn.permute(0, 3, 1, 2).contiguous()
+
+
 class Frozen:
-    """log q(z | y) of a frozen recogniser, with batch norm folded into its weights."""
+    """log q(z | y) of frozen recognisers, one for each model, with batch norm folded into their weights."""
 
     @torch.no_grad()
-    def __init__(self, recognition: Recognition) -> None:
-        layers: list[Any] = list(recognition.body.children())
-        norms = [(one, norm) for one, norm in pairwise(layers) if isinstance(norm, nn.BatchNorm1d)]
-        self.layers = [folded(*pair) for pair in norms]
-        head: Any = recognition.z
-        self.weight, self.bias = head.weight.detach().t(), head.bias.detach()
+    def __init__(self, recognitions: Sequence[Recognition]) -> None:
+        of_each = [layers_of(one) for one in recognitions]
+        self.layers = [
+            (torch.stack(weights), torch.stack(biases).unsqueeze(-1))
+            for weights, biases in (zip(*pairs, strict=True) for pairs in zip(*of_each, strict=True))
+        ]
 
     def __call__(self, inside: Tensor) -> Tensor:
-        """(B, size of y), each number in its range, to (B, K)."""
-        for weight, bias in self.layers:
-            inside = torch.addmm(bias, inside, weight).relu_()
-        return torch.addmm(self.bias, inside, self.weight).log_softmax(-1)
+        """(R, size of y, B), each number in its range, to (R, K, B)."""
+        *hidden, (weight, bias) = self.layers
+        for one, other in hidden:
+            inside = torch.baddbmm(other, one, inside).relu_()
+        return torch.baddbmm(bias, weight, inside).log_softmax(1)
+
+
+def layers_of(recognition: Recognition) -> list[tuple[Tensor, Tensor]]:
+    """Weight (outputs, inputs) and bias of each layer up to the logits of q(z | y)."""
+    layers: list[Any] = list(recognition.body.children())
+    hidden = [folded(one, norm) for one, norm in pairwise(layers) if isinstance(norm, nn.BatchNorm1d)]
+    head: Any = recognition.z
+    return [*hidden, (head.weight, head.bias)]
 
 
 def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Weight (inputs, outputs) and bias of a linear layer with the following batch norm, in evaluation mode,
-    folded in."""
+    """Weight and bias of a linear layer with the following batch norm, in evaluation mode, folded in."""
     mean: Any = norm.running_mean
     variance: Any = norm.running_var
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    return (linear.weight.t() * scale).contiguous(), (linear.bias - mean) * scale + norm.bias
+    return linear.weight * scale.unsqueeze(1), (linear.bias - mean) * scale + norm.bias
