@@ -30,8 +30,8 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.store.files import versions
 from gmvae.training.devices import cpu_threads
-from gmvae.training.loop import batches
 from gmvae.training.optimisers import optimiser
+from gmvae.training.passes import batches
 from gmvae.training.random import RandomStream
 
 RESULTS = Path(__file__).parent / "results" / "commitment.jsonl"

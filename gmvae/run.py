@@ -215,7 +215,7 @@ class Run:
         if longer:
             check_longer(run.folder, run.config.training)
         over = [outcome.history[-1]["epoch"] for outcome in engine.outcomes]
-        run.writer.history = run.folder.rewind([*over, done])
+        run.writer.history = run.folder.rewind(over if engine.current is None else [*over, done])
         if longer:
             about["config"]["training"]["epochs"] = last
             run.folder.write_about(about)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,13 +15,14 @@ from gmvae.assess.moment import Moment
 from gmvae.config import Config
 from gmvae.data.prepare import Prepared
 from gmvae.fit.clusters import choose_clusters
+from gmvae.fit.group import side_by_side
 from gmvae.fit.holdout import MINIMUM_ROWS, choose_epochs, few_rows
 from gmvae.fit.observer import Observer
 from gmvae.fit.resampling import resample
 from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before, Outcome, Restart
 from gmvae.fit.result import Result, conclude
-from gmvae.fit.state import CURRENT, Record, State, joined, part
+from gmvae.fit.state import CURRENT, Record, State, beside, joined, part
 from gmvae.model.isolation import isolated
 from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.partition.stability import MAXIMUM_ROWS, Choice
@@ -28,7 +30,11 @@ from gmvae.start.begin import schedule
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.loop import by_hand
 from gmvae.training.random import RandomStream
+from gmvae.training.together import joins
 from gmvae.training.workers import ALONE, Workers
+
+SIDE_BY_SIDE = 8
+"""Maximum number of restarts that are trained side by side. With more, a step is no faster for each model."""
 
 
 class Engine:
@@ -51,7 +57,7 @@ class Engine:
         config: The resolved configuration.
         seeds: The seed of each restart.
         outcomes: The outcomes of the finished restarts.
-        current: The restart in progress, if there is one.
+        group: The restarts in progress: none, one, or several side by side. Observers follow the first.
         result: The result of the fit, once it is over.
 
     Raises:
@@ -85,7 +91,7 @@ class Engine:
         if not data.own:
             self.seeds[0] = training.seed  # experiments of the paper use the given seed itself
         self.outcomes: list[Outcome] = []
-        self.current: Restart | None = None
+        self.group: list[Restart] = []
         self.result: Result | None = None
 
     def fit(self) -> Result:
@@ -108,7 +114,7 @@ class Engine:
         if self.searches:
             self._search()
         while len(self.outcomes) < len(self.seeds):
-            yield from self._round() if self.spread else self._restart()
+            yield from self._round() if self.spread else self._restarts()
         with self.threads():
             self.result = self._resample(self.conclude())
         if self.follows:
@@ -119,11 +125,9 @@ class Engine:
         self._report("finished", self.result)
 
     def conclude(self) -> Result:
-        """The result of the fit so far. A restart in progress counts in its current state, once it has had an
-        epoch."""
-        outcomes = list(self.outcomes)
-        if self.current is not None and self.current.history:
-            outcomes.append(self.current.outcome())
+        """The result of the fit so far. Restarts in progress count as they are, once they have had
+        an epoch."""
+        outcomes = self.outcomes + [one.outcome() for one in self.group if one.history]
         parts = self.rows, self.held_out
         renumber = self.before is None or self.before.renumber
         return conclude(self.config, self.data, outcomes, parts, self.choice, self.holdout, renumber=renumber)
@@ -137,14 +141,26 @@ class Engine:
         return replace(result, resampling=found)
 
     @property
+    def current(self) -> Restart | None:
+        """The restart in progress that observers follow, if there is one."""
+        return self.group[0] if self.group else None
+
+    @property
     def restart(self) -> int:
         """The number of the restart in progress, from 1."""
-        return len(self.outcomes) + (self.current is not None)
+        return len(self.outcomes) + bool(self.group)
+
+    @property
+    def beside(self) -> int:
+        """How many more restarts are trained beside the one in progress."""
+        return max(0, len(self.group) - 1)
 
     @property
     def epoch(self) -> int:
-        """How many epochs of the restart in progress are done."""
-        return 0 if self.current is None else self.current.trainer.epoch
+        """How many epochs of the restart in progress are done, or of the last one once all are over."""
+        if self.current is None:
+            return self.outcomes[-1].history[-1]["epoch"] if self.over else 0
+        return self.current.trainer.epoch
 
     @property
     def epochs(self) -> int:
@@ -184,7 +200,7 @@ class Engine:
     def build(self) -> None:
         """Make the first model now, so that a model too large for the memory fails at once."""
         if self.config.model.clusters and not self.searches and not self.restart:
-            self.current = self._new()
+            self.group = [self._new()]
 
     def moment(self) -> Moment:
         """The model that is being trained or, after training, the last one."""
@@ -195,9 +211,9 @@ class Engine:
             return self.current.model
         return self.result.model if self.result is not None else self.outcomes[-1].model
 
-    def threads(self) -> Any:
-        """A context in which torch uses a number of CPU threads that suits the model."""
-        return cpu_threads(pick_threads(self.config.training.threads, self._work))
+    def threads(self, models: int = 1) -> Any:
+        """A context in which torch uses a number of CPU threads that suits this number of models."""
+        return cpu_threads(pick_threads(self.config.training.threads, models * self._work))
 
     @property
     def _work(self) -> int:
@@ -266,51 +282,80 @@ class Engine:
         self._report("searched", self.holdout)
 
     def _round(self) -> Iterator[Record]:
-        """Let each process make the restart that is its own in this round, and give its outcome to all."""
-        before, rank = len(self.outcomes), self.workers.rank
+        """Let each process make the restarts that are its own in this round, and give their outcomes to
+        all."""
+        before, rank, size = len(self.outcomes), self.workers.rank, self.workers.size
         if rank:
-            self.current = None  # a restart in progress is that of the first process
-        if before + rank < len(self.seeds):
-            yield from self._restart(rank)
+            self.group = []  # restarts in progress are those of the first process
+        left = len(self.seeds) - before
+        share = min(self._side_by_side, math.ceil(left / size))
+        if rank * share < left:
+            yield from self._restarts(rank * share, share)
         own = self.outcomes[before:]
-        state = own[0].state() if own else None
-        if state is not None:
-            state = {name: value.cpu() for name, value in state[0].items()}, state[1]
+        states = [outcome.state() for outcome in own]
+        states = [({name: value.cpu() for name, value in named.items()}, about) for named, about in states]
         self.outcomes = self.outcomes[:before]
-        for other, state_of_other in enumerate(self.workers.gathered(state)):
-            if state_of_other is None:
-                continue
+        for other, states_of_other in enumerate(self.workers.gathered(states)):
             if other == rank:
                 self.outcomes += own
                 continue
-            found = self._new().past(state_of_other)
-            self.outcomes.append(found)
-            number = len(self.outcomes)
-            records = [record | {"restart": number} for record in found.history]
-            self._report("arrived", number, found.start, records, Moment(found.model, self.data))
+            for state in states_of_other:
+                self._arrive(self._new().past(state))
 
-    def _restart(self, ahead: int = 0) -> Iterator[Record]:
-        """Make a restart, or continue the one in progress: the next one, or one that is ``ahead``."""
-        number = len(self.outcomes) + ahead + 1
-        if self.current is None:
-            self.current = self._new(ahead)
-        current = self.current
+    def _arrive(self, outcome: Outcome) -> None:
+        """Take the outcome of a restart that observers have not followed."""
+        self.outcomes.append(outcome)
+        number = len(self.outcomes)
+        records = [record | {"restart": number} for record in outcome.history]
+        self._report("arrived", number, outcome.start, records, Moment(outcome.model, self.data))
+
+    @property
+    def _side_by_side(self) -> int:
+        """The maximum number of restarts that are trained side by side: one, unless the model is small."""
+        first = self.current or self._new()
+        small = pick_threads(0, self._work) == 1
+        usual = self.before is None and small and not self.rows.window and joins(first.trainer)
+        return SIDE_BY_SIDE if usual else 1
+
+    def _restarts(self, ahead: int = 0, most: int = SIDE_BY_SIDE) -> Iterator[Record]:
+        """Make restarts, or continue those in progress: the next ones, or ones that are ``ahead``."""
+        first = len(self.outcomes) + ahead
+        if not self.started:
+            count = min(most, len(self.seeds) - first, self._side_by_side)
+            self.group += [self._new(ahead + number) for number in range(len(self.group), count)]
         with self.threads():
-            if not current.started:
-                start = current.begin(lambda share: self._report("progress", "start", share))
-                self._report("started", number, start)
-        records = current.epochs(lambda done: self._report("progress", "epochs", done))
+            self._begin(first + 1)
+        records = side_by_side(self.group, self._progress_of_epochs)
         while True:
-            with self.threads():
+            with self.threads(len(self.group)):
                 record = next(records, None)
-                if record is None:
-                    break
-                record["restart"] = number
+            if record is None:
+                break
+            with self.threads():
+                record["restart"] = first + 1
                 self._report("epoch", record, self.moment())
             yield record
         with self.threads():
-            self.outcomes.append(current.outcome())
-        self.current = None
+            outcome, *others = [one.outcome() for one in self.group]
+            self.outcomes.append(outcome)
+            self.group = []
+            for other in others:
+                self._arrive(other)
+
+    def _begin(self, number: int) -> None:
+        """Make the starts of the restarts in progress, the first of which has this number."""
+        waiting = [one for one in self.group if not one.started]
+        for done, one in enumerate(waiting):
+            one.begin(partial(self._progress_of_start, done, len(waiting)))
+        if waiting:
+            self._report("started", number, self.group[0].start)
+
+    def _progress_of_start(self, done: int, count: int, share: float) -> None:
+        self._report("progress", "start", (done + share) / count)
+
+    def _progress_of_epochs(self, done: float) -> None:
+        # restarts beside the first can take longer
+        self._report("progress", "epochs", min(done, self.epochs))
 
     def _new(self, ahead: int = 0) -> Restart:
         seed, workers = self.seeds[len(self.outcomes) + ahead], ALONE if self.spread else self.workers
@@ -324,8 +369,7 @@ class Engine:
     def state(self) -> State:
         """Everything that the rest of the fit depends on, apart from configuration and observations."""
         parts = {f"outcome{i}": outcome.state() for i, outcome in enumerate(self.outcomes)}
-        if self.current is not None:
-            parts[CURRENT] = self.current.state()
+        parts |= {beside(i): one.state() for i, one in enumerate(self.group)}
         return joined(**parts)
 
     @isolated
@@ -342,7 +386,8 @@ class Engine:
         self.outcomes = []
         while f"outcome{len(self.outcomes)}" in state[1]:
             self.outcomes.append(self._new().past(part(state, f"outcome{len(self.outcomes)}")))
-        self.current = None
-        if CURRENT in state[1]:
-            self.current = self._new()
-            self.current.restore(part(state, CURRENT))
+        self.group = []
+        while beside(len(self.group)) in state[1]:
+            restart = self._new(len(self.group))
+            restart.restore(part(state, beside(len(self.group))))
+            self.group.append(restart)

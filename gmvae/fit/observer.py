@@ -30,6 +30,10 @@ class Fit(Protocol):
         """The number of the restart in progress, from 1."""
 
     @property
+    def beside(self) -> int:
+        """How many more restarts are trained beside the one in progress."""
+
+    @property
     def epoch(self) -> int:
         """How many epochs of the restart in progress are done."""
 
@@ -61,6 +65,13 @@ class Fit(Protocol):
         """Everything that the rest of the fit depends on."""
 
 
+def restarts(fit: Fit) -> str:
+    """The numbers of the restarts in progress, "restart 3 of 16" or "restarts 1 to 8 of 16"."""
+    number, last = fit.restart, fit.restart + fit.beside
+    which = f"restarts {number} to {last}" if fit.beside else f"restart {number}"
+    return f"{which} of {len(fit.seeds)}"
+
+
 class Observer:
     """The events of a fit, in their order. An observer sees records and arrays, never the model."""
 
@@ -85,8 +96,8 @@ class Observer:
         """An epoch is over. Observers can add to the record; later observers see the additions."""
 
     def arrived(self, restart: int, start: Start | None, records: list[Record], moment: Moment) -> None:
-        """Another process has made a restart: its start, the records of its epochs without what observers
-        add, and its model."""
+        """A restart is over that was trained beside the one in progress, or by another process: its start,
+        the records of its epochs without what observers add, and its model."""
 
     def finished(self, result: Result) -> None:
         """The fit is over."""

@@ -182,11 +182,15 @@ class Restart:
         while not self.over:
             yield from self._epochs(progress)
 
+    @property
+    def fitted(self) -> Observations:
+        """The rows that the next epoch fits: all, unless some are held out from the first half."""
+        return self.rows if self.length is None or self.last else self.length.rest
+
     def _epochs(self, progress: Progress) -> Iterator[Record]:
         """The epochs until the last one or, if rows are held out from the first half, until its end."""
         halved = self.length is not None and not self.last
-        rows = self.length.rest if self.length is not None and halved else self.rows
-        for record in self.trainer.epochs(rows, progress):
+        for record in self.trainer.epochs(self.fitted, progress):
             for name, sign in (("loss", -1), ("elbo", 1), ("reconstruction", 1)):
                 record[name] += sign * self.log_det
             if self.held_out is not None:

@@ -14,7 +14,19 @@ Tensors = dict[str, Tensor]
 State = tuple[Tensors, dict[str, Any]]
 """Tensors by name, and JSON values."""
 CURRENT = "current"
-"""The part of an engine's state that is the restart in progress."""
+"""The part of an engine's state that is the first restart in progress."""
+
+
+def beside(number: int) -> str:
+    """The part of an engine's state that is a restart in progress, from 0: the first, or one beside it."""
+    return f"beside{number}" if number else CURRENT
+
+
+def running(state: State) -> State:
+    """The part of an engine's state that is all restarts in progress."""
+    tensors, about = state
+    kept = {name: value for name, value in about.items() if not name.startswith("outcome")}
+    return {key: value for key, value in tensors.items() if key.split(".", 1)[0] in kept}, kept
 
 
 def joined(**parts: State) -> State:

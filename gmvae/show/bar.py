@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 from gmvae.assess.moment import Moment
-from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.observer import Fit, Observer, restarts
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record
 from gmvae.show.lines import Lines
@@ -76,8 +76,7 @@ class Bar(Observer):
         self._show("", 0)
 
     def progress(self, stage: str, done: float) -> None:
-        many, number = len(self.fit.seeds), self.fit.restart
-        which = f"restart {number} of {many}, " if many > 1 else ""
+        which = f"{restarts(self.fit)}, " if len(self.fit.seeds) > 1 else ""
         if stage == "epochs":
             before, epochs = self.fit.epochs_before, self.fit.epochs
             done, epochs = done - before, epochs - before

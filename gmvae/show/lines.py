@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gmvae.assess.moment import Moment
-from gmvae.fit.observer import Fit, Observer
+from gmvae.fit.observer import Fit, Observer, restarts
 from gmvae.fit.result import Result
 from gmvae.fit.state import Record
 from gmvae.partition.stability import Choice
+from gmvae.start.begin import Start
 
 
 class Lines(Observer):
@@ -27,8 +28,7 @@ class Lines(Observer):
         if stage == "epochs":
             self.tenth = -1
             return
-        number, many = self.fit.restart, len(self.fit.seeds)
-        what = {"start": f"restart {number} of {many}, start", "clusters": "choosing the number of clusters"}
+        what = {"start": f"{restarts(self.fit)}, start", "clusters": "choosing the number of clusters"}
         what |= {"length": "choosing the number of epochs", "stability": "starts from other samples"}
         tenth = int(done * 10 + 1e-9)
         if tenth > self.tenth:
@@ -44,6 +44,10 @@ class Lines(Observer):
             values = ", ".join(f"{k} {record[k]:.4g}" for k in ("loss", "validation_loss") if k in record)
             many = len(self.fit.seeds)
             print(f"GMVAE, restart {record['restart']} of {many}, epoch {epoch} of {epochs}: {values}")
+
+    def arrived(self, restart: int, start: Start | None, records: list[Record], moment: Moment) -> None:  # noqa: ARG002
+        loss = f"loss {records[-1]['loss']:.4g}"
+        print(f"GMVAE, restart {restart} of {len(self.fit.seeds)}, {len(records)} epochs: {loss}")
 
     def finished(self, result: Result) -> None:
         for finding in result.findings:

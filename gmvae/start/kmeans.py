@@ -17,8 +17,9 @@ from gmvae.config import TrainingConfig
 from gmvae.data.dataset import scaled
 from gmvae.model import objective
 from gmvae.start.material import Material
-from gmvae.training.loop import batches, descend
+from gmvae.training.loop import descend
 from gmvae.training.optimisers import optimiser
+from gmvae.training.passes import batches
 
 Floats = NDArray[np.float64]
 GUIDED_STEPS, GUIDED_EPOCHS = 300, 20

@@ -15,7 +15,7 @@ from gmvae.config import Config
 from gmvae.data.schema import Schema
 from gmvae.fit.observer import Fit, Observer
 from gmvae.fit.result import Result, ask_doctor
-from gmvae.fit.state import CURRENT, Record, joined, part
+from gmvae.fit.state import CURRENT, Record, running
 from gmvae.partition.stability import Choice
 from gmvae.start.begin import Start
 from gmvae.store.model_file import ModelFile, of_result
@@ -120,10 +120,12 @@ class Writer(Observer):
         self._checkpoint()
 
     def _keep(self) -> None:
-        """Keep a copy of the restart in progress, after an epoch whose record is written."""
-        tensors, about = part(self.fit.state(), CURRENT)
-        own = about["about"]
-        self._whole.take(tensors, {**about, "about": {**own, "history": list(own["history"])}})
+        """Keep a copy of the restarts in progress, after an epoch whose record is written."""
+        tensors, about = running(self.fit.state())
+        histories = {
+            name: {**one["about"], "history": [*one["about"]["history"]]} for name, one in about.items()
+        }
+        self._whole.take(tensors, {name: {**one, "about": histories[name]} for name, one in about.items()})
 
     def interrupted(self) -> None:
         """Write a checkpoint of the last complete epoch, unless the last checkpoint has it already.
@@ -138,11 +140,13 @@ class Writer(Observer):
         done, known = current["trainer"]["epoch"], len(current["about"]["history"])
         recorded = len([record for record in self.history if record["restart"] == restart])
         if not done - self.fit.epochs_before == known == recorded:
-            kept = self._whole.about.get("about", {}).get("history", ())
+            whole = self._whole.about.get(CURRENT, {})
+            kept = whole.get("about", {}).get("history", ())
             if not kept or kept[-1]["restart"] != restart:
                 return
-            state = joined(**{name: part(state, name) for name in state[1]} | {CURRENT: self._whole.copy()})
-            done = self._whole.about["trainer"]["epoch"]
+            tensors, about = self._whole.copy()
+            state = {**state[0], **tensors}, {**state[1], **about}
+            done = whole["trainer"]["epoch"]
         if done > self.saved:
             self.folder.write_checkpoint(state)
             self.saved = done
@@ -198,7 +202,7 @@ class Writer(Observer):
             "name": self.name[0],
             "epochs": last["epoch"],
             **{key: value for key, value in last.items() if key not in ("epoch", *TIMES)},
-            "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used")},
+            "best_elbo": {key: best[key] for key in ("epoch", "elbo", "clusters_used") if key in best},
             "clusters": result.config.model.clusters,
             "choice": None if result.choice is None else result.choice.to_json(),
             "holdout": None if result.holdout is None else result.holdout.to_json(),

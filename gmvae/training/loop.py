@@ -24,7 +24,7 @@ from gmvae.training.augmentation import views
 from gmvae.training.fast.stack import Stack
 from gmvae.training.fast.step import FastStep, covers
 from gmvae.training.optimisers import optimiser
-from gmvae.training.passes import WindowedBatches
+from gmvae.training.passes import WindowedBatches, batches
 from gmvae.training.random import RandomStream
 from gmvae.training.recovery import HUGE, ROLLBACKS, SMALLER, Snapshot, first_odd, greatest, numbers
 from gmvae.training.workers import ALONE, Workers
@@ -44,6 +44,8 @@ class Indexable(Protocol):
         """The observations with these numbers, shape (B, *y_shape)."""
 
 
+NAMES = ("loss", "elbo", *objective.Terms._fields)
+"""The values of an epoch's record that are means over its observations."""
 MOMENTUM = 0.02
 """Share of the newest batch in the running statistics of a model with anchored clusters."""
 
@@ -61,6 +63,8 @@ class Trainer:
     Attributes:
         epoch: The number of epochs done.
         last: The number of all epochs. It can be changed between two epochs.
+        ahead: Means and seconds of the next epoch, if it has been made together with those of other trainers
+            (:mod:`gmvae.training.together`).
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Trainer:
         self.taught: Recognition | None = None
         self.epoch = self.rollbacks = 0
         self.last = config.epochs
+        self.ahead: tuple[dict[str, float], float] | None = None
         self._good, self._busy = Snapshot(), False
         self._pass: Pass | None = None
         self._step: FastStep | None = None
@@ -128,9 +133,12 @@ class Trainer:
             self.workers.agree(self.model.state_dict().values())
         while self.epoch < self.last:
             began = time.perf_counter()
-            self._good.take(*self._state())
-            self._busy = True
-            means = self._epoch(y, progress)
+            if self.ahead is None:
+                self.begin()
+                means = self._epoch(y, progress)
+            else:
+                (means, seconds), self.ahead = self.ahead, None
+                began -= seconds
             while not self._sound(means, y):
                 if self.rollbacks == ROLLBACKS:
                     raise self._diverged(y)
@@ -140,6 +148,20 @@ class Trainer:
             self._busy = False
             record = {"epoch": self.epoch, "seconds": time.perf_counter() - began, **means}
             yield record | ({"rollbacks": self.rollbacks} if self.rollbacks else {})
+
+    def begin(self) -> None:
+        """Keep the state from before an epoch. It counts until the epoch, or the step in it, is whole."""
+        self._good.take(*self._state())
+        self._busy = True
+
+    def moved(self) -> None:
+        """The tensors of the model are in another place."""
+        self._step = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it stopped in the middle of an epoch."""
+        return self._pass is not None
 
     def _sound(self, means: dict[str, float], y: Indexable) -> bool:
         """Whether an epoch had finite losses, and the model after it still gives finite ones."""
@@ -194,9 +216,8 @@ class Trainer:
             self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
-        names = ("loss", "elbo", *objective.Terms._fields)
         if self._pass is None:
-            totals = torch.zeros(len(names), dtype=FLOAT, device=y.device)
+            totals = torch.zeros(len(NAMES), dtype=FLOAT, device=y.device)
             self._pass = Pass(self.stream.cpu.get_state(), totals)
             order = self.stream.cpu
         else:  # the generator has moved on since: the order comes from its state at the start of the pass
@@ -234,7 +255,7 @@ class Trainer:
                 progress(self.epoch + now.steps / count)
                 self._busy = True
         self._pass = None
-        return dict(zip(names, (self.workers.added(now.totals) / rows).tolist(), strict=True))
+        return dict(zip(NAMES, (self.workers.added(now.totals) / rows).tolist(), strict=True))
 
     def _fast_step(self) -> FastStep:
         """The step with the hand-written gradient, made once: with small tables, an epoch is a few steps."""
@@ -242,6 +263,10 @@ class Trainer:
             taught = [] if self.taught is None else [self.taught]
             self._step = FastStep(Stack([self.model]), self.objective, taught)
         return self._step
+
+    def batches(self, y: Indexable) -> list[Tensor]:
+        """The batches of the next pass over observations in memory."""
+        return batches(len(y), self.config.batch_size, self.config.epoch_size, self.stream.cpu)
 
     def _batches(self, y: Indexable, order: Generator, done: int) -> tuple[Iterator[Tensor], int, int]:
         """The batches of a pass after the first ``done``, the number of all batches, and the number of
@@ -370,16 +395,3 @@ def load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
         module.load_state_dict(tensors)
     except RuntimeError as error:
         raise ValueError(f"the checkpoint is of another model: {' '.join(str(error).split())}") from error
-
-
-def batches(count: int, size: int, limit: int = 0, generator: Generator | None = None) -> list[Tensor]:
-    """A random order of ``count`` observations, or of ``limit`` of them, in batches of ``size``. The
-    generator is one of the CPU, by default torch's global one.
-
-    The remaining observations make a smaller last batch. A single one joins the batch before it, since batch
-    norm cannot estimate a variance from one observation.
-    """
-    parts = list(torch.randperm(count, generator=generator)[: limit or count].split(size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts

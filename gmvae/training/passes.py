@@ -51,3 +51,16 @@ class WindowedBatches:
                 waiting, step = waiting[self.size :], step + 1
         if step >= done:
             yield torch.from_numpy(waiting)
+
+
+def batches(count: int, size: int, limit: int = 0, generator: Generator | None = None) -> list[Tensor]:
+    """A random order of ``count`` observations, or of ``limit`` of them, in batches of ``size``. The
+    generator is one of the CPU, by default torch's global one.
+
+    The remaining observations make a smaller last batch. A single one joins the batch before it, since batch
+    norm cannot estimate a variance from one observation.
+    """
+    parts = list(torch.randperm(count, generator=generator)[: limit or count].split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

@@ -196,7 +196,7 @@ def test_a_fit_resumes_from_every_state_to_the_same_bits(data, tmp_path, trainin
 
 @pytest.mark.slow
 def test_killed_restarts_end_as_if_never_killed(tmp_path):
-    """Killed by SIGKILL in the second of three restarts, and resumed from the command line."""
+    """Three restarts side by side: killed by SIGKILL, and resumed from the command line."""
     np.save(tmp_path / "y.npy", blobs())
     options = {**SMALL, "n_clusters": 3, "n_init": 3, "init": "kmeans", "epochs": 40, "threads": 1}
     command = ["train", "data", "--path", str(tmp_path / "y.npy"), *flags(options), "--seed", "7"]
@@ -208,7 +208,7 @@ def test_killed_restarts_end_as_if_never_killed(tmp_path):
     )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        if (killed / "metrics.jsonl").exists() and len(records(killed)) > 50:
+        if (killed / "metrics.jsonl").exists() and len(records(killed)) > 10:
             break
         time.sleep(0.01)
     process.kill()

@@ -21,8 +21,9 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import fresh
 from gmvae.training.devices import cpu_threads, pick_device, pick_threads
 from gmvae.training.fast.step import FastStep
-from gmvae.training.loop import Trainer, batches
+from gmvae.training.loop import Trainer
 from gmvae.training.optimisers import Sign, optimiser
+from gmvae.training.passes import batches
 from gmvae.training.random import RandomStream
 from gmvae.training.recovery import SMALLER
 

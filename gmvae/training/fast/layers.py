@@ -59,15 +59,24 @@ class Heads(Linear):
         self.bias = biases.unsqueeze(-1)
         self.d_weight, self.d_bias = torch.empty_like(self.weight), torch.empty_like(biases)
         sizes = [one.shape[1] for one in self.biases]
-        for kind, whole in (("weight", self.d_weight), ("bias", self.d_bias)):
-            for name, part in zip(names, whole.split(sizes, 1), strict=True):
-                stack.gradient(f"{name}.{kind}", part)
+        self.parts = [*self.d_weight.split(sizes, 1), *self.d_bias.split(sizes, 1)]
+        # an optimiser needs contiguous gradients: the parts of a single model are
+        self.copies = [] if len(stack) == 1 else [torch.empty_like(part) for part in self.parts]
+        keys = [f"{name}.{kind}" for kind in ("weight", "bias") for name in names]
+        for key, gradient in zip(keys, self.copies or self.parts, strict=True):
+            stack.gradient(key, gradient)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(R, inputs, N) to (R, all outputs, N)."""
         torch.cat(self.weights, 1, out=self.weight)
         torch.cat(self.biases, 1, out=self.bias.squeeze(-1))
         return super().forward(inputs)
+
+    def last(self, d_out: Tensor) -> None:
+        """The backward pass of layers whose inputs need no gradient."""
+        super().last(d_out)
+        if self.copies:
+            torch._foreach_copy_(self.copies, self.parts)
 
 
 class BatchNormReLU:
