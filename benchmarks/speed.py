@@ -1,8 +1,9 @@
-"""Time a step, compared with autograd and a lower bound (the floor), and fits, compared with another
-checkout.
+"""Time a step, compared with autograd and a lower bound (the floor); fits, compared with another checkout;
+and restarts, compared with single fits.
 
     python benchmarks/speed.py steps [--threads 1] [--device cpu] [--jax]
     python benchmarks/speed.py fits --against CHECKOUT [--runs 3] [--threads 1]
+    python benchmarks/speed.py restarts [--runs 3]
 
 A step is what the loop does with a batch: loss, gradient, optimiser. *autograd* is the reference, plain eager
 PyTorch (:mod:`gmvae.model.objective`). The *floor* consists of the step's matrix products and convolutions,
@@ -13,8 +14,10 @@ the fully connected steps are timed in JAX too, if it is installed (benchmarks/i
 thread. "compiling" is the time until its first five steps are done, in seconds.
 
 Each fit is a new process, in turn with this checkout and with the other. Measured are the seconds of ``fit``
-alone, after imports and compilation, and of the whole process. Each result is a line of
-benchmarks/results/speed.jsonl.
+alone, after imports and compilation, and of the whole process.
+
+Restarts are eight of the spiral, in one process and in two (torchrun), compared with eight single runs, two
+at a time. Each result is a line of benchmarks/results/speed.jsonl.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,7 +77,7 @@ print("seconds", time.perf_counter() - before)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("steps", "fits"))
+    parser.add_argument("what", choices=("steps", "fits", "restarts"))
     parser.add_argument("--against", type=Path, help="another checkout to compare fits with")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=200)
@@ -84,6 +88,8 @@ def main() -> None:
     if given.what == "steps":
         torch.set_num_threads(given.threads)
         table_of_steps(given.steps, given.device, given.threads, jax=given.jax)
+    elif given.what == "restarts":
+        table_of_restarts(given.runs)
     else:
         if given.against is None:
             parser.error("fits need --against CHECKOUT")
@@ -276,6 +282,39 @@ def fit(name: str, place: Path, threads: int) -> tuple[float, float]:
         whole = time.perf_counter() - began
     line = next((line for line in said.splitlines() if line.startswith("seconds ")), f"seconds {whole}")
     return float(line.split()[1]), whole
+
+
+def table_of_restarts(runs: int) -> None:
+    """Time eight restarts in each way, in turn; print and record a line for each."""
+    train = [sys.executable, "-m", "gmvae", "train", "spiral"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    single = [[*train, "--seed", str(seed)] for seed in range(1, 9)]
+    ways = {
+        "eight runs, two at a time": (single, 2),
+        "eight restarts": ([[*train, "--restarts", "8"]], 1),
+        "eight restarts, two processes": ([[*launch, *train[1:], "--restarts", "8"]], 1),
+    }
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(runs):
+        for way, (commands, at_once) in ways.items():
+            found[way].append(seconds(commands, at_once))
+    print("| way | seconds | of eight runs |")
+    print("| --- | --- | --- |")
+    first = next(iter(found.values()))
+    for way, times in found.items():
+        ratio = median(a / b for a, b in zip(times, first, strict=True))
+        print(f"| {way} | {median(times):.0f} | {ratio:.2f} |", flush=True)
+        keep({"restarts": way, "seconds": times})
+
+
+def seconds(commands: list[list[str]], at_once: int) -> float:
+    """Seconds of training runs, as many ``at_once`` as that."""
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as pool:
+        began = time.perf_counter()
+        quiet = partial(subprocess.run, env=env, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        list(pool.map(quiet, ([*one, "--run-dir", f"{folder}/{i}"] for i, one in enumerate(commands))))
+        return time.perf_counter() - began
 
 
 def keep(record: dict[str, Any]) -> None:

@@ -123,7 +123,10 @@ def values(tmp_path_factory):
     return path, [*data.layers, *data.obsm]
 
 
-@pytest.mark.parametrize("options", [{}, {"missing": "impute"}, {"drop": True}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, *(pytest.param(one, marks=pytest.mark.slow) for one in ({"missing": "impute"}, {"drop": True}))],
+)
 def test_both_ways_say_the_same_of_values(values, options, monkeypatch):
     monkeypatch.setattr(annotated_check, "STORED", 13)  # several pieces of a sparse matrix
     monkeypatch.setattr(annotated_names, "_survives", lambda _: True)  # a process for each try takes time

@@ -63,12 +63,11 @@ def within_standard_error(ours, estimates, factor=4.5):
 @pytest.mark.parametrize(
     ("assignment", "likelihood", "mc_samples"),
     [
-        ("recogniser", "bernoulli", 5),
         ("posterior", "gaussian", 5),
         *(
             pytest.param(assignment, likelihood, mc_samples, marks=pytest.mark.slow)
             for assignment, likelihood, mc_samples in (
-                ("recogniser", "gaussian", 5),
+                *product(("recogniser",), LIKELIHOODS, (5,)),
                 ("posterior", "bernoulli", 5),
                 *product(FORMS, LIKELIHOODS, (1,)),
             )

@@ -174,7 +174,7 @@ def beside(seed: int) -> np.ndarray:
     return centres[rng.integers(3, size=300)] + rng.normal(size=(300, 3))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_cluster_that_a_column_without_groups_halves_is_not_worth_it(seed):
     comparison = Comparison(StandardScaler().fit_transform(beside(seed)), seed)
     assert comparison.preferred(3, 2)

@@ -60,6 +60,7 @@ def test_what_a_history_lacks_is_left_out():
     assert [len(axes.lines) for axes in figure.axes] == [1, 1]
 
 
+@pytest.mark.slow
 def test_no_legend_is_over_a_line(tmp_path):
     figure = epochs.curves(HISTORY)
     figure.savefig(tmp_path / "c.png")

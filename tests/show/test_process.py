@@ -128,7 +128,7 @@ def test_what_a_process_cannot_draw_is_drawn_here(monkeypatch, code):
     assert drawn[-1] == 4
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_error_is_raised_here(tmp_path, monkeypatch, killed):
     """There are no records to draw from."""
     processes, start = [], process.start

@@ -18,8 +18,20 @@ def timeless(run):
     return [{k: v for k, v in line.items() if "seconds" not in k} for line in records(run)]
 
 
-@pytest.mark.parametrize("flags", [[], ["--early-stopping", "--restarts", 2]])
-@pytest.mark.parametrize("where", [(Measures, "of"), (RunFolder, "append")])
+@pytest.mark.parametrize(
+    ("where", "flags"),
+    [
+        ((Measures, "of"), ["--early-stopping", "--restarts", 2]),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in (
+                ((Measures, "of"), []),
+                ((RunFolder, "append"), []),
+                ((RunFolder, "append"), ["--early-stopping", "--restarts", 2]),
+            )
+        ),
+    ],
+)
 def test_the_last_whole_epoch_is_in_the_checkpoint(tmp_path, monkeypatch, flags, where):
     kind, name = where
     work, calls = getattr(kind, name), []
