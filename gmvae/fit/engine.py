@@ -285,29 +285,35 @@ class Engine:
         """Let each process make the restarts that are its own in this round, and give their outcomes to
         all."""
         before, rank, size = len(self.outcomes), self.workers.rank, self.workers.size
-        if rank:
-            self.group = []  # restarts in progress are those of the first process
         left = len(self.seeds) - before
         share = min(self._side_by_side, math.ceil(left / size))
+        if self.started:  # by a run with another number of processes, perhaps
+            share = len(self.group)
+        if rank:
+            self.group = []  # restarts in progress are those of the first process
         if rank * share < left:
             yield from self._restarts(rank * share, share)
         own = self.outcomes[before:]
         states = [outcome.state() for outcome in own]
         states = [({name: value.cpu() for name, value in named.items()}, about) for named, about in states]
         self.outcomes = self.outcomes[:before]
+        arrived: list[int] = []
         for other, states_of_other in enumerate(self.workers.gathered(states)):
             if other == rank:
                 self.outcomes += own
                 continue
-            for state in states_of_other:
-                self._arrive(self._new().past(state))
+            arrived += range(len(self.outcomes), len(self.outcomes) + len(states_of_other))
+            self.outcomes += [self._new().past(state) for state in states_of_other]
+        self._arrive(arrived)
 
-    def _arrive(self, outcome: Outcome) -> None:
-        """Take the outcome of a restart that observers have not followed."""
-        self.outcomes.append(outcome)
-        number = len(self.outcomes)
-        records = [record | {"restart": number} for record in outcome.history]
-        self._report("arrived", number, outcome.start, records, Moment(outcome.model, self.data))
+    def _arrive(self, numbers: Sequence[int]) -> None:
+        """Report restarts, counted from 0, that observers have not followed."""
+        for number in numbers:
+            outcome = self.outcomes[number]
+            for record in outcome.history:
+                record["restart"] = number + 1
+            records = [dict(record) for record in outcome.history]
+            self._report("arrived", number + 1, outcome.start, records, Moment(outcome.model, self.data))
 
     @property
     def _side_by_side(self) -> int:
@@ -336,11 +342,10 @@ class Engine:
                 self._report("epoch", record, self.moment())
             yield record
         with self.threads():
-            outcome, *others = [one.outcome() for one in self.group]
-            self.outcomes.append(outcome)
+            found = [one.outcome() for one in self.group]
             self.group = []
-            for other in others:
-                self._arrive(other)
+            self.outcomes += found
+            self._arrive(range(first - ahead + 1, first - ahead + len(found)))
 
     def _begin(self, number: int) -> None:
         """Make the starts of the restarts in progress, the first of which has this number."""

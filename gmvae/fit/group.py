@@ -24,7 +24,12 @@ def side_by_side(restarts: list[Restart], progress: Progress = lambda _: None) -
         as the first.
     """
     together, first = Together(), restarts[0]
-    records = {one: one.epochs(progress if one is first else lambda _: None) for one in restarts}
+
+    def heard(done: float) -> None:
+        if first.over:
+            progress(done)
+
+    records = {one: one.epochs(progress if one is first else heard) for one in restarts}
     try:
         while going := [one for one in restarts if not one.over]:
             together.epoch([(one.trainer, one.fitted) for one in going], progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +31,8 @@ class Stopping:
             return False
         self.since = 0 if loss < self.minimum - self.training.tol else self.since + 1
         if loss < self.minimum:
-            self.minimum, self.best = loss, copy.deepcopy(model.state_dict())
+            self.minimum = loss
+            self.best = {name: value.clone() for name, value in model.state_dict().items()}
         return self.since >= max(1, int(self.training.n_iter_no_change))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

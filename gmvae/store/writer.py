@@ -107,7 +107,7 @@ class Writer(Observer):
 
     def arrived(self, restart: int, start: Start | None, records: list[Record], moment: Moment) -> None:
         for record in records:
-            record["wall_seconds"] = record["seconds"]
+            record["wall_seconds"] = 0.0  # in that of the restart that was followed
         records[-1] |= self.measures.of(moment)
         records[-1].pop("moved", None)
         records[-1] |= self.measures.bits(records[-1])
@@ -117,7 +117,8 @@ class Writer(Observer):
         for record in records:
             self.folder.append(record)
         self.history += records
-        self._checkpoint()
+        if restart == self.fit.restart:  # the last one to arrive
+            self._checkpoint()
 
     def _keep(self) -> None:
         """Keep a copy of the restarts in progress, after an epoch whose record is written."""
@@ -130,16 +131,20 @@ class Writer(Observer):
     def interrupted(self) -> None:
         """Write a checkpoint of the last complete epoch, unless the last checkpoint has it already.
 
-        An epoch is complete once its record is written. If the model is further by then, its copy is
+        An epoch is complete once its record is written. If a model is further by then, copies of all are
         written.
         """
         state = self.fit.state()
         if CURRENT not in state[1] or not self.fit.started:
             return
         current, restart = state[1][CURRENT], self.fit.restart
-        done, known = current["trainer"]["epoch"], len(current["about"]["history"])
+        done, before = current["trainer"]["epoch"], self.fit.epochs_before
         recorded = len([record for record in self.history if record["restart"] == restart])
-        if not done - self.fit.epochs_before == known == recorded:
+        members = running(state)[1].values()
+        epochs = [one["trainer"]["epoch"] for one in members]
+        complete = [epoch - before for epoch in epochs] == [len(one["about"]["history"]) for one in members]
+        together = self.fit.over or max(epochs) == done
+        if not (complete and together and done - before == recorded):
             whole = self._whole.about.get(CURRENT, {})
             kept = whole.get("about", {}).get("history", ())
             if not kept or kept[-1]["restart"] != restart:
@@ -147,7 +152,7 @@ class Writer(Observer):
             tensors, about = self._whole.copy()
             state = {**state[0], **tensors}, {**state[1], **about}
             done = whole["trainer"]["epoch"]
-        if done > self.saved:
+        if done > self.saved or (self.fit.over and self.fit.beside):
             self.folder.write_checkpoint(state)
             self.saved = done
 

@@ -63,6 +63,7 @@ class Trainer:
     Attributes:
         epoch: The number of epochs done.
         last: The number of all epochs. It can be changed between two epochs.
+        restored: How often it has gone back to another state.
         ahead: Means and seconds of the next epoch, if it has been made together with those of other trainers
             (:mod:`gmvae.training.together`).
     """
@@ -81,7 +82,7 @@ class Trainer:
         # with augment auto, only the start uses views: here, moved rows would move the borders of clusters
         self.view = None if config.augment == "auto" else views(config.augment, model.y_shape)
         self.taught: Recognition | None = None
-        self.epoch = self.rollbacks = 0
+        self.epoch = self.rollbacks = self.restored = 0
         self.last = config.epochs
         self.ahead: tuple[dict[str, float], float] | None = None
         self._good, self._busy = Snapshot(), False
@@ -339,6 +340,7 @@ class Trainer:
         drawn = {name: value.cpu() for name, value in parts["random"].items()}
         self.stream.states = drawn
         self.epoch, self.rollbacks, self._pass = epoch, rollbacks, None
+        self.restored += 1
         if "steps" in about:
             given = parts["pass"]
             self._pass = Pass(given["order"].cpu(), given["totals"].to(self.stream.device), about["steps"])

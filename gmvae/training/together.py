@@ -33,18 +33,19 @@ class Together:
         self._joint: Joint | None = None
 
     def epoch(self, given: Sequence[tuple[Trainer, Indexable]], progress: Callable[[float], object]) -> None:
-        """Make the next epoch of the first trainer together with those that agree with it: in the epoch, the
-        number of all epochs, the weights of the terms, the learning rate and the number of observations. They
-        find its result in ``ahead``. The others, and a single trainer, make their epoch themselves.
+        """Make the next epoch of those trainers that agree: in the epoch, the number of all epochs, the
+        weights of the terms, the learning rate and the number of observations. If there are several sets of
+        them, it is the largest. They find its result in ``ahead``. All others make their epoch themselves.
 
         Arguments:
             given: Trainers that :func:`joins` accepts, with their observations.
             progress: As in :meth:`gmvae.training.loop.Trainer.epochs`.
         """
         keys = [key(*one) for one in given]
-        same = [one for one, own in zip(given, keys, strict=True) if own == keys[0]]
+        usual = max(keys, key=keys.count)
+        same = [one for one, own in zip(given, keys, strict=True) if own == usual]
         trainers = [trainer for trainer, _ in same]
-        if self._joint is not None and self._joint.trainers != trainers:
+        if self._joint is not None and (self._joint.trainers != trainers or self._joint.outdated):
             self.close()
         if len(same) > 1:
             self._joint = self._joint or Joint(trainers)
@@ -85,10 +86,16 @@ class Joint:
         self._own = list(zip(*(one.model.parameters() for one in trainers), strict=True))
         if first.optimiser.state:
             self._join_moments()
+        self._restored = [trainer.restored for trainer in trainers]
         self._step: FastStep | None = None
         self._made_for: tuple[object, ...] = ()
         for trainer in trainers:
             trainer.moved()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether a trainer has gone back to another state, with moments of its own."""
+        return self._restored != [trainer.restored for trainer in self.trainers]
 
     def _join_moments(self) -> None:
         """Let the optimiser continue from the states of the trainers' optimisers."""

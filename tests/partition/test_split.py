@@ -38,7 +38,8 @@ def test_too_few_or_equal_rows_are_not_split(x):
 
 
 @pytest.mark.parametrize(
-    ("rows", "columns"), [(60, 10), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((150, 5), (500, 2)))]
+    ("rows", "columns"),
+    [(60, 10), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((150, 5), (500, 2)))],
 )
 def test_the_overlap_of_one_group_is_greater_than_that_of_two(rows, columns):
     rng = np.random.default_rng(3)

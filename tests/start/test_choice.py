@@ -18,6 +18,7 @@ from gmvae.partition.gaussians import RIDGE, criterion
 from gmvae.start.candidates import centres, density, embedded, mixtures, spectral, trees
 from gmvae.start.candidates.base import Rows
 from gmvae.start.choice import CLOSE, choose
+from gmvae.start.resampling import resampled
 
 METHODS = [centres.candidates, mixtures.candidates, trees.candidates, spectral.candidates]
 METHODS += [density.candidates, embedded.candidates, embedded.at_several_scales]
@@ -104,6 +105,21 @@ def test_images_are_not_scored_as_gaussians():
     found = choose(Rows(moons()[0], 2, 0), image=True)
     assert {candidate.criterion for candidate in found.candidates} == {None}
     assert found.name == found.candidates[0].name
+
+
+@pytest.mark.slow
+def test_tables_have_two_embeddings_and_the_second_can_be_found_again():
+    y = make_blobs(80, 5, centers=3, cluster_std=3.0, random_state=1)[0]
+    first, second = Rows(y, 3, 4), Rows(y, 3, 5)
+    found, of_next = dict(embedded.candidates(first)), dict(embedded.candidates(second))
+    kinds = ("full mixture", "single linkage")
+    assert list(found) == [f"UMAP 20{number} + {kind}" for number in ("", " (2)") for kind in kinds]
+    for kind in kinds:
+        assert np.array_equal(found[f"UMAP 20 (2) + {kind}"], of_next[f"UMAP 20 + {kind}"])
+    name = "UMAP 20 (2) + full mixture"
+    agreement = [adjusted_rand_score(found[name], one) for one in resampled(first, name, 3)]
+    assert len(agreement) == 3
+    assert min(agreement) > 0.5
 
 
 @pytest.mark.slow

@@ -72,6 +72,10 @@ def one_rolls_back(made):
     made[1].rollbacks = 1
 
 
+def the_first_rolls_back(made):
+    made[0].rollbacks = 1
+
+
 def the_first_is_shorter(made):
     made[0].last = 3
 
@@ -81,7 +85,7 @@ def weights_change(made):
         one.weigh(replace(OBJECTIVE, cv_weight=3.0))
 
 
-CHANGES = [anchor, one_rolls_back, the_first_is_shorter, weights_change]
+CHANGES = [anchor, one_rolls_back, the_first_rolls_back, the_first_is_shorter, weights_change]
 
 
 @pytest.mark.parametrize("between", CHANGES, ids=lambda change: change.__name__)
@@ -130,11 +134,24 @@ def test_an_epoch_that_diverges_is_made_again_alone():
     check(made[1:2], alone[1:2], records[1:2], expected[1:2])
 
 
-def break_one(made):
-    """From now on, the second trainer's first epoch has a loss that is not finite."""
-    trainer, sound = made[1], made[1]._sound
+def test_an_epoch_that_diverges_in_all_of_them_is_made_again_by_each():
+    made, alone = trainers(), trainers()
+    records = train(made, together=True, between=break_all)
+    expected = train(alone, together=False, between=break_all)
+    assert [record[-1].get("rollbacks", 0) for record in records] == [1, 1, 1]
+    check(made, alone, records, expected)
+
+
+def break_one(made, number=1):
+    """From now on, a trainer's first epoch has a loss that is not finite."""
+    trainer, sound = made[number], made[number]._sound
     odd = iter([False])
     trainer._sound = lambda means, y: next(odd, True) and sound(means, y)
+
+
+def break_all(made):
+    for number in range(3):
+        break_one(made, number)
 
 
 def test_convolutions_and_other_optimisers_do_not_join():

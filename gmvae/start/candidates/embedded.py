@@ -14,15 +14,17 @@ from gmvae.start.embedding import embed
 
 NEIGHBOURS = 20
 """How many neighbours of each row are used."""
-STARTS = 5
+EMBEDDINGS, STARTS = 2, 5
+"""Number of embeddings of a table, and of starts of a mixture."""
 FEWEST = 15
 """Minimum number of rows for an embedding."""
 
 
 def candidates(rows: Rows) -> Iterator[tuple[str, Clusters]]:
-    """A Gaussian mixture and single linkage on the embedding of each row with its 20 nearest neighbours.
-    Ward's clusters of the embedding are about the mixture's, and no better."""
-    yield from embedded(rows, NEIGHBOURS, ("single",))
+    """A Gaussian mixture and single linkage on each of two embeddings, with the 20 nearest neighbours of each
+    row. What UMAP finds depends on its seed. Ward's clusters of an embedding are about the mixture's, and no
+    better."""
+    yield from embedded(rows, NEIGHBOURS, ("single",), EMBEDDINGS)
 
 
 def at_several_scales(rows: Rows) -> Iterator[tuple[str, Clusters]]:
@@ -32,12 +34,17 @@ def at_several_scales(rows: Rows) -> Iterator[tuple[str, Clusters]]:
         yield from embedded(rows, count, ("ward", "single"))
 
 
-def embedded(rows: Rows, count: int, methods: Collection[str]) -> Iterator[tuple[str, Clusters]]:
-    """A Gaussian mixture, and trees by these methods, on the embedding with ``count`` neighbours."""
+def embedded(
+    rows: Rows, count: int, methods: Collection[str], embeddings: int = 1
+) -> Iterator[tuple[str, Clusters]]:
+    """A Gaussian mixture, and trees by these methods, on some ``embeddings`` with ``count`` neighbours, which
+    differ in their seed."""
     if len(rows.values) < FEWEST:
         return
     graph = rows.neighbours(count)
-    flat = embed(rows.values.astype(np.float32), graph, rows.seed).astype(np.float64)
-    name = f"UMAP {graph[0].shape[1]} + "
-    yield name + "full mixture", components(flat, rows.clusters, rows.seed, STARTS)
-    yield from trees(flat, rows.clusters, name, methods)
+    for number in range(embeddings):
+        seed = rows.seed + number
+        flat = embed(rows.values.astype(np.float32), graph, seed).astype(np.float64)
+        name = f"UMAP {graph[0].shape[1]}{f' ({number + 1})' if number else ''} + "
+        yield name + "full mixture", components(flat, rows.clusters, seed, STARTS)
+        yield from trees(flat, rows.clusters, name, methods)
