@@ -154,8 +154,8 @@ def print_tables(points: list[Record]) -> None:
     print("| --- | --- | --- | --- | --- |")
     for one in points:
         if one["of"] != "rows":
-            ours, least = 1e3 * one["ours"], 1e3 * one["floor"]
-            print(f"| {one['of']} | {one['value']:,} | {ours:.2f} | {least:.2f} | {ours / least:.2f} |")
+            ours, floor = 1e3 * one["ours"], 1e3 * one["floor"]
+            print(f"| {one['of']} | {one['value']:,} | {ours:.2f} | {floor:.2f} | {ours / floor:.2f} |")
     print("\n| rows | epochs | seconds of the fit | of its steps | CPU seconds |")
     print("| --- | --- | --- | --- | --- |")
     for one in points:

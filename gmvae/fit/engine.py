@@ -318,16 +318,15 @@ class Engine:
     @property
     def _side_by_side(self) -> int:
         """The maximum number of restarts that are trained side by side: one, unless the model is small."""
-        first = self.current or self._new()
-        small = pick_threads(0, self._work) == 1
-        usual = self.before is None and small and not self.rows.window and joins(first.trainer)
-        return SIDE_BY_SIDE if usual else 1
+        if self.before is not None or self.rows.window or pick_threads(0, self._work) != 1:
+            return 1
+        return SIDE_BY_SIDE if joins((self.current or self._new()).trainer) else 1
 
-    def _restarts(self, ahead: int = 0, most: int = SIDE_BY_SIDE) -> Iterator[Record]:
+    def _restarts(self, ahead: int = 0, limit: int = SIDE_BY_SIDE) -> Iterator[Record]:
         """Make restarts, or continue those in progress: the next ones, or ones that are ``ahead``."""
         first = len(self.outcomes) + ahead
         if not self.started:
-            count = min(most, len(self.seeds) - first, self._side_by_side)
+            count = min(limit, len(self.seeds) - first, self._side_by_side)
             self.group += [self._new(ahead + number) for number in range(len(self.group), count)]
         with self.threads():
             self._begin(first + 1)

@@ -138,6 +138,7 @@ def engine(training=None, observers=()):
     return Engine(config, prepare(Y, device=torch.device("cpu")), observers)
 
 
+@pytest.mark.slow
 def test_the_rate_decays_over_the_second_half(gain):
     rates = Rates()
     made = engine(observers=[rates])

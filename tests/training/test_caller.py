@@ -151,7 +151,10 @@ def test_options_do_not_change_this(tmp_path, options):
 
 @pytest.mark.parametrize(
     ("options", "error"),
-    [({"optimiser": "sgd", "learning_rate": 1e12}, FloatingPointError), ({"batch_size": 1}, ValueError)],
+    [
+        pytest.param({"optimiser": "sgd", "learning_rate": 1e12}, FloatingPointError, marks=pytest.mark.slow),
+        ({"batch_size": 1}, ValueError),
+    ],
 )
 def test_an_error_leaves_the_setting_too(options, error):
     def work() -> None:
