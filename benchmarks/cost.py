@@ -57,12 +57,19 @@ FIT = """
 import json, sys, time
 import numpy as np
 from gmvae import GMVAE
-path, stream = sys.argv[1], sys.argv[2] == "stream"
-X = path if stream else np.load(path)
-if stream:
-    import pyarrow.parquet as pq
-    first = next(pq.ParquetFile(path).iter_batches(500)).to_pandas().to_numpy()
-GMVAE(10, random_state=1, epochs=1).fit(first if stream else X[:500])  # what is compiled on first use
+path = sys.argv[1]
+
+
+class Batches:
+    def __iter__(self):
+        import pyarrow.parquet as pq
+        for batch in pq.ParquetFile(path).iter_batches(65_536):
+            yield np.stack([column.to_numpy() for column in batch.columns], 1)
+
+
+X = Batches() if path.endswith(".parquet") else np.load(path)
+few = next(iter(X))[:500] if isinstance(X, Batches) else X[:500]
+GMVAE(10, random_state=1, epochs=1).fit(few)  # what is compiled on first use
 wall, cpu = time.perf_counter(), time.process_time()
 model = GMVAE(10, random_state=1)
 model.fit(X)
@@ -118,11 +125,10 @@ def step(of: str, value: int) -> Record:
 def fit(count: int) -> Record:
     """The times of a fit of ``count`` rows."""
     with tempfile.TemporaryDirectory() as folder:
-        stream = count > IN_MEMORY
-        path = f"{folder}/rows.parquet" if stream else f"{folder}/rows.npy"
+        path = f"{folder}/rows.parquet" if count > IN_MEMORY else f"{folder}/rows.npy"
         write(path, count)
         env = os.environ | {"PYTHONPATH": str(HERE.parent)}
-        command = [sys.executable, "-c", FIT, path, "stream" if stream else "memory"]
+        command = [sys.executable, "-c", FIT, path]
         said = subprocess.run(command, env=env, cwd=folder, check=True, capture_output=True, text=True).stdout
     line = next(line for line in said.splitlines() if line.startswith("found "))
     return dict(json.loads(line.removeprefix("found ")))
