@@ -92,13 +92,11 @@ def main() -> None:
     wanted = [{"of": of, "value": value} for of in given.of for value in VALUES[of]]
     points = recorded(RESULTS) if given.table else complete(RESULTS, wanted, make)
     print_tables(points)
-    if not given.table:
-        steps([one for one in recorded(RESULTS) if one["of"] != "rows"]).savefig(
-            IMAGES / "cost-steps.png", dpi=110
-        )
-        rows([one for one in recorded(RESULTS) if one["of"] == "rows"]).savefig(
-            IMAGES / "cost-rows.png", dpi=110
-        )
+    known = recorded(RESULTS)
+    if not given.table and set(given.of) - {"rows"}:
+        steps([one for one in known if one["of"] != "rows"]).savefig(IMAGES / "cost-steps.png", dpi=110)
+    if not given.table and "rows" in given.of:
+        rows([one for one in known if one["of"] == "rows"]).savefig(IMAGES / "cost-rows.png", dpi=110)
 
 
 def make(of: str, value: int) -> Record:
