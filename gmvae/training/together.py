@@ -62,7 +62,8 @@ class Together:
 def key(trainer: Trainer, y: Indexable) -> tuple[object, ...]:
     """What trainers must have in common for an epoch together."""
     about = trainer.epoch, trainer.last, trainer.rollbacks, trainer.objective, trainer.taught is None
-    return (*about, trainer.interrupted, len(y))
+    # an epoch that was interrupted has an order of its own
+    return (*about, id(trainer) if trainer.interrupted else None, len(y))
 
 
 class Joint:
