@@ -2,10 +2,11 @@
 
     python benchmarks/workers.py [--processes 1 2 4] [--hidden-size 1000] [--batch-size 1024] [--rounds 5]
 
-Each process has one thread. The terms of the model of docs/scale.md are measured too: the step of one process
-on its share B / W of a batch, with autograd, as several processes have it; a short message of W processes;
-and the sum of the gradients. With fewer than W cores, processes take turns, and the step of a share counts
-W / cores times. The measurements are interleaved, since other programs disturb them. Each is a line of
+Each process has one thread. The terms of the model of docs/scale.md are measured too: the step of a process
+on its share B / W of a batch, with autograd, as several processes have it, while W - 1 others do the same
+and wait for nobody; a short message of W processes, which multiply matrices between two messages for as long
+as a step does, and wait for the last one; and the sum of the gradients.
+The measurements are interleaved, since other programs disturb them. Each is a line of
 benchmarks/results/workers.jsonl. The table has the median over all rounds, also those of earlier calls.
 """
 
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,16 +39,29 @@ runpy.run_module("gmvae", run_name="__main__")
 """
 REDUCE = """
 import json, sys, time, torch, torch.distributed as dist
+torch.set_num_threads(1)
 dist.init_process_group("gloo")
-found = {}
-for name, size, count in (("message", 256, 200), ("gradients", int(sys.argv[1]), 20)):
-    values, times = torch.ones(size), []
+size, between = int(sys.argv[1]), float(sys.argv[2])
+left, right, message = torch.randn(512, 1000), torch.randn(1000, 1000), torch.ones(256)
+
+def seconds(count, *parts):
+    dist.barrier()
+    began = time.perf_counter()
     for _ in range(count):
-        began = time.perf_counter()
-        dist.all_reduce(values)
-        times.append(time.perf_counter() - began)
-        values.fill_(1)
-    found[name] = sorted(times)[count // 2]
+        for part in parts:
+            part()
+    found = torch.tensor((time.perf_counter() - began) / count)
+    dist.all_reduce(found)
+    return found.item() / dist.get_world_size()
+
+product = lambda: left @ right
+products = max(1, round(between / min(seconds(50, product) for _ in range(3))))
+work = lambda: [product() for _ in range(products)]
+send = lambda: dist.all_reduce(message)
+alone = seconds(100, work)
+found = {"message": seconds(100, work, send) - alone}
+values = torch.ones(size)
+found["gradients"] = min(seconds(20, lambda: dist.all_reduce(values)) for _ in range(3))
 if dist.get_rank() == 0:
     print(json.dumps(found), flush=True)
 dist.barrier()
@@ -81,29 +96,31 @@ def main() -> None:
 def measured(folder: Path, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One round of measurements, in seconds."""
     for count in given.processes:
-        share = given.batch_size // count
-        yield {"what": "step", "processes": count, "seconds": step(folder, given, given.batch_size, count)}
-        yield {"what": "share", "processes": count, "seconds": step(folder, given, share)}
+        whole = [*TORCHRUN, str(count), "-m", "gmvae"] if count > 1 else [sys.executable, "-m", "gmvae"]
+        yield {"what": "step", "processes": count, "seconds": step(folder, given, given.batch_size, [whole])}
+        alone = [[sys.executable, "-c", AUTOGRAD]] * count
+        share = step(folder, given, given.batch_size // count, alone)
+        yield {"what": "share", "processes": count, "seconds": share}
         if count > 1:
             script = folder / "reduce.py"
             script.write_text(REDUCE)
-            command = [*TORCHRUN, str(count), str(script), str(parameters(given.columns, given.hidden_size))]
-            said = run(command)
+            size = parameters(given.columns, given.hidden_size)
+            said = run([*TORCHRUN, str(count), str(script), str(size), str(share / MESSAGES)])
             for what, seconds in json.loads(said.splitlines()[-1]).items():
                 yield {"what": what, "processes": count, "seconds": seconds}
 
 
-def step(folder: Path, given: argparse.Namespace, batch: int, count: int = 0) -> float:
-    """Seconds of a step of so many processes. 0 is one process that uses autograd."""
+def step(folder: Path, given: argparse.Namespace, batch: int, commands: list[list[str]]) -> float:
+    """Seconds of a step on batches of this size, by commands that run at the same time."""
     flags = ["--path", str(folder / "rows.npy"), "--clusters", "10", "--init", "random", "--epochs", "3"]
     flags += ["--hidden-size", str(given.hidden_size), "--batch-size", str(batch), "--threads", "1"]
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        flags += ["--plot-every", "0", "--no-save-model", "--run-dir", str(Path(place) / "run")]
-        start = {0: [sys.executable, "-c", AUTOGRAD], 1: [sys.executable, "-m", "gmvae"]}
-        run([*start.get(count, [*TORCHRUN, str(count), "-m", "gmvae"]), "train", "data", *flags])
-        text = (Path(place) / "run" / "metrics.jsonl").read_text()
-    fastest = min(json.loads(line)["seconds"] for line in text.splitlines())
-    return float(fastest * batch / (given.steps * given.batch_size))
+    flags += ["--plot-every", "0", "--no-save-model", "--run-dir"]
+    with tempfile.TemporaryDirectory(dir=folder) as place, ThreadPoolExecutor(len(commands)) as pool:
+        runs = [Path(place) / str(number) for number in range(len(commands))]
+        list(pool.map(lambda c, p: run([*c, "train", "data", *flags, str(p)]), commands, runs))
+        texts = [(path / "metrics.jsonl").read_text() for path in runs]
+    fastest = [min(json.loads(line)["seconds"] for line in text.splitlines()) for text in texts]
+    return float(median(fastest) * batch / (given.steps * given.batch_size))
 
 
 def run(command: list[str]) -> str:
@@ -126,7 +143,7 @@ def show(results: list[dict[str, Any]], processes: list[int], batch: int) -> Non
         share, message, gradients, whole = (
             middle(what, count) for what in ("share", "message", "gradients", "step")
         )
-        calculated = share * max(1, count / results[0]["cores"]) + (MESSAGES - 1) * message + gradients
+        calculated = share + (MESSAGES - 1) * message + gradients
         print(
             f"| {count} | {share:.0f} | {message:.2f} | {gradients:.1f} | {calculated:.0f} | {whole:.0f} | "
             f"{1000 * batch / whole:,.0f} |"
