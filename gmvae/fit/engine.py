@@ -29,6 +29,7 @@ from gmvae.partition.stability import MAXIMUM_ROWS, Choice
 from gmvae.start.begin import schedule
 from gmvae.training.devices import cpu_threads, pick_threads
 from gmvae.training.loop import by_hand
+from gmvae.training.memory import memory_kept
 from gmvae.training.random import RandomStream
 from gmvae.training.together import joins
 from gmvae.training.workers import ALONE, Workers
@@ -107,22 +108,23 @@ class Engine:
         Raises:
             FloatingPointError: if the loss is no longer a finite number.
         """
-        with self.threads():
-            self._report("begin", self)
-        if not self.config.model.clusters:
-            self._choose()
-        if self.searches:
-            self._search()
-        while len(self.outcomes) < len(self.seeds):
-            yield from self._round() if self.spread else self._restarts()
-        with self.threads():
-            self.result = self._resample(self.conclude())
-        if self.follows:
-            epochs = max(outcome.history[-1]["epoch"] for outcome in self.outcomes)
-            training = replace(self.config.training, epochs=epochs)
-            self.config = replace(self.config, training=training)
-            self.result = replace(self.result, config=self.config)
-        self._report("finished", self.result)
+        with memory_kept():
+            with self.threads():
+                self._report("begin", self)
+            if not self.config.model.clusters:
+                self._choose()
+            if self.searches:
+                self._search()
+            while len(self.outcomes) < len(self.seeds):
+                yield from self._round() if self.spread else self._restarts()
+            with self.threads():
+                self.result = self._resample(self.conclude())
+            if self.follows:
+                epochs = max(outcome.history[-1]["epoch"] for outcome in self.outcomes)
+                training = replace(self.config.training, epochs=epochs)
+                self.config = replace(self.config, training=training)
+                self.result = replace(self.result, config=self.config)
+            self._report("finished", self.result)
 
     def conclude(self) -> Result:
         """The result of the fit so far. Restarts in progress count as they are, once they have had
