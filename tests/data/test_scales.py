@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from commands import bad, here
 from scipy import integrate
-from sklearn.datasets import load_iris, make_blobs
+from sklearn.datasets import load_digits, load_iris, make_blobs
 from sklearn.metrics import adjusted_rand_score
 from small_fits import UNITS, quick, three_blobs
 
@@ -143,6 +143,17 @@ def test_auto_chooses_a_scale_and_says_why():
     assert "as principal components are" in prepared(components).scale_reason
     np.testing.assert_array_equal(seen(components), seen(components, "common"))
     assert prepared(components[:, ::-1]).scale_reason == ""
+
+
+def test_levels_of_one_scale_keep_their_proportions():
+    """Pixels in whatever unit; but not columns that were divided by their ranges, and not a few columns."""
+    levels = load_digits().data
+    for factor in (1.0, 0.37, 1e9):
+        assert "as pixels do" in prepared(levels * factor).scale_reason
+        np.testing.assert_array_equal(seen(levels * factor), seen(levels, "common"))
+    varying = levels[:, levels.min(0) < levels.max(0)]
+    assert prepared(varying / varying.max(0) + 3).scale_reason == ""
+    assert prepared(varying[:, :50]).scale_reason == ""
 
 
 def test_a_scale_is_for_gaussian_models():

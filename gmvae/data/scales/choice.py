@@ -50,9 +50,10 @@ def choose_scale(
     - ``unit``: each row to length 1, so that nearest neighbours are those by cosine; then common.
     - ``common``: one scale for all columns, which keeps the ratios of distances.
     - ``none``: no scaling.
-    - ``auto``: unit if all rows have the same length already, common if the columns are principal components,
-      and otherwise standard, with two exceptions. Columns in which a few values hide all others are robust.
-      If at least half of all columns are skewed, the skewed ones are log.
+    - ``auto``: unit if all rows have the same length already, common if the columns are principal components
+      or levels of one scale, such as pixels, and otherwise standard, with two exceptions. Columns in which a
+      few values hide all others are robust. If at least half of all columns are skewed, the skewed ones are
+      log.
 
     Arguments:
         scale: One of these.
@@ -122,6 +123,11 @@ def _suited(traits: Traits, name: str) -> tuple[str, str]:
         return "common", (
             f"columns of {name} are uncorrelated and in the order of their spread, as principal components "
             "are, so scale=auto chose common: distances keep their proportions"
+        )
+    if traits.levels:
+        return "common", (
+            f"many columns of {name} have the same smallest and greatest value, as pixels do, so scale=auto "
+            "chose common: distances keep their proportions"
         )
     return "standard", ""
 

@@ -43,6 +43,12 @@ CORRELATED = 2.0
 for independent columns."""
 
 
+LEVELLED, LOWEST, HIGHEST = 50, 0.5, (0.2, 0.95)
+"""What makes columns levels of one scale, as pixels are: there are more than so many; the minimum share that
+reaches the smallest value of all; and the range of the share that reaches the greatest. If all columns reach
+both, they were divided by their ranges."""
+
+
 @dataclass(frozen=True)
 class Traits:
     """Traits of columns, from a sample of rows."""
@@ -68,6 +74,8 @@ class Traits:
     """Whether all rows have the same length, in whatever unit."""
     components: bool
     """Whether the columns are principal components: uncorrelated, centred, in the order of their spread."""
+    levels: bool
+    """Whether the columns are levels of one scale, as pixels are."""
 
     @classmethod
     # the moments report values that are too large
@@ -86,9 +94,10 @@ class Traits:
             squares += each.sum(1)
             variance += float(each.var(0).sum())
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        deviation = columns.pop("deviation")
+        deviation, low, high = (columns.pop(name) for name in ("deviation", "low", "high"))
         alike = width >= EMBEDDED and _of_one_length(squares, variance)
-        return cls(**columns, unit_rows=alike, components=_components(rows, deviation))
+        components, levels = _components(rows, deviation), _levels(low, high)
+        return cls(**columns, unit_rows=alike, components=components, levels=levels)
 
 
 def sample_size(count: int, width: int) -> int:
@@ -123,6 +132,8 @@ def _of_columns(y: Floats, weights: Floats) -> dict[str, NDArray[Any]]:
         "skewed": skewed,
         "rare": (y.min(0) < y.max(0)) & alike,
         "deviation": deviation,
+        "low": y.min(0),
+        "high": y.max(0),
     }
 
 
@@ -160,6 +171,15 @@ def _of_one_length(squares: Floats, variance: float) -> bool:
     if len(lengths) <= ALIKE * len(squares) or not (abs(lengths / np.median(lengths) - 1) <= LENGTH).all():
         return False
     return bool(positive.var() < DEPENDENT * variance)
+
+
+def _levels(low: Floats, high: Floats) -> bool:
+    """Whether columns with these smallest and greatest values, (D,), are levels of one scale."""
+    varying = low < high
+    if np.count_nonzero(varying) <= LEVELLED:
+        return False
+    lowest, highest = np.mean(low[varying] == low.min()), np.mean(high[varying] == high.max())
+    return bool(lowest >= LOWEST and HIGHEST[0] <= highest <= HIGHEST[1])
 
 
 def _skewness(y: Floats, weights: Floats) -> Floats:
