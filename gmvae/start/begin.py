@@ -22,7 +22,7 @@ from gmvae.start.candidates.base import Rows
 from gmvae.start.choice import Chosen, choose
 from gmvae.start.kmeans import ROWS_EACH, guide, k_means
 from gmvae.start.material import Material
-from gmvae.start.rounds import MANIFOLD_FROM, Rounds
+from gmvae.start.rounds import MANIFOLD_FROM, WIDE, Rounds
 from gmvae.start.teaching import teach
 from gmvae.training.augmentation import nearby_view, views
 
@@ -33,8 +33,6 @@ PARTITIONED = 5_000
 TAUGHT_FROM, TAUGHT_TO, TAUGHT_RATE = 50, 1000, 5e-3
 """Minimum and maximum number of steps in which a partition is taught, with one more step for every four rows,
 and their greatest learning rate."""
-WIDE = 50
-"""Number of columns above which a table is clustered in learned features."""
 
 
 @dataclass(frozen=True)

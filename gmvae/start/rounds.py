@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 
@@ -18,7 +17,7 @@ from gmvae.model.vae import GaussianMixtureVAE
 from gmvae.model.weights import initialise
 from gmvae.partition import communities
 from gmvae.partition.metrics import hungarian_accuracy
-from gmvae.partition.neighbours import Floats, Graph, neighbours
+from gmvae.partition.neighbours import Floats, neighbours
 from gmvae.progress import Progress, part
 from gmvae.start import autoencoder
 from gmvae.start.embedding import partition
@@ -30,9 +29,10 @@ MANIFOLD_FROM = 1_000
 """Minimum number of images, or rows of wide tables, to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the autoencoder, and of each round of teaching; the last round has twice as many."""
-FEW_OBSERVATIONS, AUTOENCODERS, EMBEDDINGS = 5_000, 4, 2
-"""With up to ``FEW_OBSERVATIONS`` observations, ``AUTOENCODERS`` autoencoders are tried, else one. The
-features of each are embedded ``EMBEDDINGS`` times, and the clusters with the greatest modularity are kept."""
+WIDE = 50
+"""Number of columns above which a table is wide."""
+EMBEDDINGS = 2
+"""Embeddings of the first features of images. The clusters with the greatest modularity are kept."""
 ROUNDS, ROUNDS_ERASED = 3, 7
 """Default maximum number of rounds, and that for images with erased parts, which learn more in a round."""
 CONVERGED = 0.003
@@ -50,36 +50,21 @@ class Rounds:
     def __init__(self, given: Material, progress: Progress) -> None:
         self.model, self.y, self.subset = given.model, given.y, given.subset
         self.seed, self.stream, self.progress = given.seed, given.stream, progress
-        model, subset, training = given.model, given.subset, given.training
+        model, training = given.model, given.training
         self.view, self.image = views(training.augment, model.y_shape), len(model.y_shape) == 3
         self.erased = self.view is image_view
         self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
         self.deep = self.image and self.view is None
-        self.autoencoders = AUTOENCODERS if len(subset) <= FEW_OBSERVATIONS and not self.deep else 1
-        self.steps = self.autoencoders * RECONSTRUCTING + (self.rounds + 1) * TEACHING
-        self.steps, self.done = self.steps + autoencoder.steps(len(self.y)) * self.deep, 0
-        # in tables, neighbours among rows say more about clusters than those among features; in images, less
-        self.graph = None
-        if not self.image:
-            self.graph = neighbours(scaled(subset).flatten(1).float().cpu().numpy())
-        self.clusters, self.modularity = np.zeros(0, np.int64), -math.inf
-        self._find()
+        # classes of images and of wide rows consist of several groups; long arcs are to stay in one piece
+        self.joined = self.image or math.prod(model.y_shape) > WIDE
+        self.steps = RECONSTRUCTING + autoencoder.steps(len(self.y)) * self.deep
+        self.steps, self.done = self.steps + (self.rounds + 1) * TEACHING, 0
+        initialise(model, self.stream.local)
+        progress = self._stage(RECONSTRUCTING)
+        reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, progress)
+        self.clusters, self.modularity = self._cluster(self._features(), EMBEDDINGS if self.image else 1)
 
-    def _find(self) -> None:
-        """Train the model as an autoencoder and find the first clusters. Of several tries, the one with the
-        greatest modularity is kept."""
-        model, best = self.model, self.model.state_dict()
-        for _ in range(self.autoencoders):
-            initialise(model, self.stream.local)
-            progress = self._stage(RECONSTRUCTING)
-            reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, progress)
-            clusters, modularity = self._cluster(self._embed(), EMBEDDINGS, self.graph)
-            if modularity > self.modularity:
-                self.clusters, self.modularity = clusters, modularity
-                best = copy.deepcopy(model.state_dict())
-        model.load_state_dict(best)
-
-    def _embed(self) -> Floats:
+    def _features(self) -> Floats:
         """The features of the autoencoder or, for images without augmented views, the code of a deeper
         one."""
         if self.deep:
@@ -107,21 +92,18 @@ class Rounds:
             if last:
                 break
             before = self.clusters
-            self.clusters, self.modularity = self._cluster(features(self.model, self.subset), 1)
+            self.clusters, self.modularity = self._cluster(features(self.model, self.subset))
             changed = 1 - hungarian_accuracy(before, self.clusters)
         self.progress(1.0)
 
-    def _cluster(
-        self, values: Floats, count: int, reference: Graph | None = None
-    ) -> tuple[NDArray[np.int64], float]:
-        """Cluster features with several UMAP embeddings, and return the clusters with the greatest
-        modularity, and that modularity. It is measured in the neighbour graph of the features, or in
-        ``reference``."""
+    def _cluster(self, values: Floats, embeddings: int = 1) -> tuple[NDArray[np.int64], float]:
+        """Cluster features, and return the clusters and their modularity in the features' neighbour graph:
+        the greatest of several embeddings."""
         graph, k, found = neighbours(values), self.model.config.clusters, []
-        for _ in range(count):
+        for _ in range(embeddings):
             self.seed += 1
-            clusters = partition(values, graph, k, self.seed, joined=self.image)
-            found.append((communities.modularity(clusters, (reference or graph)[0]), clusters))
+            clusters = partition(values, graph, k, self.seed, joined=self.joined)
+            found.append((communities.modularity(clusters, graph[0]), clusters))
         modularity, clusters = max(found, key=lambda pair: pair[0])
         return clusters, modularity
 

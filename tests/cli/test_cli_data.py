@@ -211,7 +211,7 @@ def test_bad_data_give_one_line_and_leave_no_run(flags, message, flowers, tmp_pa
 @pytest.mark.slow
 def test_an_interrupted_run_keeps_its_start(tmp_path, monkeypatch):
     """A run that is interrupted right after its start resumes from there to the same model."""
-    for name, steps in (("RECONSTRUCTING", 40), ("TEACHING", 40), ("AUTOENCODERS", 1), ("EMBEDDINGS", 1)):
+    for name, steps in (("RECONSTRUCTING", 40), ("TEACHING", 40)):
         monkeypatch.setattr(rounds, name, steps)
     angle = np.random.default_rng(0).uniform(0, np.pi, 1000)
     half = np.arange(1000) % 2

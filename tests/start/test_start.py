@@ -17,7 +17,7 @@ from gmvae.start import autoencoder, rounds, teaching
 from gmvae.start.begin import begin_start, choose_start, schedule
 from gmvae.start.kmeans import elbow, k_means
 from gmvae.start.material import Material
-from gmvae.start.rounds import Rounds, features
+from gmvae.start.rounds import Rounds
 from gmvae.training import augmentation
 from gmvae.training.augmentation import table_view
 from gmvae.training.random import RandomStream
@@ -31,8 +31,6 @@ def short(monkeypatch):
     """Starts with few steps."""
     monkeypatch.setattr(rounds, "RECONSTRUCTING", 60)
     monkeypatch.setattr(rounds, "TEACHING", 250)
-    monkeypatch.setattr(rounds, "AUTOENCODERS", 1)
-    monkeypatch.setattr(rounds, "EMBEDDINGS", 1)
 
 
 def moons(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
@@ -130,23 +128,28 @@ def test_parts_of_images_are_erased_in_all_rounds_but_the_last(
 
 
 @pytest.mark.slow
-def test_the_clearest_of_several_auto_encoders_is_kept(short, monkeypatch):
-    monkeypatch.setattr(rounds, "AUTOENCODERS", 3)
-    y, stream = torch.from_numpy(moons()[0]), RandomStream(0, CPU)
-    seen = []
-    part = Rounds._cluster
-
-    def watched(self, *options):
-        found = part(self, *options)
-        seen.append((found[1], options[0]))
-        return found
-
-    monkeypatch.setattr(Rounds, "_cluster", watched)
-    found = Rounds(material(new(2, stream), y, TrainingConfig(), stream), lambda _: None)
-    best = max(seen, key=lambda pair: pair[0])
-    assert len(seen) == 3
-    assert found.modularity == best[0]
-    np.testing.assert_array_equal(features(found.model, y), best[1])
+@pytest.mark.parametrize(("columns", "whole"), [(51, True), (50, False)])
+def test_groups_of_wide_rows_are_joined_to_clusters(short, columns, whole):
+    """Two clusters of four groups each. In a wide table they are found by joining groups."""
+    asked = []
+    part = rounds.partition
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            rounds, "partition", lambda *given, joined: asked.append(joined) or part(*given, joined=joined)
+        )
+        rng = np.random.default_rng(0)
+        group = np.arange(800) % 8
+        y = rng.normal(size=(800, columns)) * 0.3
+        y[:, 0] += 2 * (group % 4)
+        y[:, 1] += 8 * (group // 4)
+        stream = RandomStream(0, CPU)
+        given = material(
+            new(columns, stream), torch.from_numpy(y.astype(np.float32)), TrainingConfig(), stream
+        )
+        found = Rounds(given, lambda _: None)
+    assert asked == [whole]
+    if whole:
+        assert adjusted_rand_score(group // 4, found.clusters) > 0.95
 
 
 @pytest.mark.slow

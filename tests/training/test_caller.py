@@ -225,7 +225,6 @@ def test_starts_are_the_same_in_any_setting(monkeypatch, options):
         monkeypatch.setattr(module, name, 10)
     for module, name in ((clusters, "RECONSTRUCTING"), (clusters, "MANIFOLDS"), (clusters, "MANIFOLDS_EACH")):
         monkeypatch.setattr(module, name, 2)
-    monkeypatch.setattr(rounds, "AUTOENCODERS", 1)
     digits = load_digits().data[:1050]
     rows = (
         np.kron(digits.reshape(-1, 8, 8), np.ones((2, 2))).reshape(-1, 256)
