@@ -29,14 +29,13 @@ KEPT = ("epochs", "clusters_used", "nmi", "ari", "acc", "elbo", "consistency_vio
 
 def settings() -> dict[str, Config]:
     """The settings: the default; the default with K = 5, also from k-means; the paper's own (alpha = 2 from
-    the first step on, a rate of 1e-4) with Adam (paper)
-    or with the original code's steps of rate * sign(gradient) (original); and version 2 of the paper, with
-    those steps."""
+    the first step on, a rate of 1e-4, 500 epochs) with Adam (paper) or with the original code's steps of
+    rate * sign(gradient) (original); and version 2 of the paper, with those steps."""
     default = experiment("spiral")
     paper = replace(
         default,
         objective=replace(default.objective, cv_weight=2.0, warm_up=0, cv_warm_up=0),
-        training=replace(default.training, learning_rate=1e-4),
+        training=replace(default.training, learning_rate=1e-4, epochs=500),
     )
     original = replace(paper, training=replace(paper.training, optimiser="sign"))
     five = replace(default, model=replace(default.model, clusters=5))
