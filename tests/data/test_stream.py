@@ -170,6 +170,21 @@ def test_a_glob_and_an_address_are_read_as_the_files_are(tmp_path):
         open_source("nonsense://x")
 
 
+def test_a_glob_can_have_marks_in_the_names_of_folders(tmp_path):
+    for i, folder in enumerate(("a", "b", "c/d")):
+        (tmp_path / folder).mkdir(parents=True)
+        parquet.write_table(pa.table({"a": [1.0 * i, 7.0]}), tmp_path / folder / f"part-{i}.parquet")
+    parquet.write_table(pa.table({"a": [9.0]}), tmp_path / "a" / "other.parquet")
+    for pattern, wanted in (("*/part-*.parquet", [0, 7, 1, 7]), ("**/part-?.parquet", [0, 7, 1, 7, 2, 7])):
+        source = open_source(tmp_path / pattern)
+        assert [y for block in source.blocks(source.schema(ReadOptions())) for y in block.y[:, 0]] == wanted
+        assert source.reads(tmp_path / "c" / "part-9.parquet")  # it would, once it is written
+        assert not source.reads(tmp_path / "c" / "other.parquet")
+    assert not open_source(tmp_path / "*/part-*.parquet").reads(tmp_path / "c" / "d" / "part-9.parquet")
+    with pytest.raises(ValueError, match="matches 0 files"):
+        open_source(tmp_path / "*/x-*.parquet")
+
+
 def test_torch_datasets_and_iterables_give_their_rows():
     y = torch.arange(12.0).reshape(6, 2)
     dataset = torch.utils.data.TensorDataset(y, torch.zeros(6))

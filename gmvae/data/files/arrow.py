@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from pyarrow import ipc, parquet
 from gmvae.data.files.base import same
 from gmvae.data.files.columns import listing
 from gmvae.data.files.folder import ENDINGS, would_read
+from gmvae.data.files.globs import matches
 from gmvae.data.files.tables import Table
 from gmvae.data.limits import check_shape
 from gmvae.data.schema import ReadOptions, Schema, first_line
@@ -36,8 +36,7 @@ class ParquetFiles(Table):
 
     def reads(self, path: Path) -> bool:
         if not self.path.is_dir():
-            beside = same(path.parent, self.path.parent) and fnmatch(path.name, self.path.name)
-            return beside or any(same(path, file) for file in self.files)
+            return matches(self.path, path) or any(same(path, file) for file in self.files)
         return would_read(self.path, self.files, path, (".parquet", *ENDINGS))  # pictures come before them
 
     def arrow_schema(self, options: ReadOptions | None = None) -> pa.Schema:  # noqa: ARG002

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gmvae.data.files.base import TEXTS, Source, same
 from gmvae.data.files.folder import ENDINGS
+from gmvae.data.files.globs import found, has_marks
 from gmvae.data.limits import check_file
 
 TABLES = (*TEXTS, ".parquet", ".arrow", ".feather", ".ipc")
@@ -34,7 +35,7 @@ def open_source(path: str | Path) -> Source:
 
         return RemoteParquetFiles(str(path))
     path = Path(path)
-    if any(mark in path.name for mark in "*?") and not path.exists():
+    if has_marks(path) and not path.exists():
         return open_glob(path)
     check_file(path)
     if path.is_dir():
@@ -72,12 +73,13 @@ def reads(path: str, out: Path) -> bool:
 
 
 def open_glob(pattern: Path) -> Source:
-    """Open the .parquet files whose names match a pattern, such as ``part-*.parquet``, in order.
+    """Open the .parquet files whose paths match a pattern, such as ``part-*.parquet`` or
+    ``2026-*/part-*.parquet``, in order.
 
     Raises:
         ValueError: if no file matches, or one of them is not a .parquet file.
     """
-    files = sorted(pattern.parent.glob(pattern.name))
+    files = found(pattern)
     if not files or any(file.suffix.lower() != ".parquet" for file in files):
         raise ValueError(f"{pattern} matches {len(files)} files: it must match .parquet files only")
     from gmvae.data.files.arrow import ParquetFiles
