@@ -17,7 +17,10 @@ MOVED = 0.2
 
 
 def drift(
-    outliers: NDArray[np.bool_] | None, probabilities: NDArray[np.floating], weights: NDArray[np.float64]
+    outliers: NDArray[np.bool_] | None,
+    probabilities: NDArray[np.floating],
+    weights: NDArray[np.float64],
+    row_weights: NDArray[np.float64] | None = None,
 ) -> Finding | None:
     r"""Compare new rows with those that a model was fitted to; ``None`` if they are alike.
 
@@ -34,18 +37,20 @@ def drift(
         outliers: Whether each row belongs to no cluster, (n,), if the model has such limits.
         probabilities: q(z | ...) of each row, (n, K).
         weights: The shares of the clusters in the old rows, (K,).
+        row_weights: The weight of each new row, (n,); equal by default. The number of rows in the formulas is
+            then Kish's effective one, :math:`(\sum_i w_i)^2 / \sum_i w_i^2`.
     """
-    count, clusters = probabilities.shape
-    found = []
+    rows, clusters = probabilities.shape
+    each = np.full(rows, 1 / rows) if row_weights is None else row_weights / row_weights.sum()
+    count, shares, found = 1 / float(each @ each), each @ probabilities, []
     if outliers is not None:
-        share, chance = float(outliers.mean()), math.sqrt(OUTLIERS * (1 - OUTLIERS) / count)
+        share, chance = float(each @ outliers), math.sqrt(OUTLIERS * (1 - OUTLIERS) / count)
         if share > OUTLIERS + 3 * chance:
             found.append(f"{share:.0%} of them belong to no cluster, compared with {RATE:.1%} before")
-    moved = 0.5 * float(abs(probabilities.mean(0) - weights).sum())
-    if moved > MOVED + 1.5 * math.sqrt(clusters / count):
-        change = probabilities.mean(0) - weights
+    change = shares - weights
+    if 0.5 * float(abs(change).sum()) > MOVED + 1.5 * math.sqrt(clusters / count):
         k = int(abs(change).argmax())
-        share, before = float(probabilities[:, k].mean()), float(weights[k])
+        share, before = float(shares[k]), float(weights[k])
         found.append(f"cluster {k} has {share:.0%} of them, compared with {before:.0%} before")
     if not found:
         return None

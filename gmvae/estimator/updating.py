@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from gmvae.assess.drift import drift
 from gmvae.config import Config
 from gmvae.data.prepare import Prepared
+from gmvae.data.survey import weighed
 from gmvae.estimator.reporting import Reported
 from gmvae.fit.resolve import resolve
 from gmvae.fit.restart import Before
@@ -61,7 +62,9 @@ class Updated(Reported):
                 "split with relabel before you update the model"
             )
         outliers = None if self._limits is None else self.is_outlier(X)
-        finding = drift(outliers, self._each(X, inference.assign), self.weights_)
+        q = self._each(X, inference.assign)
+        rows = None if sample_weight is None else weighed(q, sample_weight)
+        finding = drift(outliers, q, self.weights_, rows)
         work = object.__new__(type(self))
         work.__dict__ = self.__dict__ | {"warm_start": True, "epochs": 1, "n_clusters": self.n_clusters_}
         work._fit(X, sample_weight, renumber=False)

@@ -49,3 +49,26 @@ def test_new_kinds_of_rows_and_changed_shares_are_drift(fitted):
     model = GMVAE(**fitted.get_params()).fit(y).partial_fit(one)
     assert model.findings_[0].name == "drift"
     assert "compared with 17% before" in model.findings_[0].message
+
+
+def test_rows_count_with_their_weights():
+    rng = np.random.default_rng(0)
+    q, outliers = np.eye(3)[np.repeat([0, 1, 2], 100)], rng.random(300) < 0.2
+    weights = np.where(outliers, 0.0, np.repeat([20.0, 1.0, 1.0], 100))
+    shares = weights @ q / weights.sum()
+    assert drift(None, q, shares) is not None
+    assert drift(outliers, q, q.mean(0)) is not None
+    assert drift(outliers, q, shares, weights) is None
+    assert drift(outliers, q, shares, 1e6 * weights) is None
+    found = drift(None, q, q.mean(0), weights)
+    assert "cluster 0 has 91% of them, compared with 33% before" in found.message
+    # a row that has nearly all weight says as little as one row
+    assert drift(None, q, np.array([0.3, 0.35, 0.35]), np.where(np.arange(300) == 0, 1e9, 1.0)) is None
+
+
+def test_an_update_with_the_same_weights_is_no_drift():
+    y, labels = three_blobs()
+    weights = np.where(labels == 2, 20.0, 1.0)
+    model = taught(epochs=1).fit(y, sample_weight=weights)
+    assert "drift" not in [finding.name for finding in model.partial_fit(y, None, weights).findings_]
+    assert "drift" in [finding.name for finding in model.partial_fit(y).findings_]
