@@ -15,8 +15,7 @@ from gmvae.data.iterables import is_stream
 from gmvae.data.prepare import Prepared, prepare
 from gmvae.data.schema import Schema
 from gmvae.estimator.intake import check_count, counting, image_shape, warn_of_counting
-from gmvae.estimator.streaming import fit_stream
-from gmvae.estimator.updating import Updated
+from gmvae.estimator.streaming import Streaming
 from gmvae.experiments import DATA
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
@@ -29,7 +28,7 @@ from gmvae.store.run_folder import RunFolder
 from gmvae.training.devices import pick_device
 
 
-class GMVAE(Updated):
+class GMVAE(Streaming):
     r"""Clusters a table with the Gaussian mixture variational autoencoder (Dilokthanakul et al., arXiv
     1611.02648).
 
@@ -41,8 +40,8 @@ class GMVAE(Updated):
     rows, refers to the number of distinct rows.
 
     A torch dataset, or an iterable that gives batches each time it is iterated, can be larger than memory. It
-    is shuffled onto the disk (``TMPDIR``), copies of a row are separate rows, and ``labels_`` are those of a
-    random sample.
+    is shuffled onto the disk (``TMPDIR``), and copies of a row are separate rows. ``labels_`` are those of
+    a random sample. Batches that are tables have their columns found by name.
 
     Arguments:
         n_clusters: The number of clusters, K. Some can stay empty. ``"auto"`` takes the greatest number of
@@ -314,21 +313,6 @@ class GMVAE(Updated):
                 self._take(Engine(config, data, observers, before).fit(), going_on)
             else:
                 self._take(self._run(config, data, X, sample_weight).finish(*observers), going_on)
-
-    def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
-        """Fit to rows that come in batches, through the disk."""
-        given = {"sample_weight": sample_weight is not None, "run_dir": self.run_dir is not None}
-        given |= {"warm_start": self.warm_start and hasattr(self, "model_")}
-        for name in (name for name, used in given.items() if used):
-            raise ValueError(
-                f"X comes in batches, and {name} is given: that needs rows in memory, so leave it out"
-            )
-        config, device = configuration(self.get_params(), self._seed()), pick_device(self.device)
-        result, self.n_features_in_ = fit_stream(
-            X, config, self.image_shape, device, self.verbose, self.scale
-        )
-        self.__dict__.pop("feature_names_in_", None)
-        self._take(result, going_on=False)
 
     def _run(self, config: Config, data: Prepared, X: Any, weights: ArrayLike | None) -> Run:
         """The run in ``run_dir`` that makes the fit."""

@@ -35,7 +35,7 @@ DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.tim
 """Types of values that are no numbers, but could be taken for some."""
 
 
-def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False) -> Any:
+def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False, batch: bool = False) -> Any:
     """Convert what scikit-learn does not take as it is. A tensor becomes an array, masked values and ``None``
     become missing, a lazy frame is collected, and images of shape (N, height, width) or (N, channels, height,
     width) become rows.
@@ -45,6 +45,7 @@ def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False) -> Any:
         impute: Whether missing values are allowed.
         texts: Whether texts are allowed.
         fitted: Whether X is for a fitted model, so that these can no longer be changed.
+        batch: Whether X is a batch of a stream, for which they are never allowed.
 
     Raises:
         ValueError: if X is no table of rows, it has no rows, values are masked and missing values are not
@@ -67,11 +68,10 @@ def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False) -> Any:
         check_shape(X)
     if isinstance(X, np.ma.MaskedArray):  # scikit-learn would use the values under the mask
         if np.ma.is_masked(X) and not impute:
-            rest = (
-                "or remove their rows, since the model was fitted without missing='impute'"
-                if fitted
-                else "remove their rows, or set missing='impute'"
-            )
+            rest = "remove their rows, or set missing='impute'"
+            if fitted or batch:
+                rest = "or remove their rows"
+                rest += ", since the model was fitted without missing='impute'" * fitted
             raise ValueError(
                 f"X has {np.ma.count_masked(X):,} masked values, which are missing: fill them (X.filled), "
                 f"{rest}"
@@ -84,11 +84,9 @@ def rows_of(X: Any, *, impute: bool, texts: bool, fitted: bool = False) -> Any:
         if X.dtype == object:
             check_objects(X)
         if X.dtype.kind in "USO" and not texts:
-            rest = (
-                ", since the model was fitted to numbers"
-                if fitted
-                else ", or set text='one-hot', which makes a 0/1 feature for each text of a column"
-            )
+            rest = ", or set text='one-hot', which makes a 0/1 feature for each text of a column"
+            if fitted or batch:
+                rest = ", since the model was fitted to numbers" * fitted
             raise ValueError(f"X holds text ({first_text(X)}): convert it, X.astype(float){rest}")
         if X.ndim == 4 and X.shape[3] in CHANNELS and X.shape[1] not in CHANNELS:
             raise ValueError(

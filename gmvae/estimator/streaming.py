@@ -1,53 +1,100 @@
-"""Fit to rows that come in batches, which can be more than fit into memory."""
+"""The part of the estimator that takes rows in batches, which can be more than fit into memory."""
 
 from __future__ import annotations
 
 import math
 import tempfile
+from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from gmvae.config import Config
-from gmvae.data.iterables import blocks_of
-from gmvae.data.schema import Schema
 from gmvae.data.stream import prepare_stream
-from gmvae.estimator.intake import warn_of_counting
+from gmvae.estimator.batches import Batches
+from gmvae.estimator.intake import check_count, warn_of_counting
+from gmvae.estimator.updating import Updated
 from gmvae.fit.engine import Engine
+from gmvae.fit.parameters import configuration
 from gmvae.fit.result import Result
 from gmvae.show.bar import followed
+from gmvae.training.devices import pick_device
+
+
+class Streaming(Updated):
+    """An estimator that takes batches, too. They are shuffled onto the disk."""
+
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    missing: Any
+    text: Any
+    image_shape: tuple[int, ...] | None
+    device: str
+    verbose: int | str
+    scale: str
+    run_dir: str | Path | None
+    warm_start: bool
+
+    @abstractmethod
+    def _take(self, result: Result, going_on: bool) -> None:
+        """Take over the result of a fit."""
+
+    def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
+        """Fit to rows that come in batches, through the disk."""
+        configuration(self.get_params())  # parameters are checked before X is
+        device = pick_device(self.device)
+        check_given(
+            {
+                "sample_weight": sample_weight is not None,
+                "run_dir": self.run_dir is not None,
+                "warm_start": self.warm_start and hasattr(self, "model_"),
+                f"missing={self.missing!r}": self.missing != "error",
+                f"text={self.text!r}": self.text != "error",
+            }
+        )
+        batches = Batches(X, self.image_shape)
+        shape = batches.shape if len(batches.shape) == 3 else None
+        config = configuration({**self.get_params(), "image_shape": shape}, self._seed())
+        result = fit_stream(batches, config, device, self.verbose, self.scale)
+        self.n_features_in_, self.schema_, self._labels = math.prod(batches.shape), None, batches.labels
+        self.__dict__.pop("feature_names_in_", None)
+        if batches.names and batches.labels is None:
+            self.feature_names_in_ = np.array(batches.names, dtype=object)
+        self._take(result, going_on=False)
+
+
+def check_given(used: Mapping[str, bool]) -> None:
+    """Raise ``ValueError`` if something is used that needs rows in memory."""
+    for name in (name for name, given in used.items() if given):
+        raise ValueError(
+            f"X comes in batches, and {name} is given: that needs rows in memory, so leave it out"
+        )
 
 
 def fit_stream(
-    given: Any,
-    config: Config,
-    image_shape: tuple[int, ...] | None,
-    device: torch.device,
-    verbose: int | str,
-    scale: str,
-) -> tuple[Result, int]:
-    """Fit to a torch dataset, or to an iterable of batches; return the result, and the count of numbers in a
-    row.
+    batches: Batches, config: Config, device: torch.device, verbose: int | str, scale: str
+) -> Result:
+    """Fit to rows that come in batches.
 
     Arguments:
-        given: The rows (:func:`gmvae.data.iterables.blocks_of`).
+        batches: The rows.
         config: The configuration.
-        image_shape: (height, width) or (channels, height, width) of rows that are images.
         device: The device.
         verbose: As the estimator's.
         scale: As the estimator's.
 
     Raises:
-        ValueError: if the rows are not valid, or the disk does not have enough room for them.
+        ValueError: if the rows are not valid or fewer than the clusters, or the disk does not have enough
+            room for them.
     """
-    blocks, shape = blocks_of(given)
-    if image_shape is not None:
-        shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
     with followed(verbose) as observers, tempfile.TemporaryDirectory(prefix="gmvae-rows-") as folder:
         rows, data = prepare_stream(
-            blocks,
-            Schema(shape),
+            batches,
+            batches.schema,
             Path(folder),
             likelihood=config.model.likelihood,
             scale=scale,
@@ -55,6 +102,7 @@ def fit_stream(
             name="X",
             seed=config.training.seed,
         )
+        check_count(data.rows.source, None, max(2, config.model.clusters))
         if rows.origin is not None:
             warn_of_counting(rows.origin.counting)
-        return Engine(config, data, observers).fit(), math.prod(shape)
+        return Engine(config, data, observers).fit()
