@@ -40,8 +40,8 @@ class GMVAE(Streaming):
     rows, refers to the number of distinct rows.
 
     A torch dataset, or an iterable that gives batches each time it is iterated, can be larger than memory. It
-    is shuffled onto the disk (``TMPDIR``), and copies of a row are separate rows. ``labels_`` are those of
-    a random sample. Batches that are tables have their columns found by name.
+    is shuffled onto the disk (``TMPDIR``), and copies of a row are separate rows. There are no ``labels_``
+    then: call ``predict`` with each batch. Batches that are tables have their columns found by name.
 
     Arguments:
         n_clusters: The number of clusters, K. Some can stay empty. ``"auto"`` takes the greatest number of
@@ -138,7 +138,7 @@ class GMVAE(Streaming):
         elbo_: Mean lower bound on log p(y) of the data, in nats per observation, in the units of X.
         stability_: The share of ``resamples`` starts in which each row of X keeps its cluster, (N,). It is
             measured on at most 5,000 distinct rows; other rows have that of the nearest of these in x.
-            ``None`` without resamples.
+            ``None`` without resamples, or for batches.
         cluster_stability_: Its mean over the rows of each cluster, (K,), or ``None``.
         start_: How the kept fit started: ``init``, ``reason``, ``candidates`` and ``rounds``
             (:class:`gmvae.start.begin.Start`).

@@ -16,6 +16,7 @@ from scipy.sparse import issparse
 from gmvae.data.files.columns import listing
 from gmvae.data.files.values import kind, numbers, plain_name
 from gmvae.data.frame import Frame
+from gmvae.data.iterables import is_stream
 from gmvae.data.printable import short
 from gmvae.data.schema import column_names
 
@@ -28,6 +29,11 @@ def check_kind(X: Any) -> None:
     """Raise ``ValueError`` if X is neither a table nor an array, tensor or list."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"X is {X!r}: read the file first, such as with pandas.read_csv(X)")
+    if is_stream(X):
+        raise ValueError(
+            f"X is a {type(X).__name__}, which gives rows in batches: only fit and partial_fit take it, so "
+            "give its batches one after the other, or an array"
+        )
     if type(X).__name__ == "AnnData":
         raise ValueError("X is an AnnData object: give one of its arrays, such as X.X or X.obsm['X_pca']")
     if isinstance(X, dict) and not issparse(X):  # a sparse matrix can be one

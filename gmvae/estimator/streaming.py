@@ -14,6 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from gmvae.config import Config
+from gmvae.data.iterables import is_stream
 from gmvae.data.stream import prepare_stream
 from gmvae.estimator.batches import Batches
 from gmvae.estimator.intake import check_count, warn_of_counting
@@ -26,7 +27,7 @@ from gmvae.training.devices import pick_device
 
 
 class Streaming(Updated):
-    """An estimator that takes batches, too. They are shuffled onto the disk."""
+    """An estimator that takes batches, too. They are shuffled, so it keeps no values for single rows."""
 
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
@@ -42,6 +43,42 @@ class Streaming(Updated):
     @abstractmethod
     def _take(self, result: Result, going_on: bool) -> None:
         """Take over the result of a fit."""
+
+    @property
+    def labels_(self) -> NDArray[np.int64]:
+        """The cluster of each row of X, (N,), in the order of X; not known for rows that come in batches."""
+        if "labels_" not in self.__dict__:
+            raise AttributeError(
+                "there are no labels_ of rows that came in batches, or of a model that was loaded: call "
+                "predict with each batch or an array"
+                if "model_" in self.__dict__
+                else f"{type(self).__name__!r} object has no attribute 'labels_'"
+            )
+        found: NDArray[np.int64] = self.__dict__["labels_"]
+        return found
+
+    @labels_.setter
+    def labels_(self, labels: NDArray[np.int64]) -> None:
+        self.__dict__["labels_"] = labels
+
+    def fit_predict(self, X: Any, y: object = None, **given: Any) -> NDArray[np.int64]:
+        """Fit the model to the rows of X, (N, D), and return ``labels_``; ``y`` is ignored.
+
+        Raises:
+            ValueError: as :meth:`fit`; and if X comes in batches.
+        """
+        self._check_whole(X, "fit_predict", "predict")
+        found: NDArray[np.int64] = super().fit_predict(X, y, **given)
+        return found
+
+    def fit_transform(self, X: Any, y: object = None, **given: Any) -> Any:
+        """Fit the model to the rows of X, (N, D), and return :meth:`transform` of them; ``y`` is ignored.
+
+        Raises:
+            ValueError: as :meth:`fit`; and if X comes in batches.
+        """
+        self._check_whole(X, "fit_transform", "transform")
+        return super().fit_transform(X, y, **given)
 
     def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
         """Fit to rows that come in batches, through the disk."""
@@ -65,6 +102,20 @@ class Streaming(Updated):
         if batches.names and batches.labels is None:
             self.feature_names_in_ = np.array(batches.names, dtype=object)
         self._take(result, going_on=False)
+        self._forget_rows()
+
+    def _check_whole(self, X: Any, method: str, after: str) -> None:
+        """Raise ``ValueError`` if X comes in batches, so that a result would not have the order of X."""
+        if is_stream(X):
+            raise ValueError(
+                f"X comes in batches, which are shuffled, so {method} has no order to return: call fit, then "
+                f"{after} with each batch or an array"
+            )
+
+    def _forget_rows(self) -> None:
+        """Leave out what there is for each row, which would be in another order than X."""
+        self.__dict__.pop("labels_", None)
+        self.stability_ = None
 
 
 def check_given(used: Mapping[str, bool]) -> None:

@@ -201,6 +201,6 @@ def test_the_estimator_finds_in_batches_sorted_by_class_what_it_finds_in_memory(
     dataset = torch.utils.data.TensorDataset(torch.from_numpy(y), torch.from_numpy(labels))
     model = taught(epochs=12, random_state=seed).fit(dataset)
     assert adjusted_rand_score(labels, model.predict(y)) > 0.95
-    assert len(model.labels_) == len(y)
+    assert not hasattr(model, "labels_")  # they would be in the order of the disk
     with pytest.raises(ValueError, match="X comes in batches, and sample_weight is given"):
         taught().fit(dataset, sample_weight=np.ones(len(y)))

@@ -134,6 +134,26 @@ def test_what_a_stream_does_not_support_is_refused():
         quick(image_shape=(2, 2)).fit(given)
 
 
+def test_nothing_is_returned_in_another_order():
+    given, model = Given(three_blobs()[0]), taught(epochs=1)
+    with pytest.raises(ValueError, match="fit_predict has no order to return: call fit, then predict"):
+        model.fit_predict(given)
+    with pytest.raises(ValueError, match="fit_transform has no order to return: call fit, then transform"):
+        model.fit_transform(given)
+    with pytest.raises(AttributeError, match="object has no attribute 'labels_'"):
+        _ = model.labels_
+    model.fit(given.batches[0])
+    assert len(model.labels_) == 240
+    model.set_params(resamples=2).fit(given)
+    with pytest.raises(AttributeError, match="no labels_ of rows that came in batches"):
+        _ = model.labels_
+    assert model.stability_ is None
+    assert model.cluster_stability_.shape == (3,)
+    for method in (model.predict, model.transform, model.score_samples, model.is_outlier):
+        with pytest.raises(ValueError, match="X is a Given, which gives rows in batches"):
+            method(given)
+
+
 def test_columns_of_batches_have_their_names_in_the_model():
     y = three_blobs()[0].astype(np.float64)
     frame = pd.DataFrame(y, columns=["a", "b", "c"])
