@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
@@ -40,6 +41,7 @@ class Batches:
     Attributes:
         names: The columns of the first batch, if it is a table. Those of others are found by name.
         labels: Its labels of columns if not all are strings (:func:`gmvae.estimator.refusals.labels`).
+        kind: The type of the rows of the first batch.
         shape: Shape of a row: (D,), or (channels, height, width) of images.
 
     Raises:
@@ -61,7 +63,7 @@ class Batches:
             raise ValueError("X gives no rows: it must have at least two")
         rows = _checked(first)
         self.names = tuple(column_names(rows)) if _is_table(rows) else ()
-        self.labels = labels(rows)
+        self.labels, self.kind = labels(rows), type(rows)
         self._sides, width = _sides(first, rows), rows.shape[1]
         sides = image_shape(first, asked) or (width,)
         if math.prod(sides) != width:
@@ -164,3 +166,25 @@ def _of_table(rows: Any, names: tuple[str, ...]) -> NDArray[Any]:
     values = frame.numbers(Schema((len(names),), names))
     levels = all(str(field.type) == "uint8" for field in frame.table.schema)
     return values.astype(np.uint8) if levels else values
+
+
+def gathered(batches: Batches, limit: int) -> Iterator[Any]:
+    """Join the rows of a stream: arrays of the shape of its rows, or tables if they have names. Each
+    has about ``limit`` numbers or, so that no rest is small, up to twice as many."""
+    waiting, full = list[NDArray[Any]](), list[NDArray[Any]]()
+    for block in batches():
+        waiting.append(block.y)
+        if sum(y.size for y in waiting) >= limit:
+            if full:
+                yield _joined(full, batches)
+            waiting, full = [], waiting
+    yield _joined([*full, *waiting], batches)
+
+
+def _joined(parts: list[NDArray[Any]], batches: Batches) -> Any:
+    y = np.concatenate(parts)
+    if batches.labels is not None:
+        return batches.kind(y, columns=list(batches.labels))
+    if batches.names:
+        return pa.table(dict(zip(batches.names, y.T, strict=True)))
+    return y.reshape(-1, *batches.shape)

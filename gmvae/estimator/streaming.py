@@ -7,23 +7,28 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from gmvae.assess.doctor import Finding
 from gmvae.config import Config
 from gmvae.data.iterables import is_stream
 from gmvae.data.stream import prepare_stream
-from gmvae.estimator.batches import Batches
+from gmvae.estimator.batches import Batches, gathered
 from gmvae.estimator.intake import check_count, warn_of_counting
 from gmvae.estimator.updating import Updated
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
 from gmvae.fit.result import Result
+from gmvae.model.isolation import isolated
 from gmvae.show.bar import followed
 from gmvae.training.devices import pick_device
+
+NUMBERS = 1 << 26
+"""About how many numbers of a stream an update takes together."""
 
 
 class Streaming(Updated):
@@ -79,6 +84,23 @@ class Streaming(Updated):
         """
         self._check_whole(X, "fit_transform", "transform")
         return super().fit_transform(X, y, **given)
+
+    @isolated
+    def partial_fit(self, X: Any, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        if not is_stream(X) or not hasattr(self, "model_"):
+            return super().partial_fit(X, y, sample_weight)
+        check_given({"sample_weight": sample_weight is not None, "run_dir": self.run_dir is not None})
+        work, findings = object.__new__(type(self)), dict[str, Finding]()
+        work.__dict__ = self.__dict__.copy()
+        for rows in gathered(Batches(X, self.image_shape), NUMBERS):
+            Updated.partial_fit(work, rows)
+            findings |= {finding.name: finding for finding in work.findings_}
+        self.__dict__ = work.__dict__
+        self.findings_ = list(findings.values())
+        self._forget_rows()
+        return self
+
+    partial_fit.__doc__ = Updated.partial_fit.__doc__
 
     def _fit_stream(self, X: Any, sample_weight: ArrayLike | None) -> None:
         """Fit to rows that come in batches, through the disk."""

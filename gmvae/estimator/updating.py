@@ -47,7 +47,7 @@ class Updated(Reported):
         Scaling, clusters, their numbers, names and merges stay those of the first fit, and ``labels_`` are
         those of the new rows. If these differ from the rows that the model was fitted to, ``findings_`` has a
         ``drift`` (:mod:`gmvae.assess.drift`). The model gradually forgets what is not in the new rows, so mix
-        old rows in.
+        old rows in. Batches are updates of up to 2^27 numbers each, in their own order.
 
         Raises:
             ValueError, FloatingPointError: as :meth:`fit`; and if clusters were split (:meth:`relabel`),

@@ -9,7 +9,8 @@ import torch
 from small_fits import quick, taught, three_blobs
 from torch.utils.data import TensorDataset
 
-from gmvae.estimator.batches import Batches
+from gmvae.estimator import streaming
+from gmvae.estimator.batches import Batches, gathered
 
 Y = np.arange(24.0).reshape(8, 3)
 FRAME = pd.DataFrame(Y, columns=list("abc"))
@@ -166,8 +167,37 @@ def test_columns_of_batches_have_their_names_in_the_model():
     assert not hasattr(plain, "feature_names_in_")
 
 
+def test_a_model_is_updated_with_batches(monkeypatch):
+    monkeypatch.setattr(streaming, "NUMBERS", 300)
+    y = three_blobs()[0]
+    whole = taught(epochs=1).fit(y)
+    batches = taught(epochs=1).fit(y).partial_fit(TensorDataset(torch.from_numpy(y)))
+    np.testing.assert_array_equal(batches.predict_proba(y), whole.partial_fit(y).predict_proba(y))
+    assert not hasattr(batches, "labels_")
+    streamed = taught(epochs=1).partial_fit(Given(y)).partial_fit(Given(y[:120], y[120:]))
+    assert streamed.n_iter_ == 3  # two updates, since a batch is enough for one
+    before = streamed.predict_proba(y)
+    with pytest.raises(ValueError, match="masked"):
+        streamed.partial_fit(Given(y[:120], y[:120], np.ma.masked_less(y, 0)))
+    np.testing.assert_array_equal(streamed.predict_proba(y), before)
+
+
 def test_images_in_batches_have_the_model_of_images_in_memory():
     images = np.random.default_rng(0).random((40, 8, 8))
     models = [taught(n_clusters=2, epochs=1, filters=2).fit(given) for given in (images, Given(images))]
     assert models[0].model_.config == models[1].model_.config
-    assert models[1].partial_fit(images).n_iter_ == 2
+    assert models[1].partial_fit(Given(images)).partial_fit(images).n_iter_ == 3
+
+
+def test_rows_of_batches_are_joined_without_a_small_rest():
+    sizes = (3, 3, 3, 3, 1)
+    rows = np.arange(26.0).reshape(13, 2)
+    found = list(gathered(Batches(Given(*np.split(rows, np.cumsum(sizes)[:-1]))), 12))
+    assert [len(part) for part in found] == [6, 7]
+    np.testing.assert_array_equal(np.concatenate(found), rows)
+    (table,) = gathered(Batches(Given(FRAME[:3], FRAME[3:])), 1000)
+    assert table.to_pandas().equals(FRAME)
+    (frame,) = gathered(Batches(Given(FRAME.set_axis([2, 0, 1], axis=1))), 1000)
+    assert frame.columns.tolist() == [2, 0, 1]
+    (images,) = gathered(Batches(Given(np.zeros((4, 5, 6), np.uint8))), 1000)
+    assert (images.shape, images.dtype) == ((4, 1, 5, 6), np.uint8)
