@@ -12,7 +12,7 @@ SPIRAL = Config(
     # Differs: alpha is 2 in the original, from the first step on, and each step is 1e-4 * sign(gradient).
     # Then the first steps decide how many clusters are left (docs/spiral.md has the figures).
     objective=ObjectiveConfig(cv_weight=20.0, warm_up=20, cv_warm_up=40),
-    training=TrainingConfig(batch_size=200, epochs=150, learning_rate=1e-3),
+    training=TrainingConfig(batch_size=200, epochs=200, learning_rate=3e-4),
     data=DataConfig(dataset="spiral"),
     run=RunConfig(plots=("latent", "recon", "bound", "consistency")),
 )
