@@ -2,7 +2,7 @@
 and restarts, compared with single fits.
 
     python benchmarks/speed.py steps [--threads 1] [--device cpu] [--jax]
-    python benchmarks/speed.py fits --against CHECKOUT [--runs 3] [--threads 1]
+    python benchmarks/speed.py fits --against CHECKOUT [--fits wine digits ...] [--runs 3] [--threads 1]
     python benchmarks/speed.py restarts [--runs 3]
 
 A step is what the loop does with a batch: loss, gradient, optimiser. *autograd* is the reference, plain eager
@@ -54,6 +54,7 @@ from gmvae.training.optimisers import optimiser
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
 BACKWARD = torch.ops.aten.convolution_backward.default
+FITS = ["wine", "digits", "100,000 x 20", "./run.sh spiral"]
 FIT = """
 import sys, time
 import numpy as np
@@ -80,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=("steps", "fits", "restarts"))
     parser.add_argument("--against", type=Path, help="another checkout to compare fits with")
+    parser.add_argument("--fits", nargs="+", choices=FITS, default=FITS, help="which fits; all by default")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
@@ -94,7 +96,7 @@ def main() -> None:
     else:
         if given.against is None:
             parser.error("fits need --against CHECKOUT")
-        table_of_fits(given.against.resolve(), given.runs, given.threads)
+        table_of_fits(given.against.resolve(), given.fits, given.runs, given.threads)
 
 
 def table_of_steps(count: int, device: str, threads: int, *, jax: bool) -> None:
@@ -253,11 +255,11 @@ def floor(
     return step
 
 
-def table_of_fits(other: Path, runs: int, threads: int) -> None:
+def table_of_fits(other: Path, fits: list[str], runs: int, threads: int) -> None:
     """Time whole fits with both checkouts in turn; print and record a line for each."""
     print("| fit | seconds here | there | here / there | whole process, seconds | there | here / there |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name in ("wine", "digits", "100,000 x 20", "./run.sh spiral"):
+    for name in fits:
         found: dict[Path, list[tuple[float, float]]] = {ROOT: [], other: []}
         for _ in range(runs):
             for place, all_of in found.items():
