@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from gmvae.cli.file_format import FileFormat
 
-NUMBERS = 1 << 26
-"""Maximum number of values in the rows of one update."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,10 @@ class Update:
     file_format: FileFormat = field(default_factory=FileFormat)
 
     def __call__(self) -> None:
-        import numpy as np
-
         from gmvae.apply.apply import check_out, opened
-        from gmvae.assess.doctor import Finding
+        from gmvae.data import portions
         from gmvae.estimator.loading import load
+        from gmvae.estimator.updating import update
         from gmvae.store.model_file import find
 
         model = load(self.run, self.device)
@@ -44,18 +45,19 @@ class Update:
         schema = self.file_format.of(schema)
         out = self.out or find(self.run).with_name("updated.safetensors")
         check_out(out, self.run, source)
-        rows, waiting, findings = 0, list[np.ndarray](), dict[str, Finding]()
-        for block in chain(source.blocks(schema), (None,)):
-            if block is not None:
-                waiting.append(block.y.reshape(len(block.y), -1))
-            if waiting and (block is None or sum(y.size for y in waiting) > NUMBERS):
-                model.partial_fit(np.concatenate(waiting))
-                rows += sum(map(len, waiting))
-                findings |= {finding.name: finding for finding in model.findings_}
-                waiting = []
-        if not rows:
+        rows = 0
+
+        def counted() -> Iterator[np.ndarray]:
+            nonlocal rows
+            for part in portions.portions(lambda: source.blocks(schema), portions.NUMBERS):
+                rows += len(part)
+                yield part
+
+        parts = counted()
+        first = next(parts, None)
+        if first is None:
             raise ValueError(f"{source.path} has no rows")
-        model.findings_ = list(findings.values())
+        update(model, chain((first,), parts))
         model.save(out)
         print(f"{rows:,} rows: {out}")
         for finding in model.findings_:

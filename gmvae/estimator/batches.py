@@ -96,6 +96,14 @@ class Batches:
                 "starts again, or a torch dataset"
             )
 
+    def joined(self, y: NDArray[Any]) -> Any:
+        """Rows of numbers, (n, D), as an array of the shape of its rows, or as a table if they have names."""
+        if self.labels is not None:
+            return self.kind(y, columns=list(self.labels))
+        if self.names:
+            return pa.table(dict(zip(self.names, y.T, strict=True)))
+        return y.reshape(-1, *self.shape)
+
     def _raw(self) -> Iterator[Any]:
         """The batches as they are given, without labels. Empty ones are left out."""
         for batch in self._batches:
@@ -166,25 +174,3 @@ def _of_table(rows: Any, names: tuple[str, ...]) -> NDArray[Any]:
     values = frame.numbers(Schema((len(names),), names))
     levels = all(str(field.type) == "uint8" for field in frame.table.schema)
     return values.astype(np.uint8) if levels else values
-
-
-def gathered(batches: Batches, limit: int) -> Iterator[Any]:
-    """Join the rows of a stream: arrays of the shape of its rows, or tables if they have names. Each
-    has about ``limit`` numbers or, so that no rest is small, up to twice as many."""
-    waiting, full = list[NDArray[Any]](), list[NDArray[Any]]()
-    for block in batches():
-        waiting.append(block.y)
-        if sum(y.size for y in waiting) >= limit:
-            if full:
-                yield _joined(full, batches)
-            waiting, full = [], waiting
-    yield _joined([*full, *waiting], batches)
-
-
-def _joined(parts: list[NDArray[Any]], batches: Batches) -> Any:
-    y = np.concatenate(parts)
-    if batches.labels is not None:
-        return batches.kind(y, columns=list(batches.labels))
-    if batches.names:
-        return pa.table(dict(zip(batches.names, y.T, strict=True)))
-    return y.reshape(-1, *batches.shape)

@@ -13,22 +13,19 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from gmvae.assess.doctor import Finding
 from gmvae.config import Config
+from gmvae.data import portions
 from gmvae.data.iterables import is_stream
 from gmvae.data.stream import prepare_stream
-from gmvae.estimator.batches import Batches, gathered
+from gmvae.estimator.batches import Batches
 from gmvae.estimator.intake import check_count, warn_of_counting
-from gmvae.estimator.updating import Updated
+from gmvae.estimator.updating import Updated, update
 from gmvae.fit.engine import Engine
 from gmvae.fit.parameters import configuration
 from gmvae.fit.result import Result
 from gmvae.model.isolation import isolated
 from gmvae.show.bar import followed
 from gmvae.training.devices import pick_device
-
-NUMBERS = 1 << 26
-"""About how many numbers of a stream an update takes together."""
 
 
 class Streaming(Updated):
@@ -90,13 +87,8 @@ class Streaming(Updated):
         if not is_stream(X) or not hasattr(self, "model_"):
             return super().partial_fit(X, y, sample_weight)
         check_given({"sample_weight": sample_weight is not None, "run_dir": self.run_dir is not None})
-        work, findings = object.__new__(type(self)), dict[str, Finding]()
-        work.__dict__ = self.__dict__.copy()
-        for rows in gathered(Batches(X, self.image_shape), NUMBERS):
-            Updated.partial_fit(work, rows)
-            findings |= {finding.name: finding for finding in work.findings_}
-        self.__dict__ = work.__dict__
-        self.findings_ = list(findings.values())
+        batches = Batches(X, self.image_shape)
+        update(self, map(batches.joined, portions.portions(batches, portions.NUMBERS)))
         self._forget_rows()
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import numbers
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
+from gmvae.assess.doctor import Finding
 from gmvae.assess.drift import drift
 from gmvae.config import Config
 from gmvae.data.prepare import Prepared
@@ -47,7 +49,8 @@ class Updated(Reported):
         Scaling, clusters, their numbers, names and merges stay those of the first fit, and ``labels_`` are
         those of the new rows. If these differ from the rows that the model was fitted to, ``findings_`` has a
         ``drift`` (:mod:`gmvae.assess.drift`). The model gradually forgets what is not in the new rows, so mix
-        old rows in. Batches are updates of up to 2^27 numbers each, in their own order.
+        old rows in. More than 2^26 numbers in batches are several updates, each with a random portion of the
+        rows; the drift is that of the first portion.
 
         Raises:
             ValueError, FloatingPointError: as :meth:`fit`; and if clusters were split (:meth:`relabel`),
@@ -105,3 +108,16 @@ class Updated(Reported):
         x = np.concatenate([inference.embed(precise(self.model_), y) for y in rows.batches(AT_ONCE)])
         nearest = NearestNeighbors(n_neighbors=1).fit(x[found.rows])
         self.stability_ = found.stability[nearest.kneighbors(x, return_distance=False)[:, 0]]
+
+
+def update(model: Updated, parts: Iterable[Any]) -> None:
+    """Update a model with random portions of the new rows, one after the other. The drift is that of the
+    first, against the model as it was. If one fails, the model stays as it was."""
+    work, found = object.__new__(type(model)), list[list[Finding]]()
+    work.__dict__ = model.__dict__.copy()
+    for rows in parts:
+        Updated.partial_fit(work, rows)
+        found.append(work.findings_)
+    model.__dict__ = work.__dict__
+    drifts = [finding for finding in found[0] if finding.name == "drift"]
+    model.findings_ = [*drifts, *(finding for finding in found[-1] if finding.name != "drift")]

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from commands import here
 from small_fits import taught, three_blobs
 
-from gmvae import GMVAE
+from gmvae import GMVAE, load
 from gmvae.assess.drift import drift
+from gmvae.data import portions
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +74,20 @@ def test_an_update_with_the_same_weights_is_no_drift():
     model = taught(epochs=1).fit(y, sample_weight=weights)
     assert "drift" not in [finding.name for finding in model.partial_fit(y, None, weights).findings_]
     assert "drift" in [finding.name for finding in model.partial_fit(y).findings_]
+
+
+def test_a_large_file_that_is_sorted_by_class_is_an_update_like_others(fitted, tmp_path, monkeypatch):
+    """It is made in random portions, and its drift is measured against the model before it."""
+    y, labels = three_blobs()
+    monkeypatch.setattr(portions, "NUMBERS", 200)
+    fitted.save(tmp_path / "model.safetensors")
+    for name, rows in (("new", y[np.argsort(labels, kind="stable")]), ("one", y[labels == 2])):
+        np.save(tmp_path / f"{name}.npy", rows)
+        said = here("update", tmp_path / "model.safetensors", tmp_path / f"{name}.npy")
+        assert said.status == 0, said.err
+        assert said.out.startswith(f"{len(rows)} rows: ")
+        assert ("The new rows are" in said.out) == (name == "one")
+        if name == "new":
+            updated = load(tmp_path / "updated.safetensors")
+            np.testing.assert_array_equal(updated.predict(y), fitted.predict(y))
+            assert updated.n_iter_ > fitted.n_iter_ + 1

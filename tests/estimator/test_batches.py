@@ -9,8 +9,8 @@ import torch
 from small_fits import quick, taught, three_blobs
 from torch.utils.data import TensorDataset
 
-from gmvae.estimator import streaming
-from gmvae.estimator.batches import Batches, gathered
+from gmvae.data import portions
+from gmvae.estimator.batches import Batches
 
 Y = np.arange(24.0).reshape(8, 3)
 FRAME = pd.DataFrame(Y, columns=list("abc"))
@@ -168,14 +168,14 @@ def test_columns_of_batches_have_their_names_in_the_model():
 
 
 def test_a_model_is_updated_with_batches(monkeypatch):
-    monkeypatch.setattr(streaming, "NUMBERS", 300)
     y = three_blobs()[0]
     whole = taught(epochs=1).fit(y)
     batches = taught(epochs=1).fit(y).partial_fit(TensorDataset(torch.from_numpy(y)))
     np.testing.assert_array_equal(batches.predict_proba(y), whole.partial_fit(y).predict_proba(y))
     assert not hasattr(batches, "labels_")
+    monkeypatch.setattr(portions, "NUMBERS", 300)
     streamed = taught(epochs=1).partial_fit(Given(y)).partial_fit(Given(y[:120], y[120:]))
-    assert streamed.n_iter_ == 3  # two updates, since a batch is enough for one
+    assert streamed.n_iter_ == 4  # 720 numbers are three updates
     before = streamed.predict_proba(y)
     with pytest.raises(ValueError, match="masked"):
         streamed.partial_fit(Given(y[:120], y[:120], np.ma.masked_less(y, 0)))
@@ -189,15 +189,22 @@ def test_images_in_batches_have_the_model_of_images_in_memory():
     assert models[1].partial_fit(Given(images)).partial_fit(images).n_iter_ == 3
 
 
-def test_rows_of_batches_are_joined_without_a_small_rest():
-    sizes = (3, 3, 3, 3, 1)
-    rows = np.arange(26.0).reshape(13, 2)
-    found = list(gathered(Batches(Given(*np.split(rows, np.cumsum(sizes)[:-1]))), 12))
-    assert [len(part) for part in found] == [6, 7]
-    np.testing.assert_array_equal(np.concatenate(found), rows)
-    (table,) = gathered(Batches(Given(FRAME[:3], FRAME[3:])), 1000)
-    assert table.to_pandas().equals(FRAME)
-    (frame,) = gathered(Batches(Given(FRAME.set_axis([2, 0, 1], axis=1))), 1000)
-    assert frame.columns.tolist() == [2, 0, 1]
-    (images,) = gathered(Batches(Given(np.zeros((4, 5, 6), np.uint8))), 1000)
+def test_rows_of_batches_are_joined():
+    for given in (FRAME, FRAME.set_axis([2, 0, 1], axis=1)):
+        batches = Batches(Given(given[:3], given[3:]))
+        (rows,) = map(batches.joined, portions.portions(batches, 1000))
+        table = rows if isinstance(rows, pd.DataFrame) else rows.to_pandas()
+        assert table.equals(given.reset_index(drop=True))
+    batches = Batches(Given(np.zeros((4, 5, 6), np.uint8)))
+    (images,) = map(batches.joined, portions.portions(batches, 1000))
     assert (images.shape, images.dtype) == ((4, 1, 5, 6), np.uint8)
+
+
+def test_portions_are_random_samples_of_a_sorted_stream():
+    rows = np.arange(2000.0).reshape(1000, 2)
+    parts = list(portions.portions(Batches(Given(*np.split(rows, [300, 301]))), 500))
+    assert len(parts) == 4
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)[:, 0]), rows[:, 0])
+    for part in parts:
+        assert 190 < len(part) < 310
+        assert 850 < part.mean() < 1150  # 999.5, and 1999 / sqrt(12 * 250) is 36
