@@ -18,6 +18,9 @@ def main() -> int:
         print("gmvae: stopped before it began: nothing was written", file=sys.stderr)
         code = status(stop)
     if code in STOPPED:  # Python would report the signal again, or wait for a half-finished import
+        from gmvae.data.scratch import remove_all
+
+        remove_all()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from gmvae.config import Config, DataConfig
+from gmvae.data import scratch
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.open import open_source
 from gmvae.data.files.read import left_out
@@ -68,24 +68,13 @@ def gather(
 
 
 def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
-    """A folder for the rows of a stream, deleted when this process ends. The processes of one machine share
-    it, and remove the folders that killed predecessors have left. Other machines can share the disk."""
-    parent = Path(os.environ.get("TMPDIR") or parent)
-    if workers.size == 1:
-        place = parent / f".gmvae-rows-{os.getpid()}"
-    else:
-        job = os.environ.get("TORCHELASTIC_RUN_ID", "none")  # the same after a restart; the port can change
-        job = os.environ.get("MASTER_PORT", "") if job == "none" else job
-        name = workers.meeting.name
-        place = parent / f".gmvae-rows-{job}-{name}-{workers.machine}"
-        if workers.local == 0:
-            for left in parent.glob(f".gmvae-rows-{job}-{'?' * len(name)}-*"):
-                if name not in left.name:
-                    shutil.rmtree(left, ignore_errors=True)
+    """A folder for the rows of a stream, removed when this process ends (:mod:`gmvae.data.scratch`). The
+    processes of one machine share it. Other machines, and other runs, can use the same disk."""
+    name = workers.meeting.name or uuid.uuid4().hex
+    place = Path(os.environ.get("TMPDIR") or parent) / f".gmvae-rows-{name}-{workers.machine}"
     if workers.local == 0:
-        clean = partial(shutil.rmtree, place, ignore_errors=True)
-        atexit.register(clean)
-        workers.last.append(clean)
+        scratch.take(place)
+        workers.last.append(partial(scratch.remove, place))
     return place
 
 

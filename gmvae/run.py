@@ -92,9 +92,9 @@ class Run:
         """
         config = replace(config, data=absolute(config.data))
         check_apart(config)
-        device = pick_device(config.training.device)
-        config, data, prepared = gather(config, device, workers)
-        return cls(name, config, data, prepared=prepared, workers=workers)._begin(RunFolder.create)
+        config, data, prepared = gather(config, pick_device(config.training.device), workers)
+        create = lambda path, about: RunFolder.create(path, about | workers.about)  # noqa: E731
+        return cls(name, config, data, prepared=prepared, workers=workers)._begin(create)
 
     @classmethod
     @isolated

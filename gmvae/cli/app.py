@@ -106,12 +106,13 @@ def train(arguments: list[str]) -> None:
     config = widened(parse(kind, f"gmvae train {name}", list(resolved(rest)), default, DESCRIPTIONS[name]))
     with of_shell(Config):
         check_data(config.data)
-        from gmvae.cli.workers import follow, holds_run
+        from gmvae.cli.workers import began_run, follow
         from gmvae.run import Run
         from gmvae.training.workers import start_workers
 
         workers, run_dir = start_workers(config.training.device), config.run.run_dir
-        resumed = run_dir if workers.restarted and workers.of_first(holds_run(run_dir)) else None
+        again = workers.restarted and workers.of_first(began_run(run_dir, workers))
+        resumed = run_dir if again else None
         if workers.rank:
             quietly(lambda: follow(config, workers, resumed))
         elif resumed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,14 @@ from gmvae.training.workers import Workers
 def holds_run(run_dir: str | None) -> bool:
     """Whether a folder holds a run, which then can be resumed, with or without a checkpoint."""
     return run_dir is not None and Path(run_dir, "config.json").is_file()
+
+
+def began_run(run_dir: str | None, workers: Workers) -> bool:
+    """Whether a folder holds a run that this launch began before it was restarted, not an older one."""
+    if not holds_run(run_dir):
+        return False
+    about = json.loads(Path(str(run_dir), "config.json").read_text())
+    return not set(about.get("launch", ())).isdisjoint(workers.launch)
 
 
 def follow(config: Config, workers: Workers, resumed: str | None = None) -> None:

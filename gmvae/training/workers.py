@@ -9,11 +9,13 @@ same steps as one process, up to rounding, and a checkpoint does not depend on t
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -39,6 +41,7 @@ class Workers:
         local: The number of this process on its machine, from 0.
         machine: The number of its machine, from 0.
         meeting: What the processes agreed on when they met.
+        launch: The launchers of all processes (:func:`launcher`). A restart keeps them.
     """
 
     rank: int = 0
@@ -46,6 +49,7 @@ class Workers:
     local: int = 0
     machine: int = 0
     meeting: Meeting = field(default_factory=Meeting)
+    launch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._own: Generator | None = None
@@ -55,6 +59,11 @@ class Workers:
     def restarted(self) -> bool:
         """Whether ``torchrun`` has restarted all processes because one had died."""
         return self.meeting.restarted
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a run folder keeps of several processes: ``launch``, to know their run after a restart."""
+        return {"launch": self.launch} if self.launch else {}
 
     def share(self, batch: Tensor) -> Tensor:
         """The share of this process in a batch, or in anything with as many rows."""
@@ -189,7 +198,20 @@ def start_workers(device: str) -> Workers:
         # a store that outlives a restart still has the addresses of the dead processes
         store = dist.PrefixStore(f"gmvae/{meeting.name}", store)
         dist.init_process_group("nccl" if cuda else "gloo", store=store, rank=rank, world_size=size)
-    return Workers(rank, size, local, machine, meeting)
+    workers = Workers(rank, size, local, machine, meeting)
+    workers.launch = tuple(sorted(set(workers.gathered(launcher()))))
+    return workers
+
+
+def launcher() -> str:
+    """A name for the process that started this one, which also starts its successors after a restart: its
+    machine, its number and, on Linux, the time of its start."""
+    parent = os.getppid()
+    try:
+        begin = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        begin = ""
+    return f"{socket.gethostname()} {parent} {begin}"
 
 
 def normalise(layer: _BatchNorm, alone: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:

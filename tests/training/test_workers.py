@@ -100,3 +100,32 @@ def test_torchrun_restarts_from_the_last_checkpoint_if_a_worker_is_killed(tmp_pa
     assert [record["epoch"] for record in records] == [1, 2, 3]
     assert json.loads((run / "summary.json").read_text())["epochs"] == 3
     assert not list(tmp_path.glob(".gmvae-rows*"))
+
+
+@pytest.mark.slow
+def test_a_restart_does_not_continue_an_older_run(tmp_path):
+    """The folder already holds a run, which is an error; torchrun then restarts both processes in vain."""
+    run, new = tmp_path / "run", tmp_path / "new.npy"
+    np.save(new, np.random.default_rng(0).normal(size=(200, 3)))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
+    flags = [
+        "--path",
+        str(new),
+        "--init",
+        "random",
+        "--epochs",
+        "1",
+        "--plot-every",
+        "0",
+        "--run-dir",
+        str(run),
+    ]
+    train = ["-m", "gmvae", "train", "data", "--clusters"]
+    subprocess.run([sys.executable, *train, "4", *flags], check=True, capture_output=True)
+    before = (run / "metrics.jsonl").read_bytes()
+    job = subprocess.run(
+        [*launch, "--standalone", *train, "7", *flags], capture_output=True, text=True, check=False
+    )
+    assert job.returncode
+    assert job.stderr.count("already holds a run") == 2
+    assert (run / "metrics.jsonl").read_bytes() == before
