@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
+COMMANDS = [
+    shlex.split(line)[1:]
+    for line in (FOLDER / "gpu.sh").read_text().splitlines()
+    if line.strip().startswith("python benchmarks/")
+]
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("in_jax", "records"))
 
 
@@ -25,3 +32,22 @@ def test_help(name, monkeypatch, capsys):
             sys.modules.pop(added, None)
     assert stop.value.code == 0
     assert f"python benchmarks/{name}.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_commands_for_gpus_have_valid_flags(command, monkeypatch):
+    def parse(parser):
+        assert not parser.parse_known_args(command[1:])[1]
+        raise SystemExit(0)
+
+    name = Path(command[0]).stem
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    before = set(sys.modules)
+    try:
+        with pytest.raises(SystemExit) as stop:
+            importlib.import_module(name).main()
+    finally:
+        for added in {name, "records"} - before:
+            sys.modules.pop(added, None)
+    assert stop.value.code == 0
