@@ -182,6 +182,7 @@ def test_a_model_is_updated_with_batches(monkeypatch):
     np.testing.assert_array_equal(streamed.predict_proba(y), before)
 
 
+@pytest.mark.slow
 def test_images_in_batches_have_the_model_of_images_in_memory():
     images = np.random.default_rng(0).random((40, 8, 8))
     models = [taught(n_clusters=2, epochs=1, filters=2).fit(given) for given in (images, Given(images))]
