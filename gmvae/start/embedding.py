@@ -27,8 +27,9 @@ each component on average; fewer observations mean fewer components."""
 
 
 @isolated
-def embed(values: Floats, graph: Graph, seed: int) -> Floats:
-    """Embed rows of shape (n, D), with known neighbours, by UMAP: shape (n, at most 10)."""
+def embed(values: Floats, graph: Graph, seed: int, passes: int | None = None) -> Floats:
+    """Embed rows of shape (n, D), with known neighbours, by UMAP: shape (n, at most 10). ``passes`` over the
+    edges are, by default, UMAP's: 500, or 200 with more than 10,000 rows."""
     itself = np.arange(len(values))[:, None]
     indices = np.hstack([itself, graph[0]])
     distances = np.hstack([np.zeros_like(itself, dtype=np.float32), graph[1]])
@@ -38,12 +39,15 @@ def embed(values: Floats, graph: Graph, seed: int) -> Floats:
         n_components=max(1, min(DIMENSIONS, values.shape[1], len(values) - 2)),
         precomputed_knn=(indices, distances),
         random_state=seed,
+        n_epochs=passes,
     ) as reducer:
         found: Floats = reducer.fit_transform(values)
     return found
 
 
-def partition(values: Floats, graph: Graph, clusters: int, seed: int, *, joined: bool) -> Clusters:
+def partition(
+    values: Floats, graph: Graph, clusters: int, seed: int, *, joined: bool, passes: int | None = None
+) -> Clusters:
     """Cluster rows of shape (n, D), with known neighbours, along their manifold: the cluster of each, (n,).
 
     Arguments:
@@ -54,8 +58,9 @@ def partition(values: Floats, graph: Graph, clusters: int, seed: int, *, joined:
         joined: Fit several components for each cluster and join them into clusters with the greatest
             modularity. This suits clusters that consist of several groups, as classes of images do. Without
             it each component is a cluster. Then long arcs, whose ends are not neighbours, stay in one piece.
+        passes: As for :func:`embed`.
     """
-    flat = embed(values, graph, seed).astype(np.float64)
+    flat = embed(values, graph, seed, passes).astype(np.float64)
     if not joined:
         return components(flat, clusters, seed, MIXTURES)
     count = max(clusters, min(CELLS * clusters, len(flat) // CELL_ROWS))

@@ -33,6 +33,8 @@ WIDE = 50
 """Number of columns above which a table is wide."""
 EMBEDDINGS = 2
 """Embeddings of the first features of images. The clusters with the greatest modularity are kept."""
+PASSES = 200
+"""Passes of UMAP over the edges of a wide table. With its own 500, the clusters of digits are no better."""
 ROUNDS, ROUNDS_ERASED = 3, 7
 """Default maximum number of rounds, and that for images with erased parts, which learn more in a round."""
 CONVERGED = 0.003
@@ -56,7 +58,8 @@ class Rounds:
         self.rounds = training.rounds or (ROUNDS_ERASED if self.erased else ROUNDS)
         self.deep = self.image and self.view is None
         # classes of images and of wide rows consist of several groups; long arcs are to stay in one piece
-        self.joined = self.image or math.prod(model.y_shape) > WIDE
+        wide = not self.image and math.prod(model.y_shape) > WIDE
+        self.joined, self.passes = self.image or wide, PASSES if wide else None
         self.steps = RECONSTRUCTING + autoencoder.steps(len(self.y)) * self.deep
         self.steps, self.done = self.steps + (self.rounds + 1) * TEACHING, 0
         initialise(model, self.stream.local)
@@ -102,7 +105,7 @@ class Rounds:
         graph, k, found = neighbours(values), self.model.config.clusters, []
         for _ in range(embeddings):
             self.seed += 1
-            clusters = partition(values, graph, k, self.seed, joined=self.joined)
+            clusters = partition(values, graph, k, self.seed, joined=self.joined, passes=self.passes)
             found.append((communities.modularity(clusters, graph[0]), clusters))
         modularity, clusters = max(found, key=lambda pair: pair[0])
         return clusters, modularity

@@ -135,7 +135,9 @@ def test_groups_of_wide_rows_are_joined_to_clusters(short, columns, whole):
     part = rounds.partition
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            rounds, "partition", lambda *given, joined: asked.append(joined) or part(*given, joined=joined)
+            rounds,
+            "partition",
+            lambda *given, joined, **more: asked.append(joined) or part(*given, joined=joined, **more),
         )
         rng = np.random.default_rng(0)
         group = np.arange(800) % 8
