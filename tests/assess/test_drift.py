@@ -1,8 +1,11 @@
 """New rows: one more pass over them, and a finding if they are unlike the old ones."""
 
+import fsspec
 import numpy as np
+import pyarrow as pa
 import pytest
 from commands import here
+from pyarrow import parquet
 from small_fits import taught, three_blobs
 
 from gmvae import GMVAE, load
@@ -91,3 +94,21 @@ def test_a_large_file_that_is_sorted_by_class_is_an_update_like_others(fitted, t
             updated = load(tmp_path / "updated.safetensors")
             np.testing.assert_array_equal(updated.predict(y), fitted.predict(y))
             assert updated.n_iter_ > fitted.n_iter_ + 1
+
+
+def test_new_rows_can_be_at_an_address(fitted, tmp_path):
+    """On the command line, too, whose arguments are paths: a path has one slash where an address has two."""
+    y = three_blobs()[0]
+    table = pa.table(dict(zip("abc", y.T, strict=True)))
+    with fsspec.open("memory://gmvae-new/rows.parquet", "wb") as file:
+        parquet.write_table(table, file)
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    fitted.save(tmp_path / "model.safetensors")
+    for address in ("memory://gmvae-new/rows.parquet", f"file://{tmp_path}/rows.parquet"):
+        said = here("update", tmp_path / "model.safetensors", address)
+        assert said.out.startswith("240 rows: "), said.err
+        answers = tmp_path / "answers.npy"
+        said = here("predict", tmp_path / "model.safetensors", address, "-o", answers)
+        assert said.status == 0, said.err
+        np.testing.assert_array_equal(np.load(answers)[:, 0], fitted.predict(y))
+        answers.unlink()

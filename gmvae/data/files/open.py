@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gmvae.data.files.base import TEXTS, Source, same
@@ -30,11 +31,11 @@ def open_source(path: str | Path) -> Source:
         ValueError: if it is something else.
         OSError: if it does not exist.
     """
-    if "://" in str(path):
+    path = _address(path)
+    if isinstance(path, str):
         from gmvae.data.files.remote import RemoteParquetFiles
 
-        return RemoteParquetFiles(str(path))
-    path = Path(path)
+        return RemoteParquetFiles(path)
     if has_marks(path) and not path.exists():
         return open_glob(path)
     check_file(path)
@@ -114,3 +115,13 @@ def open_folder(path: Path) -> Source:
 
         return ParquetFiles(path, tables)
     raise ValueError(f"{path} has neither pictures ({', '.join(ENDINGS)}) nor .parquet files in it")
+
+
+def _address(path: str | Path) -> str | Path:
+    """An address as a string, with the slash that a ``Path`` takes from it; anything else as a path."""
+    if "://" in str(path):
+        return str(path)
+    found = re.match(r"([a-z][a-z0-9+]+):/", str(path))
+    if found is None or Path(path).exists():
+        return Path(path)
+    return str(path).replace(":/", ":///" if found[1] == "file" else "://", 1)
