@@ -37,7 +37,7 @@ def take(place: Path) -> None:
         waiting = place / "waiting"
         waiting.write_text(socket.gethostname())
         _locks[place] = os.open(waiting, os.O_RDWR)
-        with contextlib.suppress(OSError):  # a disk without locks: no one will remove this folder
+        with contextlib.suppress(OSError):  # on a disk without locks others never remove it
             fcntl.flock(_locks[place], fcntl.LOCK_EX | fcntl.LOCK_NB)
             waiting.rename(place / "lock")
 
