@@ -19,10 +19,9 @@ COMMANDS = [
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("in_jax", "records"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_help(name, monkeypatch, capsys):
+def status(name: str, monkeypatch) -> object:
+    """The exit status of a benchmark's ``main``."""
     monkeypatch.syspath_prepend(FOLDER)
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
     before = set(sys.modules)
     try:
         with pytest.raises(SystemExit) as stop:
@@ -30,7 +29,13 @@ def test_help(name, monkeypatch, capsys):
     finally:
         for added in {name, "records"} - before:
             sys.modules.pop(added, None)
-    assert stop.value.code == 0
+    return stop.value.code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    assert status(name, monkeypatch) == 0
     assert f"python benchmarks/{name}.py" in capsys.readouterr().out
 
 
@@ -40,14 +45,5 @@ def test_the_commands_for_gpus_have_valid_flags(command, monkeypatch):
         assert not parser.parse_known_args(command[1:])[1]
         raise SystemExit(0)
 
-    name = Path(command[0]).stem
-    monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
-    before = set(sys.modules)
-    try:
-        with pytest.raises(SystemExit) as stop:
-            importlib.import_module(name).main()
-    finally:
-        for added in {name, "records"} - before:
-            sys.modules.pop(added, None)
-    assert stop.value.code == 0
+    assert status(Path(command[0]).stem, monkeypatch) == 0

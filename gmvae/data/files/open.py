@@ -121,7 +121,7 @@ def _address(path: str | Path) -> str | Path:
     """An address as a string, with the slash that a ``Path`` takes from it; anything else as a path."""
     if "://" in str(path):
         return str(path)
-    found = re.match(r"([a-z][a-z0-9+]+):/", str(path))
-    if found is None or Path(path).exists():
+    scheme = re.match(r"([a-z][a-z0-9+]+):/", str(path))
+    if scheme is None or Path(path).exists():
         return Path(path)
-    return str(path).replace(":/", ":///" if found[1] == "file" else "://", 1)
+    return str(path).replace(":/", ":///" if scheme[1] == "file" else "://", 1)
