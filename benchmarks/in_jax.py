@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gmvae.config import ObjectiveConfig
 from gmvae.model import objective
 from gmvae.model.vae import LOG_VARIANCES, GaussianMixtureVAE, Recognition
-from gmvae.training.fast.step import layers_of
+from gmvae.training.fast.frozen import Frozen
 
 STEPS = 5
 """Number of steps in a scan."""
@@ -54,7 +54,8 @@ class JaxStep:
         self.inside, self.y = array(recognition.inside(y).flatten(1)), array(y.flatten(1))
         self.known = None
         if teacher is not None:
-            self.known = [(array(weight), array(bias)) for weight, bias in layers_of(teacher)]
+            known = Frozen([teacher]).layers
+            self.known = [(array(weight[0]), array(bias[0, :, 0])) for weight, bias in known]
         self._compare(model, y, teacher)
         self._scan = jax.jit(lambda state: jax.lax.scan(self._step, state, None, STEPS)[0])
 

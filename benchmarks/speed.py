@@ -8,9 +8,9 @@ and restarts, compared with single fits.
 A step is what the loop does with a batch: loss, gradient, optimiser. *autograd* is the reference, plain eager
 PyTorch (:mod:`gmvae.model.objective`). The *floor* consists of the step's matrix products and convolutions,
 forward and backward, the frozen teacher's forward ones, and the optimiser. The three take turns, and a figure
-is the median of its times. Tables have the teacher that anchors their clusters, as in their fits. The
-networks conv and compact are trained by autograd, so for them "ours" is the same as autograd. With ``--jax``,
-the fully connected steps are timed in JAX too, if it is installed (benchmarks/in_jax.py), compiled on one
+is the median of its times. Tables have the teacher that anchors their clusters, as in their fits. The network
+conv is trained by autograd, so for it "ours" is the same as autograd. With ``--jax``, the fully connected
+steps are timed in JAX too, if it is installed (benchmarks/in_jax.py), compiled on one
 thread. "compiling" is the time until its first five steps are done, in seconds.
 
 Each fit is a new process, in turn with this checkout and with the other. Measured are the seconds of ``fit``
@@ -184,7 +184,7 @@ def measure(
     if fast is not None:
         kinds["ours"] = ours
     taken, compiling = {}, {}
-    if jax and fast is not None:
+    if jax and config.network == "fc":
         import in_jax
 
         kinds["jax"] = compiled = in_jax.JaxStep(model, y, weights, teacher)

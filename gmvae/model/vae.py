@@ -111,7 +111,8 @@ class Recognition(nn.Module):
 
     def __init__(self, y_shape: tuple[int, ...], config: ModelConfig) -> None:
         super().__init__()
-        self.config = c = config
+        self.y_shape, self.config = tuple(y_shape), config
+        c = config
         if c.likelihood == "gaussian":
             self.register_buffer("range", torch.empty(math.prod(y_shape), 2, dtype=networks.FLOAT))
             self.reset_parameters()

@@ -22,7 +22,8 @@ ELEMENTWISE = FUSED | {"sign"}
 
 def joins(trainer: Trainer) -> bool:
     """Whether a trainer can have epochs together with others of its kind."""
-    return trainer.fast and trainer.config.optimiser in ELEMENTWISE
+    connected = trainer.model.config.network == "fc"
+    return trainer.fast and connected and trainer.config.optimiser in ELEMENTWISE
 
 
 class Together:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator
@@ -12,6 +14,8 @@ from torch import Generator
 from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from gmvae.model import objective
 from gmvae.model.vae import LOG_VARIANCES, GaussianMixtureVAE
+from gmvae.training.fast.convolutions import as_rows
+from gmvae.training.fast.kernels import Loops
 from gmvae.training.fast.stack import Stack
 from gmvae.training.fast.step import FastStep
 from gmvae.training.loop import Trainer
@@ -30,28 +34,30 @@ CASES = [
 ]
 
 
-def small(assignment: str, likelihood: str, min_variance: float = 1e-3) -> GaussianMixtureVAE:
+def small(
+    assignment: str,
+    likelihood: str,
+    min_variance: float = 1e-3,
+    y_shape: tuple[int, ...] = (5,),
+    network: str = "fc",
+) -> GaussianMixtureVAE:
     torch.manual_seed(0)
     config = ModelConfig(
-        clusters=4,
-        x_size=3,
-        w_size=2,
-        hidden_size=9,
-        assignment=assignment,
-        likelihood=likelihood,
-        min_variance=min_variance,
-    )
-    model = GaussianMixtureVAE((5,), config).double().train()
+        clusters=4, x_size=3, w_size=2, hidden_size=9, filters=3, network=network,
+        assignment=assignment, likelihood=likelihood, min_variance=min_variance,
+    )  # fmt: skip
+    model = GaussianMixtureVAE(y_shape, config).double().train()
     for parameter in model.parameters():
         parameter.data.add_(0.3 * torch.randn_like(parameter))
     if likelihood == "gaussian":  # some numbers of the rows are outside
-        model.recognition.take_range(torch.full((5,), -1.0), torch.full((5,), 1.0))
+        edge = torch.ones(math.prod(y_shape))
+        model.recognition.take_range(-edge, edge)
     return model
 
 
 def compare(model: GaussianMixtureVAE, config: ObjectiveConfig, epoch: float, *, anchored: bool) -> None:
     """Records, gradients and running statistics of a step, within 1e-10 of autograd's."""
-    y = torch.randn(11, 5, dtype=torch.float64)
+    y = torch.randn(11, *model.y_shape, dtype=torch.float64)
     y = y if model.config.likelihood == "gaussian" else y.sigmoid()
     taught = None
     if anchored:
@@ -96,6 +102,43 @@ def test_log_variances_beyond_their_limits_get_no_gradient():
     model.recognition.x.bias.data[3:] = torch.tensor([low - 30.0, high + 30.0, 0.0])
     compare(model, ObjectiveConfig(), 100, anchored=True)
     assert torch.equal(model.recognition.x.bias.grad[3:] != 0, torch.tensor([False, False, True]))
+
+
+@pytest.mark.parametrize("loops", ["compiled", "torch"])
+@pytest.mark.parametrize(("y_shape", "likelihood"), [((1, 9, 10), "bernoulli"), ((3, 8, 7), "gaussian")])
+def test_convolutions_have_the_gradient_of_autograd(y_shape, likelihood, loops, monkeypatch):
+    monkeypatch.setattr("gmvae.training.fast.convolutions.SERIAL", 64 if loops == "compiled" else 0)
+    for anchored in (False, True):
+        model = small("recogniser", likelihood, 1e-3, y_shape, "compact")
+        compare(model, ObjectiveConfig(mc_samples=2), 5, anchored=anchored)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 300])
+@pytest.mark.parametrize("channels", [1, 5, 700])
+def test_compiled_batch_norm_is_torchs(rows, channels):
+    """Numbers of rows and channels that do, and do not, fit into long rows; and large means, which a sum of
+    squares alone would lose."""
+    torch.manual_seed(0)
+    maps = torch.randn(rows, channels, 2, 3) * torch.rand(channels, 1, 1) + 1000 * torch.randn(channels, 1, 1)
+    maps = maps.contiguous(memory_format=torch.channels_last).double()
+    layer = torch.nn.BatchNorm2d(channels, momentum=0.3).double()
+    layer.weight.data.normal_()
+    layer.bias.data.normal_()
+    mine = [one.detach().clone().numpy() for one in layer.state_dict().values() if one.ndim]
+    out, gradients = torch.empty_like(maps), (np.empty(channels), np.empty(channels))
+    loops = Loops([*mine, *gradients], layer.momentum, layer.eps)
+    loops.forward(as_rows(maps), as_rows(out))
+    given = maps.clone().requires_grad_()
+    expected = layer(given).relu()
+    torch.testing.assert_close(out, expected.detach(), rtol=1e-7, atol=1e-7)
+    for one, other in zip(mine[2:], (layer.running_mean, layer.running_var), strict=True):
+        torch.testing.assert_close(torch.from_numpy(one), other, rtol=1e-9, atol=1e-9)
+    d = torch.randn_like(maps)
+    expected.backward(d)
+    loops.backward(as_rows(d))
+    torch.testing.assert_close(d, given.grad, rtol=1e-6, atol=1e-6 * float(given.grad.abs().max()))
+    for one, other in zip(gradients, (layer.weight.grad, layer.bias.grad), strict=True):
+        torch.testing.assert_close(torch.from_numpy(one), other, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("assignment", FORMS)
@@ -152,12 +195,13 @@ def test_training_goes_the_same_way_but_for_rounding(monkeypatch):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_views_and_convolutions_use_autograd():
+def test_views_and_larger_convolutions_use_autograd():
     stream = RandomStream(1, CPU)
     config = TrainingConfig(augment="image", device="cpu")
     images = GaussianMixtureVAE((1, 8, 8), ModelConfig(clusters=3, network="fc", likelihood="bernoulli"))
     assert not Trainer(images, ObjectiveConfig(), config, stream).fast
     plain = TrainingConfig(device="cpu")
     assert Trainer(images, ObjectiveConfig(), plain, stream).fast
-    compact = GaussianMixtureVAE((1, 16, 16), ModelConfig(clusters=3, network="compact", filters=4))
-    assert not Trainer(compact, ObjectiveConfig(), plain, stream).fast
+    for network, shape in (("compact", (1, 16, 16)), ("conv", (1, 28, 28))):
+        model = GaussianMixtureVAE(shape, ModelConfig(clusters=3, network=network, filters=4))
+        assert Trainer(model, ObjectiveConfig(), plain, stream).fast == (network == "compact")

@@ -14,18 +14,29 @@ from gmvae.start.teaching import mistaken, reconstruct, teach
 from gmvae.training.fast.stages import FastReconstruction, FastTeaching
 from gmvae.training.random import RandomStream
 
+pytestmark = pytest.mark.usefixtures("torchs_loops")
+SHAPES = {"fc": (5,), "compact": (1, 6, 5)}
 
-def small(likelihood: str) -> GaussianMixtureVAE:
+
+def small(likelihood: str, network: str = "fc") -> GaussianMixtureVAE:
     torch.manual_seed(0)
     config = ModelConfig(
-        clusters=4, x_size=3, w_size=2, hidden_size=9, likelihood=likelihood, min_variance=1e-3
-    )
-    model = GaussianMixtureVAE((5,), config).double().train()
+        clusters=4, x_size=3, w_size=2, hidden_size=9, likelihood=likelihood, min_variance=1e-3,
+        network=network, filters=2,
+    )  # fmt: skip
+    shape = SHAPES[network]
+    model = GaussianMixtureVAE(shape, config).double().train()
     for parameter in model.parameters():
         parameter.data.add_(0.3 * torch.randn_like(parameter))
     if likelihood == "gaussian":  # some numbers of the rows are outside
-        model.recognition.take_range(torch.full((5,), -1.0), torch.full((5,), 1.0))
+        model.recognition.take_range(torch.full(shape, -1.0), torch.full(shape, 1.0))
     return model
+
+
+@pytest.fixture
+def torchs_loops(monkeypatch):
+    """The compiled loops of the compact network have tests of their own."""
+    monkeypatch.setattr("gmvae.training.fast.convolutions.SERIAL", 0)
 
 
 def compare(by_hand: torch.nn.Module, reference: torch.nn.Module) -> None:
@@ -40,24 +51,27 @@ def compare(by_hand: torch.nn.Module, reference: torch.nn.Module) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12, msg=name)
 
 
+@pytest.mark.parametrize("network", SHAPES)
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-def test_a_reconstruction_has_autograds_gradient(likelihood):
-    model = small(likelihood)
+def test_a_reconstruction_has_autograds_gradient(likelihood, network):
+    model = small(likelihood, network)
     reference = deepcopy(model)
-    observed, shown = torch.randn(2, 11, 5, dtype=torch.float64)
+    observed, shown = torch.randn(2, 11, *SHAPES[network], dtype=torch.float64)
     if likelihood == "bernoulli":
         observed, shown = observed.sigmoid(), shown.sigmoid()
     FastReconstruction(model)(shown, observed)
     q_x = reference.recognition(shown)[0]
-    (-reference.generative.p_y(q_x.mean.unsqueeze(0)).log_prob(observed).mean()).backward()
+    (-reference.generative.p_y(q_x.mean.unsqueeze(0)).log_prob(observed.flatten(1)).mean()).backward()
     compare(model, reference)
 
 
+@pytest.mark.parametrize("network", SHAPES)
 @pytest.mark.parametrize("robustness", [0.0, 0.7])
-def test_teaching_has_autograds_gradient(robustness):
-    model = small("gaussian")
+def test_teaching_has_autograds_gradient(robustness, network):
+    model = small("gaussian", network)
     reference = deepcopy(model)
-    shown, clusters = torch.randn(11, 5, dtype=torch.float64), torch.arange(11) % 4
+    shown = torch.randn(11, *SHAPES[network], dtype=torch.float64)
+    clusters = torch.arange(11) % 4
     dropout = torch.randint(2, (11, 9)).double() / 0.7
     FastTeaching(model.recognition)(shown, clusters, dropout, robustness)
     logits = reference.recognition.z(reference.recognition.body(shown) * dropout)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gmvae.training.fast.convolutions import Convolutions
 from gmvae.training.fast.stack import Stack
 
 relu_backward = torch.ops.aten.threshold_backward.default
@@ -48,6 +49,22 @@ class Linear:
         """The backward pass of a layer whose inputs need no gradient."""
         torch.bmm(d_out, self.inputs.mT, out=self.d_weight)
         torch.sum(d_out, -1, out=self.d_bias)
+
+
+class AfterMaps(Linear):
+    """A linear layer of one model whose inputs have the observations first in memory, as feature maps have. A
+    product of two matrices takes a quarter less time than a batch of one."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(1, inputs, N) to (1, outputs, N)."""
+        self.inputs = inputs
+        return torch.addmm(self.bias[0], self.weight[0], inputs[0]).unsqueeze(0)
+
+    def backward(self, d_out: Tensor) -> Tensor:
+        """(1, outputs, N) to (1, inputs, N), with the observations first in memory."""
+        torch.mm(d_out[0], self.inputs[0].mT, out=self.d_weight[0])
+        torch.sum(d_out, -1, out=self.d_bias)
+        return torch.mm(d_out[0].mT, self.weight[0]).mT.unsqueeze(0)
 
 
 class Heads(Linear):
@@ -138,19 +155,32 @@ class Tanh:
         return tanh_backward(d_out, self.out)
 
 
+WITH_RELU = BatchNormReLU, Convolutions
+"""Layers that contain the ReLU after them."""
+
+
 class Chain:
-    """The layers of a network's body, one after the other, all of the kinds above."""
+    """The layers of a network's body, one after the other: all of the kinds above, after convolutions if it
+    has any."""
 
     def __init__(self, stack: Stack, name: str) -> None:
         self.layers: list[Any] = []
-        for number, layer in stack.models[0].get_submodule(name).named_children():
+        layers = dict(stack.models[0].get_submodule(name).named_children())
+        if isinstance(next(iter(layers.values())), nn.Conv2d):
+            y_shape: Any = stack.models[0].y_shape
+            self.layers.append(Convolutions(stack, name, layers, y_shape))
+        for number, layer in layers.items():
             if isinstance(layer, nn.Linear):
-                self.layers.append(Linear(stack, f"{name}.{number}"))
+                after_maps = bool(self.layers) and isinstance(self.layers[-1], Convolutions)
+                kind = AfterMaps if after_maps else Linear
+                self.layers.append(kind(stack, f"{name}.{number}"))
             elif isinstance(layer, nn.BatchNorm1d):
                 self.layers.append(BatchNormReLU(stack, f"{name}.{number}", layer))
             elif isinstance(layer, nn.Tanh):
                 self.layers.append(Tanh())
-            elif isinstance(layer, nn.ReLU) and not isinstance(self.layers[-1], BatchNormReLU):
+            elif isinstance(layer, nn.ReLU) and not isinstance(
+                self.layers[-1], (BatchNormReLU, Convolutions)
+            ):
                 self.layers.append(ReLU())
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -9,16 +9,16 @@ to :math:`\log \sigma^2` times :math:`\frac12 \sigma \epsilon`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gmvae.config import ObjectiveConfig
 from gmvae.model.objective import Terms
 from gmvae.model.vae import LOG_VARIANCES, GaussianMixtureVAE, Recognition
 from gmvae.training.fast import terms
+from gmvae.training.fast.frozen import Frozen
 from gmvae.training.fast.layers import Chain, Heads
 from gmvae.training.fast.stack import Stack
 
@@ -26,8 +26,10 @@ clamp_backward = torch.ops.aten.hardtanh_backward.default
 
 
 def covers(model: GaussianMixtureVAE, *, views: bool) -> bool:
-    """Whether :class:`FastStep` supports this model: fully connected, in float32, without augmented views."""
-    return model.config.network == "fc" and model.generative.prior.inner is None and not views
+    """Whether :class:`FastStep` supports this model: fully connected or compact, in float32, without
+    augmented views."""
+    known = model.config.network in ("fc", "compact")
+    return known and model.generative.prior.inner is None and not views
 
 
 class FastStep:
@@ -143,38 +145,3 @@ def noise(
     for part, generator in zip(drawn, generators, strict=True):
         part.normal_(generator=generator)
     return drawn.permute(0, 3, 1, 2).contiguous()
-
-
-class Frozen:
-    """log q(z | y) of frozen recognisers, one for each model, with batch norm folded into their weights."""
-
-    @torch.no_grad()
-    def __init__(self, recognitions: Sequence[Recognition]) -> None:
-        of_each = [layers_of(one) for one in recognitions]
-        self.layers = [
-            (torch.stack(weights), torch.stack(biases).unsqueeze(-1))
-            for weights, biases in (zip(*pairs, strict=True) for pairs in zip(*of_each, strict=True))
-        ]
-
-    def __call__(self, inside: Tensor) -> Tensor:
-        """(R, size of y, B), each number in its range, to (R, K, B)."""
-        *hidden, (weight, bias) = self.layers
-        for one, other in hidden:
-            inside = torch.baddbmm(other, one, inside).relu_()
-        return torch.baddbmm(bias, weight, inside).log_softmax(1)
-
-
-def layers_of(recognition: Recognition) -> list[tuple[Tensor, Tensor]]:
-    """Weight (outputs, inputs) and bias of each layer up to the logits of q(z | y)."""
-    layers: list[Any] = list(recognition.body.children())
-    hidden = [folded(one, norm) for one, norm in pairwise(layers) if isinstance(norm, nn.BatchNorm1d)]
-    head: Any = recognition.z
-    return [*hidden, (head.weight, head.bias)]
-
-
-def folded(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear layer with the following batch norm, in evaluation mode, folded in."""
-    mean: Any = norm.running_mean
-    variance: Any = norm.running_var
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    return linear.weight * scale.unsqueeze(1), (linear.bias - mean) * scale + norm.bias
