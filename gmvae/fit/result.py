@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from gmvae.model.answers import MEASURED, batches, each_terms, most_probable, pr
 from gmvae.model.inference import assign
 from gmvae.model.objective import elbo
 from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import copied
 from gmvae.partition.metrics import clusters_used
 from gmvae.partition.stability import Choice
 from gmvae.start.begin import Start
@@ -107,7 +107,7 @@ def conclude(
         partitions = [most_probable(outcome.model, rows) for outcome in outcomes]
         kept, scores = best(partitions, [outcome.loss for outcome in outcomes], rows.sample(MEASURED))
     outcome = outcomes[kept]
-    model = copy.deepcopy(outcome.model)
+    model = copied(outcome.model)
     if data.own:
         labels, weights = number(model, data.everything, rows, by_size=renumber)
         sample, exact = rows.sample(MEASURED), precise(model)

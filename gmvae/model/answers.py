@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from gmvae.model.inference import assign, evaluating
 from gmvae.model.noise import noise
 from gmvae.model.objective import Terms
 from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.model.weights import copied
 
 DRAWS = 16
 """How many samples of x and w the bound of an observation takes."""
@@ -30,7 +29,7 @@ def precise(model: GaussianMixtureVAE) -> GaussianMixtureVAE:
     other rows of a batch do not affect the rounded result. Devices without 64-bit floats (mps) keep 32."""
     zero = model.generative.zero
     dtype = torch.float32 if zero.device.type == "mps" else torch.float64
-    return model if zero.dtype == dtype else copy.deepcopy(model).to(dtype)
+    return model if zero.dtype == dtype else copied(model, dtype)
 
 
 def batches(rows: Observations) -> torch.Tensor:

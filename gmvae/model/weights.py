@@ -1,4 +1,5 @@
-"""New modules: without weights, or with weights drawn as torch draws them, but from a given generator."""
+"""New modules: without weights, with weights drawn as torch draws them, but from a given generator, or with
+those of another module."""
 
 from __future__ import annotations
 
@@ -30,6 +31,31 @@ def fresh(build: Callable[[], Module], generator: Generator | None = None) -> Mo
     module = blank(build)
     initialise(module, generator)
     return module
+
+
+def copied(module: Module, dtype: torch.dtype | None = None) -> Module:
+    """Return ``copy.deepcopy(module).to(dtype)``, several times faster.
+
+    Only tensors, modules and the containers of modules, tensors and hooks are copied. Everything else that a
+    module of this package holds, such as its configuration, is immutable: both have the same. Every module
+    and tensor must be in one place only.
+    """
+    twin = module.__new__(type(module))
+    for name, value in vars(module).items():
+        twin.__dict__[name] = value.copy() if isinstance(value, dict | set) else value
+    for name, parameter in module._parameters.items():
+        if parameter is not None:
+            data = _converted(parameter.detach(), dtype)
+            twin._parameters[name] = nn.Parameter(data, parameter.requires_grad)
+    for name, buffer in module._buffers.items():
+        twin._buffers[name] = None if buffer is None else _converted(buffer, dtype)
+    for name, child in module._modules.items():
+        twin._modules[name] = None if child is None else copied(child, dtype)
+    return twin
+
+
+def _converted(tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+    return tensor.to(dtype if tensor.is_floating_point() else None, copy=True)
 
 
 @torch.no_grad()
