@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+# Until all tests are collected, nothing of what is imported can be freed: searching it again and again takes
+# more than a second of each process.
+gc.disable()
+
 # torch and scikit-learn are imported in the fixtures: a process that only hands out tests needs neither.
 if TYPE_CHECKING:
     from torch import Tensor
@@ -173,3 +177,4 @@ def pytest_collection_finish():
     """Keep what is loaded by now out of the garbage collector's repeated searches."""
     gc.collect()
     gc.freeze()
+    gc.enable()
