@@ -131,9 +131,9 @@ def test_both_ways_say_the_same_of_values(values, options, monkeypatch):
     monkeypatch.setattr(annotated_check, "STORED", 13)  # several pieces of a sparse matrix
     monkeypatch.setattr(annotated_names, "_survives", lambda _: True)  # a process for each try takes time
     path, layers = values
+    source = open_h5ad(path)  # once: anndata reads all layers whenever it opens a file
 
     def read(wanted):
-        source = open_h5ad(path)
         schema = source.schema(wanted)
         assert sum(len(block.y) for block in source.blocks(schema)) == 50
 
