@@ -35,7 +35,7 @@ class ShuffledRows:
 
     Attributes:
         window: How many rows are read together. A pass goes through the windows in random order, and through
-            the rows of each in random order (:meth:`gmvae.data.streamed.Streamed`).
+            the rows of each in random order (:class:`gmvae.data.streamed.Streamed`).
     """
 
     def __init__(self, path: Path, width: int, dtype: Any) -> None:
@@ -44,7 +44,6 @@ class ShuffledRows:
         self.shape = path.stat().st_size // self._bytes, width
         self.window = max(1, WINDOW // self._bytes)
         self._file = os.open(path, os.O_RDONLY)
-        self._kept: dict[int, NDArray[Any]] = {}
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):
@@ -54,30 +53,10 @@ class ShuffledRows:
         if isinstance(numbers, slice):
             start, stop, step = numbers.indices(self.shape[0])
             return self._read(start, stop)[::step] if step > 0 else self[np.arange(start, stop, step)]
-        windows = numbers // self.window
-        near = np.unique(windows)
-        if len(near) > 2:  # a few rows from all over
-            return np.concatenate([self._read(int(n), int(n) + 1) for n in numbers])
-        found = np.empty((len(numbers), self.shape[1]), self.dtype)
-        for window in near.tolist():
-            chosen = windows == window
-            found[chosen] = self._whole(window)[numbers[chosen] - window * self.window]
-        return found
-
-    def expect(self, window: int) -> None:
-        """Ask the system to read the next window in advance, while the current one is in use."""
-        if hasattr(os, "posix_fadvise"):
-            size = self.window * self._bytes
-            os.posix_fadvise(self._file, window * size, size, os.POSIX_FADV_WILLNEED)
-
-    def _whole(self, window: int) -> NDArray[Any]:
-        """The rows of a window. The last two windows are kept, since a batch can span two."""
-        if window not in self._kept:
-            while len(self._kept) > 1:
-                del self._kept[next(iter(self._kept))]
-            start = window * self.window
-            self._kept[window] = self._read(start, min(start + self.window, self.shape[0]))
-        return self._kept[window]
+        first, last = int(numbers.min()), int(numbers.max())
+        if last - first < self.window:
+            return self._read(first, last + 1).take(numbers - first, 0)
+        return np.concatenate([self._read(int(n), int(n) + 1) for n in numbers])  # a few from all over
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
         rows, done = np.empty((max(0, stop - start), self.shape[1]), self.dtype), 0
@@ -154,12 +133,11 @@ def _piece(folder: Path, i: int, j: int) -> Path:
     return folder / f"{i}-{j}.part"
 
 
-def windowed(count: int, window: int, seed: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield a random order of the numbers below ``count``, window by window: the number of the window, and
-    the row numbers in it. Every row is equally likely in any place of a pass, but two rows of one window are
-    never far apart."""
+def windowed(count: int, window: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield a random order of the numbers below ``count``, window by window. Every row is equally likely in
+    any place of a pass, but two rows of one window are never far apart."""
     order = np.random.default_rng(seed).permutation(-(-count // window))
     for number in order.tolist():
         start = number * window
         size = min(window, count - start)
-        yield number, start + np.random.default_rng([seed, number]).permutation(size)
+        yield start + np.random.default_rng([seed, number]).permutation(size)

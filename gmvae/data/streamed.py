@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from gmvae.data.hashing import hashes
 from gmvae.data.observations import SAMPLE, Observations
 from gmvae.data.scales.scaling import dividing
 from gmvae.data.shuffled import ShuffledRows
+from gmvae.data.transfer import pinned
 
 AT_HAND = 100_000
 """Maximum number of rows in memory, for starts, diagnostics, pictures and held-out losses."""
@@ -51,9 +53,21 @@ class Streamed(Observations):
     def __getitem__(self, positions: torch.Tensor) -> torch.Tensor:
         return self._rows(self.first + positions.cpu().numpy(), torch.float32)
 
-    def expect(self, window: int) -> None:
-        """Ask the system to read the next window in advance."""
-        self.source.expect(window)
+    def gather(self, positions: NDArray[np.int64]) -> Future[torch.Tensor]:
+        """Start to read the rows at positions within a window, as they are in the file, (n, width). A thread
+        reads them and puts them in order, while the caller uses the rows from before."""
+        thread = ThreadPoolExecutor(1)
+        rows = thread.submit(self._gathered, positions)
+        thread.shutdown(wait=False)
+        return rows
+
+    def _gathered(self, positions: NDArray[np.int64]) -> torch.Tensor:
+        return pinned(torch.from_numpy(self.source[self.first + positions]), self.device)
+
+    def formed(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows of a file on the device, (B, width), as observations (B, *y_shape), with the layout in memory
+        that ``[...]`` gives. Levels of uint8 stay (:func:`gmvae.data.dataset.scaled`)."""
+        return rows.t().contiguous().t().reshape(-1, *self.y_shape)
 
     @cached_property
     def at_hand(self) -> Observations:

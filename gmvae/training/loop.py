@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from gmvae.config import ObjectiveConfig, TrainingConfig
 from gmvae.data.dataset import scaled
+from gmvae.data.transfer import rows_at
 from gmvae.model import objective
 from gmvae.model.isolation import isolated
 from gmvae.model.networks import FLOAT
@@ -24,7 +25,7 @@ from gmvae.training.augmentation import views
 from gmvae.training.fast.stack import Stack
 from gmvae.training.fast.step import FastStep, covers
 from gmvae.training.optimisers import optimiser
-from gmvae.training.passes import WindowedBatches, batches
+from gmvae.training.passes import batches, one_pass
 from gmvae.training.random import RandomStream
 from gmvae.training.recovery import HUGE, ROLLBACKS, SMALLER, Snapshot, first_odd, greatest, numbers
 from gmvae.training.workers import ALONE, Workers
@@ -177,7 +178,7 @@ class Trainer:
             return None
         self.model.eval()
         with torch.no_grad():
-            batch = scaled(y[torch.arange(min(len(y), self.config.batch_size), device=y.device)])
+            batch = scaled(rows_at(y, torch.arange(min(len(y), self.config.batch_size))))
             noise = Generator(y.device).manual_seed(0)
             return first_odd(*objective.loss(self.model, batch, self.objective, generator=noise))
 
@@ -225,15 +226,15 @@ class Trainer:
             order = Generator("cpu")
             order.set_state(self._pass.order)
         now = self._pass
-        steps, count, rows = self._batches(y, order, now.steps)
-        epoch, noise, share = self.epoch + 1, self.stream.local, self.workers.share
+        steps, count, rows = one_pass(y, self.config, order, self.workers.share, now.steps)
+        epoch, noise = self.epoch + 1, self.stream.local
         fast = self._fast_step() if self.fast and not inspect else None
         if inspect:  # autograd replaces the tensors of gradients
             self._step = None
 
         def losses() -> Iterator[Tensor | None]:
-            for number, batch in enumerate(steps, start=now.steps + 1):
-                observed = scaled(y[share(batch).to(y.device)])
+            for number, (size, batch) in enumerate(steps, start=now.steps + 1):
+                observed = scaled(batch)
                 if fast is not None:
                     now.totals.add_(fast(observed.unsqueeze(0), epoch, [noise])[0])
                     yield None
@@ -241,13 +242,13 @@ class Trainer:
                 view = None if self.view is None else self.view(observed, self.workers.own(noise))
                 known = None if self.taught is None else self.taught(observed)[2]
                 loss, terms = self.workers.loss(
-                    self.model, observed, len(batch), self.objective, epoch, view, known, noise
+                    self.model, observed, size, self.objective, epoch, view, known, noise
                 )
                 if inspect and (odd := first_odd(loss, terms)):
                     raise FloatingPointError(f"batch {number} of {count}, first in {odd}")
                 with torch.no_grad():
                     now.totals.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
-                yield loss if self.workers is ALONE else loss.sum() / len(batch)
+                yield loss if self.workers is ALONE else loss.sum() / size
 
         with self.workers.global_statistics(self.model):
             for _ in descend(self.optimiser, losses(), self.workers.add_gradients):
@@ -268,16 +269,6 @@ class Trainer:
     def batches(self, y: Indexable) -> list[Tensor]:
         """The batches of the next pass over observations in memory."""
         return batches(len(y), self.config.batch_size, self.config.epoch_size, self.stream.cpu)
-
-    def _batches(self, y: Indexable, order: Generator, done: int) -> tuple[Iterator[Tensor], int, int]:
-        """The batches of a pass after the first ``done``, the number of all batches, and the number of
-        observations in all of them."""
-        size, limit = self.config.batch_size, self.config.epoch_size
-        if getattr(y, "window", 0):
-            windowed = WindowedBatches(y, size, limit, order)
-            return windowed.after(done), len(windowed), windowed.count
-        steps = batches(len(y), size, limit, order)
-        return iter(steps[done:]), len(steps), sum(map(len, steps))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that further training depends on, after an epoch or in the middle of one: tensors, the

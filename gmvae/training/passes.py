@@ -1,22 +1,50 @@
-"""The order in which a pass goes through observations on disk."""
+"""The order in which a pass goes through observations, and its batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from gmvae.config import TrainingConfig
 from gmvae.data.shuffled import windowed
+from gmvae.data.transfer import onto, rows_at
+
+
+def one_pass(
+    y: Any, config: TrainingConfig, order: Generator, share: Callable[[Tensor], Tensor], done: int = 0
+) -> tuple[Iterator[tuple[int, Tensor]], int, int]:
+    """The batches of a pass after the first ``done``, the number of all batches, and the number of
+    observations in all of them.
+
+    Arguments:
+        y: The observations (:class:`gmvae.training.loop.Indexable`).
+        config: Observations in a batch and in a pass.
+        order: Source of the order.
+        share: The share of this process in a batch.
+
+    Returns:
+        For each batch its size, and the observations in the share of this process.
+    """
+    size, limit = config.batch_size, config.epoch_size
+    if getattr(y, "window", 0):
+        windows = WindowedBatches(y, size, limit, order)
+        found = ((len(batch), y.formed(share(batch))) for batch in windows.after(done))
+        return found, len(windows), windows.count
+    steps = batches(len(y), size, limit, order)
+    found = ((len(batch), rows_at(y, share(batch))) for batch in steps[done:])
+    return found, len(steps), sum(map(len, steps))
 
 
 class WindowedBatches:
     """Batches in a random order of observations on disk, which are read a window at a time.
 
-    The order is generated as it is needed, so it takes no memory. As with data in memory, the last batch can
-    be smaller, and a single observation joins the batch before it.
+    A thread reads the next window and puts its rows in order while steps use the current one. A step takes
+    the next few rows from it. As with data in memory, the last batch can be smaller, and a single
+    observation joins the batch before it.
 
     Arguments:
         y: The observations (:class:`gmvae.data.streamed.Streamed`).
@@ -35,22 +63,38 @@ class WindowedBatches:
         return self.steps
 
     def after(self, done: int) -> Iterator[Tensor]:
-        """Yield the batches after the first ``done``."""
-        left, waiting, step = self.count, np.empty(0, np.int64), 0
-        windows = iter(windowed(len(self.y), self.y.window, self.seed))
-        coming = next(windows, None)
-        while coming is not None and left:
-            positions, coming = coming[1][:left], next(windows, None)
-            if coming is not None:
-                self.y.expect(coming[0])
-            left -= len(positions)
-            waiting = np.concatenate((waiting, positions))
-            while step < self.steps - 1 and len(waiting) >= self.size:
-                if step >= done:
-                    yield torch.from_numpy(waiting[: self.size])
-                waiting, step = waiting[self.size :], step + 1
-        if step >= done:
-            yield torch.from_numpy(waiting)
+        """Yield the rows of each batch after the first ``done``, (B, width), on the device."""
+        kept, count = list[Tensor](), 0
+        for rows in self._windows(done * self.size):
+            start = 0
+            while done < self.steps - 1 and count + len(rows) - start >= self.size:
+                stop = start + self.size - count
+                yield torch.cat([*kept, rows[start:stop]]) if kept else rows[start:stop]
+                kept, count, start, done = [], 0, stop, done + 1
+            kept.append(rows[start:].clone())  # a part of a window would keep all of it in memory
+            count += len(kept[-1])
+        if done < self.steps:
+            yield torch.cat(kept)
+
+    def _windows(self, first: int) -> Iterator[Tensor]:
+        """Yield the rows of each window, in the order of the pass, from row ``first`` on."""
+        coming = self._started(first)
+        rows = next(coming, None)
+        while rows is not None:
+            found, rows = rows.result(), next(coming, None)
+            yield onto(found, self.y.device)
+            del found
+
+    def _started(self, first: int) -> Iterator[Future[Tensor]]:
+        """Start to read one window after the other."""
+        before = 0
+        for positions in windowed(len(self.y), self.y.window, self.seed):
+            chosen = positions[max(0, first - before) : self.count - before]
+            before += len(positions)
+            if len(chosen):
+                yield self.y.gather(chosen)
+            if before >= self.count:
+                return
 
 
 def batches(count: int, size: int, limit: int = 0, generator: Generator | None = None) -> list[Tensor]:

@@ -1,12 +1,17 @@
 """Rows that are shuffled onto the disk: each occurs exactly once, and their order is random."""
 
+import threading
+from concurrent.futures import Future
+
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 from pyarrow import parquet
 
+from gmvae.config import TrainingConfig
 from gmvae.data import shuffled
+from gmvae.data.dataset import scaled
 from gmvae.data.files.base import Block
 from gmvae.data.files.open import open_source
 from gmvae.data.iterables import is_stream
@@ -14,7 +19,8 @@ from gmvae.data.prepare import prepare
 from gmvae.data.schema import ReadOptions, Schema
 from gmvae.data.shuffled import ShuffledRows, shuffle, windowed
 from gmvae.data.stream import prepare_stream
-from gmvae.training.passes import WindowedBatches
+from gmvae.data.streamed import Streamed
+from gmvae.training.passes import WindowedBatches, one_pass
 
 CPU = torch.device("cpu")
 
@@ -71,15 +77,15 @@ def test_a_full_disk_is_reported(tmp_path):
 
 
 def test_a_windowed_order_has_each_number_once():
-    found = np.concatenate([numbers for _, numbers in windowed(1003, 100, seed=1)])
+    found = np.concatenate(list(windowed(1003, 100, seed=1)))
     assert sorted(found) == list(range(1003))
-    assert (found != np.concatenate([numbers for _, numbers in windowed(1003, 100, seed=2)])).any()
+    assert (found != np.concatenate(list(windowed(1003, 100, seed=2)))).any()
 
 
-class Lines:
-    """Observations that are numbers, in windows of 64."""
+class Positions:
+    """Observations that are their own positions, in windows of 64."""
 
-    window = 64
+    window, device = 64, CPU
 
     def __init__(self, count):
         self.count = count
@@ -87,14 +93,16 @@ class Lines:
     def __len__(self):
         return self.count
 
-    def expect(self, window):
-        """Nothing."""
+    def gather(self, positions):
+        found = Future()
+        found.set_result(torch.from_numpy(positions))
+        return found
 
 
 @pytest.mark.parametrize(("count", "limit"), [(1000, 0), (1001, 0), (1000, 300), (5, 0)])
 def test_a_pass_can_continue_in_the_middle(count, limit):
     def order():
-        return WindowedBatches(Lines(count), 20, limit, torch.Generator().manual_seed(7))
+        return WindowedBatches(Positions(count), 20, limit, torch.Generator().manual_seed(7))
 
     batches = list(order().after(0))
     assert len(batches) == len(order())
@@ -104,6 +112,53 @@ def test_a_pass_can_continue_in_the_middle(count, limit):
         rest = list(order().after(done))
         assert len(rest) == len(batches) - done
         assert all(torch.equal(a, b) for a, b in zip(rest, batches[done:], strict=True))
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [(np.float32, (4,)), (np.uint8, (1, 2, 2))])
+@pytest.mark.parametrize(("first", "limit", "done"), [(0, 0, 0), (7, 0, 3), (0, 300, 1)])
+def test_a_pass_has_the_rows_at_its_positions_bit_for_bit(
+    tmp_path, small_windows, dtype, shape, first, limit, done
+):
+    y = np.random.default_rng(0).normal(size=(1000, 4)) * 1e3
+    y.astype(dtype).tofile(tmp_path / "0.rows")
+    rows = Streamed(ShuffledRows(tmp_path / "0.rows", 4, dtype), shape, CPU, first)
+    config, every_third = TrainingConfig(batch_size=20, epoch_size=limit), slice(1, None, 3)
+    found, _, _ = one_pass(
+        rows, config, torch.Generator().manual_seed(7), lambda batch: batch[every_third], done
+    )
+    places = Positions(len(rows))
+    places.window = rows.window
+    order = WindowedBatches(places, 20, limit, torch.Generator().manual_seed(7)).after(done)
+    for (size, batch), positions in zip(found, order, strict=True):
+        expected = rows[positions[every_third]]
+        assert size == len(positions)
+        assert torch.equal(scaled(batch), expected)
+        assert batch.stride() == expected.stride()
+
+
+def test_the_next_window_is_read_while_the_current_one_is_used(tmp_path, small_windows, monkeypatch):
+    shuffle(iter(numbered()), tmp_path, 20_000, seed=0)
+    rows = Streamed(ShuffledRows(tmp_path / "0.rows", 4, np.float32), (4,), CPU)
+    begun, read = [threading.Event() for _ in range(3)], ShuffledRows._read
+    order = iter(begun)
+
+    def noted(self, start, stop):
+        next(order).set()
+        return read(self, start, stop)
+
+    monkeypatch.setattr(ShuffledRows, "_read", noted)
+    batches = WindowedBatches(rows, 20, 3 * rows.window, torch.Generator().manual_seed(0)).after(0)
+    next(batches)
+    assert begun[1].wait(30)  # and not only when its first row is needed
+    assert not begun[2].is_set()
+
+
+def test_a_file_of_rows_that_has_become_shorter_is_reported(tmp_path, small_windows):
+    shuffle(iter(numbered()), tmp_path, 20_000, seed=0)
+    rows = Streamed(ShuffledRows(tmp_path / "0.rows", 4, np.float32), (4,), CPU)
+    (tmp_path / "0.rows").write_bytes(b"")
+    with pytest.raises(ValueError, match="is shorter than it was: shuffle the data again"):
+        list(WindowedBatches(rows, 20, 0, torch.Generator().manual_seed(0)).after(0))
 
 
 def table(rows=3000):
