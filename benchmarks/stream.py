@@ -4,7 +4,9 @@
 
 The rows are ten Gaussian clusters, one after the other in the file. Each fit is a new process. Its peak
 memory is the peak beyond that after the imports (VmHWM, with a malloc that returns freed memory at once).
-With --memory, the same rows are also fitted in memory. Each fit is a line of benchmarks/results/stream.jsonl.
+With --memory, the same rows are also fitted in memory. *Waiting* is the share of the seconds of training in
+which a step waits for its rows: for the window on disk, for their order, and for the copy into a batch. Each
+fit is a line of benchmarks/results/stream.jsonl.
 """
 
 from __future__ import annotations
@@ -26,6 +28,21 @@ RESULTS = Path(__file__).parent / "results" / "stream.jsonl"
 CLUSTERS = 10
 CHILD = """
 import json, sys, time, runpy
+from gmvae.training import loop
+waited, one_pass = 0.0, loop.one_pass
+def timed(batches):
+    global waited
+    while True:
+        began = time.perf_counter()
+        found = next(batches, None)
+        waited += time.perf_counter() - began
+        if found is None:
+            return
+        yield found
+def measured(*given):
+    batches, *counts = one_pass(*given)
+    return timed(batches), *counts
+loop.one_pass = measured
 def memory(name):
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(name))
 import gmvae.run, umap, pyarrow.parquet
@@ -36,7 +53,8 @@ try:
     runpy.run_module("gmvae", run_name="__main__")
 except SystemExit as end:
     assert not end.code, end.code
-print(json.dumps({"wall_seconds": time.perf_counter() - began, "peak_mib": memory("VmHWM") - imported}))
+found = {"wall_seconds": time.perf_counter() - began, "peak_mib": memory("VmHWM") - imported}
+print(json.dumps(found | {"waited_seconds": waited}))
 """
 
 
@@ -44,14 +62,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--columns", type=int, default=50)
-    parser.add_argument("--batch-size", type=int, default=1024)
+    parser.add_argument("--batch-size", type=int, default=1024, help="the command's is 128")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--memory", action="store_true", help="also fit the same rows in memory")
     parser.add_argument("--folder", type=Path, help="folder for the rows, which take about 4 bytes a number")
     given = parser.parse_args()
-    print("| rows | read | seed | rows/s | wall, s | peak above import, MiB | acc | nmi | bound |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| rows | batch | read | seed | rows/s | waiting, % | wall, s | peak, MiB | acc | nmi | bound |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for rows in given.rows:
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             path = Path(folder) / "rows.parquet"
@@ -91,7 +109,8 @@ def fit(path: Path, run: Path, flags: list[str]) -> dict[str, Any]:
         raise RuntimeError(said.stderr)
     summary = json.loads((run / "summary.json").read_text())
     kept = {name: summary[name] for name in ("acc", "nmi", "elbo", "seconds", "samples_per_second")}
-    return kept | json.loads(said.stdout.splitlines()[-1])
+    kept |= json.loads(said.stdout.splitlines()[-1])
+    return kept | {"waiting": kept["waited_seconds"] / kept["seconds"]}
 
 
 def report(found: dict[str, Any]) -> None:
@@ -99,9 +118,9 @@ def report(found: dict[str, Any]) -> None:
     with open(RESULTS, "a") as file:
         file.write(json.dumps(found) + "\n")
     print(
-        f"| {found['rows']:,} | {found['read']} | {found['seed']} | {found['samples_per_second']:,.0f} | "
-        f"{found['wall_seconds']:.0f} | {found['peak_mib']:,.0f} | {found['acc']:.3f} | {found['nmi']:.3f} | "
-        f"{found['elbo']:.2f} |",
+        f"| {found['rows']:,} | {found['batch_size']} | {found['read']} | {found['seed']} | "
+        f"{found['samples_per_second']:,.0f} | {100 * found['waiting']:.1f} | {found['wall_seconds']:.0f} | "
+        f"{found['peak_mib']:,.0f} | {found['acc']:.3f} | {found['nmi']:.3f} | {found['elbo']:.2f} |",
         flush=True,
     )
 
