@@ -22,6 +22,7 @@ from gmvae.data.scales.choice import choose_scale
 from gmvae.data.scales.moments import Floats
 from gmvae.data.scales.scaling import Scaling
 from gmvae.data.survey import Survey
+from gmvae.data.transfer import onto
 
 AT_ONCE = 1000
 """How many rows are turned into a tensor at once."""
@@ -91,9 +92,9 @@ class Observations:
         return self._draws
 
     def __getitem__(self, positions: torch.Tensor) -> torch.Tensor:
-        """The observations at positions of a pass, float32, shape (B, *y_shape)."""
+        """The observations at positions of a pass, on the CPU: float32, shape (B, *y_shape)."""
         if self._resident is not None and self._ends is None and len(self.order) == len(self._resident):
-            return self._resident[positions.to(self.device)].reshape(-1, *self.y_shape)
+            return self._resident[onto(positions, self.device)].reshape(-1, *self.y_shape)
         spots = positions.cpu().numpy()
         if self._ends is not None:
             spots = spots + torch.rand(len(spots), generator=self.generator, dtype=torch.float64).numpy()
@@ -102,7 +103,7 @@ class Observations:
             return self._rows(self.order[spots], torch.float32)
         if self._scaled is None:
             self._scaled = self._every().t().contiguous()
-        return self._scaled[:, torch.from_numpy(spots).to(self.device)].t()  # in the layout of _rows
+        return self._scaled[:, onto(torch.from_numpy(spots), self.device)].t()  # in the layout of _rows
 
     @property
     def at_hand(self) -> Observations:
@@ -167,5 +168,5 @@ class Observations:
 
     def _rows(self, numbers: NDArray[np.int64], dtype: torch.dtype) -> torch.Tensor:
         scale = self.scaling.rounded if dtype == torch.float32 else self.scaling.apply
-        scaled = torch.from_numpy(scale(dense(self.source[numbers])))
-        return scaled.to(self.device, dtype).reshape(-1, *self.y_shape)
+        scaled = torch.from_numpy(scale(dense(self.source[numbers]))).to(dtype)
+        return onto(scaled, self.device).reshape(-1, *self.y_shape)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gmvae.config import TrainingConfig
 from gmvae.data.dataset import scaled
+from gmvae.data.transfer import rows_at
 from gmvae.model import objective
 from gmvae.start.material import Material
 from gmvae.training.loop import descend
@@ -59,7 +60,7 @@ def guide(given: Material) -> None:
     def losses() -> Iterator[Tensor]:
         for _ in range(passes):
             for batch in batches(len(y), training.batch_size, generator=stream.cpu):
-                observed = scaled(y[batch.to(y.device)])
+                observed = scaled(rows_at(y, batch))
                 centre = torch.from_numpy(kmeans.predict(_flat(observed))).to(y.device)
                 given = model.infer(observed, config.mc_samples, stream.local)
                 terms = objective.terms_of(given, model, observed)

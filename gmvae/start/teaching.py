@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from gmvae.data.dataset import scaled
+from gmvae.data.transfer import rows_at
 from gmvae.model.inference import BATCH as EVALUATED
 from gmvae.model.inference import evaluating
 from gmvae.model.vae import GaussianMixtureVAE
@@ -217,7 +218,7 @@ class Averaged:
 
 def draw(y: Indexable, stream: RandomStream) -> Tensor:
     """Draw a batch of observations, (BATCH, *y_shape)."""
-    return scaled(y[torch.randint(len(y), (BATCH,), generator=stream.cpu).to(y.device)])
+    return scaled(rows_at(y, torch.randint(len(y), (BATCH,), generator=stream.cpu)))
 
 
 def kept(features: Tensor, generator: Generator) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gmvae.data.dataset import scaled
+from gmvae.data.transfer import rows_at
 from gmvae.training.fast.stack import Stack, common
 from gmvae.training.fast.step import FastStep
 from gmvae.training.loop import FLOAT, NAMES, Indexable, Trainer, descend
@@ -136,7 +137,7 @@ class Joint:
 
         def gradients() -> Iterator[None]:
             for batches in zip(*orders, strict=True):
-                observed = [y[batch.to(y.device)] for y, batch in zip(data, batches, strict=True)]
+                observed = [rows_at(y, batch) for y, batch in zip(data, batches, strict=True)]
                 totals.add_(step(scaled(torch.stack(observed)), first.epoch + 1, noise))
                 yield None
 

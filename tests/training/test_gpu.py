@@ -6,6 +6,13 @@ import torch
 from small_fits import taught, three_blobs
 
 import gmvae
+from gmvae.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from gmvae.data import observations, shuffled
+from gmvae.data.scales.scaling import dividing
+from gmvae.data.streamed import Streamed
+from gmvae.model.vae import GaussianMixtureVAE
+from gmvae.training.loop import Trainer
+from gmvae.training.random import RandomStream
 
 GPU = torch.accelerator.current_accelerator(check_available=True)
 pytestmark = [
@@ -38,6 +45,40 @@ def test_a_run_started_on_a_gpu_is_resumed_on_the_cpu(tmp_path):
     again = gmvae.GMVAE.resume(tmp_path / "run", device="cpu")
     assert again.n_iter_ == whole.n_iter_ == 6
     np.testing.assert_array_equal(again.predict(y), whole.predict(y))
+
+
+@pytest.mark.skipif(GPU is None or GPU.type != "cuda", reason="only CUDA reports that the CPU waits")
+@pytest.mark.parametrize("kind", ["resident", "small", "large", "weighted", "stream"])
+@pytest.mark.parametrize("training", [{}, {"augment": "table"}], ids=["by hand", "autograd"])
+@pytest.mark.parametrize("assignment", ["recogniser", "posterior"])
+def test_the_cpu_never_waits_between_the_steps_of_an_epoch(tmp_path, monkeypatch, kind, training, assignment):
+    """From the end of the first step to that of the last, torch raises an error if the CPU waits."""
+    device, count = torch.device("cuda", torch.cuda.current_device()), 400
+    y = np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32)
+    if kind == "stream":
+        monkeypatch.setattr(shuffled, "WINDOW", 1 << 11)  # four windows
+        rows = Streamed(shuffled.shuffle(iter([(y,)]), tmp_path, y.nbytes, seed=0)[0], (4,), device)
+    else:
+        monkeypatch.setattr(observations, "SMALL", 0 if kind == "large" else 1 << 22)
+        weights = np.linspace(1, 2, count) if kind == "weighted" else None
+        rows = observations.Observations(
+            y, dividing(4), (4,), device, weights=weights, resident=kind == "resident"
+        )
+    stream = RandomStream(0, device)
+    config = ModelConfig(clusters=3, x_size=2, w_size=2, hidden_size=8, assignment=assignment)
+    trainer = Trainer(
+        GaussianMixtureVAE((4,), config).to(device),
+        ObjectiveConfig(),
+        TrainingConfig(batch_size=40, epochs=2, **training),
+        stream,
+    )
+    next(trainer.epochs(rows))  # what is made once, such as the state of the optimiser
+    set_mode = torch.cuda.set_sync_debug_mode
+    try:
+        next(trainer.epochs(rows, lambda done: set_mode("default" if done == 2 else "error")))
+    finally:
+        set_mode("default")
+    assert trainer.epoch == 2
 
 
 @pytest.mark.skipif(GPU is None or GPU.type != "cuda", reason="bfloat16 is for GPUs of CUDA")
