@@ -53,6 +53,8 @@ class ShuffledRows:
         if isinstance(numbers, slice):
             start, stop, step = numbers.indices(self.shape[0])
             return self._read(start, stop)[::step] if step > 0 else self[np.arange(start, stop, step)]
+        if not len(numbers):
+            return self._read(0, 0)
         first, last = int(numbers.min()), int(numbers.max())
         if last - first < self.window:
             return self._read(first, last + 1).take(numbers - first, 0)

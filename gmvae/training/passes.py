@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -31,8 +32,8 @@ def one_pass(
     """
     size, limit = config.batch_size, config.epoch_size
     if getattr(y, "window", 0):
-        windows = WindowedBatches(y, size, limit, order)
-        found = ((len(batch), y.formed(share(batch))) for batch in windows.after(done))
+        windows = WindowedBatches(y, size, limit, order, share)
+        found = ((count, y.formed(rows)) for count, rows in windows.after(done))
         return found, len(windows), windows.count
     steps = batches(len(y), size, limit, order)
     found = ((len(batch), rows_at(y, share(batch))) for batch in steps[done:])
@@ -51,10 +52,20 @@ class WindowedBatches:
         size: Observations in a batch.
         limit: Observations in a pass; 0 for all.
         generator: Source of the order.
+        share: The share of this process in a batch. Its thread puts no other rows in order.
     """
 
-    def __init__(self, y: Any, size: int, limit: int, generator: Generator) -> None:
+    def __init__(
+        self,
+        y: Any,
+        size: int,
+        limit: int,
+        generator: Generator,
+        share: Callable[[Tensor], Tensor] = lambda batch: batch,
+    ) -> None:
         self.y, self.size = y, size
+        own = share(torch.arange(size + 1)).numpy()
+        self._own = np.isin(np.arange(size + 1), own)  # whether it is the row at each place of a batch
         self.count = min(limit or len(y), len(y))
         self.seed = int(torch.randint(2**62, (), generator=generator))
         self.steps = max(1, -(-self.count // size) - (self.count % size == 1))
@@ -62,19 +73,20 @@ class WindowedBatches:
     def __len__(self) -> int:
         return self.steps
 
-    def after(self, done: int) -> Iterator[Tensor]:
-        """Yield the rows of each batch after the first ``done``, (B, width), on the device."""
-        kept, count = list[Tensor](), 0
+    def after(self, done: int) -> Iterator[tuple[int, Tensor]]:
+        """Yield the size B of each batch after the first ``done``, and the rows of this process in it,
+        (at most B, width), on the device."""
+        kept, count, own = list[Tensor](), 0, int(self._own[: self.size].sum())
         for rows in self._windows(done * self.size):
             start = 0
-            while done < self.steps - 1 and count + len(rows) - start >= self.size:
-                stop = start + self.size - count
-                yield torch.cat([*kept, rows[start:stop]]) if kept else rows[start:stop]
+            while done < self.steps - 1 and count + len(rows) - start >= own:
+                stop = start + own - count
+                yield self.size, torch.cat([*kept, rows[start:stop]]) if kept else rows[start:stop]
                 kept, count, start, done = [], 0, stop, done + 1
             kept.append(rows[start:].clone())  # a part of a window would keep all of it in memory
             count += len(kept[-1])
         if done < self.steps:
-            yield torch.cat(kept)
+            yield self.count - done * self.size, torch.cat(kept)
 
     def _windows(self, first: int) -> Iterator[Tensor]:
         """Yield the rows of each window, in the order of the pass, from row ``first`` on."""
@@ -89,10 +101,11 @@ class WindowedBatches:
         """Start to read one window after the other."""
         before = 0
         for positions in windowed(len(self.y), self.y.window, self.seed):
-            chosen = positions[max(0, first - before) : self.count - before]
+            places = np.arange(max(first, before), min(self.count, before + len(positions)))
+            if len(places):
+                steps = np.minimum(places // self.size, self.steps - 1)
+                yield self.y.gather(positions[places - before][self._own[places - steps * self.size]])
             before += len(positions)
-            if len(chosen):
-                yield self.y.gather(chosen)
             if before >= self.count:
                 return
 
