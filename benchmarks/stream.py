@@ -5,7 +5,8 @@
 The rows are ten Gaussian clusters, one after the other in the file. Each fit is a new process. Its peak
 memory is the peak beyond that after the imports (VmHWM, with a malloc that returns freed memory at once).
 With --memory, the same rows are also fitted in memory. *Waiting* is the share of the seconds of training in
-which a step waits for its rows: for the window on disk, for their order, and for the copy into a batch. Each
+which a step waits for its rows: for the window on disk, for their order, and for the copy into a batch.
+*Gathering* is the rate at which the thread reads windows and puts their rows in order, beside the steps. Each
 fit is a line of benchmarks/results/stream.jsonl.
 """
 
@@ -26,6 +27,8 @@ from pyarrow import parquet
 
 RESULTS = Path(__file__).parent / "results" / "stream.jsonl"
 CLUSTERS = 10
+COLUMNS = ["rows", "batch", "read", "seed", "rows/s", "waiting, %", "gathering, MB/s", "wall, s", "peak, MiB"]
+COLUMNS += ["acc", "nmi", "bound"]
 CHILD = """
 import json, sys, time, runpy
 from gmvae.training import loop
@@ -43,6 +46,14 @@ def measured(*given):
     batches, *counts = one_pass(*given)
     return timed(batches), *counts
 loop.one_pass = measured
+from gmvae.data.streamed import Streamed
+gather, ready = Streamed.gather, []
+def followed(self, positions):
+    began = time.perf_counter()
+    coming = gather(self, positions)
+    coming.add_done_callback(lambda one: ready.append((one.result().nbytes, time.perf_counter() - began)))
+    return coming
+Streamed.gather = followed
 def memory(name):
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith(name))
 import gmvae.run, umap, pyarrow.parquet
@@ -54,7 +65,8 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 found = {"wall_seconds": time.perf_counter() - began, "peak_mib": memory("VmHWM") - imported}
-print(json.dumps(found | {"waited_seconds": waited}))
+found |= {"waited_seconds": waited, "gathered_bytes": sum(size for size, _ in ready)}
+print(json.dumps(found | {"gather_seconds": sum(seconds for _, seconds in ready)}))
 """
 
 
@@ -68,8 +80,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="also fit the same rows in memory")
     parser.add_argument("--folder", type=Path, help="folder for the rows, which take about 4 bytes a number")
     given = parser.parse_args()
-    print("| rows | batch | read | seed | rows/s | waiting, % | wall, s | peak, MiB | acc | nmi | bound |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| " + " | ".join(COLUMNS) + " |\n" + "| --- " * len(COLUMNS) + "|")
     for rows in given.rows:
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             path = Path(folder) / "rows.parquet"
@@ -117,10 +128,12 @@ def report(found: dict[str, Any]) -> None:
     """A line of the table, and of the results."""
     with open(RESULTS, "a") as file:
         file.write(json.dumps(found) + "\n")
+    gathering = found["gathered_bytes"] / 1e6 / found["gather_seconds"] if found["gather_seconds"] else 0
     print(
         f"| {found['rows']:,} | {found['batch_size']} | {found['read']} | {found['seed']} | "
-        f"{found['samples_per_second']:,.0f} | {100 * found['waiting']:.1f} | {found['wall_seconds']:.0f} | "
-        f"{found['peak_mib']:,.0f} | {found['acc']:.3f} | {found['nmi']:.3f} | {found['elbo']:.2f} |",
+        f"{found['samples_per_second']:,.0f} | {100 * found['waiting']:.1f} | {gathering:,.0f} | "
+        f"{found['wall_seconds']:.0f} | {found['peak_mib']:,.0f} | {found['acc']:.3f} | "
+        f"{found['nmi']:.3f} | {found['elbo']:.2f} |",
         flush=True,
     )
 
