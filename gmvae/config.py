@@ -252,7 +252,8 @@ class DataConfig:
     """Convert the pictures of a folder to greyscale."""
     stream: bool = False
     """Shuffle the rows onto the disk once and read them from there while training, for data larger than
-    memory; turned on automatically if the rows would take more than a quarter of the memory."""
+    memory; turned on automatically if the rows would take more than a quarter of the memory that the process
+    may use."""
     scale: Scale = "none"
     """How the columns are scaled for a gaussian likelihood: to mean 0 and standard deviation 1 (standard); by
     median and quartiles, with far values brought nearer (robust); by logarithms (log); rows to length 1, for

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gmvae.config import Config, DataConfig
-from gmvae.data import scratch
+from gmvae.data import allowance, scratch
 from gmvae.data.dataset import Dataset, Origin
 from gmvae.data.files.open import open_source
 from gmvae.data.files.read import left_out
@@ -26,7 +26,7 @@ from gmvae.store.run_folder import RunFolder
 from gmvae.training.workers import ALONE, Workers
 
 SHARE = 0.25
-"""Share of this machine's memory above which rows are streamed."""
+"""Share of the memory that this process may use above which rows are streamed."""
 
 
 def gather(
@@ -40,7 +40,7 @@ def gather(
         workers: The processes that read the data together: one on each machine shuffles a stream.
         folder: Where published data were found before.
     """
-    if not (config.data.stream or large(config.data)):
+    if not (config.data.stream or any(workers.gathered(large(config.data)))):
         data = read(config.data, folder)
         return config, data, prepared_for(config, data, device)
     config = replace(config, data=replace(config.data, stream=True))
@@ -79,10 +79,11 @@ def stream_folder(parent: Path, workers: Workers = ALONE) -> Path:
 
 
 def large(config: DataConfig) -> bool:
-    """Whether the file of a configuration would take more than ``SHARE`` of this machine's memory."""
+    """Whether the file of a configuration would take more than ``SHARE`` of the memory that this process may
+    use (:func:`gmvae.data.allowance.memory`)."""
     if config.path is None or config.weight_column or config.labels_path:
         return False
-    return open_source(config.path).size() > SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return open_source(config.path).size() > SHARE * allowance.memory()
 
 
 def read(config: DataConfig, folder: str | None = None) -> Dataset:
