@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 WINDOW = 1 << 25
 """How many bytes of rows are read together."""
 PIECES = 256
-"""Maximum number of pieces of a stream. Each is a file that stays open while rows come."""
+"""Maximum number of pieces of a stream, each in a file of its own."""
 
 
 class ShuffledRows:
@@ -99,23 +99,31 @@ def shuffle(
         )
     rng, count = np.random.default_rng(seed), max(1, min(PIECES, math.ceil(size / (2 * WINDOW))))
     about: list[tuple[int, Any]] = []
-    with ExitStack() as files:
-        pieces: list[list[Any]] = []
-        for block in blocks:
-            if not pieces:
-                about = [(values.shape[1], values.dtype) for values in block]
-                pieces = [
-                    [files.enter_context(open(_piece(folder, i, j), "wb")) for j in range(count)]
-                    for i in range(len(block))
-                ]
-            where = rng.integers(count, size=len(block[0]))
-            order = np.argsort(where, kind="stable")
-            ends = np.cumsum(np.bincount(where, minlength=count))[:-1]
-            for values, there in zip(block, pieces, strict=True):
-                for file, part in zip(there, np.split(values[order], ends), strict=True):
-                    file.write(np.ascontiguousarray(part).data)
+    waiting, waiting_bytes = defaultdict[tuple[int, int], list[NDArray[Any]]](list), 0
+    for block in blocks:
+        about = about or [(values.shape[1], values.dtype) for values in block]
+        where = rng.integers(count, size=len(block[0]))
+        order = np.argsort(where, kind="stable")
+        ends = np.cumsum(np.bincount(where, minlength=count))[:-1]
+        for i, values in enumerate(block):
+            for j, part in enumerate(np.split(values[order], ends)):
+                waiting[i, j].append(part)
+            waiting_bytes += values.nbytes
+        if waiting_bytes >= WINDOW:
+            _append(waiting, folder)
+            waiting_bytes = 0
+    _append(waiting, folder)
     orders = [rng.spawn(1)[0] for _ in range(count)]
     return [_joined(folder, i, *kind, orders) for i, kind in enumerate(about)]
+
+
+def _append(waiting: dict[tuple[int, int], list[NDArray[Any]]], folder: Path) -> None:
+    """Append the rows that wait to the files of their pieces. One file is open at a time: there can be more
+    pieces than the process may open."""
+    for (i, j), parts in waiting.items():
+        with open(_piece(folder, i, j), "ab") as file:
+            file.write(np.concatenate(parts).data)
+    waiting.clear()
 
 
 def _joined(folder: Path, i: int, width: int, dtype: Any, orders: list[np.random.Generator]) -> ShuffledRows:

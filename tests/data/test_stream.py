@@ -1,5 +1,7 @@
 """Rows that are shuffled onto the disk: each occurs exactly once, and their order is random."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future
 
@@ -69,6 +71,21 @@ def test_rows_are_read_as_an_array_is(tmp_path, small_windows):
     for numbers in ([5, 3, 5], [0, 999, 500, 250], list(range(60, 70))):
         np.testing.assert_array_equal(rows[np.array(numbers)], whole[numbers])
     np.testing.assert_array_equal(rows[10:20], whole[10:20])
+
+
+def test_many_pieces_are_written_with_few_open_files(tmp_path):
+    """In a process of its own that may open 20 files; there are 256 pieces, and two files for each."""
+    program = (
+        "import resource, sys; from pathlib import Path; import numpy as np; "
+        "from gmvae.data import shuffled; resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)); "
+        "shuffled.WINDOW = 1 << 10; "
+        "numbers = np.arange(1000)[:, None]; blocks = zip(numbers.reshape(10, 100, 1), "
+        "numbers.astype(np.int32).reshape(10, 100, 1)); "
+        "rows, others = shuffled.shuffle(blocks, Path(sys.argv[1]), 1 << 19, 0); "
+        "assert (rows[:] == others[:]).all(); assert sorted(rows[:][:, 0]) == list(range(1000))"
+    )
+    said = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True)
+    assert not said.returncode, said.stderr
 
 
 def test_a_full_disk_is_reported(tmp_path):
