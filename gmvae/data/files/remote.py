@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import fsspec  # type: ignore[import-untyped]
@@ -19,24 +20,28 @@ class RemoteParquetFiles(ParquetFiles):
         address: ``protocol://...``; the package that fsspec needs for the protocol must be installed.
 
     Raises:
-        ValueError: if the protocol is unknown, or there is no such file.
-        OSError: if it cannot be reached.
+        ValueError: if the protocol is unknown, there is no such file, or it cannot be reached.
     """
 
     def __init__(self, address: str) -> None:
         try:
             self.system, place = fsspec.core.url_to_fs(address)
-        except (ImportError, ValueError) as error:
-            raise ValueError(f"{address} cannot be opened: {first_line(error)}") from error
+            files = self._listed(place)
+        except Exception as error:  # such as a missing package, no network, or credentials that are refused
+            raise ValueError(f"{_plain(address)} cannot be opened: {_said(error)}") from error
+        if not files:
+            raise ValueError(f"{_plain(address)} has no .parquet file: name one, a folder of them, or a glob")
+        super().__init__(Path(_plain(address)), [Path(file) for file in files])
+        self.places = dict(zip(self.files, files, strict=True))
+
+    def _listed(self, place: str) -> list[str]:
+        """The Parquet files at a place in the system, in order."""
         if "*" in place or "?" in place:
             found = self.system.glob(place)
         else:
             found = self.system.find(place) if self.system.isdir(place) else [place]
         files = sorted(file for file in found if file.endswith(".parquet"))
-        if not files or not self.system.exists(files[0]):
-            raise ValueError(f"{address} has no .parquet file: name one, a folder of them, or a glob")
-        super().__init__(Path(address), [Path(file) for file in files])
-        self.places = dict(zip(self.files, files, strict=True))
+        return files if files and self.system.exists(files[0]) else []
 
     def reads(self, path: Path) -> bool:  # noqa: ARG002
         return False
@@ -44,6 +49,23 @@ class RemoteParquetFiles(ParquetFiles):
     def _opened(self, file: Path) -> parquet.ParquetFile:
         place = self.places[file]
         try:
-            return parquet.ParquetFile(self.system.open(place), pre_buffer=False, buffer_size=BUFFER)
+            opened = self.system.open(place)
+        except Exception as error:
+            raise ValueError(f"{place} cannot be opened: {_said(error)}") from error
+        try:
+            return parquet.ParquetFile(opened, pre_buffer=False, buffer_size=BUFFER)
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{place} is not a complete Parquet file: {first_line(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """The first line of an error; errors of some file systems have no words but the name of their type."""
+    line = first_line(error)
+    return (
+        line if isinstance(error, (ImportError, ValueError, OSError)) else f"{type(error).__name__}: {line}"
+    )
+
+
+def _plain(address: str) -> str:
+    """An address without the password in it."""
+    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:...@", address)
