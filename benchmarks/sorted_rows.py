@@ -30,7 +30,7 @@ from sklearn.metrics import adjusted_rand_score
 import gmvae
 
 RESULTS = Path(__file__).parent / "results" / "sorted_rows.jsonl"
-DATA = ["clusters", "usps", "uci/statlog", "sipu/s2", "fcps/engytime"]
+DATA = ["clusters", "overlapping", "usps", "uci/statlog", "sipu/s2", "fcps/engytime"]
 Array = np.ndarray[Any, Any]
 
 
@@ -100,6 +100,10 @@ def rows(folder: Path, data: str) -> tuple[Array, Array]:
         rng = np.random.default_rng(0)
         centres, labels = rng.normal(size=(10, 50)), np.arange(100_000) // 10_000
         return (centres[labels] + rng.normal(size=(100_000, 50))).astype(np.float32), labels
+    if data == "overlapping":  # 70 MB as float32, three windows of a stream
+        rng = np.random.default_rng(0)
+        centres, labels = 0.5 * rng.normal(size=(10, 50)), np.arange(350_000) // 35_000
+        return (centres[labels] + rng.normal(size=(350_000, 50))).astype(np.float32), labels
     if data == "usps":
         with np.load(folder / "usps.npz") as file:
             return file["X"], file["y"]
