@@ -27,6 +27,8 @@ HALVINGS = 6
 """How many times the full length is halved for the shortest fit."""
 MINIMUM_STEPS = 12
 """Minimum number of steps of a fit; fewer teach the model nothing."""
+PIXELS = 16
+"""Pixels of an image for each place in the smallest maps of the compact network."""
 WORSE = 2
 """After this many fits in a row that are worse than the best, longer ones are not tried."""
 MEASURED, DRAWS = 1000, 10
@@ -34,8 +36,10 @@ MEASURED, DRAWS = 1000, 10
 
 
 def few_rows(rows: int, y_shape: tuple[int, ...]) -> bool:
-    """Whether there are few distinct rows for their columns, but enough to hold some out."""
-    return MINIMUM_ROWS <= rows < ROWS_EACH * math.prod(y_shape)
+    """Whether there are few distinct rows for their columns, but enough to hold some out. For images, the
+    columns are the places in the smallest maps of the compact network, since convolutions share weights."""
+    columns = math.prod(y_shape) / (PIXELS if len(y_shape) == 3 else 1)
+    return MINIMUM_ROWS <= rows < ROWS_EACH * columns
 
 
 def choose_epochs(

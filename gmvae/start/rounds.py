@@ -29,6 +29,9 @@ MANIFOLD_FROM = 1_000
 """Minimum number of images, or rows of wide tables, to learn features from."""
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the autoencoder, and of each round of teaching; the last round has twice as many."""
+MANY = 4_000
+"""Minimum number of images for all of these steps. With fewer they are in proportion, but at least half: more
+passes over the same images do not make the clusters better."""
 WIDE = 50
 """Number of columns above which a table is wide."""
 EMBEDDINGS = 2
@@ -60,11 +63,12 @@ class Rounds:
         # classes of images and of wide rows consist of several groups; long arcs are to stay in one piece
         wide = not self.image and math.prod(model.y_shape) > WIDE
         self.joined, self.passes = self.image or wide, PASSES if wide else None
-        self.steps = RECONSTRUCTING + autoencoder.steps(len(self.y)) * self.deep
-        self.steps, self.done = self.steps + (self.rounds + 1) * TEACHING, 0
+        share = min(1.0, max(0.5, len(self.y) / MANY)) if self.image else 1.0
+        first, self.teaching = round(share * RECONSTRUCTING), round(share * TEACHING)
+        self.steps = first + autoencoder.steps(len(self.y)) * self.deep
+        self.steps, self.done = self.steps + (self.rounds + 1) * self.teaching, 0
         initialise(model, self.stream.local)
-        progress = self._stage(RECONSTRUCTING)
-        reconstruct(model, self.y, self.view, RECONSTRUCTING, self.stream, progress)
+        reconstruct(model, self.y, self.view, first, self.stream, self._stage(first))
         self.clusters, self.modularity = self._cluster(self._features(), EMBEDDINGS if self.image else 1)
 
     def _features(self) -> Floats:
@@ -88,7 +92,7 @@ class Rounds:
             last = number == self.rounds or changed < CONVERGED
             yield {"modularity": self.modularity, "changed": changed}
             clusters = torch.from_numpy(self.clusters).to(self.subset.device)
-            steps = TEACHING * (2 if last else 1)
+            steps = self.teaching * (2 if last else 1)
             view = erased_view if self.erased and not last else self.view
             progress = self._stage(steps)
             teach(self.model, self.y, self.subset, clusters, view, steps, self.stream, progress)
