@@ -184,8 +184,8 @@ PEERS: dict[str, Callable[[Array, int, int], tuple[Array, Record]]] = {
 def show(results: list[Record], others: list[Record]) -> None:
     """The mean over seeds of each method on each table, and over the tables of each half."""
     methods = [m for m in ("GMVAE", "start", *PEERS) if any(r["method"] == m for r in results)]
-    print(f"| table | {' | '.join(methods)} | seconds |")
-    print("| --- " * (len(methods) + 2) + "|")
+    print(f"| table | {' | '.join(methods)} | calibration error | seconds |")
+    print("| --- " * (len(methods) + 3) + "|")
     means: dict[tuple[str, str], float] = {}
     for table in (*T, *R):
         rows = [r for r in results if r["table"] == table]
@@ -196,10 +196,12 @@ def show(results: list[Record], others: list[Record]) -> None:
             spread = f" ± {np.std(values):.2f}" if method == "GMVAE" else ""
             cells.append(f"{means[table, method]:.2f}{spread}")
         seconds = [r["seconds"] for r in rows if r["method"] == methods[0]]
-        print(f"| {table} | {' | '.join(cells)} | {np.median(seconds or [float('nan')]):.1f} |")
+        errors = [r["calibration_error"] for r in rows if "calibration_error" in r]
+        cells += [f"{np.mean(errors):.2f}" if errors else "", f"{np.median(seconds or [float('nan')]):.1f}"]
+        print(f"| {table} | {' | '.join(cells)} |")
     for name, half in (("T", T), ("R", R)):
         cells = [f"{np.mean([means[table, method] for table in half]):.3f}" for method in methods]
-        print(f"| mean of {name} | {' | '.join(cells)} | |")
+        print(f"| mean of {name} | {' | '.join(cells)} | | |")
         peers = [m for m in methods if m in PEERS]
         if peers and methods[0] not in PEERS:
             gaps = [max(means[table, m] for m in peers) - means[table, methods[0]] for table in half]
