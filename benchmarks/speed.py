@@ -2,7 +2,7 @@
 and restarts, compared with single fits.
 
     python benchmarks/speed.py steps [--threads 1] [--device cpu] [--jax]
-    python benchmarks/speed.py fits --against CHECKOUT [--fits wine digits ...] [--runs 3] [--threads 1]
+    python benchmarks/speed.py fits [--against CHECKOUT] [--fits wine digits ...] [--runs 3] [--threads 1]
     python benchmarks/speed.py restarts [--runs 3]
 
 A step is what the loop does with a batch: loss, gradient, optimiser. *autograd* is the reference, plain eager
@@ -13,8 +13,9 @@ conv is trained by autograd, so for it "ours" is the same as autograd. With ``--
 steps are timed in JAX too, if it is installed (benchmarks/in_jax.py), compiled on one
 thread. "compiling" is the time until its first five steps are done, in seconds.
 
-Each fit is a new process, in turn with this checkout and with the other. Measured are the seconds of ``fit``
-alone, after imports and compilation, and of the whole process.
+Each fit is a new process, in turn with this checkout and with the other, if there is one. Measured are the
+seconds of ``fit`` alone, after imports and compilation, and of the whole process. usps.npz is in
+GMVAE_DATA_DIR.
 
 Restarts are eight of the spiral, in one process and in two (torchrun), compared with eight single runs, two
 at a time. Each result is a line of benchmarks/results/speed.jsonl.
@@ -54,25 +55,28 @@ from gmvae.training.optimisers import optimiser
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
 BACKWARD = torch.ops.aten.convolution_backward.default
-FITS = ["wine", "digits", "100,000 x 20", "./run.sh spiral"]
+FITS = ["wine", "digits", "usps", "100,000 x 20", "./run.sh spiral"]
 FIT = """
-import sys, time
+import os, sys, time
 import numpy as np
 from gmvae import GMVAE
 from sklearn.datasets import load_digits, load_wine
-name = sys.argv[1]
+name, options = sys.argv[1], {}
 if name == "wine":
     X, K = load_wine().data, 3
 elif name == "digits":
     X, K = load_digits().data, 10
+elif name == "usps":
+    X, K = np.load(os.path.join(os.environ["GMVAE_DATA_DIR"], "usps.npz"))["X"], 10
+    options = {"image_shape": (16, 16), "augment": "image"}
 else:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(100_000, 20)).astype(np.float32)
     X += 4 * rng.normal(size=(10, 20)).astype(np.float32)[rng.integers(10, size=len(X))]
     K = 10
-GMVAE(K, random_state=1, epochs=1).fit(X[:500])  # what is imported and compiled on first use
+GMVAE(K, random_state=1, epochs=1, **options).fit(X[:500])  # what is imported and compiled on first use
 before = time.perf_counter()
-GMVAE(K, random_state=1).fit(X)
+GMVAE(K, random_state=1, **options).fit(X)
 print("seconds", time.perf_counter() - before)
 """
 
@@ -94,9 +98,7 @@ def main() -> None:
     elif given.what == "restarts":
         table_of_restarts(given.runs)
     else:
-        if given.against is None:
-            parser.error("fits need --against CHECKOUT")
-        table_of_fits(given.against.resolve(), given.fits, given.runs, given.threads)
+        table_of_fits(given.against and given.against.resolve(), given.fits, given.runs, given.threads)
 
 
 def table_of_steps(count: int, device: str, threads: int, *, jax: bool) -> None:
@@ -255,8 +257,17 @@ def floor(
     return step
 
 
-def table_of_fits(other: Path, fits: list[str], runs: int, threads: int) -> None:
-    """Time whole fits with both checkouts in turn; print and record a line for each."""
+def table_of_fits(other: Path | None, fits: list[str], runs: int, threads: int) -> None:
+    """Time whole fits with both checkouts in turn, or with this one alone; print and record a line for
+    each."""
+    if other is None:
+        print("| fit | seconds | whole process, seconds |")
+        print("| --- | --- | --- |")
+        for name in fits:
+            alone = [fit(name, ROOT, threads) for _ in range(runs)]
+            print(f"| {name} | {' | '.join(f'{median(one):.1f}' for one in zip(*alone, strict=True))} |")
+            keep({"fit": name, "threads": threads, "here": alone})
+        return
     print("| fit | seconds here | there | here / there | whole process, seconds | there | here / there |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in fits:
