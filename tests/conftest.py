@@ -43,6 +43,34 @@ def order_makes_no_difference():
     np.random.seed(0)  # noqa: NPY002
 
 
+@pytest.fixture(autouse=True, scope="session")
+def flags_are_listed_once():
+    """Keep what tyro finds out about the flags of a command until the same command is called again: with
+    hundreds of calls in one process, this would take most of their time. Help texts are always made anew."""
+    import tyro
+
+    docstrings = getattr(tyro, "_docstrings", None)
+    specification = getattr(getattr(tyro, "_parsers", None), "ParserSpecification", None)
+    read = getattr(docstrings, "parse_docstring_from_object", None)
+    make = getattr(specification, "from_callable_or_type", None)
+    if read is None or make is None:  # another version of tyro
+        yield
+        return
+    kept: dict = {}
+
+    def once(kind, *rest, **options):
+        if options.get("parent_classes") or docstrings.parse_docstring_from_object is read:
+            return make(kind, *rest, **options)
+        key = kind, repr((rest, options))  # not the options: 0 is equal to False
+        if key not in kept:
+            kept[key] = make(kind, *rest, **options)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(specification, "from_callable_or_type", staticmethod(once))
+        yield
+
+
 @pytest.fixture(scope="session")
 def spiral_file() -> Path:
     """The paper's own spiral, as .npy; the .t7 file is beside it."""
