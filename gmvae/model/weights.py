@@ -20,7 +20,8 @@ def blank(build: Callable[[], Module]) -> Module:
     """
     with torch.device("meta"):
         module = build()
-    module.to_empty(device="cpu")
+    # not to_empty, which calls empty_like: for a tensor on "meta", torch would import sympy first
+    module._apply(lambda one: torch.empty_strided(one.shape, one.stride(), dtype=one.dtype, device="cpu"))
     for buffer in module.buffers():
         buffer.zero_()
     return module
