@@ -44,6 +44,17 @@ def order_makes_no_difference():
 
 
 @pytest.fixture(autouse=True, scope="session")
+def tensors_are_in_one_process():
+    """Before torch compares tensors, it asks whether they are spread over processes, and imports 500 modules
+    for that. None here is."""
+    from torch.testing import _comparison
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_comparison, "_HAS_DTENSOR", False, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def flags_are_listed_once():
     """Keep what tyro finds out about the flags of a command until the same command is called again: with
     hundreds of calls in one process, this would take most of their time. Help texts are always made anew."""

@@ -51,7 +51,8 @@ SETTINGS: dict[str, Setting] = {
     "meta": lambda: switched(torch.set_default_device, "meta", None),
     "meta_block": lambda: torch.device("meta"),
     "cpu": lambda: switched(torch.set_default_device, "cpu", None),
-    "deterministic": lambda: switched(torch.use_deterministic_algorithms, True, False),
+    # not torch.use_deterministic_algorithms, which imports torch's compiler
+    "deterministic": lambda: switched(torch.set_deterministic_debug_mode, "error", "default"),
     "anomaly": torch.autograd.detect_anomaly,
     "threads": lambda: cpu_threads(torch.get_num_threads() + 1),
     "seeds": lambda: switched(seeds, 1234, 0),
