@@ -213,7 +213,7 @@ def arrow(tmp_path):
 
 
 def pytest_collection_finish():
-    """Keep what is loaded by now out of the garbage collector's repeated searches."""
-    gc.collect()
+    """Keep what is loaded by now out of the garbage collector's repeated searches. Little of it is garbage: a
+    search for that would take half a second."""
     gc.freeze()
     gc.enable()
