@@ -1,5 +1,7 @@
 """Rows that come in batches: the checks of rows in memory, and nothing in another order than X."""
 
+from copy import deepcopy
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -135,7 +137,13 @@ def test_what_a_stream_does_not_support_is_refused():
         quick(image_shape=(2, 2)).fit(given)
 
 
-def test_nothing_is_returned_in_another_order():
+@pytest.fixture(scope="module")
+def in_memory():
+    """A model of the blobs in memory, to be copied: tests share the fit."""
+    return taught(epochs=1).fit(three_blobs()[0])
+
+
+def test_nothing_is_returned_in_another_order(in_memory):
     given, model = Given(three_blobs()[0]), taught(epochs=1)
     with pytest.raises(ValueError, match="fit_predict has no order to return: call fit, then predict"):
         model.fit_predict(given)
@@ -143,7 +151,7 @@ def test_nothing_is_returned_in_another_order():
         model.fit_transform(given)
     with pytest.raises(AttributeError, match="object has no attribute 'labels_'"):
         _ = model.labels_
-    model.fit(given.batches[0])
+    model = deepcopy(in_memory)
     assert len(model.labels_) == 240
     model.set_params(resamples=2).fit(given)
     with pytest.raises(AttributeError, match="no labels_ of rows that came in batches"):
@@ -167,10 +175,10 @@ def test_columns_of_batches_have_their_names_in_the_model():
     assert not hasattr(plain, "feature_names_in_")
 
 
-def test_a_model_is_updated_with_batches(monkeypatch):
+def test_a_model_is_updated_with_batches(in_memory, monkeypatch):
     y = three_blobs()[0]
-    whole = taught(epochs=1).fit(y)
-    batches = taught(epochs=1).fit(y).partial_fit(TensorDataset(torch.from_numpy(y)))
+    whole = deepcopy(in_memory)
+    batches = deepcopy(in_memory).partial_fit(TensorDataset(torch.from_numpy(y)))
     np.testing.assert_array_equal(batches.predict_proba(y), whole.partial_fit(y).predict_proba(y))
     assert not hasattr(batches, "labels_")
     monkeypatch.setattr(portions, "NUMBERS", 300)
