@@ -79,14 +79,15 @@ def test_teaching_has_autograds_gradient(robustness, network):
     compare(model.recognition, reference.recognition)
 
 
+@pytest.mark.parametrize("network", SHAPES)
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-def test_stages_one_after_the_other_move_the_weights_that_autograd_moves(likelihood, monkeypatch):
+def test_stages_one_after_the_other_move_the_weights_that_autograd_moves(likelihood, network, monkeypatch):
     """A stage leaves alone what its loss does not depend on, whatever gradients the stage before left."""
-    y = torch.randn(50, 5, dtype=torch.float64)
+    y = torch.randn(50, *SHAPES[network], dtype=torch.float64)
     y = y.sigmoid() if likelihood == "bernoulli" else y
 
     def trained() -> dict[str, torch.Tensor]:
-        model = small(likelihood)
+        model = small(likelihood, network)
         before = {name: value.clone() for name, value in model.state_dict().items()}
         stages(model, y)
         after = model.state_dict()
