@@ -229,6 +229,14 @@ class Trainer:
         steps, count, rows = one_pass(y, self.config, order, self.workers.share, now.steps)
         epoch, noise = self.epoch + 1, self.stream.local
         fast = self._fast_step() if self.fast and not inspect else None
+        alone = self.workers.size == 1
+        share = now.totals if alone else torch.zeros_like(now.totals)
+
+        def add_up(parameters: Iterable[Tensor]) -> None:
+            self.workers.add_gradients(parameters, share)
+            now.totals.add_(share)  # of all processes, since any number of them can resume from here
+            share.zero_()
+
         if inspect:  # autograd replaces the tensors of gradients
             self._step = None
 
@@ -247,17 +255,17 @@ class Trainer:
                 if inspect and (odd := first_odd(loss, terms)):
                     raise FloatingPointError(f"batch {number} of {count}, first in {odd}")
                 with torch.no_grad():
-                    now.totals.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
+                    share.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
                 yield loss if self.workers is ALONE else loss.sum() / size
 
         with self.workers.global_statistics(self.model):
-            for _ in descend(self.optimiser, losses(), self.workers.add_gradients):
+            for _ in descend(self.optimiser, losses(), None if alone else add_up):
                 now.steps += 1
                 self._busy = False  # between two steps the state is whole
                 progress(self.epoch + now.steps / count)
                 self._busy = True
         self._pass = None
-        return dict(zip(NAMES, (self.workers.added(now.totals) / rows).tolist(), strict=True))
+        return dict(zip(NAMES, (now.totals / rows).tolist(), strict=True))
 
     def _fast_step(self) -> FastStep:
         """The step with the hand-written gradient, made once: with small tables, an epoch is a few steps."""

@@ -101,23 +101,16 @@ class Workers:
         average = lambda values: all_sum(values.sum()) / count  # noqa: E731
         return objective.weigh(terms, config, model.config.assignment, epoch, average=average), terms
 
-    def add_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Add up the gradients of all processes, in one message."""
+    def add_gradients(self, parameters: Iterable[Tensor], beside: Tensor) -> None:
+        """Add up the gradients of all processes, and ``beside``, in place and in one message."""
         if self.size == 1:
             return
-        gradients = [p.grad for p in parameters if p.grad is not None]
+        gradients = [*(p.grad for p in parameters if p.grad is not None), beside]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         parts = flat.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-
-    def added(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
-        if self.size > 1:
-            values = values.clone()
-            dist.all_reduce(values)
-        return values
 
     def agree(self, tensors: Iterable[Tensor]) -> None:
         """Copy the tensors of the first process to all others."""

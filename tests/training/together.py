@@ -45,8 +45,14 @@ def trained(form, workers=ALONE):
     y = torch.rand(101, *shape, generator=torch.Generator().manual_seed(1))
     training = TrainingConfig(optimiser="sgd", learning_rate=0.01, batch_size=33, epochs=2)
     objective = ObjectiveConfig(min_information=0.02)
-    *_, record = Trainer(model, objective, training, stream, workers).epochs(y)
-    return model.state_dict(), record, before
+    trainer, halfway = Trainer(model, objective, training, stream, workers), {}
+
+    def keep(done):
+        if done == 1.5:  # what a checkpoint in the middle of an epoch has
+            halfway["sum"] = float(trainer.state()[0]["pass.totals"][0])
+
+    *_, record = trainer.epochs(y, keep)
+    return model.state_dict(), record | {"halfway": halfway["sum"]}, before
 
 
 def work(folder, form):
@@ -69,5 +75,5 @@ def same_steps_as_one_process(folder, form):
     else:
         for name, value in expected.items():
             np.testing.assert_allclose(state[name], value, rtol=2e-4, atol=2e-5, err_msg=name)
-    for name in ("loss", "elbo", "reconstruction", "z_prior"):
+    for name in ("halfway", "loss", "elbo", "reconstruction", "z_prior"):
         assert record[name] == pytest.approx(alone[name], rel=1e-3 if form == "images" else 1e-4)
