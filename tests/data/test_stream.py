@@ -242,6 +242,13 @@ def test_a_glob_and_an_address_are_read_as_the_files_are(tmp_path):
         open_source("nonsense://x")
 
 
+def test_a_link_to_no_file_in_a_folder_is_an_error(tmp_path):
+    parquet.write_table(pa.table({"a": [1.0, 2.0]}), tmp_path / "0.parquet")
+    (tmp_path / "1.parquet").symlink_to(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match="leads to no file"):
+        open_source(tmp_path)
+
+
 def test_a_glob_can_have_marks_in_the_names_of_folders(tmp_path):
     for i, folder in enumerate(("a", "b", "c/d")):
         (tmp_path / folder).mkdir(parents=True)

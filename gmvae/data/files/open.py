@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -94,6 +95,7 @@ def open_folder(path: Path) -> Source:
 
     Raises:
         ValueError: if it has none of these.
+        FileNotFoundError: if one of them is a link that leads to no file.
     """
     if any((path / mark).is_file() for mark in ZARR):
         from gmvae.data.files.zarr_store import open_zarr
@@ -102,8 +104,13 @@ def open_folder(path: Path) -> Source:
     files = sorted(
         file
         for file in path.rglob("*")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        if (file.is_file() or file.is_symlink())
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
+    for file in files:
+        if not file.exists() and file.suffix.lower() in (*ENDINGS, ".parquet"):
+            raise FileNotFoundError(errno.ENOENT, "the link leads to no file", str(file))
+    files = [file for file in files if file.is_file()]
     pictures = [file for file in files if file.suffix.lower() in ENDINGS]
     if pictures:
         from gmvae.data.files.pictures import Pictures
