@@ -167,3 +167,16 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, table, monkeypa
     with pytest.raises(ValueError, match=r"t\.parquet changed while it was read"):
         read_file(tmp_path / "t.parquet")
     assert open_source(tmp_path / "t.parquet").count() == 50
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_tables_of_a_folder_have_the_same_columns(tmp_path, more):
+    """Whichever of them has one more; unless only some of the columns are chosen."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=["a", "b", "c"])
+    for number in (0, 1):
+        part = frame.assign(d=1.0) if number == more else frame
+        part.to_parquet(tmp_path / f"part{number}.parquet")
+    with pytest.raises(ValueError, match=r"part1\.parquet has (a|no) column d, but .*part0\.parquet has"):
+        read_file(tmp_path)
+    chosen = read_file(tmp_path, ReadOptions(columns=("a", "b")))
+    np.testing.assert_array_equal(chosen.y, np.concatenate([frame, frame])[:, :2])

@@ -43,12 +43,15 @@ class ParquetFiles(Table):
         return self._opened(self.files[0]).schema_arrow
 
     def batches(self, names: Sequence[str], schema: Schema, rows: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        first, *_ = self.files
+        expected = set(self._opened(first).schema_arrow.names)
         for path in self.files:
             file = self._opened(path)
             there = set(file.schema_arrow.names)
-            lacking = [name for name in names if name not in there]
-            if lacking:
-                raise ValueError(f"{path} has no column {listing(lacking)}, but {self.files[0]} has")
+            if lacking := [name for name in names if name not in there]:
+                raise ValueError(f"{path} has no column {listing(lacking)}, but {first} has")
+            if expected == set(names) and (more := sorted(there - expected)):
+                raise ValueError(f"{path} has a column {listing(more)}, but {first} has none of that name")
             try:
                 yield from file.iter_batches(rows, columns=list(names), use_threads=False)
             except (pa.ArrowException, OSError) as error:
