@@ -30,8 +30,8 @@ MANIFOLD_FROM = 1_000
 RECONSTRUCTING, TEACHING = 1_400, 500
 """Steps of the autoencoder, and of each round of teaching; the last round has twice as many."""
 MANY = 4_000
-"""Minimum number of images for all of these steps. With fewer they are in proportion, but at least half: more
-passes over the same images do not make the clusters better."""
+"""Minimum number of images with augmented views for all of these steps. With fewer they are in proportion,
+but at least half: more passes over the same images do not make the clusters better."""
 WIDE = 50
 """Number of columns above which a table is wide."""
 EMBEDDINGS = 2
@@ -63,7 +63,7 @@ class Rounds:
         # classes of images and of wide rows consist of several groups; long arcs are to stay in one piece
         wide = not self.image and math.prod(model.y_shape) > WIDE
         self.joined, self.passes = self.image or wide, PASSES if wide else None
-        share = min(1.0, max(0.5, len(self.y) / MANY)) if self.image else 1.0
+        share = min(1.0, max(0.5, len(self.y) / MANY)) if self.erased else 1.0
         first, self.teaching = round(share * RECONSTRUCTING), round(share * TEACHING)
         self.steps = first + autoencoder.steps(len(self.y)) * self.deep
         self.steps, self.done = self.steps + (self.rounds + 1) * self.teaching, 0
