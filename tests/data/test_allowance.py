@@ -26,7 +26,7 @@ def write(root, files):
         ({}, None),
         ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n"}, None),
         ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": f"{8 * MIB}\n"}, 8),
-        (  # the least of the groups above it
+        (  # the smallest limit of the groups above it
             {
                 "proc/self/cgroup": "0::/a/b/c\n",
                 "sys/fs/cgroup/a/memory.max": f"{5 * MIB}\n",

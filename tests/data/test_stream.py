@@ -156,8 +156,8 @@ def test_a_pass_has_the_rows_at_its_positions_bit_for_bit(
 def test_the_next_window_is_read_while_the_current_one_is_used(tmp_path, small_windows, monkeypatch):
     shuffle(iter(numbered()), tmp_path, 20_000, seed=0)
     rows = Streamed(ShuffledRows(tmp_path / "0.rows", 4, np.float32), (4,), CPU)
-    begun, read = [threading.Event() for _ in range(3)], ShuffledRows._read
-    order = iter(begun)
+    started, read = [threading.Event() for _ in range(3)], ShuffledRows._read
+    order = iter(started)
 
     def noted(self, start, stop):
         next(order).set()
@@ -166,8 +166,8 @@ def test_the_next_window_is_read_while_the_current_one_is_used(tmp_path, small_w
     monkeypatch.setattr(ShuffledRows, "_read", noted)
     batches = WindowedBatches(rows, 20, 3 * rows.window, torch.Generator().manual_seed(0)).after(0)
     next(batches)
-    assert begun[1].wait(30)  # and not only when its first row is needed
-    assert not begun[2].is_set()
+    assert started[1].wait(30)  # and not only when its first row is needed
+    assert not started[2].is_set()
 
 
 def test_a_file_of_rows_that_has_become_shorter_is_reported(tmp_path, small_windows):

@@ -85,9 +85,9 @@ def test_the_steps_of_an_epoch_do_not_wait(tmp_path, kind, options, training):
             trainer.anchor()
         return waits(lambda: list(trainer.epochs(y)))
 
-    few, many = epoch(80), epoch(40)
-    assert few == many
-    assert "tolist" in few  # the means of the epoch: the counting works
+    large, small = epoch(80), epoch(40)
+    assert large == small
+    assert "tolist" in large  # the means of the epoch: the counting works
 
 
 def test_the_steps_of_teaching_do_not_wait():
