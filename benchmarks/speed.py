@@ -1,7 +1,7 @@
 """Time a step, compared with autograd and a lower bound (the floor); fits, compared with another checkout;
 and restarts, compared with single fits.
 
-    python benchmarks/speed.py steps [--threads 1] [--device cpu] [--jax]
+    python benchmarks/speed.py steps [--of compact ...] [--threads 1] [--device cpu] [--jax]
     python benchmarks/speed.py fits [--against CHECKOUT] [--fits wine digits ...] [--runs 3] [--threads 1]
     python benchmarks/speed.py restarts [--runs 3]
 
@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, help="another checkout to compare fits with")
     parser.add_argument("--fits", nargs="+", choices=FITS, default=FITS, help="which fits; all by default")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--of", nargs="+", default=[""], help="beginnings of names of steps; all by default")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -94,14 +95,14 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "steps":
         torch.set_num_threads(given.threads)
-        table_of_steps(given.steps, given.device, given.threads, jax=given.jax)
+        table_of_steps(given.of, given.steps, given.device, given.threads, jax=given.jax)
     elif given.what == "restarts":
         table_of_restarts(given.runs)
     else:
         table_of_fits(given.against and given.against.resolve(), given.fits, given.runs, given.threads)
 
 
-def table_of_steps(count: int, device: str, threads: int, *, jax: bool) -> None:
+def table_of_steps(of: list[str], count: int, device: str, threads: int, *, jax: bool) -> None:
     """Time a step of every kind; print and record a line for each."""
     if jax:
         os.environ.setdefault(
@@ -111,6 +112,8 @@ def table_of_steps(count: int, device: str, threads: int, *, jax: bool) -> None:
     print(f"| step | ours, ms | autograd, ms | floor, ms | ours / floor | autograd / ours |{more}")
     print("| --- | --- | --- | --- | --- | --- |" + (" --- | --- |" if jax else ""))
     for name, (config, shape, batch, anchored) in cases().items():
+        if not name.startswith(tuple(of)):
+            continue
         with memory_kept():  # as in a fit
             times = measure(config, shape, batch, anchored=anchored, count=count, device=device, jax=jax)
         ours, reference, floor = (1e3 * times[kind] for kind in ("ours", "autograd", "floor"))
