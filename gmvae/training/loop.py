@@ -230,12 +230,12 @@ class Trainer:
         epoch, noise = self.epoch + 1, self.stream.local
         fast = self._fast_step() if self.fast and not inspect else None
         alone = self.workers.size == 1
-        share = now.totals if alone else torch.zeros_like(now.totals)
+        own = now.totals if alone else torch.zeros_like(now.totals)  # sums of this process's share
 
         def add_up(parameters: Iterable[Tensor]) -> None:
-            self.workers.add_gradients(parameters, share)
-            now.totals.add_(share)  # of all processes, since any number of them can resume from here
-            share.zero_()
+            self.workers.add_gradients(parameters, own)
+            now.totals.add_(own)  # of all processes, since any number of them can resume from here
+            own.zero_()
 
         if inspect:  # autograd replaces the tensors of gradients
             self._step = None
@@ -255,7 +255,7 @@ class Trainer:
                 if inspect and (odd := first_odd(loss, terms)):
                     raise FloatingPointError(f"batch {number} of {count}, first in {odd}")
                 with torch.no_grad():
-                    share.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
+                    own.add_(torch.stack((loss, objective.elbo(terms), *terms)).sum(1))
                 yield loss if self.workers is ALONE else loss.sum() / size
 
         with self.workers.global_statistics(self.model):

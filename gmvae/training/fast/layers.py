@@ -171,16 +171,13 @@ class Chain:
             self.layers.append(Convolutions(stack, name, layers, y_shape))
         for number, layer in layers.items():
             if isinstance(layer, nn.Linear):
-                after_maps = bool(self.layers) and isinstance(self.layers[-1], Convolutions)
-                kind = AfterMaps if after_maps else Linear
-                self.layers.append(kind(stack, f"{name}.{number}"))
+                after_maps = self.layers and isinstance(self.layers[-1], Convolutions)
+                self.layers.append((AfterMaps if after_maps else Linear)(stack, f"{name}.{number}"))
             elif isinstance(layer, nn.BatchNorm1d):
                 self.layers.append(BatchNormReLU(stack, f"{name}.{number}", layer))
             elif isinstance(layer, nn.Tanh):
                 self.layers.append(Tanh())
-            elif isinstance(layer, nn.ReLU) and not isinstance(
-                self.layers[-1], (BatchNormReLU, Convolutions)
-            ):
+            elif isinstance(layer, nn.ReLU) and not isinstance(self.layers[-1], WITH_RELU):
                 self.layers.append(ReLU())
 
     def forward(self, inputs: Tensor) -> Tensor:
