@@ -53,7 +53,7 @@ class Linear:
 
 class AfterMaps(Linear):
     """A linear layer of one model whose inputs have the observations first in memory, as feature maps have. A
-    product of two matrices takes a quarter less time than a batch of one."""
+    product of two large matrices takes less time than a batch of one such product."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(1, inputs, N) to (1, outputs, N)."""
